@@ -1,0 +1,38 @@
+# Each command makes what it needs in .venv first; see scripts/bootstrap.py.
+#
+#   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
+#   make test           all tests
+#   make lint types     the checks of the code
+#   make bench-quick    the cost of one delta, in half a minute
+#   make clean          remove all that was made; the database and the key stay
+
+PORT ?= 8000
+# Python 3.11 or later, and one that works: a version manager's stand-in may exist and only say that it is not installed.
+PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; \
+	done),python3)
+BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
+
+.PHONY: run test setup lint types bench-quick clean
+
+run:
+	@$(BOOTSTRAP) run $(PORT)
+
+test:
+	@$(BOOTSTRAP) test
+
+setup:
+	@$(BOOTSTRAP) setup
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup
+	@.venv/bin/mypy chat chatproject
+
+bench-quick: setup
+	@.venv/bin/python -m benchmarks.quick
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results tests/npm/node_modules

@@ -1,0 +1,165 @@
+"""What the environment says about this site, read once for ``settings.py``.
+
+An empty variable counts as unset, as Docker Compose passes on what its user left out. What does not make sense is
+refused with a sentence that names the variable, and that never shows a value which may hold a password.
+"""
+
+import contextlib
+import ipaddress
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+from environs import Env, EnvError
+
+OPENAI_DEFAULT_MODEL = "gpt-5-mini"
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+env = Env()
+
+
+def text(name: str, default: str = "") -> str:
+    return env.str(name, "").strip() or default
+
+
+def flag(name: str) -> bool:
+    """A switch that is off unless the variable says otherwise."""
+    try:
+        return env.bool(name) if text(name) else False
+    except EnvError:
+        raise ImproperlyConfigured(f'{name} must be "true" or "false", got "{text(name)}".') from None
+
+
+def words(name: str, default: Sequence[str] = ()) -> list[str]:
+    """A comma-separated list, blanks dropped."""
+    parts: list[str] = env.list(name, [])
+    return [part.strip() for part in parts if part.strip()] or list(default)
+
+
+def trusted_origins(name: str) -> list[str]:
+    """Origins as Django wants them, each with its scheme: without one they would silently match nothing."""
+    origins = words(name)
+    for origin in origins:
+        if not origin.startswith(("http://", "https://")):
+            raise ImproperlyConfigured(f'{name} must list origins such as "https://chat.example.com", got "{origin}".')
+    return origins
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an entry of ``ALLOWED_HOSTS`` can only ever name this machine."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def secret_key(name: str, kept_in: Path, allowed_hosts: Sequence[str]) -> str:
+    """The key that signs the sessions: given, or on a site that only this machine reaches, made once and kept."""
+    if given := text(name):
+        return given
+    public = [host for host in allowed_hosts if not is_loopback(host)]
+    if public:
+        raise ImproperlyConfigured(
+            f"{name} must be set where ALLOWED_HOSTS names a public host ({', '.join(public)}): "
+            "any long random text that is kept secret and stays the same."
+        )
+    try:
+        return _kept(kept_in)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} is not set and could not be kept in {kept_in} ({error.strerror}): "
+            "set it to any long random text, or make that folder writable."
+        ) from error
+
+
+def _kept(path: Path) -> str:
+    """The first process to get here writes the key; all others read that one.
+
+    The key is whole before it has its name, and a link never replaces a file: no process can read half a key or
+    replace one that another already uses.
+    """
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # readable by its owner alone
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(get_random_secret_key())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            os.unlink(draft)
+    return path.read_text().strip()
+
+
+def database(name: str, default_file: Path) -> dict[str, Any]:
+    """The ``DATABASES`` entry of a URL; the SQLite file of a development site where there is none."""
+    url = text(name, f"sqlite:///{default_file}")
+    try:
+        entry: dict[str, Any] = {**dj_database_url.parse(url)}
+    except ValueError:
+        raise ImproperlyConfigured(
+            f'{name} must be a URL such as "postgres://user:password@host/name" or "sqlite:////data/db.sqlite3", '
+            f'got one with the scheme "{url.partition(":")[0][:20]}".'
+        ) from None
+    if entry["ENGINE"] == "django.db.backends.sqlite3":
+        # Readers do not wait for a writer, and a writer takes its turn at the start of its transaction: SQLite
+        # refuses at once, without the timeout, to turn a reading transaction into a writing one.
+        entry["OPTIONS"] = {
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            **entry.get("OPTIONS", {}),
+        }
+    return entry
+
+
+def channel_layers(name: str) -> dict[str, Any]:
+    """A layer over Redis where there is one. Without it the chat runs in one process and needs no layer."""
+    url = text(name)
+    if not url:
+        return {}
+    scheme = urlsplit(url).scheme
+    if scheme not in REDIS_SCHEMES:
+        raise ImproperlyConfigured(
+            f'{name} must be a URL such as "redis://localhost:6379/0", got one with the scheme "{scheme}".'
+        )
+    return {
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [url]}},
+    }
+
+
+def model_backend() -> dict[str, Any]:
+    """The chat's backend: an OpenAI-compatible endpoint where one is named, else the model that comes along."""
+    key, url, model = text("OPENAI_API_KEY"), text("OPENAI_BASE_URL"), text("OPENAI_MODEL")
+    if not key and not url:
+        if model:
+            raise ImproperlyConfigured(
+                f'OPENAI_MODEL is "{model}", but neither OPENAI_API_KEY nor OPENAI_BASE_URL says where that model is.'
+            )
+        return {"BACKEND": "chat.backends.local.LocalBackend", "OPTIONS": {}}
+    if url and not model:
+        raise ImproperlyConfigured(
+            f'OPENAI_MODEL must name a model of the endpoint at OPENAI_BASE_URL ("{_without_password(url)}").'
+        )
+    options: dict[str, Any] = {"model": model or OPENAI_DEFAULT_MODEL, "api_key": key or "none"}
+    if url:
+        options["base_url"] = _http_url("OPENAI_BASE_URL", url)
+    return {"BACKEND": "chat.backends.openai.OpenAIBackend", "OPTIONS": options}
+
+
+def _http_url(name: str, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ImproperlyConfigured(f'{name} must begin with "http://" or "https://", got "{_without_password(url)}".')
+    return url
+
+
+def _without_password(url: str) -> str:
+    return url.rpartition("@")[2]

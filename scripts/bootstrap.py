@@ -1,0 +1,56 @@
+"""Makes what the project needs on a machine with nothing but Python, then runs or tests it.
+
+    python scripts/bootstrap.py run [port]    what `make run` does: .venv, packages, database, server
+    python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
+    python scripts/bootstrap.py setup         .venv with the packages of both, and nothing more
+
+Standard library only. The syntax of this file is that of Python 3.6, so that an old one can say what it lacks.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this file meets old interpreters
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    sys.exit(f"Python 3.11 or later is needed, this is {version}: name another, `make run PYTHON=python3.11`.")
+
+from collections.abc import Callable
+
+from server import free_port, migrate, serve
+from steps import SetUpError
+from testing import run_tests
+from virtualenv import Virtualenv
+
+
+def run(venv: Virtualenv, arguments: list[str]) -> int:
+    port = free_port(arguments[0] if arguments else "8000")
+    venv.prepare_site()
+    migrate(venv)
+    return serve(venv, port)
+
+
+def test(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_tests(venv)
+
+
+def setup(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {"run": run, "test": test, "setup": setup}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] not in COMMANDS:
+        raise SetUpError(f"Say what to do: python scripts/bootstrap.py {'|'.join(COMMANDS)}.")
+    return COMMANDS[arguments[0]](Virtualenv(), arguments[1:])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SetUpError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped before it was done. The same command goes on from here.")

@@ -1,0 +1,58 @@
+"""The site on this machine: its port, its database, its server."""
+
+import errno
+import os
+import socket
+import subprocess
+
+from steps import ROOT, SetUpError, say
+from virtualenv import Virtualenv
+
+HOST = "127.0.0.1"
+# A frame of the browser is at most 8 MiB; compressing small ones costs more than it gains. A connection that does not
+# close by itself holds a stop back for 5 s.
+SERVER = (
+    *("-m", "uvicorn", "chatproject.asgi:application", "--host", HOST),
+    *("--ws", "websockets-sansio", "--ws-max-size", str(8 * 1024 * 1024), "--ws-per-message-deflate", "false"),
+    *("--timeout-graceful-shutdown", "5"),
+)
+
+
+def free_port(wanted: str) -> int:
+    """The port, asked for before minutes go into an installation that could then not be used."""
+    if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536):
+        raise SetUpError(f'PORT must be a number from 1 to 65535, got "{wanted}".')
+    with socket.socket() as probe:
+        if os.name != "nt":  # where it would take the port from its owner
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, int(wanted)))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise SetUpError(
+                    f"Port {wanted} is taken: stop what uses it, or choose another: make run PORT=8123."
+                ) from None
+            raise SetUpError(
+                f"Port {wanted} cannot be used ({error.strerror}): choose another: make run PORT=8123."
+            ) from None
+    return int(wanted)
+
+
+def migrate(venv: Virtualenv) -> None:
+    say("Bringing the database up to date ...")
+    command = [venv.python, "manage.py", "migrate", "--no-input", "--no-color", "--verbosity", "0"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        kind, _, reason = done.stderr.strip().rpartition("\n")[2].partition(": ")
+        refused = kind.endswith(".ImproperlyConfigured")
+        raise SetUpError(reason if refused else f"The database could not be brought up to date: {reason or kind}")
+
+
+def serve(venv: Virtualenv, port: int) -> int:
+    """Become the server, so that Ctrl-C reaches it and its exit code is ours. It says the address once it listens."""
+    say("Starting the server; Ctrl-C stops it.")
+    os.chdir(ROOT)
+    command = [str(venv.python), *SERVER, "--port", str(port)]
+    if os.name == "nt":  # where a program cannot be replaced by another
+        return subprocess.run(command).returncode
+    os.execv(command[0], command)

