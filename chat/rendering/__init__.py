@@ -1,0 +1,16 @@
+"""Markdown to safe HTML in blocks, and the patches that turn what a reader has into what it should have.
+
+One renderer for growing, final and stored text::
+
+    text --plain--> no controls --guards--> nothing that Markdown swallows --markdown--> HTML
+         --blocks--> one string per top-level block --elements--> code, formulas, links --clean--> safe block
+
+A block is the inner HTML of one ``<div class="chat-block">``. Nothing here needs Django, a database or an event loop.
+"""
+
+from .blocks import Live, render, render_live
+from .highlight import highlight
+from .patches import BlockPatch, Diff, diff
+from .plain import escape_text
+
+__all__ = ["BlockPatch", "Diff", "Live", "diff", "escape_text", "highlight", "render", "render_live"]

@@ -1,0 +1,50 @@
+"""A bounded memory of finished pieces of HTML."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Cache(Generic[Key]):
+    """The most recently used values, at most ``limit`` characters of them and their keys together.
+
+    Bounded by size, not by number: one value may have a thousand times the size of another. Threads may share it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._values: OrderedDict[Key, tuple[str, int]] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def size(self) -> int:
+        """Characters held at the moment."""
+        return self._size
+
+    def get(self, key: Key) -> str | None:
+        """The value under ``key``, which is from now on the most recently used one."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
+
+    def put(self, key: Key, value: str, weight: int) -> None:
+        """Keep ``value``, which with its key counts as ``weight`` characters, and drop what has gone unused longest."""
+        with self._lock:
+            _, replaced = self._values.pop(key, ("", 0))
+            self._values[key] = value, weight
+            self._size += weight - replaced
+            while self._size > self._limit:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self._size -= dropped
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+            self._size = 0

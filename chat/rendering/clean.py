@@ -1,0 +1,77 @@
+"""The sanitiser: the last step of every block, and the whole list of what may stand in one."""
+
+import re
+from functools import lru_cache
+
+import nh3
+
+from .highlight import LANGUAGES, TOKEN_CLASSES
+
+_TEXT = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
+_MATH = (
+    "math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd"
+    " mtext mtr munder munderover"
+)
+_SPACE = {"width", "height", "depth", "lspace", "voffset"}
+_OPERATOR = "mathvariant stretchy fence form separator movablelimits minsize maxsize lspace rspace"
+
+TAGS = frozenset(f"{_TEXT} {_MATH}".split())
+
+ATTRIBUTES: dict[str, set[str]] = {
+    "a": {"href", "title"},
+    "div": {"tabindex"},
+    "pre": {"tabindex", "data-language", "data-info"},
+    "ol": {"start"},
+    "td": {"align"},
+    "th": {"align"},
+    "math": {"display", "alttext"},
+    "mi": {"mathvariant"},
+    "mn": {"mathvariant"},
+    "mtext": {"mathvariant"},
+    "mo": set(_OPERATOR.split()),
+    "mfrac": {"linethickness"},
+    "mspace": {*_SPACE, "linebreak"},
+    "mpadded": _SPACE,
+    "menclose": {"notation"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+    "munderover": {"accent", "accentunder"},
+    "mstyle": {"displaystyle", "scriptlevel"},
+    "mtable": {"columnalign", "columnlines", "columnspacing", "displaystyle", "rowlines", "rowspacing"},
+    "mtd": {"columnalign"},
+}
+
+CLASSES: dict[str, set[str]] = {
+    "code": {"chat-math", *(f"language-{language}" for language in LANGUAGES)},
+    "div": {"chat-table"},
+    "p": {"chat-plain"},
+    "pre": {"chat-code"},
+    "span": {"chat-image", "chat-task", *TOKEN_CLASSES.values()},
+}
+
+SCHEMES = frozenset({"http", "https", "mailto"})
+
+# A path of this site counts, a path relative to the chat's own page does not: a model means something else by it.
+_ADDRESS = re.compile(r"https?://[^/]|mailto:.|/(?![/\\])", re.IGNORECASE)
+
+_cleaner = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ATTRIBUTES,
+    allowed_classes=CLASSES,
+    url_schemes=SCHEMES,
+    clean_content_tags=set(),
+    link_rel="noopener noreferrer",
+    # A link opens beside the chat, not in its place: the page may be in the middle of an answer, or a small frame.
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+)
+
+
+def clean(html: str) -> str:
+    """``html`` without anything that is not on the lists above."""
+    return _cleaner.clean(html)
+
+
+@lru_cache(maxsize=1024)
+def is_address(href: str) -> bool:
+    """Whether a link to ``href``, an attribute's escaped value, may stand on the page and survives the sanitiser."""
+    return bool(_ADDRESS.match(href)) and "href=" in clean(f'<a href="{href}"></a>')

@@ -1,0 +1,109 @@
+"""Marks set into Markdown, so that nothing of it is swallowed by the rules of the language.
+
+Markdown drops link reference definitions, cells beyond a table's last column, links inside the description of an image
+and, to the eye, entities such as ``&nbsp;``. Each is broken up by a noncharacter, of which ``printable`` leaves none,
+and ``restore`` puts the original character back into the HTML, wherever it stands: text, code, formula or address.
+"""
+
+import re
+from html import unescape
+from itertools import islice
+from urllib.parse import quote
+
+from .limits import MAX_COLUMNS, MAX_DEFINITIONS, MAX_MISSING_CELLS, TooLargeError
+
+_AMPERSAND, _NOTHING, _PIPE = "\ufdd0", "\ufdd1", "\ufdd2"
+_RESTORED = {
+    mark: original
+    for character, original in ((_AMPERSAND, "&amp;"), (_NOTHING, ""), (_PIPE, "|"))
+    for mark in (character, quote(character))
+}
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_NESTED_IMAGE = re.compile(r"!(?=\[[^\[\]]*\[)")
+_DEFINITION = re.compile(
+    r"""^[ \t>]*+\[((?=[^\]]*[^\s\]])[^\[\]\\\n]{1,200})\]:[ \t]++<?(https?://[^\s<>\\]{1,2000}+)>?[ \t]*+
+    (?:"[^"\n]*"|'[^'\n]*'|\([^()\n]*\))?[ \t]*$""",
+    re.MULTILINE | re.VERBOSE,
+)
+_DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
+_AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
+_CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*+\|?")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def guard(text: str) -> str:
+    """``text`` as Markdown that hides nothing of it. Raises ``TooLargeError`` for a table that would explode."""
+    if "&" in text:
+        text = _ENTITY.sub(_show_entity, text)
+    if "![" in text:
+        text = _NESTED_IMAGE.sub(f"!{_NOTHING}", text)
+    if "|" in text:
+        text = _keep_cells(text)
+    if "]:" in text:
+        text = _keep_definitions(text)
+    return text
+
+
+def restore(html: str) -> str:
+    """``html`` with the marks of ``guard`` turned back into what they stand for."""
+    for mark, original in _RESTORED.items():
+        html = html.replace(mark, original)
+    return html
+
+
+def _show_entity(entity: re.Match[str]) -> str:
+    character = unescape(entity[0])
+    if character and character.isprintable() and not character.isspace():
+        return entity[0]
+    return _AMPERSAND + entity[0][1:]
+
+
+def _keep_definitions(text: str) -> str:
+    """Show reference definitions where they stand, and let those with a web address work from the top of the text."""
+    found = islice(_DEFINITION.finditer(text), MAX_DEFINITIONS)
+    working = "".join(f"[{definition[1]}]: <{definition[2]}>\n" for definition in found)
+    shown = text.replace("]:", f"{_NOTHING}]{_NOTHING}:")
+    return f"{working}\n{shown}" if working else shown
+
+
+def _keep_cells(text: str) -> str:
+    """Let a table row with too many cells carry the rest of them in its last one."""
+    lines = text.split("\n")
+    rows = lines.copy()
+    columns = missing = 0
+    for number, line in enumerate(lines[1:], 1):
+        if not columns:
+            if "-" in line and not line.strip("|:- \t>") and _begins_table(lines[number - 1], line):
+                columns = _count(line)
+        elif _AFTER_TABLE.match(line):
+            columns = 0
+        else:
+            bars = _bars(line)
+            rows[number] = _merge(line, bars[columns - 1 :])
+            missing += max(0, columns - 1 - len(bars))
+        if columns > MAX_COLUMNS or missing > MAX_MISSING_CELLS:
+            raise TooLargeError("a table")
+    return "\n".join(rows)
+
+
+def _begins_table(header: str, delimiters: str) -> bool:
+    is_row = _DELIMITER_ROW.match(delimiters) and ("|" in delimiters or ":" in delimiters)
+    return bool(is_row) and _count(header) == _count(delimiters)
+
+
+def _bars(row: str) -> list[int]:
+    """Where the bars between the cells of ``row`` stand: not those of its frame, and not an escaped one."""
+    containers = _CONTAINERS.match(row)
+    start = containers.end() if containers else 0
+    return [bar.start() for bar in _BAR.finditer(row.rstrip(), start) if bar.end() < len(row.rstrip())]
+
+
+def _count(row: str) -> int:
+    return len(_bars(row)) + 1
+
+
+def _merge(row: str, bars: list[int]) -> str:
+    for bar in bars:
+        row = f"{row[:bar]}{_PIPE}{row[bar + 1 :]}"
+    return row

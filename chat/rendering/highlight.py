@@ -1,0 +1,104 @@
+"""Code in colours, by Pygments: a few classes, cached, and nothing that takes long on the caller's side."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from functools import cache
+from html import escape
+from itertools import groupby
+from time import thread_time
+
+from pygments.lexers import get_all_lexers, get_lexer_by_name
+from pygments.token import Comment, Generic, Keyword, Name, Number, Operator, String, _TokenType
+
+from . import limits
+from .cache import Cache
+
+logger = logging.getLogger(__name__)
+
+LANGUAGES = frozenset(alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases)
+
+# The names of Pygments itself, so that its style sheets fit. A token that has no entry is looked up as its parent is;
+# what no style colours (names, punctuation, white space: two thirds of all tokens) is no element at all.
+TOKEN_CLASSES: dict[_TokenType, str] = {
+    Comment: "c",
+    Comment.Preproc: "cp",
+    Generic.Deleted: "gd",
+    Generic.Heading: "gh",
+    Generic.Inserted: "gi",
+    Generic.Output: "go",
+    Generic.Prompt: "gp",
+    Keyword: "k",
+    Name.Attribute: "na",
+    Name.Builtin: "nb",
+    Name.Class: "nc",
+    Name.Decorator: "nd",
+    Name.Function: "nf",
+    Name.Tag: "nt",
+    Name.Variable: "nv",
+    Number: "m",
+    Operator.Word: "ow",
+    String: "s",
+}
+
+_cache: Cache[tuple[str, str]] = Cache(4_000_000)
+
+
+def can_highlight(language: str, code: str) -> bool:
+    """Whether ``highlight`` makes a difference to ``code``."""
+    if language not in LANGUAGES or not 0 < len(code) <= limits.MAX_CODE:
+        return False
+    return max(map(len, code.split("\n"))) <= limits.MAX_CODE_LINE
+
+
+def highlighted(language: str, code: str) -> str | None:
+    """What ``highlight`` made of ``code``, or ``None`` where it has not been asked or the cache has forgotten."""
+    return _cache.get((language, code))
+
+
+def highlight(language: str, code: str) -> str:
+    """HTML of ``code`` with its tokens marked, from the cache or at a cost of up to 0.1 s: call it off the event loop.
+
+    Code that its lexer fails on, or would not give back character by character, is plain.
+    """
+    found = _cache.get((language, code))
+    if found is None:
+        found = _highlight(language, code) if can_highlight(language, code) else _plain(code)
+        _cache.put((language, code), found, len(code) + len(found))
+    return found
+
+
+def _highlight(language: str, code: str) -> str:
+    try:
+        tokens = list(_tokens(language, code))
+    except Exception:
+        # Hundreds of lexers by as many authors meet whatever a model writes; a colour is never worth an answer.
+        logger.warning("The lexer for %s failed; the code is shown plain.", language, exc_info=True)
+        return _plain(code)
+    if "".join(value for _, value in tokens) != code:
+        return _plain(code)
+    return "".join(_spans(tokens))
+
+
+def _tokens(language: str, code: str) -> Iterator[tuple[_TokenType, str]]:
+    """The tokens of ``code``. A lexer whose time grows with the square takes small steps: it is stopped between two."""
+    deadline = thread_time() + limits.MAX_LEXING
+    for token in get_lexer_by_name(language, stripnl=False, ensurenl=False).get_tokens(code):
+        if thread_time() > deadline:
+            raise TimeoutError("The lexer takes too long.")
+        yield token
+
+
+def _spans(tokens: Iterable[tuple[_TokenType, str]]) -> Iterator[str]:
+    for name, run in groupby(tokens, lambda token: _class(token[0])):
+        text = _plain("".join(value for _, value in run))
+        yield f'<span class="{name}">{text}</span>' if name else text
+
+
+@cache
+def _class(token: _TokenType) -> str:
+    ancestors = reversed(token.split())
+    return next((TOKEN_CLASSES[ancestor] for ancestor in ancestors if ancestor in TOKEN_CLASSES), "")
+
+
+def _plain(code: str) -> str:
+    return escape(code, quote=False)

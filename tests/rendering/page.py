@@ -1,0 +1,93 @@
+"""What a browser makes of the HTML that is sent to it: its elements, its visible text, its blocks after patches."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from html.parser import HTMLParser
+
+from chat.rendering import BlockPatch
+
+VOID = {"br", "hr", "mspace"}
+SHOWN_ATTRIBUTES = {"href", "title", "alttext", "data-language", "data-info"}
+
+
+class Page(HTMLParser):
+    """The elements of ``html`` as ``(tag, attributes)``, its text, and how its tags nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.roots = 0
+        self.odd: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        self.odd += self._open
+
+    @property
+    def shown(self) -> str:
+        """Everything that a reader can get to see: text, and the attributes that hold addresses, titles and sources."""
+        values = [
+            value or "" for _, given in self.elements for name, value in given.items() if name in SHOWN_ATTRIBUTES
+        ]
+        return " ".join([self.text, *values])
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.roots += not self._open
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self._open or self._open.pop() != tag:
+            self.odd.append(f"/{tag}")
+
+    def handle_data(self, data):
+        self.text += data
+        if not self._open and data.strip():
+            self.odd.append(data)
+
+    def handle_comment(self, data):
+        self.odd.append(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+class Reader:
+    """The page's side of the html view: it shows blocks and holds the string of the one that a patch set last."""
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self.known: int | None = None
+
+    def apply(self, patches: Iterable[BlockPatch]) -> None:
+        for patch in patches:
+            before = self.blocks[patch.keep] if patch.keep < len(self.blocks) else ""
+            del self.blocks[patch.keep :]
+            if patch.html is None:
+                self.blocks.append(append_to_code(before, patch.append))
+                self.known = None
+                continue
+            if patch.from_:
+                assert self.known == patch.keep, "spliced a block whose string the page does not have"
+            self.blocks.append(cut(before, patch.from_) + patch.html)
+            self.known = patch.keep
+
+
+def cut(html: str, units: int) -> str:
+    """The first UTF-16 units of ``html``, as JavaScript's ``slice`` gives them; a split pair does not decode."""
+    return html.encode("utf-16-le")[: units * 2].decode("utf-16-le")
+
+
+def append_to_code(html: str, text: str) -> str:
+    """The HTML of a code block after its text was extended in the document."""
+    end = "</code></pre>"
+    assert html.startswith("<pre ") and html.endswith(end), "appended to something that is no code block"
+    return html.removesuffix(end) + escape(text, quote=False).replace("\xa0", "&nbsp;") + end
+
+
+def show(blocks: Sequence[str]) -> Page:
+    """The page that the blocks make."""
+    return Page("\n".join(f'<div class="chat-block">{block}</div>' for block in blocks))
