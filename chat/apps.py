@@ -1,0 +1,16 @@
+"""The app as Django knows it. Its label is not ``chat``: many sites have an app of that name."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ChatConfig(AppConfig):
+    """``"chat"`` in ``INSTALLED_APPS``."""
+
+    name = "chat"
+    label = "llm_chat"
+    verbose_name = _("AI chat")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401 (registers the system checks)

@@ -1,0 +1,181 @@
+"""The ``CHAT`` setting of a site, typed: the only module that reads ``django.conf.settings``.
+
+Nothing is cached, so ``override_settings(CHAT={...})`` works. Times are seconds, sizes of texts are characters.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+DEFAULTS: dict[str, Any] = {
+    "BACKENDS": {"default": {"BACKEND": "chat.backends.local.LocalBackend", "OPTIONS": {}}},
+    "SYSTEM_PROMPT": "",
+    "MAX_DURATION": 300.0,
+    "FIRST_TOKEN_TIMEOUT": 30.0,
+    "DELTA_TIMEOUT": 30.0,
+    "LOADING_TIMEOUT": 120.0,
+    "RETRIES": 2,
+    "RETRY_WAIT": 0.5,
+    "RETRY_AFTER_MAX": 5.0,
+    "MAX_MESSAGE_LENGTH": 32_000,
+    "MAX_HISTORY_LENGTH": 200_000,
+    "MAX_ANSWER_LENGTH": 1_000_000,
+    "MAX_FRAME_SIZE": 8 * 1024 * 1024,
+    "MAX_PENDING_REQUESTS": 32,
+    "TICK": 0.04,
+    "HEARTBEAT": 2.0,
+    "GRACE_PERIOD": 20.0,
+    "LOG_RETENTION": 60.0,
+    "DATABASE_THREADS": 8,
+    "SOCKET_PATH": "/ws/chat/",
+}
+
+
+class BackendConf(NamedTuple):
+    """One entry of ``CHAT["BACKENDS"]``: a dotted path and the keyword arguments of its class."""
+
+    path: str
+    options: dict[str, Any]
+
+
+class Conf:
+    """Typed properties over ``settings.CHAT``, each with its default."""
+
+    @property
+    def given(self) -> Any:
+        """What the site wrote, unchecked."""
+        return getattr(settings, "CHAT", {})
+
+    def _get(self, name: str) -> Any:
+        return self.given.get(name, DEFAULTS[name])
+
+    @property
+    def user_model(self) -> str:
+        """The site's user model, as ``app_label.Model``."""
+        return settings.AUTH_USER_MODEL
+
+    @property
+    def trusted_origins(self) -> list[str]:
+        """Django's ``CSRF_TRUSTED_ORIGINS``."""
+        return list(settings.CSRF_TRUSTED_ORIGINS)
+
+    def backend(self, alias: str = "default") -> BackendConf:
+        """The backend under ``alias``. Raises ``ImproperlyConfigured`` where there is none or it is not well formed."""
+        backends = self._get("BACKENDS")
+        if alias not in backends:
+            raise ImproperlyConfigured(
+                f'CHAT["BACKENDS"] has no "{alias}"; it has: {", ".join(backends) or "nothing"}.'
+            )
+        entry = backends[alias]
+        if not isinstance(entry, dict) or not isinstance(entry.get("BACKEND"), str):
+            raise ImproperlyConfigured(
+                f'CHAT["BACKENDS"]["{alias}"] must be {{"BACKEND": "dotted.path", "OPTIONS": {{...}}}}, got {entry!r}.'
+            )
+        return BackendConf(entry["BACKEND"], entry.get("OPTIONS", {}))
+
+    @property
+    def system_prompt(self) -> str | Callable[..., str]:
+        """The text sent before every history, or a callable that takes the ``Conversation`` and returns it.
+
+        A string that is the dotted path of a callable is imported; any other string is the prompt itself.
+        """
+        value = self._get("SYSTEM_PROMPT")
+        if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
+            return cast(Callable[..., str], import_string(value))
+        return cast(str | Callable[..., str], value)
+
+    @property
+    def max_duration(self) -> float:
+        """Longest time that one answer may take, model loading apart."""
+        return float(self._get("MAX_DURATION"))
+
+    @property
+    def first_token_timeout(self) -> float:
+        """Longest wait for the first delta of an answer."""
+        return float(self._get("FIRST_TOKEN_TIMEOUT"))
+
+    @property
+    def delta_timeout(self) -> float:
+        """Longest wait between two deltas of an answer."""
+        return float(self._get("DELTA_TIMEOUT"))
+
+    @property
+    def loading_timeout(self) -> float:
+        """Longest time that a backend may take to load its model, before the other deadlines begin."""
+        return float(self._get("LOADING_TIMEOUT"))
+
+    @property
+    def retries(self) -> int:
+        """How often a call to the model is repeated, before its first delta only."""
+        return int(self._get("RETRIES"))
+
+    @property
+    def retry_wait(self) -> float:
+        """Wait before the first repeat, where the model names none; doubled for each further one."""
+        return float(self._get("RETRY_WAIT"))
+
+    @property
+    def retry_after_max(self) -> float:
+        """The longest ``Retry-After`` that is honoured; a longer one is an error at once."""
+        return float(self._get("RETRY_AFTER_MAX"))
+
+    @property
+    def max_message_length(self) -> int:
+        """Longest message that a visitor may send."""
+        return int(self._get("MAX_MESSAGE_LENGTH"))
+
+    @property
+    def max_history_length(self) -> int:
+        """Budget of the history sent to the model; the oldest turns beyond it are left out."""
+        return int(self._get("MAX_HISTORY_LENGTH"))
+
+    @property
+    def max_answer_length(self) -> int:
+        """An answer is cut at this length."""
+        return int(self._get("MAX_ANSWER_LENGTH"))
+
+    @property
+    def max_frame_size(self) -> int:
+        """Largest websocket frame that is read, in bytes."""
+        return int(self._get("MAX_FRAME_SIZE"))
+
+    @property
+    def max_pending_requests(self) -> int:
+        """How many requests one socket may have open at once."""
+        return int(self._get("MAX_PENDING_REQUESTS"))
+
+    @property
+    def tick(self) -> float:
+        """How long deltas are gathered before they are appended to the log as one chunk."""
+        return float(self._get("TICK"))
+
+    @property
+    def heartbeat(self) -> float:
+        """How often a process writes its heartbeat and the checkpoints of its running answers."""
+        return float(self._get("HEARTBEAT"))
+
+    @property
+    def grace_period(self) -> float:
+        """How long a stopping process lets its running answers finish."""
+        return float(self._get("GRACE_PERIOD"))
+
+    @property
+    def log_retention(self) -> float:
+        """How long the log of an ended answer can still be replayed."""
+        return float(self._get("LOG_RETENTION"))
+
+    @property
+    def database_threads(self) -> int:
+        """Threads, and so database connections, that serve the coroutines of one process."""
+        return int(self._get("DATABASE_THREADS"))
+
+    @property
+    def socket_path(self) -> str:
+        """The path of the websocket route."""
+        return cast(str, self._get("SOCKET_PATH"))
+
+
+conf = Conf()

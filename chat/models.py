@@ -1,0 +1,136 @@
+"""Conversations, their messages, and the processes that write them."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .conf import conf
+from .owners import Owner
+
+TITLE_LENGTH = 80
+
+
+class Process(models.Model):
+    """A server process. A running answer names the one that writes it; its heartbeat tells that it is alive."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    """Every look-up starts here: what is not the owner's does not exist."""
+
+    def of(self, owner: Owner) -> "ConversationQuerySet":
+        """The owner's own conversations."""
+        return self.filter(owner=owner.key)
+
+    def listed(self, limit: int = 200) -> "ConversationQuerySet":
+        """The newest first, as a list of them shows them."""
+        return self.order_by("-updated_at", "-pk")[:limit]
+
+
+class Conversation(models.Model):
+    """A tree of messages. Its ``uid`` is made by the client and means nothing apart from its owner."""
+
+    owner = models.CharField(max_length=80, editable=False)
+    user = models.ForeignKey(conf.user_model, models.CASCADE, null=True, blank=True, editable=False, related_name="+")
+    uid = models.CharField(max_length=64, editable=False)
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True)
+    running = models.OneToOneField(
+        "Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="running_in"
+    )
+    tip = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(db_index=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["owner", "uid"], name="llm_chat_owner_uid")]
+
+    def __str__(self) -> str:
+        return self.title or self.uid
+
+    def branch(self) -> list["Message"]:
+        """The messages from the first to the tip, in order."""
+        wanted: int | None = self.tip_id
+        rows: list[Message] = []
+        for message in self.message_set.order_by("-pk"):  # a parent is always older than its child
+            if message.pk == wanted:
+                rows.append(message)
+                wanted = message.parent_id
+        return rows[::-1]
+
+    def history(self, tip: int, budget: int) -> list[dict[str, str]]:
+        """What a model reads of the branch that ends in the message ``tip``, oldest first.
+
+        Whole messages are left out from the oldest on where they exceed ``budget`` (characters), never the newest; what
+        is left begins with a question. Messages without text are skipped.
+        """
+        wanted: int | None = tip
+        turns: list[dict[str, str]] = []
+        found = self.message_set.filter(pk__lte=tip).order_by("-pk")
+        rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
+        for pk, parent, role, text in rows:  # a parent is always older than its child
+            if pk != wanted:
+                continue
+            budget -= len(text)
+            if budget < 0 and turns:
+                break
+            if text:
+                turns.append({"role": role, "content": text})
+            wanted = parent
+        while len(turns) > 1 and turns[-1]["role"] != Message.Role.USER:
+            turns.pop()
+        return turns[::-1]
+
+
+class Message(models.Model):
+    """A question or an answer: a list of parts, with their text beside it for search, export and the admin."""
+
+    class Role(models.TextChoices):
+        USER = "user", _("user")
+        ASSISTANT = "assistant", _("assistant")
+
+    class Status(models.TextChoices):
+        RUNNING = "running", _("running")
+        COMPLETE = "complete", _("complete")
+        CUT = "cut", _("cut")
+        STOPPED = "stopped", _("stopped")
+        FAILED = "failed", _("failed")
+        INTERRUPTED = "interrupted", _("interrupted")
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE)
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
+    uid = models.CharField(max_length=64, editable=False)
+    role = models.CharField(max_length=16, choices=Role)
+    status = models.CharField(max_length=16, choices=Status, default=Status.COMPLETE)
+    parts = models.JSONField(default=list)
+    text = models.TextField(blank=True)
+    error = models.CharField(max_length=32, blank=True)
+    finish_reason = models.CharField(max_length=32, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    usage = models.JSONField(null=True, blank=True)
+    attempt = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001 (unique where given)
+    process = models.ForeignKey(Process, models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["conversation", "uid"], name="llm_chat_message_uid"),
+            models.UniqueConstraint(fields=["conversation", "attempt"], name="llm_chat_message_attempt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.text[:60]}"

@@ -1,0 +1,67 @@
+"""What is written of an answer while it is made, and at its end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ..chunks import Part
+from ..models import Conversation, Message, Process
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an answer holds so far: for a checkpoint, or at its end."""
+
+    answer: int
+    parts: tuple[Part, ...]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The two columns that hold a message's content."""
+        text = "\n\n".join(part.text for part in self.parts if part.__struct_config__.tag == "text")
+        return {"parts": msgspec.to_builtins(self.parts), "text": text}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an answer ended; ``error`` is a code of ``chat.chunks.ERRORS``."""
+
+    status: str
+    finish_reason: str = ""
+    error: str = ""
+    usage: dict[str, Any] | None = None
+
+
+@transaction.atomic
+def finish(process: str, written: Written, end: End) -> bool:
+    """Write an answer's last state and free its conversation; ``False`` where it is no longer this process's."""
+    mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
+    taken = mine.update(
+        **written.columns,
+        status=end.status,
+        finish_reason=end.finish_reason,
+        error=end.error,
+        usage=end.usage,
+        process=None,
+        ended_at=timezone.now(),
+    )
+    Conversation.objects.filter(running_id=written.answer).update(running=None, updated_at=timezone.now())
+    return bool(taken)
+
+
+@transaction.atomic
+def beat(process: str, checkpoints: Iterable[Written]) -> list[int]:
+    """Write a process's heartbeat and its answers so far. Returns the answers that are no longer its own."""
+    Process.objects.filter(pk=process).update(heartbeat_at=Now())
+    return [
+        written.answer
+        for written in checkpoints
+        if not Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process).update(
+            **written.columns
+        )
+    ]

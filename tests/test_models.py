@@ -1,0 +1,72 @@
+"""Whose conversations they are, and what a model reads of one."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from chat.models import Conversation, Message
+from chat.owners import VISITOR, Owner, admit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def conversation():
+    return Conversation.objects.create(owner="visitor:ann", uid="c1", updated_at=timezone.now())
+
+
+def grow(conversation, *texts, parent=None):
+    """Questions and answers in turn, each the child of the one before; returns the last."""
+    for index, text in enumerate(texts):
+        role = "user" if index % 2 == 0 else "assistant"
+        uid = f"m{Message.objects.count()}"
+        parent = conversation.message_set.create(uid=uid, role=role, text=text, parent=parent)
+    return parent
+
+
+def texts(turns):
+    return [turn["content"] for turn in turns]
+
+
+def test_only_the_owners_conversations_are_found(conversation):
+    assert Conversation.objects.of(Owner("visitor:ann")).get() == conversation
+    assert not Conversation.objects.of(Owner("visitor:bob")).exists()
+
+
+def test_the_history_is_the_branch_of_its_last_message(conversation):
+    question = grow(conversation, "one", "uno", "two")
+    grow(conversation, "zwei", parent=question)
+    last = grow(conversation, "three", parent=question)
+    assert texts(conversation.history(last.pk, 1000)) == ["one", "uno", "two", "three"]
+
+
+def test_the_oldest_turns_are_left_out_and_no_message_is_cut(conversation):
+    last = grow(conversation, "one" * 10, "uno" * 10, "two", "dos", "three")
+    assert texts(conversation.history(last.pk, 11)) == ["two", "dos", "three"]
+    assert texts(conversation.history(last.pk, 10)) == ["three"]
+    assert texts(conversation.history(last.pk, 41)) == ["two", "dos", "three"]
+
+
+def test_the_newest_message_is_sent_whatever_its_length(conversation):
+    assert texts(conversation.history(grow(conversation, "x" * 100).pk, 10)) == ["x" * 100]
+
+
+def test_messages_without_text_are_no_part_of_the_history(conversation):
+    assert texts(conversation.history(grow(conversation, "one", "", "two").pk, 100)) == ["one", "two"]
+
+
+def test_a_branch_is_shown_in_order(conversation):
+    question = grow(conversation, "one", "uno", "two")
+    grow(conversation, "old", parent=question)
+    conversation.tip = grow(conversation, "new", parent=question)
+    assert [message.text for message in conversation.branch()] == ["one", "uno", "two", "new"]
+
+
+def test_a_visitor_keeps_an_id_in_the_session_and_a_user_needs_none(django_user_model):
+    session = {}
+    visitor = admit(AnonymousUser(), session)
+    assert visitor.key == f"visitor:{session[VISITOR]}"
+    assert admit(AnonymousUser(), session) == visitor
+    user = django_user_model.objects.create_user("ann")
+    assert admit(user, session) == Owner(f"user:{user.pk}", user.pk)
+    assert Owner.of(AnonymousUser(), {}) is None
