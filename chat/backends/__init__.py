@@ -1,0 +1,1 @@
+"""The models: each backend streams one reply to one history."""

@@ -1,0 +1,94 @@
+"""What a backend is: an object that streams the reply of a model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from typing import Any, ClassVar
+
+import msgspec
+
+from ..chunks import FinishReason
+
+
+class Text(msgspec.Struct, frozen=True, gc=False):
+    """Text that the model added to its reply; never empty."""
+
+    text: str
+
+
+class Reasoning(msgspec.Struct, frozen=True, gc=False):
+    """Reasoning that the model added before or between its texts; never empty."""
+
+    text: str
+
+
+class Loading(msgspec.Struct, frozen=True, gc=False):
+    """The model is being loaded: until ``Loaded``, ``CHAT["LOADING_TIMEOUT"]`` stands in for the other deadlines."""
+
+
+class Loaded(msgspec.Struct, frozen=True, gc=False):
+    """The model is loaded and has been asked."""
+
+
+class Finished(msgspec.Struct, frozen=True, gc=False):
+    """The model said itself that the reply is over, and why.
+
+    ``usage`` is what the endpoint reported, for example ``{"prompt_tokens": 12, "completion_tokens": 80}``.
+    """
+
+    reason: FinishReason
+    usage: dict[str, Any] | None = None
+
+
+Delta = Text | Reasoning | Loading | Loaded | Finished
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a model is asked.
+
+    ``messages`` are OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first,
+    the system prompt (where there is one) first of all, the question last.
+    """
+
+    messages: list[dict[str, Any]]
+
+
+class BackendError(Exception):
+    """A reply that failed, as a code of ``chat.chunks.ERRORS``. The message is for the log, never for a client.
+
+    ``retry`` says that the same call may succeed later, ``retry_after`` (seconds) when the endpoint named a time.
+    """
+
+    def __init__(self, code: str, detail: str, *, retry: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retry = retry
+        self.retry_after = retry_after
+
+
+class Backend(ABC):
+    """A model that a site can ask, made once a process from ``CHAT["BACKENDS"]``; ``OPTIONS`` are keyword arguments."""
+
+    max_message_length: ClassVar[int | None] = None
+    """The longest message in characters that the model can take at all, or ``None``."""
+
+    max_history_length: ClassVar[int | None] = None
+    """The longest history in characters that fits the model's context, or ``None``."""
+
+    @property
+    def model(self) -> str:
+        """The model's name, stored with each answer."""
+        return ""
+
+    @abstractmethod
+    def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Yield the reply as it is made.
+
+        A reply that the model ended itself yields ``Finished`` last; one that just ends was broken off. Raises
+        ``BackendError``. Closing the iterator (``aclose``) or cancelling the reader closes the upstream connection.
+        """
+
+    async def prepare(self) -> None:  # noqa: B027 (most backends have nothing to prepare)
+        """Do ahead what would hold up the first question. Called when the process starts, in a task of its own."""
+
+    async def close(self) -> None:  # noqa: B027 (most backends hold nothing)
+        """Give back what the backend holds: connections, child processes."""

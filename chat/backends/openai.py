@@ -1,0 +1,138 @@
+"""Any endpoint that speaks OpenAI's chat completions: OpenAI itself, Ollama, vLLM, llama.cpp, OpenRouter ..."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from .base import Backend, BackendError, Delta, Finished, Request
+from .completions import Reply
+
+if TYPE_CHECKING:
+    from .sdk import Client
+
+INSTALL = "The OpenAI backend needs the SDK: pip install 'openai[aiohttp]'"
+
+
+class OpenAIBackend(Backend):
+    """Streams from an OpenAI-compatible endpoint.
+
+    ``model`` is sent as it is; ``max_tokens``, ``temperature`` and ``top_p`` where they are given. ``extra_body`` is
+    laid over the request's JSON; a ``None`` in it takes a key out, for example ``{"stream_options": None}`` for a
+    server that refuses it. ``headers`` go with every request. ``connect_timeout`` is in seconds; all other deadlines
+    are those of the answer. Without ``api_key`` and ``base_url`` the SDK reads ``OPENAI_API_KEY`` and
+    ``OPENAI_BASE_URL``; with a ``base_url`` alone no key of the environment is sent. ``trust_env=False`` ignores the
+    environment's proxies.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float = 10.0,
+        trust_env: bool = True,
+        **unknown: Any,
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        if not isinstance(model, str) or not model:
+            raise ValueError(f'The option "model" must be the name of a model, got {model!r}.')
+        if base_url and not base_url.startswith(("http://", "https://")):
+            raise ValueError(f'The option "base_url" must begin with http:// or https://, got {base_url!r}.')
+        self._model = model
+        self._body: dict[str, Any] = {
+            "model": model,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_p": top_p,
+            "stream_options": {"include_usage": True},
+            **(extra_body or {}),
+        }
+        self._client_options: dict[str, Any] = {
+            "api_key": api_key or None,
+            "base_url": base_url or None,
+            "headers": headers or {},
+            "connect_timeout": connect_timeout,
+            "trust_env": trust_env,
+        }
+        self._clients: dict[asyncio.AbstractEventLoop, asyncio.Task[Client]] = {}
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    async def prepare(self) -> None:
+        """Import the SDK and make the client before the first visitor has to wait for it. Raises ``BackendError``."""
+        await self._client()
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        client = await self._client()
+        reply = Reply(client.secrets)
+        try:
+            async with client.ask(self._request_body(request)) as pieces:
+                async for piece in pieces:
+                    for delta in reply.read(piece):
+                        yield delta
+                    if reply.ended:
+                        break
+                if reply.reason is not None and reply.failure is None:
+                    await client.end(pieces, reply)
+            if reply.failure is not None and reply.reason is None:
+                raise reply.failure
+        except BackendError as error:
+            error.retry = error.retry and not reply.begun
+            raise
+        if reply.reason is not None:
+            yield Finished(reply.reason, reply.usage)
+
+    async def close(self) -> None:
+        """Close the client of this event loop."""
+        task = self._clients.pop(asyncio.get_running_loop(), None)
+        if task is not None:
+            with suppress(BackendError):  # it was never made
+                await (await task).close()
+
+    def _request_body(self, request: Request) -> dict[str, Any]:
+        body = {**self._body, "messages": request.messages}
+        return {name: value for name, value in body.items() if value is not None}
+
+    async def _client(self) -> "Client":
+        """The client of this event loop: a connection pool cannot serve two."""
+        loop = asyncio.get_running_loop()
+        task = self._clients.get(loop)
+        if task is None:
+            self._clients = {other: made for other, made in self._clients.items() if not other.is_closed()}
+            task = self._clients[loop] = loop.create_task(asyncio.to_thread(self._make_client))
+        try:
+            return await asyncio.shield(task)
+        except BackendError:
+            if self._clients.get(loop) is task:
+                del self._clients[loop]
+            raise
+
+    def _make_client(self) -> "Client":
+        """Runs in a thread: the import and the TLS context would hold up the answers that are on their way."""
+        return load_client()(**self._client_options)
+
+
+def load_client() -> "type[Client]":
+    """Import the SDK, which takes most of a second: for a thread. Raises ``BackendError``."""
+    try:
+        from .sdk import Client
+    except ImportError as error:
+        raise BackendError("unavailable", f"{INSTALL} ({error})") from error
+    return Client
+
+
+def refuse_unknown(backend: type[Backend], unknown: Mapping[str, Any]) -> None:
+    """Raises ``TypeError`` that names what the backend accepts."""
+    if unknown:
+        accepted = [name for name, p in inspect.signature(backend).parameters.items() if p.kind is p.KEYWORD_ONLY]
+        raise TypeError(f"{backend.__name__} does not know {', '.join(unknown)}; it accepts {', '.join(accepted)}.")

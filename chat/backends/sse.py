@@ -1,0 +1,90 @@
+"""Server-sent events, decoded from bytes that arrive in any pieces.
+
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html, "Parsing an event stream". Only ``data`` and
+``event`` are read: nothing here reconnects, so ``id`` and ``retry`` have no use.
+"""
+
+from typing import NamedTuple
+
+MAX_EVENT_SIZE = 8 * 1024 * 1024
+"""The largest event, and the longest line, in bytes."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event: the lines of its ``data`` joined by line feeds, and its ``event`` field (empty where it has none)."""
+
+    data: bytes
+    name: bytes
+
+
+class EventSizeError(ValueError):
+    """An event grew beyond the decoder's limit; the message says which one."""
+
+
+class Decoder:
+    """The state of one stream between two reads.
+
+    An event counts when its blank line has come; what is left of it when the stream ends was cut off and is dropped.
+    """
+
+    def __init__(self, max_size: int = MAX_EVENT_SIZE) -> None:
+        self._max_size = max_size
+        self._line: list[bytes] = []  # pieces of the unfinished line, joined once: a byte at a time stays linear
+        self._line_size = 0
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._name = b""
+        self._after_cr = False
+        self._first_line = True
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """Take the next bytes; return the events that they complete. Raises ``EventSizeError``."""
+        if b"\r" in piece or self._after_cr:
+            piece = self._with_line_feeds(piece)
+        head, *more = piece.split(b"\n")
+        self._line.append(head)
+        self._line_size += len(head)
+        self._check(self._line_size)
+        if not more:
+            return []
+        *lines, rest = b"".join(self._line), *more
+        self._line, self._line_size = [rest], len(rest)
+        return self._take(lines)
+
+    def _with_line_feeds(self, piece: bytes) -> bytes:
+        """End every line in LF. A CR ends its line at once: an event must not wait for the first byte of the next."""
+        if self._after_cr and piece:
+            piece = piece.removeprefix(b"\n")
+            self._after_cr = False
+        self._after_cr = self._after_cr or piece.endswith(b"\r")
+        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _take(self, lines: list[bytes]) -> list[Event]:
+        if self._first_line:
+            self._first_line = False
+            lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(Event(b"\n".join(self._data), self._name))
+                self._data, self._data_size, self._name = [], 0, b""
+            else:
+                self._take_field(line)
+        return events
+
+    def _take_field(self, line: bytes) -> None:
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+            self._data_size += len(line)
+            self._check(self._data_size)
+        elif field == b"event":
+            self._name = value
+
+    def _check(self, size: int) -> None:
+        if size > self._max_size:
+            raise EventSizeError(f"An event has at least {size:,} bytes; the limit is {self._max_size:,}.")

@@ -1,0 +1,360 @@
+"""What the scripted upstream can do, by the name of the model; and the call that it does it to."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+TEXTS = ["Hello", ", ", "wörld", " — 你好 ", "🙂."]
+ANSWER = "".join(TEXTS)
+"""What a model says that is asked for nothing else."""
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+
+
+def completion(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """One chunk of a reply."""
+    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
+    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **more}
+
+
+def event(value: Any) -> bytes:
+    """One server-sent event."""
+    data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"data: {data}\n\n".encode()
+
+
+def events(*texts: str, finish: str = "stop") -> list[bytes]:
+    """The events of a whole reply."""
+    said = [event(completion({"content": text})) for text in texts]
+    ending = [completion(finish=finish), completion(choices=[], usage=USAGE), "[DONE]"]
+    return [event(completion({"role": "assistant", "content": ""})), *said, *map(event, ending)]
+
+
+class Call:
+    """One request to the upstream, and the connection that it came over."""
+
+    def __init__(self, head: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        self.head = head
+        self.body = body
+        self.argument = str(body["model"]).partition(":")[2]
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._steps: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def say(self, text: str) -> None:
+        """Release a delta of a ``gated`` reply."""
+        self.release(event(completion({"content": text})))
+
+    def think(self, text: str) -> None:
+        """Release a delta of reasoning."""
+        self.release(event(completion({"reasoning_content": text})))
+
+    def finish(self, reason: str = "stop") -> None:
+        """End a ``gated`` reply as a model does."""
+        self.release(b"".join(events(finish=reason)[1:]))
+        self.break_off()
+
+    def break_off(self) -> None:
+        """End a ``gated`` reply cleanly, whatever was said."""
+        self._loop.call_soon_threadsafe(self._steps.put_nowait, None)
+
+    def release(self, data: bytes) -> None:
+        """Release raw bytes of a ``gated`` reply."""
+        self._loop.call_soon_threadsafe(self._steps.put_nowait, data)
+
+    async def released(self) -> AsyncIterator[bytes]:
+        """What the test releases."""
+        while (step := await self._steps.get()) is not None:
+            yield step
+
+    async def answer(self, status: str, body: bytes, *headers: str, kind: str = "application/json") -> None:
+        """Send a whole response that is no stream."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+        await self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    async def begin(self, kind: str = "text/event-stream; charset=utf-8") -> None:
+        """Send the headers of a stream."""
+        await self.send_raw(
+            f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode(),
+        )
+
+    async def send(self, *pieces: bytes) -> None:
+        """Send pieces of a stream, each as one HTTP chunk."""
+        for piece in pieces:
+            await self.send_raw(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    async def end(self) -> None:
+        """End a stream cleanly; the connection stays."""
+        await self.send_raw(b"0\r\n\r\n")
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def close(self) -> None:
+        """Close the connection; what was sent arrives."""
+        self._writer.close()
+
+    def reset(self) -> None:
+        """Reset the connection: not even what was sent is sure to arrive."""
+        linger = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._writer.transport.abort()
+
+
+Behaviour = Callable[[Call], Awaitable[None]]
+BEHAVIOURS: dict[str, Behaviour] = {}
+"""What a model's name stands for."""
+
+
+def behaviour(function: Behaviour) -> Behaviour:
+    """Make a function the behaviour of the model of its name, with hyphens for underscores."""
+    BEHAVIOURS[function.__name__.strip("_").replace("_", "-")] = function
+    return function
+
+
+@behaviour
+async def ok(call: Call) -> None:
+    """A good answer, each delta in a read of its own as far as the network lets it."""
+    await call.begin()
+    await call.send(*events(*TEXTS))
+    await call.end()
+
+
+@behaviour
+async def echo(call: Call) -> None:
+    """The question, word by word."""
+    words = str(call.body["messages"][-1]["content"]).split(" ")
+    await call.begin()
+    await call.send(*events(*(word + " " for word in words)))
+    await call.end()
+
+
+@behaviour
+async def gated(call: Call) -> None:
+    """What the test releases."""
+    await call.begin()
+    async for piece in call.released():
+        await call.send(piece)
+    await call.end()
+
+
+@behaviour
+async def silent(call: Call) -> None:
+    """Accepts the request and never answers."""
+    await forever()
+
+
+@behaviour
+async def headers(call: Call) -> None:
+    """Sends the headers and no more."""
+    await call.begin()
+    await forever()
+
+
+@behaviour
+async def stall(call: Call) -> None:
+    """Some text, then silence."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:3])
+    await forever()
+
+
+@behaviour
+async def comments(call: Call) -> None:
+    """Some text, then comments for ever, a hundred a second."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:3])
+    while True:
+        await call.send(b": ping\n\n")
+        await asyncio.sleep(0.01)
+
+
+@behaviour
+async def break_off(call: Call) -> None:
+    """``break-off:n`` closes the connection after n deltas, in the middle of the response."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[: int(call.argument or 2) + 1])
+    call.close()
+
+
+@behaviour
+async def reset(call: Call) -> None:
+    """Resets the connection before any answer."""
+    call.reset()
+
+
+@behaviour
+async def unfinished(call: Call) -> None:
+    """Ends cleanly, but without a finish reason."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:-3])
+    await call.end()
+
+
+@behaviour
+async def finish(call: Call) -> None:
+    """``finish:reason`` ends for that reason."""
+    await call.begin()
+    await call.send(*events(*TEXTS, finish=call.argument))
+    await call.end()
+
+
+@behaviour
+async def no_usage(call: Call) -> None:
+    """Gives a finish reason, then neither usage nor end."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:-2])
+    await forever()
+
+
+@behaviour
+async def reset_after_finish(call: Call) -> None:
+    """Gives a finish reason and breaks off before the usage."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:-2])
+    call.close()
+
+
+@behaviour
+async def reasoning(call: Call) -> None:
+    """``reasoning:field`` thinks in that field of the delta, then answers."""
+    await call.begin()
+    await call.send(event(completion({call.argument or "reasoning_content": "Hm."})), *events(*TEXTS))
+    await call.end()
+
+
+@behaviour
+async def status(call: Call) -> None:
+    """``status:429:3`` answers with that status, ``Retry-After`` 3, and the key that it was sent in the body."""
+    code, _, after = call.argument.partition(":")
+    key = call.head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
+    error = {"error": {"message": f"No, {key}!", "type": "error", "code": None}}
+    await call.answer(f"{code} Scripted", json.dumps(error).encode(), *([f"Retry-After: {after}"] if after else []))
+
+
+@behaviour
+async def error_code(call: Call) -> None:
+    """``error-code:400:context_length_exceeded`` answers with that status and code."""
+    code, _, kind = call.argument.partition(":")
+    error = {"error": {"message": "It is so.", "type": "invalid_request_error", "code": kind}}
+    await call.answer(f"{code} Scripted", json.dumps(error).encode())
+
+
+@behaviour
+async def stalled_error(call: Call) -> None:
+    """An error status whose body never ends."""
+    await call.send_raw(b"HTTP/1.1 500 Scripted\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nWait")
+    await forever()
+
+
+@behaviour
+async def context(call: Call) -> None:
+    """``context:n`` takes n characters of messages, a token each, as llama.cpp does; more are refused."""
+    length, limit = sum(len(message["content"]) for message in call.body["messages"]), int(call.argument)
+    if length <= limit:
+        return await echo(call)
+    error = {"code": 400, "message": "too long", "type": "exceed_context_size_error"}
+    error |= {"n_prompt_tokens": length, "n_ctx": limit}
+    await call.answer("400 Bad Request", json.dumps({"error": error}).encode())
+
+
+@behaviour
+async def redirect(call: Call) -> None:
+    """Sends the client elsewhere: to itself, so that a client that follows is seen."""
+    await call.answer("307 Temporary Redirect", b"", "Location: /v1/chat/completions")
+
+
+@behaviour
+async def html(call: Call) -> None:
+    """A page with status 200."""
+    await call.answer("200 OK", b"<html>It works!</html>", kind="text/html")
+
+
+@behaviour
+async def garbage(call: Call) -> None:
+    """Some text, then an event that is not JSON."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:2], event("{broken"))
+    await forever()
+
+
+@behaviour
+async def bad_utf8(call: Call) -> None:
+    """Some text, then an event that is not UTF-8."""
+    await call.begin()
+    broken = event(completion({"content": "X"})).replace(b"X", b"\xc3\x28")
+    await call.send(*events(*TEXTS)[:2], broken)
+    await forever()
+
+
+@behaviour
+async def error_event(call: Call) -> None:
+    """Some text and an error in one read, the connection held open."""
+    await call.begin()
+    await call.send(b"".join([*events(*TEXTS)[:2], event({"error": {"message": "overloaded"}})]))
+    await forever()
+
+
+@behaviour
+async def empty(call: Call) -> None:
+    """Only chunks without choices."""
+    await call.begin()
+    await call.send(*[event(completion(choices=[]))] * 3)
+    await call.end()
+
+
+@behaviour
+async def line_ends(call: Call) -> None:
+    """``line-ends:cr`` and ``line-ends:crlf``: a good answer in other line ends."""
+    end = {"cr": b"\r", "crlf": b"\r\n"}[call.argument]
+    await call.begin()
+    await call.send(*(piece.replace(b"\n", end) for piece in events(*TEXTS)))
+    await call.end()
+
+
+@behaviour
+async def no_space(call: Call) -> None:
+    """A good answer without the space after ``data:``."""
+    await call.begin()
+    await call.send(*(piece.replace(b"data: ", b"data:", 1) for piece in events(*TEXTS)))
+    await call.end()
+
+
+@behaviour
+async def one_byte(call: Call) -> None:
+    """A good answer, one byte at a time."""
+    await call.begin()
+    for byte in b"".join(events(*TEXTS)):
+        await call.send(bytes([byte]))
+        await asyncio.sleep(0)
+    await call.end()
+
+
+@behaviour
+async def endless_line(call: Call) -> None:
+    """One event that never ends."""
+    await call.begin()
+    await call.send(b"data: ")
+    while True:
+        await call.send(b"x" * 65536)
+
+
+@behaviour
+async def flood(call: Call) -> None:
+    """``flood:n`` sends n deltas as fast as they are read, a hundred in a piece."""
+    delta = event(completion({"content": "word "}))
+    await call.begin()
+    for _ in range(int(call.argument) // 100):
+        await call.send(delta * 100)
+    await call.send(*events())
+    await call.end()
+
+
+async def forever() -> None:
+    """Do nothing until the client goes."""
+    await asyncio.Event().wait()
