@@ -1,0 +1,1 @@
+"""Runs: one task per answer, which belongs to the process and not to a socket."""

@@ -1,0 +1,189 @@
+"""One answer, from the first call of the model to the end in the database and in the log."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Any
+
+from django.db import Error as DatabaseError
+
+from ..backends.base import Backend, BackendError, Finished, Loaded, Loading, Request
+from ..chunks import Abort, Chunk, Ending, Error, Finish, FinishReason, FinishStep, Start, StartStep, Status, status_of
+from ..conf import conf
+from ..database import in_database
+from ..logs.base import Log
+from ..store.answers import End, Written, finish
+from ..store.turns import Turn
+from .draft import Draft
+
+logger = logging.getLogger(__name__)
+
+WRITE_ATTEMPTS = 5
+
+
+STOPPED = Abort()
+CUT = Finish("length")
+INTERRUPTED = Error("interrupted")
+_ENDINGS: dict[FinishReason, Ending] = {"length": CUT, "error": Error("upstream")}
+
+
+def end_of(ending: Ending, usage: dict[str, Any] | None) -> End:
+    """An ending as the columns of a message."""
+    reason = ending.finish_reason if isinstance(ending, Finish) else ""
+    error = ending.code if isinstance(ending, Error) else ""
+    return End(status_of(ending), finish_reason=reason, error=error, usage=usage)
+
+
+class Run:
+    """The task that makes one answer. It outlives every socket; ``end`` is the only way to stop it early."""
+
+    def __init__(self, turn: Turn, process: str, backend: Backend, log: Log) -> None:
+        self.answer = turn.answer.pk
+        self.log = log
+        self.draft = Draft()
+        self._turn = turn
+        self._process = process
+        self._backend = backend
+        self._loop = asyncio.get_running_loop()
+        self._ending: Ending | None = None
+        self._usage: dict[str, Any] | None = None
+        self._reading: asyncio.Task[Any] | None = None
+        self._quiet = conf.first_token_timeout
+        self._limit = conf.max_answer_length
+        self._deadline = self._latest = float("inf")
+        self._owned = True
+
+    def end(self, ending: Ending) -> None:
+        """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
+        if self._ending is None:
+            self._ending = ending
+            if self._reading is not None:
+                self._reading.cancel()
+
+    def disown(self) -> None:
+        """Another process has taken the answer over: stop at once and write nothing."""
+        if self._ending is None:
+            logger.error("The answer %s was taken over by another process.", self.answer)
+            self._owned = False
+            self.end(INTERRUPTED)
+
+    def tick(self, now: float) -> None:
+        """Flush what was gathered and watch the deadlines; called by the registry, ``now`` in the loop's time."""
+        self._flush()
+        if now > self._latest:
+            self.end(CUT)
+        elif now > self._deadline:
+            self.end(Error("timeout"))
+
+    async def make(self) -> None:
+        """Make the answer. Never raises but for a bug in the run itself."""
+        self._append([Start(self._turn.answer.uid), StartStep()])
+        ending = await self._read()
+        self._append(self.draft.end())
+        if self._owned:
+            ending = await self._write(ending)
+        if isinstance(ending, Finish):
+            self.log.append(FinishStep())
+        self.log.append(ending)
+        self.log.close()
+
+    async def _read(self) -> Ending:
+        """Read the model to its end, or until somebody ends the answer."""
+        if self._ending is not None:
+            return self._ending
+        self._reading = asyncio.current_task()
+        try:
+            ending = await self._with_retries()
+        except asyncio.CancelledError:
+            if self._ending is None:  # cancelled from outside: the process goes down without draining
+                self._ending = INTERRUPTED
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            return self._ending
+        except BackendError as error:
+            logger.warning("The model failed: %s. Its own words are logged at DEBUG.", error.code)
+            logger.debug("The model failed: %s: %s", error.code, error)
+            ending = Error(error.code)
+        except Exception:
+            logger.exception("The answer %s failed.", self.answer)
+            ending = Error("internal")
+        finally:
+            self._reading = None
+        self._ending = self._ending or ending
+        return self._ending
+
+    async def _with_retries(self) -> Ending:
+        """Call the model again after a failure that may pass, never after its first delta: each call is paid for."""
+        self._latest = self._loop.time() + conf.max_duration
+        for attempt in range(conf.retries + 1):
+            try:
+                return await self._stream()
+            except BackendError as error:
+                wait = error.retry_after if error.retry_after is not None else conf.retry_wait * 2**attempt
+                final = attempt == conf.retries or self.draft.version > 0 or wait > conf.retry_after_max
+                if final or not error.retry:
+                    raise
+                logger.info("Calling the model again in %.1f s after a failure: %s.", wait, error.code)
+                logger.debug("The model failed: %s: %s", error.code, error)
+            self._deadline = float("inf")
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _stream(self) -> Ending:
+        self._quiet = conf.first_token_timeout
+        self._deadline = self._loop.time() + self._quiet
+        async with aclosing(self._backend.stream(Request(self._turn.history))) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Finished):
+                    self._usage = delta.usage
+                    return _ENDINGS.get(delta.reason) or Finish(delta.reason)
+                if isinstance(delta, Loading | Loaded):
+                    self._load(delta)
+                elif not self._take(delta):
+                    return CUT
+        return INTERRUPTED
+
+    def _take(self, delta: Any) -> bool:
+        """Gather a delta; ``False`` when the answer has reached its longest."""
+        draft = self.draft
+        if draft.length + len(delta.text) > self._limit:
+            draft.add(type(delta)(delta.text[: self._limit - draft.length]))
+            return False
+        draft.add(delta)
+        if draft.version == 1:  # the first goes out at once, the others with the next tick
+            self._quiet = conf.delta_timeout
+            self._flush()
+        self._deadline = self._loop.time() + self._quiet
+        return True
+
+    def _load(self, delta: Loading | Loaded) -> None:
+        loading = isinstance(delta, Loading)
+        self.log.append(Status({"status": "loading" if loading else "waiting"}))
+        wait = conf.loading_timeout if loading else self._quiet
+        self._deadline = self._loop.time() + wait
+        self._latest = self._deadline + conf.max_duration
+
+    def _flush(self) -> None:
+        self._append(self.draft.take())
+
+    def _append(self, ready: list[Chunk]) -> None:
+        for chunk in ready:
+            self.log.append(chunk)
+
+    def written(self) -> Written:
+        """The answer so far, for the database."""
+        return Written(self.answer, self.draft.parts())
+
+    async def _write(self, ending: Ending) -> Ending:
+        """Write the answer's end; returns how it ended in truth.
+
+        The database comes first: who sees the closing chunk finds the answer there.
+        """
+        for attempt in range(WRITE_ATTEMPTS):
+            try:
+                mine = await in_database(finish, self._process, self.written(), end_of(ending, self._usage))
+            except DatabaseError:
+                logger.exception("The answer %s could not be written.", self.answer)
+                await asyncio.sleep(conf.retry_wait * 2**attempt)
+            else:
+                return ending if mine else INTERRUPTED
+        return Error("not_saved")
