@@ -1,0 +1,100 @@
+"""The websocket: admit, parse, delegate, and pump replies to the socket. A socket is a reader and owns nothing."""
+
+import asyncio
+import logging
+from weakref import WeakValueDictionary
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+
+from .backends.plugged import max_message_length
+from .conf import conf
+from .owners import Owner
+from .protocol import (
+    BAD_FRAME,
+    NO_SESSION,
+    TOO_BIG,
+    Abort,
+    BadFrameError,
+    Refusal,
+    Resume,
+    Send,
+    error_frame,
+    parse,
+    question,
+)
+from .replies import Asking, Reply, Resuming
+from .runs.registry import registry
+
+logger = logging.getLogger(__name__)
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
+    """One browser connection, for any number of one owner's conversations."""
+
+    async def connect(self) -> None:
+        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
+        self._replies: dict[str, Reply] = {}
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
+        await self.accept()
+        if self._owner is None:
+            await self.close(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
+            return
+        try:
+            await registry().start()
+        except DatabaseError:
+            logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+    async def disconnect(self, code: int) -> None:
+        """Leave: the readers end, the answers go on."""
+        for pump in self._pumps:
+            pump.cancel()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Parse one frame and hand it on; never wait for the model or the database here."""
+        data = text_data if text_data is not None else bytes_data or b""
+        if self._owner is None:
+            return
+        if len(data) > conf.max_frame_size:
+            await self.close(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
+            return
+        try:
+            await self._handle(parse(data), self._owner)
+        except BadFrameError as error:
+            await self.close(BAD_FRAME, str(error))
+
+    async def _handle(self, frame: Send | Resume | Abort, owner: Owner) -> None:
+        if isinstance(frame, Abort):
+            if reply := self._replies.get(frame.request_id):
+                reply.stop()
+            return
+        try:
+            self._begin(self._reply(frame, owner))
+        except Refusal as refusal:
+            await self.send(error_frame(frame.request_id, refusal.code))
+
+    def _reply(self, frame: Send | Resume, owner: Owner) -> Reply:
+        if frame.request_id in self._replies:
+            raise BadFrameError("Expected a requestId that no open request has.")
+        if len(self._replies) >= conf.max_pending_requests:
+            raise Refusal("too_many")
+        order = self._orders.get(frame.id) or self._orders.setdefault(frame.id, asyncio.Lock())
+        if isinstance(frame, Resume):
+            return Resuming(registry(), owner, frame, order)
+        asked = question(frame, max_message_length()) if frame.trigger == "submit-message" else None
+        return Asking(registry(), owner, frame, asked, order)
+
+    def _begin(self, reply: Reply) -> None:
+        self._replies[reply.request_id] = reply
+        pump = asyncio.get_running_loop().create_task(self._pump(reply))
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
+
+    async def _pump(self, reply: Reply) -> None:
+        try:
+            async for text in reply.frames():
+                await self.base_send({"type": "websocket.send", "text": text})
+        finally:
+            del self._replies[reply.request_id]

@@ -1,0 +1,197 @@
+"""Answers as HTML while they grow: rendered once per answer and process, told to each reader as what changed for it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from . import chunks
+from .chunks import Chunk, Ending
+from .conf import conf
+from .logs.base import Log
+from .models import Message
+from .presentation import (
+    MessageView,
+    PartView,
+    message_chunk,
+    message_end_chunk,
+    message_view,
+    part_chunk,
+    patch_chunk,
+    safe,
+)
+from .rendering import Diff, diff, highlight, render_live
+
+KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
+DUTY = 20
+"""The next rendering begins no sooner than so many times the last one's duration: a twentieth of a core at most."""
+LONGEST_PAUSE = 1.0
+
+
+class LivePart:
+    """A part of a growing answer: its text so far, and the blocks of its HTML."""
+
+    def __init__(self, index: int, kind: str) -> None:
+        self.index = index
+        self.kind = kind
+        self.blocks: tuple[str, ...] = ()
+        self._pieces: list[str] = []
+        self._stale = False
+        self._last: tuple[tuple[str, ...], int | None, tuple[str, ...], Diff] | None = None
+
+    def grow(self, text: str) -> None:
+        """Take more text; the HTML follows with the next ``render``."""
+        self._pieces.append(text)
+        self._stale = True
+
+    async def render(self) -> None:
+        """Bring the blocks up to the text. Code is highlighted on a thread, for a long fence takes 76 ms."""
+        if not self._stale:
+            return
+        self._stale = False
+        self._pieces = ["".join(self._pieces)]
+        live = render_live(self._pieces[0])
+        if live.missing:
+            for language, code in live.missing:
+                await asyncio.to_thread(highlight, language, code)
+            live = render_live(self._pieces[0])
+        self.blocks = live.blocks
+
+    def changes(self, shown: tuple[str, ...], known: int | None) -> Diff:
+        """What a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
+        last = self._last
+        if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
+            self._last = last = (shown, known, self.blocks, diff(shown, self.blocks, known))
+        return last[3]
+
+    def view(self) -> PartView:
+        """The part as templates know it."""
+        return PartView(self.index, self.kind, safe(self.blocks))
+
+
+class Rendering:
+    """The HTML of one log, kept up to date while it has readers."""
+
+    _by_log: ClassVar[dict[Log, "Rendering"]] = {}
+
+    def __init__(self, log: Log) -> None:
+        self.parts: list[LivePart] = []
+        self.status: chunks.Status | None = None
+        self.ending: Ending | None = None
+        self.begun = asyncio.Event()
+        self._ending: Ending | None = None
+        self._readers = 0
+        self._change = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._follow(log))
+
+    @classmethod
+    @contextmanager
+    def of(cls, log: Log) -> Iterator["Rendering"]:
+        """The rendering of a log, shared by its readers; the last one to leave ends it."""
+        rendering = cls._by_log.get(log) or cls._by_log.setdefault(log, cls(log))
+        rendering._readers += 1
+        try:
+            yield rendering
+        finally:
+            rendering._readers -= 1
+            if not rendering._readers:
+                rendering._task.cancel()
+                del cls._by_log[log]
+
+    async def changed(self) -> None:
+        """Wait for the next change. Raises what the rendering itself raised, if it failed."""
+        if self._task.done():
+            self._task.result()
+            raise RuntimeError("The log was closed without an ending.")
+        await self._change.wait()
+
+    async def _follow(self, log: Log) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async for batch in log.follow():
+                began = loop.time()
+                for chunk in batch.chunks:
+                    self._apply(chunk)
+                for part in self.parts:
+                    await part.render()
+                self.ending = self._ending
+                self.begun.set()
+                self._notify()
+                pause = DUTY * (loop.time() - began)
+                if pause > conf.tick and self.ending is None:
+                    await asyncio.sleep(min(pause, LONGEST_PAUSE))
+        finally:
+            self.begun.set()
+            self._notify()
+
+    def _apply(self, chunk: Chunk) -> None:
+        if isinstance(chunk, chunks.TextDelta | chunks.ReasoningDelta):
+            self.parts[int(chunk.id)].grow(chunk.delta)
+        elif type(chunk) in KINDS:
+            self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
+        elif isinstance(chunk, chunks.Status):
+            self.status = chunk
+        elif isinstance(chunk, Ending):
+            self._ending = chunk
+
+    def _notify(self) -> None:
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+
+class HtmlReader:
+    """One reader of a rendering: it knows what its page shows, and asks for the difference."""
+
+    def __init__(self, message: Message, after: str | None, rendering: Rendering) -> None:
+        self._message = message
+        self._after = after
+        self._rendering = rendering
+        self._shown: list[tuple[str, ...]] = []
+        self._known: list[int | None] = []
+        self._status: chunks.Status | None = None
+
+    async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
+        """The message as it stands, then what changes, then its end. A slow reader gets fewer and larger changes."""
+        rendering = self._rendering
+        await rendering.begun.wait()
+        ending = rendering.ending
+        yield [self._whole()]
+        while True:
+            if ready := [*self._status_changes(), *self._changes()]:
+                yield ready
+            if ending is not None:
+                break
+            if rendering.ending is None:
+                await rendering.changed()
+            ending = rendering.ending
+        yield [message_end_chunk(self._view(), ending), ending]
+
+    def _whole(self) -> Chunk:
+        parts = self._rendering.parts
+        self._shown = [part.blocks for part in parts]
+        self._known = [None] * len(parts)
+        return message_chunk(self._view(), self._after)
+
+    def _status_changes(self) -> Iterator[Chunk]:
+        if self._rendering.status is not self._status:
+            self._status = self._rendering.status
+            if self._status is not None:
+                yield self._status
+
+    def _changes(self) -> Iterator[Chunk]:
+        uid = self._message.uid
+        for part in self._rendering.parts:
+            if part.index == len(self._shown):
+                self._shown.append(())
+                self._known.append(None)
+                yield part_chunk(uid, PartView(part.index, part.kind))
+            shown = self._shown[part.index]
+            if shown is part.blocks:
+                continue
+            patches, self._known[part.index] = part.changes(shown, self._known[part.index])
+            self._shown[part.index] = part.blocks
+            for patch in patches:
+                yield patch_chunk(uid, part.index, patch)
+
+    def _view(self) -> MessageView:
+        return message_view(self._message, [part.view() for part in self._rendering.parts])

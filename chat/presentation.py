@@ -1,0 +1,129 @@
+"""Messages as the page shows them: the same templates for history and for live answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from .chunks import ERRORS, ConversationHtml, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, status_of
+from .models import Conversation, Message
+from .rendering import BlockPatch, escape_text, render
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """One part: its number, its kind (``text`` or ``reasoning``) and its blocks of safe HTML."""
+
+    index: int
+    kind: str
+    blocks: Sequence[SafeString] = ()
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        return f"llm_chat/parts/{self.kind}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """What ``llm_chat/message.html`` and ``llm_chat/footer.html`` know as ``message``."""
+
+    id: str
+    role: str
+    status: str
+    error: str = ""
+    created: datetime | None = None
+    parts: Sequence[PartView] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """What the list of conversations shows of one; ``url`` is empty in a site without the app's own pages."""
+
+    id: str
+    title: str
+    url: str
+
+
+def safe(blocks: Sequence[str]) -> list[SafeString]:
+    """Blocks that ``rendering`` has cleaned, marked for templates."""
+    return [mark_safe(block) for block in blocks]  # noqa: S308
+
+
+def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
+    """A stored message; ``parts`` are given where the log knows better than the database."""
+    return MessageView(
+        id=message.uid,
+        role=message.role,
+        status=message.status,
+        error=ERRORS.get(message.error, ""),
+        created=message.created_at,
+        parts=_stored_parts(message) if parts is None else parts,
+    )
+
+
+def _stored_parts(message: Message) -> list[PartView]:
+    if message.role == Message.Role.USER:
+        return [PartView(0, "text", safe([escape_text(message.text)]))]
+    return [PartView(i, part["type"], safe(render(part["text"]))) for i, part in enumerate(message.parts)]
+
+
+def conversation_view(conversation: Conversation) -> ConversationView:
+    """A conversation as a line of the list."""
+    return ConversationView(conversation.uid, conversation.title, page_url(conversation.uid))
+
+
+def page_url(uid: str) -> str:
+    """The page of one conversation, or nothing in a site that does not include ``chat.urls``."""
+    try:
+        return reverse("llm_chat:conversation", args=[uid])
+    except NoReverseMatch:
+        return ""
+
+
+def message_chunk(view: MessageView, *place: str | None) -> MessageHtml:
+    """The whole ``<article>`` of a message.
+
+    With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
+    branch; without one it stays where it is, or comes last.
+    """
+    data = {"id": view.id, "status": view.status, "html": _render("message", message=view)}
+    return MessageHtml({**data, "after": place[0]} if place else data)
+
+
+def part_chunk(message: str, view: PartView) -> PartHtml:
+    """The shell of a part that is about to grow."""
+    html = _render(f"parts/{view.kind}", part=view)
+    return PartHtml({"message": message, "part": view.index, "html": html})
+
+
+def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
+    """What changes one block of a part."""
+    if patch.html is None:
+        change: dict[str, Any] = {"append": patch.append}
+    else:
+        change = {"from": patch.from_, "html": patch.html}
+    return Patch({"message": message, "part": part, "keep": patch.keep, **change})
+
+
+def message_end_chunk(view: MessageView, ending: Ending) -> MessageEnd:
+    """What stands under a message that has ended: how, and what one can do about it."""
+    error = ERRORS[ending.code] if isinstance(ending, Error) else ""
+    ended = replace(view, status=status_of(ending), error=error)
+    return MessageEnd({"message": view.id, "status": ended.status, "html": _render("footer", message=ended)})
+
+
+def conversation_chunk(conversation: Conversation) -> ConversationHtml:
+    """A line of the list of conversations."""
+    view = conversation_view(conversation)
+    html = _render("conversation_item", item=view, current=True)
+    return ConversationHtml({"id": view.id, "title": view.title, "html": html})
+
+
+def _render(name: str, **context: Any) -> str:
+    """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
+    return render_to_string(f"llm_chat/{name}.html", context).strip()

@@ -1,0 +1,101 @@
+"""What a reader of an answer receives: the chunks of its log as they are, or the same as HTML."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from . import chunks
+from .chunks import Chunk, Ending
+from .live import HtmlReader, Rendering
+from .logs.base import Log
+from .models import Message
+from .owners import Owner
+from .presentation import message_chunk, message_end_chunk, message_view
+from .protocol import After
+from .store.lookups import branch_of
+
+
+async def text_view(
+    message: Message, log: Log | None, after: int = -1
+) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
+    """An answer's chunks above the number ``after``, in batches with the number of their first.
+
+    An answer whose log is gone is told from the database, whole.
+    """
+    if log is None:
+        yield 0, list(stored_chunks(message))
+        return
+    async with aclosing(log.follow(after)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def html_view(message: Message, log: Log | None, after: str | None) -> AsyncGenerator[list[Chunk], None]:
+    """An answer as HTML: the message as it stands, then patches, then its end. ``after`` is the message before it."""
+    if log is None:
+        view = message_view(message)
+        ending = ending_of(message)
+        yield [message_chunk(view, after), message_end_chunk(view, ending), ending]
+        return
+    with Rendering.of(log) as rendering:
+        async with aclosing(HtmlReader(message, after, rendering).chunks()) as batches:
+            async for batch in batches:
+                yield batch
+
+
+def ending_of(message: Message) -> Ending:
+    """How a stored answer ended; one that runs without a log was interrupted, whether or not that is stored yet."""
+    if message.status == Message.Status.STOPPED:
+        return chunks.Abort()
+    if message.finish_reason:
+        return chunks.Finish(cast(chunks.FinishReason, message.finish_reason))
+    return chunks.Error(message.error or "interrupted")
+
+
+def stored_chunks(message: Message) -> Iterator[Chunk]:
+    """The log of an ended answer, as the database can tell it."""
+    ending = ending_of(message)
+    yield chunks.Start(message.uid)
+    yield chunks.StartStep()
+    for index, part in enumerate(message.parts):
+        start, delta, end = chunks.STREAMED[part["type"]]
+        yield start(str(index))
+        yield delta(str(index), part["text"])
+        yield end(str(index))
+    if isinstance(ending, chunks.Finish):
+        yield chunks.FinishStep()
+    yield ending
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What a page lacks: whole messages, and the answer that runs, which stands behind the message ``after``."""
+
+    messages: list[Chunk]
+    running: Message | None = None
+    after: str | None = None
+
+
+def missed(owner: Owner, uid: str, shown: After | None) -> Missed | None:
+    """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step."""
+    branch = branch_of(owner, uid)
+    if branch is None:
+        return None
+    messages = branch.messages
+    before = [None, *(message.uid for message in messages)]
+    first = _first_missed(messages, shown)
+    running = messages[-1] if messages and messages[-1].status == Message.Status.RUNNING else None
+    ended = [i for i in range(first, len(messages)) if messages[i] is not running]
+    if not ended and running is None:
+        return None
+    whole: list[Chunk] = [message_chunk(message_view(messages[i]), before[i]) for i in ended]
+    return Missed(whole, running, before[len(messages) - 1])
+
+
+def _first_missed(messages: list[Message], shown: After | None) -> int:
+    """The first message that a page lacks, or shows in an older state."""
+    for index, message in enumerate(messages):
+        if shown is not None and message.uid == shown.message:
+            return index if message.status != shown.status else index + 1
+    return 0

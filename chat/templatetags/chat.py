@@ -1,0 +1,47 @@
+"""``{% load chat %}{% chat %}``: a conversation on any page of a site."""
+
+import re
+from typing import Any
+
+from django import template
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Context
+
+from ..backends.plugged import max_message_length
+from ..conf import conf
+from ..owners import admit
+from ..presentation import message_view
+from ..protocol import CONVERSATION_ID
+from ..store.lookups import branch_of
+
+register = template.Library()
+
+
+@register.inclusion_tag("llm_chat/chat.html", takes_context=True)
+def chat(context: Context, conversation: str = "default", *, page: str = "") -> dict[str, Any]:
+    """The visitor's own conversation of the id ``conversation``, with its composer.
+
+    The id means something only together with the visitor: ``{% chat "support" %}`` gives each their own. ``page`` is
+    put into the address bar with the first message. Raises ``ImproperlyConfigured`` without a request in the context.
+    """
+    request = context.get("request")
+    if request is None or not hasattr(request, "session"):
+        raise ImproperlyConfigured(
+            "{% chat %} needs the request in the template's context (the context processor "
+            '"django.template.context_processors.request", or render(request, ...)) and SessionMiddleware.'
+        )
+    if not re.fullmatch(CONVERSATION_ID, conversation):
+        raise ImproperlyConfigured(
+            f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
+        )
+    owner = admit(getattr(request, "user", None), request.session)
+    branch = branch_of(owner, conversation)
+    return {
+        "request": request,
+        "conversation_id": conversation,
+        "messages": [message_view(message) for message in branch.messages] if branch else [],
+        "socket_path": conf.socket_path,
+        "page_url": page,
+        "max_message_length": max_message_length(),
+        "signed_in": owner.user_id is not None,
+    }

@@ -1,0 +1,83 @@
+"""Where the tests run: a database file of their own, the Chromium of ``make test``, a model that a test plays."""
+
+import contextlib
+import itertools
+import os
+import shutil
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
+
+from chat.backends.scripted import Script
+from chat.owners import VISITOR
+from tests.sockets import Socket
+
+_names = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
+    """SQLite as a file: the app's threads share it as they do on a real site, which they cannot in memory."""
+    connection = connections["default"]
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The path of the system's Chromium; ``None`` where Playwright has downloaded its own."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args, chromium):
+    arguments = {**browser_type_launch_args, "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
+    return {**arguments, "executable_path": chromium} if chromium else arguments
+
+
+def chat_settings(**changes):
+    """A ``CHAT`` setting for tests: the times of a real site, about a twentieth of them."""
+    return {
+        "BACKENDS": {"default": {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {}}},
+        "TICK": 0.002,
+        "HEARTBEAT": 0.1,
+        "FIRST_TOKEN_TIMEOUT": 5.0,
+        "DELTA_TIMEOUT": 5.0,
+        "RETRY_WAIT": 0.01,
+        "GRACE_PERIOD": 0.5,
+        **changes,
+    }
+
+
+@pytest.fixture
+def script(settings):
+    """The model, played by the test."""
+    name = f"script-{next(_names)}"
+    backend = {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {"script": name}}
+    settings.CHAT = chat_settings(BACKENDS={"default": backend})
+    return Script(name)
+
+
+@pytest.fixture
+async def served(transactional_db):
+    """The process's registry on this test's event loop, drained at the end as a server does."""
+    from chat.runs.registry import registry
+
+    yield registry()
+    await registry().drain()
+
+
+@pytest.fixture
+async def connect(served):
+    """Open a socket as a visitor; ``connect("ann")`` twice gives two sockets of one visitor."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connect(visitor: str = "somebody") -> Socket:
+            store = SessionStore()
+            store[VISITOR] = visitor
+            await sync_to_async(store.save)()
+            return await stack.enter_async_context(Socket.opened(store.session_key))
+
+        yield connect

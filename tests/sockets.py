@@ -1,0 +1,124 @@
+"""A visitor's websocket, in verbs: what tests say of the protocol."""
+
+import contextlib
+import itertools
+import json
+from collections.abc import AsyncIterator
+
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+
+from chat.routing import application
+
+WAIT = 5.0
+ENDS = {"end", "error", "no-active"}
+
+
+async def _no_http(scope, receive, send):
+    raise AssertionError("a socket's test makes no HTTP request")
+
+
+class Socket:
+    """One open websocket. Frames are dictionaries; each request's are kept apart."""
+
+    def __init__(self, communicator: WebsocketCommunicator) -> None:
+        self.communicator = communicator
+        self._ids = (f"r{number}" for number in itertools.count())
+        self._frames: dict[str, list[dict]] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, session_key: str | None, origin: str = "http://localhost") -> AsyncIterator["Socket"]:
+        communicator = WebsocketCommunicator(application(_no_http), settings_path(), headers(session_key, origin))
+        connected, _code = await communicator.connect(WAIT)
+        assert connected
+        try:
+            yield cls(communicator)
+        finally:
+            await communicator.disconnect()
+
+    async def ask(self, text: str, *, chat: str = "c1", message: str = "m1", **more) -> str:
+        """Send a message; returns the request's id."""
+        user = {"id": message, "role": "user", "parts": [{"type": "text", "text": text}]}
+        return await self.send({"trigger": "submit-message", "id": chat, "messages": [user], **more})
+
+    async def regenerate(self, answer: str | None = None, *, chat: str = "c1", attempt: str | None = None) -> str:
+        body = {} if attempt is None else {"attempt": attempt}
+        frame = {"trigger": "regenerate-message", "id": chat, "messages": [], "body": body}
+        return await self.send(frame if answer is None else {**frame, "messageId": answer})
+
+    async def resume(self, *, chat: str = "c1", body: dict | None = None, **more) -> str:
+        return await self.send({"type": "resume", "id": chat, "body": body or {}, **more})
+
+    async def abort(self, request: str) -> None:
+        await self.raw(json.dumps({"type": "abort", "requestId": request}))
+
+    async def send(self, frame: dict) -> str:
+        request = next(self._ids)
+        await self.raw(json.dumps({"type": "send", "requestId": request, "headers": {}, "body": {}, **frame}))
+        return request
+
+    async def raw(self, text: str) -> None:
+        await self.communicator.send_to(text_data=text)
+
+    async def frame(self, request: str) -> dict:
+        """The request's next frame."""
+        while not self._frames.get(request):
+            frame = json.loads(await self.communicator.receive_from(WAIT))
+            self._frames.setdefault(frame["requestId"], []).append(frame)
+        return self._frames[request].pop(0)
+
+    async def chunk(self, request: str, kind: str) -> dict:
+        """The request's next chunk of a type; others before it are skipped."""
+        while True:
+            frame = await self.frame(request)
+            assert frame["type"] not in ENDS, f"{frame} came before a chunk {kind}"
+            if frame["type"] == "chunk" and frame["chunk"]["type"] == kind:
+                return frame["chunk"]
+
+    async def rest(self, request: str) -> list[dict]:
+        """All frames up to the request's last one, that one included."""
+        frames = [await self.frame(request)]
+        while frames[-1]["type"] not in ENDS:
+            frames.append(await self.frame(request))
+        return frames
+
+    async def chunks(self, request: str) -> list[dict]:
+        """The rest of the request's chunks; it must come to its end."""
+        frames = await self.rest(request)
+        assert frames[-1]["type"] == "end", frames[-1]
+        return [frame["chunk"] for frame in frames if frame["type"] == "chunk"]
+
+    async def error(self, request: str) -> str:
+        """The code with which the request was refused."""
+        frames = await self.rest(request)
+        assert frames[-1]["type"] == "error", frames
+        return frames[-1]["code"]
+
+    async def closed(self) -> tuple[int, str]:
+        """The code and reason with which the server closed the socket."""
+        while True:
+            event = await self.communicator.receive_output(WAIT)
+            if event["type"] == "websocket.close":
+                return event.get("code", 1000), event.get("reason", "")
+
+
+def settings_path() -> str:
+    from chat.conf import conf
+
+    return conf.socket_path
+
+
+def headers(session_key: str | None, origin: str | None) -> list[tuple[bytes, bytes]]:
+    """The headers of a browser's handshake."""
+    found = [(b"host", b"localhost")]
+    if origin is not None:
+        found.append((b"origin", origin.encode()))
+    if session_key is not None:
+        found.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session_key}".encode()))
+    return found
+
+
+def text_of(chunks: list[dict]) -> str:
+    """The text that a client of the text view puts together."""
+    return "".join(chunk["delta"] for chunk in chunks if chunk["type"] == "text-delta")

@@ -1,0 +1,49 @@
+"""``{% chat %}`` on a page of any site."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Context, Template
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def request_of_a_visitor(rf, script):
+    request = rf.get("/any/page/")
+    request.user, request.session = AnonymousUser(), {}
+    return request
+
+
+def render(text, **context):
+    return Template("{% load chat %}" + text).render(Context(context))
+
+
+def test_without_a_name_the_tag_shows_the_visitors_default_conversation(request_of_a_visitor):
+    assert 'conversation="default"' in render("{% chat %}", request=request_of_a_visitor)
+
+
+def test_several_conversations_stand_on_one_page(request_of_a_visitor):
+    page = render('{% chat "support" %}{% chat "sales" %}', request=request_of_a_visitor)
+    assert page.count("<llm-chat ") == 2
+    assert 'conversation="support"' in page
+    assert 'conversation="sales"' in page
+
+
+def test_the_tag_has_no_inline_script_or_style(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor)
+    assert "<style" not in page
+    assert " style=" not in page
+    assert " on" + "click=" not in page
+    assert page.count("<script") == page.count('<script type="module" src="')
+
+
+def test_without_a_request_the_tag_says_what_it_needs():
+    with pytest.raises(ImproperlyConfigured, match="request"):
+        render("{% chat %}")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 65])
+def test_a_name_that_cannot_be_an_id_is_refused(request_of_a_visitor, name):
+    with pytest.raises(ImproperlyConfigured, match="64"):
+        render("{% chat name %}", request=request_of_a_visitor, name=name)

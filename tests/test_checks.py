@@ -1,0 +1,62 @@
+"""What ``manage.py check`` says of the ``CHAT`` setting."""
+
+import pytest
+
+from chat.checks import check_settings
+from chat.conf import DEFAULTS
+from tests.conftest import chat_settings
+
+
+def ids(settings, **changes):
+    settings.CHAT = chat_settings(**changes)
+    return [message.id for message in check_settings()]
+
+
+def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
+    assert ids(settings) == []
+    assert ids(settings, **{name: value for name, value in DEFAULTS.items() if name != "BACKENDS"}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_DURATION", 0),
+        ("TICK", -1),
+        ("HEARTBEAT", "2"),
+        ("DATABASE_THREADS", None),
+        ("RETRIES", -1),
+        ("RETRIES", 0.5),
+        ("MAX_MESSAGE_LENGTH", True),
+        ("SOCKET_PATH", "ws/"),
+        ("SYSTEM_PROMPT", 7),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_an_error(settings, name, value):
+    assert ids(settings, **{name: value}) == ["llm_chat.E002"]
+
+
+def test_a_name_that_is_no_setting_is_a_warning(settings):
+    assert ids(settings, MAX_DURATON=3) == ["llm_chat.W001"]
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        {},
+        {"default": {}},
+        {"default": {"BACKEND": "no.such.Backend"}},
+        {"default": {"BACKEND": "chat.chunks.Chunk"}},
+        {"default": {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {"no": "such"}}},
+    ],
+)
+def test_a_backend_that_cannot_be_made_is_an_error(settings, backends):
+    assert ids(settings, BACKENDS=backends) == ["llm_chat.E003"]
+
+
+def test_a_prompt_that_cannot_be_imported_is_an_error(settings):
+    assert ids(settings, SYSTEM_PROMPT="no.such.prompt") == ["llm_chat.E003"]
+
+
+def test_a_setting_that_is_no_dictionary_is_an_error(settings):
+    settings.CHAT = ["BACKENDS"]
+    assert [message.id for message in check_settings()] == ["llm_chat.E001"]

@@ -1,0 +1,423 @@
+"""The websocket, from the outside: a visitor's frames in, the server's frames out."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from chat.models import Conversation, Message
+from tests.sockets import Socket, text_of
+
+
+async def stored():
+    """The messages of the database, as (role, status, text)."""
+    return await sync_to_async(lambda: list(Message.objects.order_by("pk").values_list("role", "status", "text")))()
+
+
+async def test_an_answer_streams_delta_by_delta_and_is_stored_whole(script, connect):
+    socket = await connect()
+    request = await socket.ask("Why is the sky blue?")
+    reply = await script.anext_reply()
+    assert reply.request.messages == [{"role": "user", "content": "Why is the sky blue?"}]
+    start = await socket.chunk(request, "start")
+    reply.say("Because of ")
+    assert (await socket.chunk(request, "text-delta"))["delta"] == "Because of "
+    reply.say("scattering.")
+    reply.finish()
+    chunks = await socket.chunks(request)
+    assert text_of(chunks) == "scattering."
+    assert [chunk["type"] for chunk in chunks[1:]] == ["text-end", "finish-step", "finish"]
+    assert chunks[-1]["finishReason"] == "stop"
+    answer = await Message.objects.aget(role="assistant")
+    assert (answer.uid, answer.status, answer.text) == (start["messageId"], "complete", "Because of scattering.")
+    assert answer.parts == [{"type": "text", "text": "Because of scattering."}]
+    conversation = await Conversation.objects.aget()
+    assert (conversation.title, conversation.running_id) == ("Why is the sky blue?", None)
+
+
+async def test_the_sequence_of_a_response_has_no_gap(script, connect):
+    socket = await connect()
+    request = await socket.ask("Count")
+    reply = await script.anext_reply()
+    for number in range(5):
+        reply.say(f"{number} ")
+        await socket.chunk(request, "text-delta") if number < 2 else None
+    reply.finish()
+    resumed = await socket.resume()
+    frames = await socket.rest(resumed)
+    sequences = [frame["sequence"] for frame in frames if frame["type"] == "chunk"]
+    assert frames[0]["type"] == "start"
+    assert sequences == list(range(len(sequences)))
+
+
+async def test_the_history_goes_to_the_model_with_the_system_prompt(script, connect, settings):
+    settings.CHAT = {**settings.CHAT, "SYSTEM_PROMPT": "Be brief."}
+    socket = await connect()
+    first = await socket.ask("One", message="m1")
+    reply = await script.anext_reply()
+    reply.say("Uno")
+    reply.finish()
+    await socket.chunks(first)
+    await socket.ask("Two", message="m2")
+    reply = await script.anext_reply()
+    assert reply.request.messages == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "One"},
+        {"role": "assistant", "content": "Uno"},
+        {"role": "user", "content": "Two"},
+    ]
+
+
+async def test_a_socket_that_closes_in_mid_answer_changes_nothing_for_the_run(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("beginning ")
+    await socket.chunk(request, "text-delta")
+    await socket.communicator.disconnect()
+    again = await connect()
+    resumed = await again.resume()
+    assert (await again.frame(resumed))["type"] == "start"
+    assert (await again.chunk(resumed, "text-delta"))["delta"] == "beginning "
+    reply.say("rest")
+    reply.finish()
+    chunks = await again.chunks(resumed)
+    answer = await Message.objects.aget(role="assistant")
+    assert "beginning " + text_of(chunks) == answer.text == "beginning rest"
+
+
+async def test_stop_closes_the_reply_keeps_the_text_and_ends_with_abort(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("so far")
+    await socket.chunk(request, "text-delta")
+    await socket.abort(request)
+    chunks = await socket.chunks(request)
+    assert reply.closed.is_set()
+    assert chunks[-1] == {"type": "abort"}
+    assert await stored() == [("user", "complete", "Tell me"), ("assistant", "stopped", "so far")]
+
+
+async def test_stop_before_the_first_delta_stops_the_answer(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    await socket.abort(request)
+    chunks = await socket.chunks(request)
+    assert chunks[-1] == {"type": "abort"}
+    assert (await stored())[1][1] == "stopped"
+
+
+async def test_stop_through_a_resumed_request_stops_the_answer(script, connect):
+    first, second = await connect(), await connect()
+    request = await first.ask("Tell me")
+    await script.anext_reply()
+    resumed = await second.resume()
+    while (await second.frame(resumed))["type"] != "chunk":
+        pass
+    await second.abort(resumed)
+    assert (await first.chunks(request))[-1] == {"type": "abort"}
+
+
+async def test_a_reply_that_ends_without_a_finish_reason_is_interrupted(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("half")
+    reply.break_off()
+    frames = await socket.rest(request)
+    assert frames[-2]["chunk"] == {"type": "error", "errorText": "The answer was interrupted."}
+    assert frames[-2]["code"] == "interrupted"
+    assert (await stored())[1] == ("assistant", "interrupted", "half")
+
+
+async def test_a_failed_reply_is_a_fixed_sentence_and_the_question_is_kept(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    (await script.anext_reply()).fail("rate_limited")
+    frames = await socket.rest(request)
+    assert (frames[-2]["code"], frames[-1]["type"]) == ("rate_limited", "end")
+    assert await stored() == [("user", "complete", "Tell me"), ("assistant", "failed", "")]
+
+
+async def test_a_call_that_may_succeed_later_is_repeated_before_the_first_delta(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    (await script.anext_reply()).fail("upstream", retry=True)
+    reply = await script.anext_reply()
+    reply.say("done")
+    reply.finish()
+    assert text_of(await socket.chunks(request)) == "done"
+
+
+async def test_a_call_that_failed_after_its_first_delta_is_not_repeated(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("some")
+    await socket.chunk(request, "text-delta")
+    reply.fail("upstream", retry=True)
+    await socket.rest(request)
+    assert script.waiting == 0
+    assert (await stored())[1] == ("assistant", "failed", "some")
+
+
+async def test_regenerate_makes_another_answer_and_leaves_the_old_one(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.break_off()
+    await socket.rest(request)
+    failed = await Message.objects.aget(role="assistant")
+    again = await socket.regenerate(failed.uid, attempt="attempt-1")
+    reply = await script.anext_reply()
+    assert [turn["content"] for turn in reply.request.messages] == ["Tell me"]
+    reply.say("now")
+    reply.finish()
+    assert text_of(await socket.chunks(again)) == "now"
+    repeated = await socket.regenerate(failed.uid, attempt="attempt-1")
+    assert text_of(await socket.chunks(repeated)) == "now"
+    assert [status for _, status, _ in await stored()] == ["complete", "interrupted", "complete"]
+
+
+async def test_a_repeated_send_finds_its_answer_and_calls_the_model_once(script, connect):
+    first, second = await connect(), await connect()
+    one = await first.ask("Tell me")
+    reply = await script.anext_reply()
+    other = await second.ask("Tell me")
+    start = await second.chunk(other, "start")
+    reply.say("once")
+    reply.finish()
+    assert text_of(await second.chunks(other)) == text_of(await first.chunks(one)) == "once"
+    late = await second.ask("Tell me")
+    assert (await second.chunk(late, "start")) == start
+    assert script.waiting == 0
+    assert await sync_to_async(Message.objects.count)() == 2
+
+
+async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(script, connect, settings, served):
+    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.think("Hm.")
+    reply.say("once")
+    reply.finish()
+    told = await socket.rest(request)
+    answer = await Message.objects.aget(role="assistant")
+    while served.log_of(answer.pk) is not None:
+        await socket.rest(await socket.resume())
+    repeated = await socket.rest(await socket.ask("Tell me"))
+    assert [frame.get("chunk") for frame in repeated] == [frame.get("chunk") for frame in told]
+
+
+async def test_the_same_id_with_another_text_is_refused_unless_it_is_an_edit(script, connect):
+    socket = await connect()
+    request = await socket.ask("One")
+    (await script.anext_reply()).finish()
+    await socket.rest(request)
+    assert await socket.error(await socket.ask("Another")) == "conflict"
+    edited = await socket.ask("Another", messageId="m1")
+    reply = await script.anext_reply()
+    assert [turn["content"] for turn in reply.request.messages] == ["Another"]
+    reply.finish()
+    await socket.chunks(edited)
+    repeated = await socket.ask("Another", messageId="m1")
+    await socket.chunks(repeated)
+    assert script.waiting == 0
+
+
+@pytest.mark.parametrize(("text", "code"), [("", "empty"), (" \n ", "empty"), ("x" * 101, "too_long")])
+async def test_a_message_that_cannot_be_taken_is_refused_and_nothing_is_stored(script, connect, settings, text, code):
+    settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 100}
+    socket = await connect()
+    assert await socket.error(await socket.ask(text)) == code
+    assert await stored() == []
+    assert not await Conversation.objects.aexists()
+
+
+async def test_a_second_send_while_an_answer_runs_is_refused_and_nothing_is_stored(script, connect):
+    first, second = await connect(), await connect()
+    await first.ask("One", message="m1")
+    await script.anext_reply()
+    request = await second.ask("Two", message="m2")
+    frame = await second.frame(request)
+    assert (frame["code"], frame["errorText"]) == ("busy", "An answer is already running in this conversation.")
+    assert [text for _, _, text in await stored()] == ["One", ""]
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        ("nonsense", "Expected one JSON object as a text frame."),
+        ("[1]", "Expected a send, resume or abort frame"),
+        ('{"type": "send"}', "Expected a send, resume or abort frame"),
+        ('{"type": "abort"}', "requestId"),
+        ('{"type": "dance", "requestId": "r"}', "dance"),
+        ('{"type": "resume", "requestId": "r", "id": "a/b"}', "$.id"),
+        ('{"type": "resume", "requestId": "r", "id": "c", "lastSequence": "7"}', "lastSequence"),
+        ('{"type": "abort", "requestId": "conversation"}', "reserved"),
+        ('{"type":"send","requestId":"r","id":"c","trigger":"submit-message","messages":[7]}', "UI message"),
+    ],
+)
+async def test_a_bad_frame_closes_the_socket_with_4400_and_a_reason(connect, script, frame, reason):
+    socket = await connect()
+    await socket.raw(frame)
+    code, said = await socket.closed()
+    assert code == 4400
+    assert reason in said
+
+
+async def test_a_frame_over_the_limit_closes_the_socket(connect, settings):
+    settings.CHAT = {"MAX_FRAME_SIZE": 1000}
+    socket = await connect()
+    await socket.raw("x" * 1001)
+    assert (await socket.closed())[0] == 1009
+
+
+async def test_only_the_last_of_many_messages_is_decoded(script, connect):
+    socket = await connect()
+    garbage = [{"not": "a message"}] * 1000
+    user = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    await socket.send({"trigger": "submit-message", "id": "c1", "messages": [*garbage, user]})
+    assert (await script.anext_reply()).request.messages == [{"role": "user", "content": "Hi"}]
+
+
+async def test_resume_of_a_conversation_with_nothing_to_replay_says_so(connect, script):
+    socket = await connect()
+    assert [frame["type"] for frame in await socket.rest(await socket.resume())] == ["no-active"]
+
+
+async def test_resume_of_another_visitors_conversation_is_as_if_it_did_not_exist(script, connect):
+    ann, bob = await connect("ann"), await connect("bob")
+    await ann.ask("Mine")
+    await script.anext_reply()
+    assert [frame["type"] for frame in await bob.rest(await bob.resume())] == ["no-active"]
+    await bob.ask("Mine too")
+    await script.anext_reply()
+    assert await sync_to_async(Conversation.objects.count)() == 2
+
+
+async def test_resume_from_a_sequence_skips_what_came_before_if_the_answer_is_named(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    answer = (await socket.chunk(request, "start"))["messageId"]
+    reply.say("one ")
+    await socket.chunk(request, "text-delta")
+    reply.say("two")
+    reply.finish()
+    await socket.chunks(request)
+    named = await socket.resume(lastSequence=3, body={"messageId": answer})
+    assert (await socket.frame(named))["type"] == "start"
+    assert (await socket.frame(named))["sequence"] == 4
+    for body, sequence in (({}, 3), ({"messageId": answer}, 99), ({"messageId": "another"}, 3)):
+        whole = await socket.resume(lastSequence=sequence, body=body)
+        await socket.frame(whole)
+        assert (await socket.frame(whole))["sequence"] == 0
+
+
+async def test_a_socket_without_a_session_is_closed_with_4401(served):
+    async with Socket.opened(None) as socket:
+        assert (await socket.closed())[0] == 4401
+
+
+async def test_more_open_requests_than_allowed_are_refused(script, connect, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_PENDING_REQUESTS": 1}
+    socket = await connect()
+    await socket.ask("One")
+    await script.anext_reply()
+    assert await socket.error(await socket.resume()) == "too_many"
+
+
+async def test_a_question_with_a_file_is_refused(connect, script):
+    socket = await connect()
+    user = {"id": "m1", "role": "user", "parts": [{"type": "file", "url": "data:,", "mediaType": "text/plain"}]}
+    request = await socket.send({"trigger": "submit-message", "id": "c1", "messages": [user]})
+    assert await socket.error(request) == "unsupported"
+
+
+async def test_the_loading_of_a_model_is_told(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.load()
+    assert (await socket.chunk(request, "data-status")) == {
+        "type": "data-status",
+        "data": {"status": "loading"},
+        "transient": True,
+    }
+    reply.loaded()
+    reply.finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_reasoning_is_a_part_of_its_own(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.think("Let me see. ")
+    reply.say("Yes.")
+    reply.finish()
+    kinds = [chunk["type"] for chunk in await socket.chunks(request)]
+    assert [kind for kind in kinds if kind.startswith("reasoning")] == [
+        "reasoning-start",
+        "reasoning-delta",
+        "reasoning-end",
+    ]
+    answer = await Message.objects.aget(role="assistant")
+    assert answer.parts == [{"type": "reasoning", "text": "Let me see. "}, {"type": "text", "text": "Yes."}]
+    assert answer.text == "Yes."
+
+
+async def test_an_answer_is_cut_at_its_longest(script, connect, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_ANSWER_LENGTH": 10}
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("123456")
+    reply.say("7890abc")
+    chunks = await socket.chunks(request)
+    assert text_of(chunks) == "1234567890"
+    assert chunks[-1] == {"type": "finish", "finishReason": "length"}
+    assert reply.closed.is_set()
+    assert (await stored())[1] == ("assistant", "cut", "1234567890")
+
+
+@pytest.mark.parametrize(
+    ("deadline", "said", "status"),
+    [
+        ("FIRST_TOKEN_TIMEOUT", "", "failed"),
+        ("DELTA_TIMEOUT", "some", "failed"),
+        ("MAX_DURATION", "some", "cut"),
+    ],
+)
+async def test_a_model_that_falls_silent_meets_its_deadline(script, connect, settings, deadline, said, status):
+    settings.CHAT = {**settings.CHAT, deadline: 0.05}
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    if said:
+        reply.say(said)
+    await socket.rest(request)
+    assert reply.closed.is_set()
+    assert (await stored())[1] == ("assistant", status, said)
+
+
+async def test_nul_and_half_surrogates_are_replaced_before_they_are_stored(script, connect):
+    socket = await connect()
+    request = await socket.ask("a\0b")
+    reply = await script.anext_reply()
+    reply.say("c\0d\ud800")
+    reply.finish()
+    assert text_of(await socket.chunks(request)) == "c\ufffdd?"
+    assert [text for _, _, text in await stored()] == ["a\ufffdb", "c\ufffdd?"]
+
+
+async def test_frames_are_one_json_object_each_with_camel_case_keys(script, connect):
+    socket = await connect()
+    await socket.ask("Hi")
+    raw = await socket.communicator.receive_from()
+    frame = json.loads(raw)
+    assert set(frame) == {"type", "requestId", "sequence", "chunk"}
+    assert set(frame["chunk"]) == {"type", "messageId"}
