@@ -1,0 +1,118 @@
+/**
+ * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops.
+ *
+ * In: the attribute `max-length` (characters); `chat:state` {streaming} on the surrounding `<llm-chat>`.
+ * Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements, shown
+ * one at a time. The text is never locked and leaves the field only when it is sent.
+ */
+class ChatComposer extends HTMLElement {
+  /** There Enter is the only way to break a line, and the button is near. */
+  static touch = matchMedia("(hover: none) and (pointer: coarse)");
+
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
+    chat.addEventListener("chat:state", ({ detail }) => this.#reflect(detail.streaming), { signal });
+    this.#form.addEventListener("submit", (event) => this.#submit(event), { signal });
+    this.#field.addEventListener("input", () => this.#measure(), { signal });
+    this.#field.addEventListener("keydown", (event) => this.#press(event), { signal });
+    this.#button.addEventListener("click", (event) => this.#click(event), { signal });
+    this.#reflect(chat.hasAttribute("streaming"));
+    if (chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+  }
+
+  // Actions
+
+  /** @param {SubmitEvent} event */
+  #submit(event) {
+    event.preventDefault();
+    const text = this.#field.value;
+    this.#field.focus();
+    if (!text.trim()) return;
+    if (this.hasAttribute("streaming")) return this.#hint("busy");
+    if (this.#measure() > this.#limit) return;
+    this.#emit("chat:submit", { text });
+    this.#field.value = "";
+    this.#measure();
+  }
+
+  /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
+  #press(event) {
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape" && this.hasAttribute("streaming")) this.#emit("chat:stop");
+    if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
+    if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    this.#form.requestSubmit();
+  }
+
+  /** The second click of a double click on Send must not stop. @param {MouseEvent} event */
+  #click(event) {
+    if (!this.hasAttribute("streaming")) return;
+    event.preventDefault();
+    if (event.detail < 2) this.#emit("chat:stop");
+  }
+
+  /** @param {boolean} streaming */
+  #reflect(streaming) {
+    this.toggleAttribute("streaming", streaming);
+    this.#measure();
+  }
+
+  // Internals
+
+  /** Grow with the text and tell when it is too long. @returns {number} its length as the server counts it */
+  #measure() {
+    const text = this.#field.value;
+    const length = text.length > this.#limit ? [...text].length : text.length;
+    const excess = length > this.#limit;
+    for (const output of this.querySelectorAll("[data-length]")) output.textContent = length.toLocaleString();
+    this.#field.setAttribute("aria-invalid", String(excess));
+    this.#hint(excess ? "too-long" : "");
+    if (!CSS.supports("field-sizing", "content")) this.#fit();
+    return length;
+  }
+
+  /** For browsers without `field-sizing`. */
+  #fit() {
+    this.#field.style.blockSize = "auto";
+    this.#field.style.blockSize = `${this.#field.scrollHeight}px`;
+  }
+
+  /** @param {string} name of the hint to show, or none */
+  #hint(name) {
+    for (const hint of this.querySelectorAll("[data-hint]")) hint.hidden = hint.dataset.hint !== name;
+  }
+
+  get #limit() {
+    return Number(this.getAttribute("max-length")) || Infinity;
+  }
+
+  get #form() {
+    return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+  }
+
+  get #field() {
+    return /** @type {HTMLTextAreaElement} */ (this.querySelector("textarea"));
+  }
+
+  get #button() {
+    return /** @type {HTMLButtonElement} */ (this.querySelector("[type=submit]"));
+  }
+
+  /** @param {string} type @param {object} [detail] */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+  }
+}
+
+if (!customElements.get("llm-chat-composer")) customElements.define("llm-chat-composer", ChatComposer);

@@ -1,0 +1,134 @@
+/**
+ * `<llm-chat-connection>`: one websocket that comes back. It transports frames and renders nothing.
+ *
+ * In: the attribute `path`; `chat:transmit` (detail: a frame) and `chat:reset` on the surrounding `<llm-chat>`.
+ * Out: `chat:open`, `chat:close` {final} and `chat:frame` (a frame). State: the attributes `connected`, `down` (without
+ * a connection for a while) and `closed` (for good: the server knows no session, and only a reload makes one).
+ */
+class ChatConnection extends HTMLElement {
+  /** The close code after which another try is pointless. */
+  static noSession = 4401;
+
+  /**
+   * How long to wait before a try, in milliseconds: full jitter, so that the visitors of a restarted server do not come
+   * back all at once.
+   * @type {(failures: number) => number}
+   */
+  backoff = (failures) => Math.random() * Math.min(30_000, 500 * 2 ** failures);
+  /** Milliseconds without a connection before the page says so. */
+  patience = 2_000;
+  /** Milliseconds that a connection has to last for the next failure to count as the first. */
+  stable = 5_000;
+
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #failures = 0;
+  #openedAt = Infinity;
+  #retry = 0;
+  #notice = 0;
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
+    chat.addEventListener("chat:transmit", (event) => this.#transmit(event.detail), { signal });
+    chat.addEventListener("chat:reset", () => this.#lose(), { signal });
+    window.addEventListener("online", () => this.#hurry(), { signal });
+    window.addEventListener("offline", () => this.#lose(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry(), { signal });
+    this.removeAttribute("closed");
+    this.#expectNotice();
+    this.#connect();
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+    this.#forget();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#notice);
+    this.removeAttribute("connected");
+  }
+
+  // Actions
+
+  #connect() {
+    clearTimeout(this.#retry);
+    const url = new URL(this.getAttribute("path") ?? "/", location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const socket = new WebSocket(url);
+    socket.onopen = () => this.#opened();
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code }) => this.#lose(code);
+    this.#socket = socket;
+  }
+
+  /** @param {object} frame */
+  #transmit(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** Try now instead of after the wait: the network or the reader has just come back. */
+  #hurry() {
+    if (!this.#socket && !this.hasAttribute("closed")) this.#connect();
+  }
+
+  // Internals
+
+  #opened() {
+    this.#openedAt = Date.now();
+    clearTimeout(this.#notice);
+    this.removeAttribute("down");
+    this.toggleAttribute("connected", true);
+    this.#emit("chat:open");
+  }
+
+  /** @param {string} data */
+  #receive(data) {
+    const frame = JSON.parse(data);
+    if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.#emit("chat:frame", frame);
+  }
+
+  /** The connection is gone, or is to be given up. @param {number} [code] of the close frame */
+  #lose(code) {
+    if (!this.#socket) return;
+    this.#forget();
+    if (this.hasAttribute("connected")) this.#expectNotice();
+    this.removeAttribute("connected");
+    if (Date.now() - this.#openedAt > this.stable) this.#failures = 0;
+    this.#openedAt = Infinity;
+    const final = code === ChatConnection.noSession;
+    if (final) this.#close();
+    else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
+    this.#emit("chat:close", { final });
+  }
+
+  #close() {
+    clearTimeout(this.#notice);
+    this.removeAttribute("down");
+    this.toggleAttribute("closed", true);
+  }
+
+  /** Without waiting for its close event: a socket whose network is gone takes minutes to send one. */
+  #forget() {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  #expectNotice() {
+    clearTimeout(this.#notice);
+    this.#notice = setTimeout(() => this.toggleAttribute("down", true), this.patience);
+  }
+
+  /** @param {string} type @param {unknown} [detail] */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+  }
+}
+
+if (!customElements.get("llm-chat-connection")) customElements.define("llm-chat-connection", ChatConnection);

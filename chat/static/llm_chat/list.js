@@ -1,0 +1,49 @@
+/**
+ * `<llm-chat-list>`: the list of conversations on the page, kept in step with the chats on it.
+ *
+ * In: the attribute `current` (the conversation that the page is about); `chat:conversation` {id, title, html} from any
+ * chat.
+ */
+class ChatList extends HTMLElement {
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    document.addEventListener("chat:conversation", ({ detail }) => this.#show(detail), { signal });
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+  }
+
+  // Actions
+
+  /** @param {{id: string, title: string, html: string}} conversation */
+  #show({ id, title, html }) {
+    const template = document.createElement("template");
+    template.innerHTML = html.trim();
+    const line = /** @type {Element} */ (document.importNode(template.content, true).firstElementChild);
+    const old = this.querySelector(`[data-conversation="${CSS.escape(id)}"]`);
+    if (old) old.replaceWith(line);
+    else this.querySelector("[data-conversations]")?.prepend(line);
+    this.#mark(line, id === this.getAttribute("current"), title);
+  }
+
+  // Internals
+
+  /**
+   * The server renders a line for every page alike.
+   * @param {Element} line @param {boolean} current whether it is about this page @param {string} title
+   */
+  #mark(line, current, title) {
+    const link = line.querySelector("a");
+    if (current) link?.setAttribute("aria-current", "page");
+    else link?.removeAttribute("aria-current");
+    if (current && title) document.title = title;
+  }
+}
+
+if (!customElements.get("llm-chat-list")) customElements.define("llm-chat-list", ChatList);

@@ -1,0 +1,88 @@
+/**
+ * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
+ *
+ * In: `chat:patch` on the element itself (detail: {keep, from, html} or {keep, append}, the data of a `data-patch`
+ * chunk). A block is set by the server's HTML only; what the page keeps between two patches is the source of the last,
+ * open block, because a splice counts in the server's string and not in what a browser makes of it.
+ */
+class ChatPart extends HTMLElement {
+  #source = "";
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    this.addEventListener("chat:patch", (event) => this.#patch(event.detail), { signal: this.#listeners.signal });
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+  }
+
+  // Actions
+
+  /** @param {{keep: number, from?: number, html?: string, append?: string}} patch */
+  #patch({ keep, from = 0, html, append }) {
+    const blocks = this.querySelector("[data-blocks]") ?? this;
+    while (blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
+    if (append !== undefined) return this.#append(blocks.children[keep], append);
+    if (html === undefined) return;
+    this.#source = this.#source.slice(0, from) + html;
+    const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
+    const next = document.createElement("template");
+    next.innerHTML = this.#source;
+    grow(block, next.content);
+  }
+
+  // Internals
+
+  /** Into the text node that is there: a selection inside it stays. @param {Element} block @param {string} text */
+  #append(block, text) {
+    const code = block?.querySelector("code");
+    if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
+    else code?.append(text);
+  }
+}
+
+function emptyBlock() {
+  const block = document.createElement("div");
+  block.className = "chat-block";
+  return block;
+}
+
+/**
+ * Make the content of `node` that of `next` and leave alone what is equal already, from the front: what a reader has
+ * selected, focused or scrolled there stays.
+ * @param {Node} node @param {Node} next
+ */
+function grow(node, next) {
+  let [old, fresh] = [node.firstChild, next.firstChild];
+  while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
+    [old, fresh] = [old.nextSibling, fresh.nextSibling];
+  }
+  while (old) {
+    const gone = old;
+    old = old.nextSibling;
+    gone.remove();
+  }
+  while (fresh) {
+    const come = fresh;
+    fresh = fresh.nextSibling;
+    node.appendChild(come);
+  }
+}
+
+/** @param {Node} old @param {Node} fresh @returns {boolean} whether the one could be made like the other */
+function adapt(old, fresh) {
+  if (old instanceof Text && fresh instanceof Text) {
+    if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
+    else old.data = fresh.data;
+    return true;
+  }
+  if (!(old instanceof Element) || !old.cloneNode().isEqualNode(fresh.cloneNode())) return false;
+  grow(old, fresh);
+  return true;
+}
+
+if (!customElements.get("llm-chat-part")) customElements.define("llm-chat-part", ChatPart);

@@ -1,0 +1,68 @@
+"""The site under a real ASGI server, in a thread of the test's process, so that a scripted model reaches it."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+WAIT = 15.0
+
+
+class Site:
+    """``chatproject`` under uvicorn on a free loopback port; ``restart`` keeps the port."""
+
+    def __init__(self) -> None:
+        with contextlib.closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        config = uvicorn.Config(
+            "chatproject.asgi:application",
+            port=self.port,
+            ws="websockets-sansio",
+            ws_max_size=8 * 1024 * 1024,
+            ws_per_message_deflate=False,
+            lifespan="on",
+            log_config=None,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="site")
+        self._thread.start()
+        deadline = time.monotonic() + WAIT
+        while not self._server.started:
+            assert self._thread.is_alive(), "the site did not start"
+            assert time.monotonic() < deadline, "the site took too long to start"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(WAIT)
+            assert not self._thread.is_alive(), "the site did not stop"
+            self._server = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Site]:
+    """The site, from its start to its clean end."""
+    site = Site()
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
