@@ -1,0 +1,133 @@
+"""Servers under measurement, and the visitors that load them."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from websockets.asyncio.client import ClientConnection, connect
+
+ROOT = Path(__file__).parent.parent
+WAIT = 20.0
+OPTIONS = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A child process with changes to its environment; it is ended by its own id."""
+    env = {**os.environ, **environment}
+    child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.wait(WAIT)
+
+
+@contextlib.contextmanager
+def upstream(rate: float, deltas: int) -> Iterator[int]:
+    """The model that costs nothing; gives its port."""
+    with process(sys.executable, "-m", "benchmarks.upstream", str(rate), str(deltas)) as child:
+        assert child.stdout is not None
+        yield int(child.stdout.readline())
+
+
+@contextlib.contextmanager
+def server(app: str, **environment: str) -> Iterator[tuple[int, psutil.Process]]:
+    """An ASGI app under uvicorn, as production runs it; gives its port and process."""
+    port = free_port()
+    options = ["--port", str(port), "--log-level", "warning", *OPTIONS]
+    with process(sys.executable, "-m", "uvicorn", app, *options, **environment) as child:
+        deadline = time.monotonic() + WAIT
+        while not _listens(port):
+            assert child.poll() is None and time.monotonic() < deadline, f"{app} did not start"
+            time.sleep(0.05)
+        yield port, psutil.Process(child.pid)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def chat_environment(upstream_port: int) -> Iterator[dict[str, str]]:
+    """The environment of the chat's own site on a fresh SQLite file, migrated, with the upstream as its model."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "DATA_DIR": folder,
+            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",
+            "OPENAI_MODEL": "bench",
+            "DJANGO_SETTINGS_MODULE": "chatproject.settings",
+        }
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env={**os.environ, **environment}, check=True
+        )
+        yield environment
+
+
+def cpu(of: psutil.Process) -> float:
+    """Seconds of CPU that a process has used, in all its threads."""
+    times = of.cpu_times()
+    return float(times.user + times.system)
+
+
+def session_cookie(port: int) -> str:
+    """The cookie of a new visitor."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/chat/") as response:
+        return str(response.headers["Set-Cookie"]).split(";")[0]
+
+
+def sent(upstream_port: int) -> int:
+    """How many deltas the model has sent."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{upstream_port}/count") as response:
+        return int(response.read())
+
+
+def socket_to(port: int, cookie: str = "") -> connect:
+    """A visitor's websocket."""
+    headers = {"Cookie": cookie} if cookie else {}
+    origin = f"http://127.0.0.1:{port}"
+    return connect(f"ws://127.0.0.1:{port}/ws/chat/", additional_headers=headers, origin=origin, max_size=None)
+
+
+async def ask(websocket: ClientConnection, conversation: str, view: str, text: str = "Why is the sky blue?") -> float:
+    """Send a question and read to the end of its answer; returns the seconds until its first visible text."""
+    user = {"id": f"m-{conversation}", "role": "user", "parts": [{"type": "text", "text": text}]}
+    frame = {"type": "send", "requestId": "r", "id": conversation, "trigger": "submit-message", "messages": [user]}
+    began, first = time.perf_counter(), 0.0
+    await websocket.send(json.dumps({**frame, "headers": {}, "body": {"view": view}}))
+    async for message in websocket:
+        if not first and ('"text-delta"' in message or '"data-patch"' in message):
+            first = time.perf_counter() - began
+        if message.startswith('{"type":"end"') or message.startswith('{"type": "end"'):
+            return first
+        assert not message.startswith('{"type":"error"'), message
+    raise AssertionError("the socket closed in mid-answer")
+
+
+async def crowd(port: int, cookie: str, view: str, streams: int, name: str) -> list[float]:
+    """So many visitors at once, a socket each; returns the first-token times."""
+
+    async def visitor(number: int) -> float:
+        async with socket_to(port, cookie) as websocket:
+            return await ask(websocket, f"{name}-{number}", view)
+
+    return await asyncio.gather(*(visitor(number) for number in range(streams)))
