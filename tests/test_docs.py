@@ -1,0 +1,74 @@
+"""What the README and the docs promise, held against the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chat.chunks import ERRORS
+from chat.conf import DEFAULTS
+from tests.test_layers import MODULES, RANK, room
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+
+
+def rows(text, heading):
+    """The rows of the first table under a heading, as lists of cells."""
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    table = re.search(r"\|---.*\n((?:\|.*\n?)+)", section)
+    return [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in table[1].strip().splitlines()]
+
+
+def test_the_table_of_settings_is_that_of_the_code():
+    told = {name.strip("`"): default.strip("`") for name, default, _ in rows(README, "Settings")}
+    assert told.keys() == DEFAULTS.keys()
+    for name, default in DEFAULTS.items():
+        if name != "BACKENDS":
+            assert told[name] == (f'"{default}"' if isinstance(default, str) else repr(default)), name
+
+
+def test_every_error_code_is_told_with_its_sentence():
+    assert {code.strip("`"): sentence for code, sentence in rows(PROTOCOL, "Error codes")} == ERRORS
+
+
+def test_every_command_of_the_readme_is_one_of_the_makefile():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    told = {word for line in re.findall(r"^make ([a-z -]+)", README, re.MULTILINE) for word in line.split()}
+    assert told
+    assert told <= targets
+
+
+def test_every_package_that_the_site_needs_has_a_line():
+    needed = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    told = {name for names, _ in rows(README, "What it stands on") for name in names.split(", ")}
+    assert set(needed) <= told
+
+
+def test_every_variable_of_the_site_is_told():
+    settings = "".join(path.read_text() for path in (ROOT / "chatproject").glob("*.py"))
+    read = set(
+        re.findall(r'(?:text|flag|words|trusted_origins|secret_key|database|channel_layers)\("([A-Z_]+)"', settings)
+    )
+    assert read
+    assert [name for name in sorted(read) if f"`{name}`" not in README] == []
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+)
+def test_every_link_into_the_project_leads_somewhere(path):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_table_of_modules_has_the_rows_of_the_layers():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    order = [
+        name.removesuffix(".py").strip("/").split("/")[0]
+        for cell, _ in rows(text, "Modules")
+        for name in re.findall(r"`(?:chat/)?([a-z_/]+(?:\.py)?)`", cell)
+    ]
+    assert set(order) == set(RANK) == {room(path) for path in MODULES}
+    assert [RANK[name] for name in order] == sorted(RANK[name] for name in order)
