@@ -22,7 +22,7 @@ class MessageInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """The messages of a conversation, in order."""
 
     model = Message
-    fields = ("created_at", "role", "status", "model", "text")
+    fields = readonly_fields = ("created_at", "role", "status", "model", "text")
     ordering = ("pk",)
 
 

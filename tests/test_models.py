@@ -1,11 +1,10 @@
 """Whose conversations they are, and what a model reads of one."""
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from chat.models import Conversation, Message
-from chat.owners import VISITOR, Owner, admit
+from chat.owners import Owner
 
 pytestmark = pytest.mark.django_db
 
@@ -60,13 +59,3 @@ def test_a_branch_is_shown_in_order(conversation):
     grow(conversation, "old", parent=question)
     conversation.tip = grow(conversation, "new", parent=question)
     assert [message.text for message in conversation.branch()] == ["one", "uno", "two", "new"]
-
-
-def test_a_visitor_keeps_an_id_in_the_session_and_a_user_needs_none(django_user_model):
-    session = {}
-    visitor = admit(AnonymousUser(), session)
-    assert visitor.key == f"visitor:{session[VISITOR]}"
-    assert admit(AnonymousUser(), session) == visitor
-    user = django_user_model.objects.create_user("ann")
-    assert admit(user, session) == Owner(f"user:{user.pk}", user.pk)
-    assert Owner.of(AnonymousUser(), {}) is None

@@ -1,0 +1,76 @@
+"""How coroutines reach the database."""
+
+import asyncio
+import threading
+
+import pytest
+from django.db import connection
+
+from chat.database import close_pool, in_database
+
+
+@pytest.fixture(autouse=True)
+def pool(transactional_db, settings):
+    close_pool()
+    settings.CHAT = {"DATABASE_THREADS": 3}
+    yield
+    close_pool()
+
+
+async def test_steps_run_side_by_side_on_no_more_threads_than_allowed():
+    together = threading.Barrier(3)
+
+    def step():
+        together.wait(5)  # three at once, or this breaks
+        return threading.current_thread().name
+
+    names = await asyncio.gather(*(in_database(step) for _ in range(9)))
+    assert len(set(names)) == 3
+    assert all(name.startswith("chat-database") for name in names)
+
+
+async def test_the_event_loop_goes_on_while_a_step_waits():
+    release = threading.Event()
+    waiting = asyncio.ensure_future(in_database(release.wait, 5))
+    await asyncio.sleep(0)
+    release.set()
+    assert await waiting
+
+
+async def test_what_a_step_raises_reaches_its_caller():
+    def step():
+        raise LookupError("nothing there")
+
+    with pytest.raises(LookupError, match="nothing there"):
+        await in_database(step)
+
+
+async def test_a_connection_that_broke_is_replaced():
+    def break_it():
+        connection.ensure_connection()
+        connection.connection.close()
+        connection.errors_occurred = True
+
+    def query():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            return cursor.fetchone()[0]
+
+    await asyncio.gather(*(in_database(break_it) for _ in range(3)))
+    assert await asyncio.gather(*(in_database(query) for _ in range(6))) == [1] * 6
+
+
+async def test_a_caller_that_is_cancelled_leaves_its_step_whole():
+    begun, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    def step():
+        begun.set()
+        release.wait(5)
+        done.set()
+
+    caller = asyncio.ensure_future(in_database(step))
+    assert await asyncio.to_thread(begun.wait, 5)
+    caller.cancel()
+    release.set()
+    assert await asyncio.to_thread(done.wait, 5)
+    await asyncio.wait([caller])

@@ -1,0 +1,93 @@
+"""Answers as HTML while they grow: one rendering for all readers of a process."""
+
+import asyncio
+
+import pytest
+
+from chat import live
+from chat.chunks import Finish, Start, TextDelta, TextEnd, TextStart
+from chat.live import HtmlReader, Rendering
+from chat.logs.memory import MemoryLog
+from chat.models import Message
+
+
+@pytest.fixture
+def log():
+    log = MemoryLog()
+    log.append(Start("a1"))
+    log.append(TextStart("0"))
+    return log
+
+
+def read(log, rendering):
+    message = Message(uid="a1", role="assistant", status="running")
+    return HtmlReader(message, "m1", rendering).chunks()
+
+
+def end(log):
+    log.append(TextEnd("0"))
+    log.append(Finish("stop"))
+    log.close()
+
+
+async def test_a_text_is_rendered_once_for_all_its_readers(log, monkeypatch):
+    rendered = []
+    monkeypatch.setattr(
+        live, "render_live", lambda text, render=live.render_live: rendered.append(text) or render(text)
+    )
+
+    async def reader():
+        with Rendering.of(log) as rendering:
+            return [chunk async for batch in read(log, rendering) for chunk in batch]
+
+    readers = [asyncio.create_task(reader()) for _ in range(10)]
+    for word in ("one ", "two ", "three"):
+        log.append(TextDelta("0", word))
+        await asyncio.sleep(0)
+    end(log)
+    results = await asyncio.gather(*readers)
+    assert rendered == sorted(set(rendered), key=len)
+    assert all(result[-1] == Finish("stop") for result in results)
+
+
+async def test_a_slow_reader_gets_fewer_and_larger_changes(log):
+    with Rendering.of(log) as rendering:
+        batches = read(log, rendering)
+        await anext(batches)
+        for number in range(50):
+            log.append(TextDelta("0", f"word{number} "))
+            await asyncio.sleep(0)
+        end(log)
+        rest = [chunk async for batch in batches for chunk in batch]
+    patches = [chunk for chunk in rest if type(chunk).__name__ == "Patch"]
+    assert len(patches) < 10
+    assert "word49" in patches[-1].data["html"]
+
+
+async def test_the_last_reader_to_leave_ends_the_rendering(log):
+    with Rendering.of(log) as first:
+        with Rendering.of(log) as second:
+            assert first is second
+        assert not first._task.cancelled()
+    await asyncio.wait([first._task])
+    assert first._task.cancelled()
+    with Rendering.of(log) as later:
+        assert later is not first
+
+
+async def test_a_rendering_that_fails_is_raised_to_its_readers(log, monkeypatch):
+    def fail(text):
+        raise ValueError("no HTML today")
+
+    monkeypatch.setattr(live, "render_live", fail)
+    log.append(TextDelta("0", "text"))
+    with Rendering.of(log) as rendering, pytest.raises(ValueError, match="no HTML today"):
+        async for _ in read(log, rendering):
+            pass
+
+
+async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(log):
+    log.close()
+    with Rendering.of(log) as rendering, pytest.raises(RuntimeError, match="without an ending"):
+        async for _ in read(log, rendering):
+            pass

@@ -1,0 +1,62 @@
+"""Messages as the templates show them."""
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from chat.chunks import Abort, Error, Finish
+from chat.models import Conversation, Message
+from chat.presentation import conversation_view, message_chunk, message_end_chunk, message_view
+
+
+def message(**fields):
+    return Message(**{"uid": "a1", "role": "assistant", "status": "complete", "created_at": timezone.now(), **fields})
+
+
+def test_a_question_is_one_block_of_plain_text():
+    view = message_view(message(role="user", text="<b> & *x*"))
+    assert [list(part.blocks) for part in view.parts] == [["&lt;b&gt; &amp; *x*"]]
+
+
+def test_an_answer_is_rendered_part_by_part():
+    parts = [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "*So.*"}]
+    view = message_view(message(parts=parts))
+    assert [(part.index, part.kind, list(part.blocks)) for part in view.parts] == [
+        (0, "reasoning", ["<p>Hm.</p>"]),
+        (1, "text", ["<p><em>So.</em></p>"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [
+        (Finish("stop"), "complete", "The answer is empty."),
+        (Finish("length"), "cut", "cut off"),
+        (Abort(), "stopped", "Stopped."),
+        (Error("timeout"), "failed", "The model took too long to answer."),
+        (Error("interrupted"), "interrupted", "The answer was interrupted."),
+    ],
+)
+def test_every_ending_is_said_under_the_message(ending, status, said):
+    chunk = message_end_chunk(message_view(message(status="running")), ending)
+    assert chunk.data["status"] == status
+    assert said in chunk.data["html"]
+
+
+def test_a_message_has_a_place_only_where_one_is_given():
+    view = message_view(message())
+    assert "after" not in message_chunk(view).data
+    assert message_chunk(view, None).data["after"] is None
+    assert message_chunk(view, "m1").data["after"] == "m1"
+
+
+@pytest.mark.parametrize("attack", ['"><script>alert(1)</script>', "<img src=x onerror=alert(1)>"])
+def test_ids_and_titles_are_escaped(attack):
+    assert attack not in message_chunk(message_view(message(uid=attack))).data["html"]
+
+
+def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
+    conversation = Conversation(uid="c1", title="One")
+    assert conversation_view(conversation).url == "/chat/c1/"
+    with override_settings(ROOT_URLCONF=()):
+        assert conversation_view(conversation).url == ""
