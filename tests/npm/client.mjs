@@ -1,0 +1,68 @@
+// The npm client without a page: commands come in as JSON lines, and what its user would see goes out as JSON lines.
+
+import { createInterface } from "node:readline";
+import { AbstractChat, WebSocketChatTransport } from "ai";
+import WebSocket from "ws";
+
+const { url, cookie, id, messages } = JSON.parse(process.argv[2]);
+
+/** A socket with what every browser sends along by itself. */
+class BrowserSocket extends WebSocket {
+  constructor(address, protocols) {
+    super(address, protocols, { origin: new URL(url).origin, headers: { cookie } });
+  }
+}
+
+/** What React's binding keeps for its components, told after every change. */
+const state = new Proxy(
+  {
+    status: "ready",
+    error: undefined,
+    messages,
+    pushMessage(message) {
+      this.messages = [...this.messages, message];
+    },
+    popMessage() {
+      this.messages = this.messages.slice(0, -1);
+    },
+    replaceMessage(index, message) {
+      this.messages = this.messages.with(index, structuredClone(message));
+    },
+    snapshot: structuredClone,
+  },
+  {
+    set(values, name, value) {
+      values[name] = value;
+      tell("state", { status: values.status, error: values.error?.message, messages: values.messages });
+      return true;
+    },
+  },
+);
+
+const transport = new WebSocketChatTransport({ url, webSocket: BrowserSocket });
+const chat = new AbstractChat({
+  id,
+  state,
+  transport,
+  onData: (part) => tell("data", { part }),
+  onFinish: ({ isAbort, isDisconnect, isError, finishReason }) =>
+    tell("finish", { isAbort, isDisconnect, isError, finishReason }),
+});
+
+const commands = {
+  ask: (message) => chat.sendMessage(message),
+  regenerate: (options) => chat.regenerate(options),
+  resume: () => chat.resumeStream(),
+  stop: () => chat.stop(),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { command, ...options } = JSON.parse(line);
+  // Not awaited: a stop must come through while an answer streams.
+  commands[command](options).then(() => tell("done", { command }));
+}
+transport.close();
+
+function tell(event, values) {
+  process.stdout.write(JSON.stringify({ event, ...values }) + "\n");
+}

@@ -1,0 +1,191 @@
+"""The npm client in verbs: a process of its own (``client.mjs``), while site and model run in that of the test."""
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chat.conf import conf
+from tests.proxy import Proxy
+from tests.servers import running
+
+HERE = Path(__file__).parent
+WAIT = 10.0
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.npm)
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """The path of node, with the client's packages installed as the lock file has them."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        missing = "The npm client needs node (20 or later) and npm on the PATH."
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    install(npm, tmp_path_factory.mktemp("npm") / "install.log")
+    return node
+
+
+def install(npm: str, log: Path) -> None:
+    """``npm ci``, unless what is there was made from this very lock file; the stamp is that of ``make test``."""
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    stamp = HERE / "node_modules" / ".installed"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    with log.open("w") as output:
+        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run(command, cwd=HERE, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=300)
+    assert done.returncode == 0, f"npm ci failed:\n{log.read_text()}"
+    stamp.write_text(wanted)
+
+
+@pytest.fixture
+def site(transactional_db):
+    with running() as site:
+        yield site
+
+
+@pytest.fixture
+def proxy(site):
+    proxy = Proxy(site.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def cookie(site):
+    """A visitor's cookie, as the page sets it."""
+    with urllib.request.urlopen(f"{site.url}/chat/", timeout=WAIT) as response:
+        return response.headers["Set-Cookie"].partition(";")[0]
+
+
+class Client:
+    """``AbstractChat`` over ``WebSocketChatTransport``, which is what ``useChat`` of React drives too.
+
+    ``state`` is the newest that its user sees: ``status``, ``error`` and ``messages``. ``data`` are the transient
+    parts, ``finished`` the ends of answers that it was told of so far.
+    """
+
+    def __init__(self, node: str, options: dict) -> None:
+        self.state: dict = {"status": "ready", "messages": options["messages"]}
+        self.data: list[dict] = []
+        self.finished: list[dict] = []
+        self._events: queue.Queue[dict | None] = queue.Queue()
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._process = subprocess.Popen(
+            [node, "client.mjs", json.dumps(options)], cwd=HERE, text=True, encoding="utf-8", bufsize=1, **pipes
+        )
+        self._reader = threading.Thread(target=self._read, name="npm client")
+        self._reader.start()
+
+    def ask(self, text: str, **options: str) -> None:
+        self._do("ask", text=text, **options)
+
+    def regenerate(self, **options: str) -> None:
+        self._do("regenerate", **options)
+
+    def resume(self) -> None:
+        self._do("resume")
+
+    def stop(self) -> None:
+        self._do("stop")
+
+    def shows(self, text: str) -> None:
+        """Wait until the last message has this text."""
+        self._until(lambda event: event["event"] == "state" and text_of(self.state["messages"][-1]) == text, text)
+
+    def done(self, command: str) -> dict:
+        """Wait until a command has come to its end; returns the newest state."""
+        self._until(lambda event: event["event"] == "done" and event["command"] == command, f"the end of {command}")
+        return self.state
+
+    @property
+    def answer(self) -> dict:
+        """The last message."""
+        return self.state["messages"][-1]
+
+    def vanish(self) -> None:
+        """Go without a word, as a tab that crashes."""
+        self._process.kill()
+        self._left()
+
+    def close(self) -> None:
+        """Leave as a closed page does: the socket goes, no answer is stopped. The client may not have complained."""
+        if self._process.returncode is None:
+            self._process.stdin.close()
+            complaint = self._left()
+            assert (self._process.returncode, complaint) == (0, "")
+
+    def _left(self) -> str:
+        """Wait for the end of the process; returns what it complained of."""
+        try:
+            self._process.wait(WAIT)
+        finally:
+            self._process.kill()
+        self._reader.join()
+        with self._process:
+            return self._process.stderr.read()
+
+    def _do(self, command: str, **options: str) -> None:
+        self._process.stdin.write(json.dumps({"command": command, **options}) + "\n")
+
+    def _until(self, found: Callable[[dict], bool], wanted: str) -> None:
+        while True:
+            try:
+                event = self._events.get(timeout=WAIT)
+            except queue.Empty:
+                pytest.fail(f"The client did not come to {wanted!r}, it stands at {self.state}")
+            assert event is not None, self._process.stderr.read()
+            self._take(event)
+            if found(event):
+                return
+
+    def _take(self, event: dict) -> None:
+        if event["event"] == "state":
+            self.state = {name: value for name, value in event.items() if name != "event"}
+        elif event["event"] == "data":
+            self.data.append(event["part"])
+        elif event["event"] == "finish":
+            self.finished.append(event)
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+
+@pytest.fixture
+def open_chat(node, site, cookie):
+    """Open a client on the visitor's one chat; each call is one more tab, with the messages that its page was given."""
+    with contextlib.ExitStack() as stack:
+
+        def open_chat(messages=(), url=site.url) -> Client:
+            options = {"url": url + conf.socket_path, "cookie": cookie, "id": "c1", "messages": list(messages)}
+            return stack.enter_context(contextlib.closing(Client(node, options)))
+
+        yield open_chat
+
+
+@pytest.fixture
+def chat(script, open_chat, caplog):
+    """A new chat, with a model that the test plays; the site may say nothing in its log."""
+    yield open_chat()
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def text_of(message: dict) -> str:
+    """The text that a user sees of a message."""
+    return "".join(part["text"] for part in message["parts"] if part["type"] == "text")

@@ -1,0 +1,146 @@
+"""A site of ``django-admin startproject`` into which the README's lines are put, and somebody who visits it."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+from websockets.sync.client import connect
+
+WAIT = 30.0
+BLOCK = re.compile(r"^(\S[^\n]*):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`(mysite/\S+)`")
+
+
+class Instructions:
+    """The README's section for people who have a site already: what they install, what they add, how they start.
+
+    ``additions`` has the lines for the end of each file, by its path.
+    """
+
+    def __init__(self, readme: str) -> None:
+        section = readme.split("## Into your own site\n")[1].split("\n## ")[0]
+        install, *additions, template, start = BLOCK.findall(section)
+        self.install: str = install[2]
+        self.additions: dict[str, str] = {FILE.search(before)[1]: code for before, _, code in additions}
+        self.template: str = template[2]
+        self.start: list[str] = start[2].splitlines()
+
+    @property
+    def lines(self) -> list[str]:
+        """All that one has to write."""
+        text = "".join([self.install, *self.additions.values(), self.template])
+        return [line for line in text.splitlines() if line]
+
+    @property
+    def model(self) -> str:
+        return re.search(r'"model": "(\S+?)"', self.additions["mysite/settings.py"])[1]
+
+
+class Site:
+    """A project of ``startproject`` and the environment that it runs in, in which there is nothing but the wheel."""
+
+    def __init__(self, python: str, path: Path, **environment: str) -> None:
+        self._path = path
+        self._log = path / "server.log"
+        self._python = python
+        own = {"PATH": os.environ["PATH"], "HOME": str(path), "PYTHONWARNINGS": "default"}
+        self._environment = own | environment
+
+    def run(self, *arguments: str) -> str:
+        """Run Python in the project's folder, and return what it says; it may not so much as warn."""
+        command = [self._python, *arguments]
+        done = subprocess.run(command, cwd=self._path, env=self._environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        return done.stdout
+
+    def stored(self) -> list[tuple[str, str, str]]:
+        """The messages in the site's database: role, status and text."""
+        with contextlib.closing(sqlite3.connect(self._path / "db.sqlite3")) as database:
+            return database.execute("SELECT role, status, text FROM llm_chat_message ORDER BY id").fetchall()
+
+    def add(self, additions: dict[str, str]) -> None:
+        """Write lines to the end of files."""
+        for name, lines in additions.items():
+            file = self._path / name
+            file.parent.mkdir(exist_ok=True)
+            with file.open("a") as end:
+                end.write(lines)
+
+    @contextlib.contextmanager
+    def served(self, *command: str) -> Iterator[str]:
+        """The address of the site while a command serves it; its log may have nothing to complain of."""
+        with contextlib.closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with self._log.open("w") as log:
+            arguments = [self._python, *command, "--noreload", f"127.0.0.1:{port}"]
+            process = subprocess.Popen(arguments, cwd=self._path, env=self._environment, stdout=log, stderr=log)
+        try:
+            self._wait_for(process, port)
+            yield f"http://127.0.0.1:{port}"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WAIT) == 0, self._log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+        assert not re.search("traceback|warning|error", self._log.read_text(), re.IGNORECASE), self._log.read_text()
+
+    def _wait_for(self, process: subprocess.Popen[bytes], port: int) -> None:
+        deadline = time.monotonic() + WAIT
+        while process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"The server did not start:\n{self._log.read_text()}")
+
+
+class Visitor:
+    """Somebody with a cookie jar."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._jar = CookieJar()
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._jar)
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def get(self, path: str) -> tuple[str, str]:
+        """The media type and the text of what is there; raises ``HTTPError`` where there is nothing."""
+        with self._opener.open(self._url + path, timeout=WAIT) as response:
+            return response.headers.get_content_type(), response.read().decode()
+
+    def who_said(self, text: str, path: str) -> list[str]:
+        """The roles whose messages on a page have this text, in order."""
+        articles = re.findall(r"<article.*?</article>", self.get(path)[1], re.DOTALL)
+        return [re.search(r'data-role="(\w+)"', article)[1] for article in articles if text in article]
+
+    def ask(self, text: str, path: str) -> list[dict]:
+        """Send a message on the page's websocket to the page's conversation; returns all frames up to the last."""
+        page = self.get(path)[1]
+        (conversation,) = re.findall(r'<llm-chat [^>]*conversation="([^"]+)"', page)
+        (socket_path,) = re.findall(r'<llm-chat-connection [^>]*path="([^"]+)"', page)
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": text}]}
+        send = {
+            "type": "send",
+            "requestId": "r1",
+            "id": conversation,
+            "trigger": "submit-message",
+            "messages": [message],
+        }
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
+        address = self._url.replace("http", "ws", 1) + socket_path
+        with connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None) as websocket:
+            websocket.send(json.dumps(send))
+            frames = [json.loads(websocket.recv(WAIT))]
+            while frames[-1]["type"] == "chunk":
+                frames.append(json.loads(websocket.recv(WAIT)))
+        return frames
