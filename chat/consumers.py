@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import aclosing
 from weakref import WeakValueDictionary
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -52,18 +53,25 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         for pump in self._pumps:
             pump.cancel()
 
+    async def leave(self, code: int, reason: str) -> None:
+        """Close the socket; nothing may be sent or taken after it."""
+        self._owner = None
+        for pump in self._pumps:
+            pump.cancel()
+        await self.close(code, reason)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Parse one frame and hand it on; never wait for the model or the database here."""
         data = text_data if text_data is not None else bytes_data or b""
         if self._owner is None:
             return
         if len(data) > conf.max_frame_size:
-            await self.close(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
+            await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
             return
         try:
             await self._handle(parse(data), self._owner)
         except BadFrameError as error:
-            await self.close(BAD_FRAME, str(error))
+            await self.leave(BAD_FRAME, str(error))
 
     async def _handle(self, frame: Send | Resume | Abort, owner: Owner) -> None:
         if isinstance(frame, Abort):
@@ -94,7 +102,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     async def _pump(self, reply: Reply) -> None:
         try:
-            async for text in reply.frames():
-                await self.base_send({"type": "websocket.send", "text": text})
+            async with aclosing(reply.frames()) as frames:
+                async for text in frames:
+                    await self.base_send({"type": "websocket.send", "text": text})
+        except OSError:  # what ASGI raises where the other side is gone; disconnect() follows
+            logger.debug("A reader left in mid-answer.")
         finally:
             del self._replies[reply.request_id]

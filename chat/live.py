@@ -79,6 +79,7 @@ class Rendering:
         self.status: chunks.Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
+        self.version = 0
         self._ending: Ending | None = None
         self._readers = 0
         self._change = asyncio.Event()
@@ -98,8 +99,10 @@ class Rendering:
                 rendering._task.cancel()
                 del cls._by_log[log]
 
-    async def changed(self) -> None:
-        """Wait for the next change. Raises what the rendering itself raised, if it failed."""
+    async def changed(self, version: int) -> None:
+        """Wait until there is something newer than ``version``. Raises what the rendering raised, if it failed."""
+        if self.version != version:
+            return
         if self._task.done():
             self._task.result()
             raise RuntimeError("The log was closed without an ending.")
@@ -135,6 +138,7 @@ class Rendering:
             self._ending = chunk
 
     def _notify(self) -> None:
+        self.version += 1
         change, self._change = self._change, asyncio.Event()
         change.set()
 
@@ -154,16 +158,13 @@ class HtmlReader:
         """The message as it stands, then what changes, then its end. A slow reader gets fewer and larger changes."""
         rendering = self._rendering
         await rendering.begun.wait()
-        ending = rendering.ending
+        version, ending = rendering.version, rendering.ending
         yield [self._whole()]
-        while True:
+        while ending is None:
+            await rendering.changed(version)  # at once, if something changed while the reader was busy
+            version, ending = rendering.version, rendering.ending
             if ready := [*self._status_changes(), *self._changes()]:
                 yield ready
-            if ending is not None:
-                break
-            if rendering.ending is None:
-                await rendering.changed()
-            ending = rendering.ending
         yield [message_end_chunk(self._view(), ending), ending]
 
     def _whole(self) -> Chunk:

@@ -421,3 +421,19 @@ async def test_frames_are_one_json_object_each_with_camel_case_keys(script, conn
     frame = json.loads(raw)
     assert set(frame) == {"type", "requestId", "sequence", "chunk"}
     assert set(frame["chunk"]) == {"type", "messageId"}
+
+
+async def test_a_bad_frame_in_mid_answer_closes_the_socket_and_the_answer_goes_on(script, connect, caplog):
+    socket = await connect()
+    await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("one ")
+    await socket.raw("nonsense")
+    assert (await socket.closed())[0] == 4400
+    reply.say("two")
+    await socket.raw("more nonsense")
+    reply.finish()
+    again = await connect()
+    frames = await again.rest(await again.resume())
+    assert text_of([frame["chunk"] for frame in frames if frame["type"] == "chunk"]) == "one two"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -64,6 +64,21 @@ async def test_a_slow_reader_gets_fewer_and_larger_changes(log):
     assert "word49" in patches[-1].data["html"]
 
 
+async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(log):
+    with Rendering.of(log) as rendering:
+        batches = read(log, rendering)
+        await anext(batches)
+        log.append(TextDelta("0", "one "))
+        await anext(batches)
+        log.append(TextDelta("0", "two"))
+        version = rendering.version
+        await rendering.changed(version)  # rendered while the reader does something else
+        async with asyncio.timeout(5):
+            (patch,) = await anext(batches)
+        assert patch.data["html"] == " two</p>"
+        await batches.aclose()
+
+
 async def test_the_last_reader_to_leave_ends_the_rendering(log):
     with Rendering.of(log) as first:
         with Rendering.of(log) as second:
