@@ -115,17 +115,23 @@ class Asking(Reply):
 
     async def _store(self) -> Turn:
         await self.registry.start()
-        writer = self.registry.writer()
-        send, conversation = self._send, self._send.id
-        if self._question is not None:
-            edits = send.message_id == self._question.id
-            turn = await in_database(ask, Ask(self.owner, conversation, self._question, edits), writer)
-        else:
-            request = Regenerate(self.owner, conversation, send.message_id, send.body.attempt)
-            turn = await in_database(regenerate, request, writer)
+        try:
+            turn = await self._stored()
+        except Refusal as refusal:
+            if refusal.code != "busy" or not await self.registry.settled(self.owner, self._send.id):
+                raise
+            turn = await self._stored()
         if turn.fresh:
             self.registry.begin(turn)
         return turn
+
+    async def _stored(self) -> Turn:
+        send, writer = self._send, self.registry.writer()
+        if self._question is None:
+            request = Regenerate(self.owner, send.id, send.message_id, send.body.attempt)
+            return await in_database(regenerate, request, writer)
+        edits = send.message_id == self._question.id
+        return await in_database(ask, Ask(self.owner, send.id, self._question, edits), writer)
 
     def _opening(self, turn: Turn) -> list[Chunk]:
         opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation)]

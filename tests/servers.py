@@ -37,7 +37,7 @@ class Site:
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="site")
+        self._thread = threading.Thread(target=self._server.run, name="site", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + WAIT
         while not self._server.started:

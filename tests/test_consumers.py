@@ -1,11 +1,15 @@
 """The websocket, from the outside: a visitor's frames in, the server's frames out."""
 
+import asyncio
 import json
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from chat.models import Conversation, Message
+from chat.runs.registry import Registry
+from chat.store.answers import finish
 from tests.sockets import Socket, text_of
 
 
@@ -106,6 +110,22 @@ async def test_stop_before_the_first_delta_stops_the_answer(script, connect):
     chunks = await socket.chunks(request)
     assert chunks[-1] == {"type": "abort"}
     assert (await stored())[1][1] == "stopped"
+
+
+async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(script, connect, monkeypatch):
+    release, refused = threading.Event(), asyncio.Event()
+    monkeypatch.setattr("chat.runs.run.finish", lambda *args: release.wait(5) and finish(*args))
+    settled = Registry.settled
+    monkeypatch.setattr(Registry, "settled", lambda *args: refused.set() or settled(*args))
+    socket = await connect()
+    first = await socket.ask("One", message="m1")
+    await script.anext_reply()
+    await socket.abort(first)
+    second = await socket.ask("Two", message="m2")
+    await refused.wait()
+    release.set()
+    assert (await script.anext_reply()).request.messages[-1]["content"] == "Two"
+    await socket.chunk(second, "start")
 
 
 async def test_stop_through_a_resumed_request_stops_the_answer(script, connect):

@@ -17,6 +17,7 @@ from ..conf import conf
 from ..database import close_pool, in_database
 from ..logs.base import Log, Logs
 from ..logs.memory import MemoryLogs
+from ..owners import Owner
 from ..protocol import Refusal
 from ..store.answers import beat
 from ..store.turns import Turn, Writer
@@ -90,6 +91,16 @@ class Registry:
             run.end(STOPPED)
         return run is not None
 
+    async def settled(self, owner: Owner, conversation: str) -> bool:
+        """Wait for an answer of the conversation that is just ending here; ``False`` where there is none.
+
+        Who stops an answer and asks again at once must not be told that it still runs.
+        """
+        ending = [run for run in self._runs.values() if run.ending and run.conversation == (owner.key, conversation)]
+        for run in ending:
+            await run.over.wait()
+        return bool(ending)
+
     def log_of(self, answer: int) -> Log | None:
         """The log of an answer that runs here, or ended a moment ago."""
         return self.logs.get(answer)
@@ -101,8 +112,11 @@ class Registry:
             await asyncio.wait(self._tasks, timeout=conf.grace_period)
         for run in self._runs.values():
             run.end(INTERRUPTED)
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._tasks:
+            _, hanging = await asyncio.wait(self._tasks, timeout=conf.grace_period)
+            for task in hanging:  # a backend that does not let go
+                logger.error("A task was given up: %r", task)
+                task.cancel()
         if self._heart is not None:
             self._heart.cancel()
             await asyncio.wait([self._heart])
@@ -116,6 +130,7 @@ class Registry:
             await run.make()
         finally:
             run.log.close()
+            run.over.set()
             del self._runs[run.answer]
             self._loop.call_later(conf.log_retention, self.logs.discard, run.answer)
 

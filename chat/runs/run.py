@@ -39,7 +39,9 @@ class Run:
 
     def __init__(self, turn: Turn, process: str, backend: Backend, log: Log) -> None:
         self.answer = turn.answer.pk
+        self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.log = log
+        self.over = asyncio.Event()
         self.draft = Draft()
         self._turn = turn
         self._process = process
@@ -59,6 +61,11 @@ class Run:
             self._ending = ending
             if self._reading is not None:
                 self._reading.cancel()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has an ending that is still to be written."""
+        return self._ending is not None
 
     def disown(self) -> None:
         """Another process has taken the answer over: stop at once and write nothing."""

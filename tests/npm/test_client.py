@@ -176,8 +176,6 @@ def test_a_stopped_chat_goes_on_with_the_next_question(chat, script):
     chat.shows("So far")
     chat.stop()
     chat.done("stop")
-    chat.resume()  # to the stopped answer's end, which comes when it is stored
-    chat.done("resume")
     chat.ask("And then?")
     reply = script.next_reply()
     assert asked(reply) == ["Tell me", "So far", "And then?"]

@@ -8,6 +8,8 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.utils import timezone
 
+from chat.backends.base import Loading
+from chat.backends.scripted import ScriptedBackend
 from chat.models import Conversation, Message, Process
 from chat.runs.registry import registry
 from chat.runs.run import WRITE_ATTEMPTS
@@ -165,3 +167,20 @@ async def test_a_request_that_fails_in_the_database_is_refused_and_the_next_one_
     request = await socket.ask("Tell me")
     (await script.anext_reply()).finish()
     assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, connect, monkeypatch, caplog, settings):
+    settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.05}
+
+    async def clutch(self, request):
+        try:
+            yield Loading()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(ScriptedBackend, "stream", clutch)
+    socket = await connect()
+    await socket.chunk(await socket.ask("Tell me"), "data-status")
+    await registry().drain()
+    assert "given up" in caplog.text
