@@ -1,5 +1,6 @@
 """What a reader of an answer receives: the chunks of its log as they are, or the same as HTML."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ async def text_view(
 async def html_view(message: Message, log: Log | None, after: str | None) -> AsyncGenerator[list[Chunk], None]:
     """An answer as HTML: the message as it stands, then patches, then its end. ``after`` is the message before it."""
     if log is None:
-        view = message_view(message)
+        view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
         yield [message_chunk(view, after), message_end_chunk(view, ending), ending]
         return

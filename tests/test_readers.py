@@ -220,3 +220,20 @@ async def test_reasoning_grows_in_a_part_of_its_own(script, connect):
     page = ChatPage().take(await socket.chunks(request))
     parts = list(page.messages.values())[-1].parts
     assert [part.blocks for part in parts.values()] == [["<p>Hm.</p>"], ["<p>So.</p>"]]
+
+
+async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(script, connect, settings, served):
+    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    socket = await connect()
+    request = await socket.ask("Why?", body=HTML)
+    reply = await script.anext_reply()
+    reply.say("*So.*")
+    reply.break_off()
+    await socket.chunks(request)
+    answer = await Message.objects.aget(role="assistant")
+    while served.log_of(answer.pk) is not None:
+        await socket.rest(await socket.resume())
+    chunks = await socket.chunks(await socket.ask("Why?", body=HTML))
+    page = ChatPage().take(chunks)
+    assert "<p><em>So.</em></p>" in page.messages[answer.uid].html
+    assert (page.messages[answer.uid].status, chunks[-1]["type"]) == ("interrupted", "error")

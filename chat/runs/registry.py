@@ -108,6 +108,8 @@ class Registry:
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
         self._draining = True
+        if self._runs:
+            logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=conf.grace_period)
         for run in self._runs.values():
