@@ -43,3 +43,7 @@ class ProcessAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """The server processes and their heartbeats."""
 
     list_display = ("id", "host", "pid", "started_at", "heartbeat_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """A running process's answers name its row."""
+        return False

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from contextlib import aclosing
-from weakref import WeakValueDictionary
+from typing import Any
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
@@ -37,7 +38,6 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
         self._replies: dict[str, Reply] = {}
         self._pumps: set[asyncio.Task[None]] = set()
-        self._orders: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if self._owner is None:
@@ -47,6 +47,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await registry().start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle an event at once.
+
+        Channels would first look after old connections, on the one thread that handshakes share: a stop would wait
+        there for a stranger's slow query. No handler of ours uses a connection of that thread.
+        """
+        await getattr(self, get_handler_name(message))(message)
 
     async def disconnect(self, code: int) -> None:
         """Leave: the readers end, the answers go on."""
@@ -65,7 +73,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         data = text_data if text_data is not None else bytes_data or b""
         if self._owner is None:
             return
-        if len(data) > conf.max_frame_size:
+        if _size(data) > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
             return
         try:
@@ -88,11 +96,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             raise BadFrameError("Expected a requestId that no open request has.")
         if len(self._replies) >= conf.max_pending_requests:
             raise Refusal("too_many")
-        order = self._orders.get(frame.id) or self._orders.setdefault(frame.id, asyncio.Lock())
         if isinstance(frame, Resume):
-            return Resuming(registry(), owner, frame, order)
+            return Resuming(registry(), owner, frame)
         asked = question(frame, max_message_length()) if frame.trigger == "submit-message" else None
-        return Asking(registry(), owner, frame, asked, order)
+        return Asking(registry(), owner, frame, asked)
 
     def _begin(self, reply: Reply) -> None:
         self._replies[reply.request_id] = reply
@@ -109,3 +116,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             logger.debug("A reader left in mid-answer.")
         finally:
             del self._replies[reply.request_id]
+
+
+def _size(data: str | bytes) -> int:
+    """The bytes of a frame."""
+    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode(errors="replace"))

@@ -159,7 +159,7 @@ class HtmlReader:
         rendering = self._rendering
         await rendering.begun.wait()
         version, ending = rendering.version, rendering.ending
-        yield [self._whole()]
+        yield [self._whole(), *self._status_changes()]
         while ending is None:
             await rendering.changed(version)  # at once, if something changed while the reader was busy
             version, ending = rendering.version, rendering.ending

@@ -20,8 +20,8 @@ RESERVED_REQUEST = "conversation"
 _MAX_REASON = 123  # bytes that a close frame has for its reason (RFC 6455, section 5.5)
 
 CONVERSATION_ID = "[A-Za-z0-9_-]{1,64}"
-ConversationId = Annotated[str, msgspec.Meta(pattern=f"^{CONVERSATION_ID}$")]
-MessageId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}$")]
+ConversationId = Annotated[str, msgspec.Meta(pattern=rf"^{CONVERSATION_ID}\Z")]
+MessageId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")]
 RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 View = Literal["text", "html"]
 

@@ -92,19 +92,14 @@ class Reply(ABC):
 class Asking(Reply):
     """The reply to a ``send``: store the question, start the answer, follow it."""
 
-    def __init__(
-        self, registry: Registry, owner: Owner, send: Send, question: Question | None, order: asyncio.Lock
-    ) -> None:
+    def __init__(self, registry: Registry, owner: Owner, send: Send, question: Question | None) -> None:
         super().__init__(registry, owner, send.request_id)
         self._send = send
         self._question = question
-        self._order = order
 
     async def _frames(self) -> AsyncGenerator[str, None]:
-        async with self._order:
-            # The step belongs to the process: a socket that closes now leaves no answer without its run.
-            turn = await asyncio.shield(self.registry.spawn(self._store()))
-        self._follows(turn.answer.pk)
+        # The step belongs to the process: a socket that closes now leaves no answer without its run.
+        turn = await asyncio.shield(self.registry.spawn(self._store()))
         if self._send.body.view == "html":
             frames = self._html(self._opening(turn), turn.answer, turn.question.uid)
         else:
@@ -115,14 +110,18 @@ class Asking(Reply):
 
     async def _store(self) -> Turn:
         await self.registry.start()
-        try:
-            turn = await self._stored()
-        except Refusal as refusal:
-            if refusal.code != "busy" or not await self.registry.settled(self.owner, self._send.id):
-                raise
-            turn = await self._stored()
-        if turn.fresh:
-            self.registry.begin(turn)
+        async with self.registry.order(self.owner, self._send.id):
+            runs = self.registry.runs_of(self.owner, self._send.id)
+            try:
+                turn = await self._stored()
+            except Refusal as refusal:
+                # Who stops an answer and asks again at once must not be told that it still runs.
+                if refusal.code != "busy" or not [await run.over.wait() for run in runs if run.ending]:
+                    raise
+                turn = await self._stored()
+            if turn.fresh:
+                self.registry.begin(turn)
+        self._follows(turn.answer.pk)
         return turn
 
     async def _stored(self) -> Turn:
@@ -143,10 +142,9 @@ class Asking(Reply):
 class Resuming(Reply):
     """The reply to a ``resume``: follow what runs, and in the html view everything that the page lacks."""
 
-    def __init__(self, registry: Registry, owner: Owner, resume: Resume, order: asyncio.Lock) -> None:
+    def __init__(self, registry: Registry, owner: Owner, resume: Resume) -> None:
         super().__init__(registry, owner, resume.request_id)
         self._resume = resume
-        self._order = order
 
     async def _frames(self) -> AsyncGenerator[str, None]:
         frames = self._resume_html() if self._resume.body.view == "html" else self._resume_text()
@@ -155,7 +153,7 @@ class Resuming(Reply):
                 yield text
 
     async def _resume_text(self) -> AsyncGenerator[str, None]:
-        async with self._order:
+        async with self.registry.order(self.owner, self._resume.id):
             answer = await in_database(last_answer, self.owner, self._resume.id)
         if answer is None or self.registry.log_of(answer.pk) is None:
             yield frame("no-active", self.request_id)
@@ -170,7 +168,7 @@ class Resuming(Reply):
 
     async def _resume_html(self) -> AsyncGenerator[str, None]:
         resume = self._resume
-        async with self._order:
+        async with self.registry.order(self.owner, resume.id):
             lacks = await in_database(missed, self.owner, resume.id, resume.body.after)
         if lacks is None:
             yield frame("no-active", self.request_id)

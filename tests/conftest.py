@@ -67,6 +67,7 @@ async def served(transactional_db):
 
     yield registry()
     await registry().drain()
+    await sync_to_async(connections.close_all)()  # those of the test's own queries
 
 
 @pytest.fixture

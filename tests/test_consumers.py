@@ -8,8 +8,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chat.models import Conversation, Message
-from chat.runs.registry import Registry
+from chat.protocol import Refusal
 from chat.store.answers import finish
+from chat.store.turns import ask
 from tests.sockets import Socket, text_of
 
 
@@ -113,16 +114,23 @@ async def test_stop_before_the_first_delta_stops_the_answer(script, connect):
 
 
 async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(script, connect, monkeypatch):
-    release, refused = threading.Event(), asyncio.Event()
+    release, refused = threading.Event(), threading.Event()
+
+    def ask_and_tell(*args):
+        try:
+            return ask(*args)
+        except Refusal:
+            refused.set()
+            raise
+
     monkeypatch.setattr("chat.runs.run.finish", lambda *args: release.wait(5) and finish(*args))
-    settled = Registry.settled
-    monkeypatch.setattr(Registry, "settled", lambda *args: refused.set() or settled(*args))
+    monkeypatch.setattr("chat.replies.ask", ask_and_tell)
     socket = await connect()
     first = await socket.ask("One", message="m1")
     await script.anext_reply()
     await socket.abort(first)
     second = await socket.ask("Two", message="m2")
-    await refused.wait()
+    assert await asyncio.to_thread(refused.wait, 5)
     release.set()
     assert (await script.anext_reply()).request.messages[-1]["content"] == "Two"
     await socket.chunk(second, "start")
@@ -457,3 +465,100 @@ async def test_a_bad_frame_in_mid_answer_closes_the_socket_and_the_answer_goes_o
     frames = await again.rest(await again.resume())
     assert text_of([frame["chunk"] for frame in frames if frame["type"] == "chunk"]) == "one two"
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def said(connect_once, script, text, message, answer, **more):
+    """One whole turn; returns what the model was asked."""
+    request = await connect_once.ask(text, message=message, **more)
+    reply = await script.anext_reply()
+    reply.say(answer)
+    reply.finish()
+    await connect_once.chunks(request)
+    return [turn["content"] for turn in reply.request.messages]
+
+
+async def test_an_edit_back_to_an_earlier_text_goes_on_from_there(script, connect):
+    socket = await connect()
+    await said(socket, script, "A", "m1", "answer A")
+    await said(socket, script, "B", "m1", "answer B", messageId="m1")
+    assert text_of(await socket.chunks(await socket.ask("A", message="m1", messageId="m1"))) == "answer A"
+    assert await said(socket, script, "next", "m2", "fine") == ["A", "answer A", "next"]
+
+
+async def test_an_edited_question_is_regenerated_as_it_is_shown(script, connect):
+    socket = await connect()
+    await said(socket, script, "A", "m1", "answer A")
+    await said(socket, script, "B", "m1", "answer B", messageId="m1")
+    request = await socket.regenerate("m1")
+    reply = await script.anext_reply()
+    assert [turn["content"] for turn in reply.request.messages] == ["B"]
+    reply.finish()
+    await socket.chunks(request)
+
+
+@pytest.mark.parametrize(("chat", "message"), [("c1\n", "m1"), ("c1", "m1\n")])
+async def test_an_id_does_not_end_in_a_line_feed(script, connect, chat, message):
+    socket = await connect()
+    await socket.ask("Hi", chat=chat, message=message)
+    assert (await socket.closed())[0] == 4400
+
+
+async def test_a_stop_is_not_lost_with_the_socket_while_the_question_is_being_stored(script, connect, monkeypatch):
+    begun, release = threading.Event(), threading.Event()
+    monkeypatch.setattr("chat.replies.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    assert await asyncio.to_thread(begun.wait, 5)
+    await socket.abort(request)
+    resumed = await socket.resume(chat="other")  # answered behind the abort
+    await socket.rest(resumed)
+    await socket.communicator.disconnect()
+    release.set()
+    again = await connect()
+    assert (await again.chunks(await again.resume()))[-1] == {"type": "abort"}
+    assert (await stored())[1][1] == "stopped"
+
+
+async def test_who_resumes_while_the_question_is_being_stored_gets_the_answer(script, connect, monkeypatch):
+    committed, release = threading.Event(), threading.Event()
+
+    def ask_slowly(*args):
+        turn = ask(*args)
+        committed.set()
+        release.wait(5)
+        return turn
+
+    monkeypatch.setattr("chat.replies.ask", ask_slowly)
+    first, second = await connect(), await connect()
+    await first.ask("Tell me")
+    assert await asyncio.to_thread(committed.wait, 5)
+    text, html = await second.resume(), await second.resume(body={"view": "html"})
+    release.set()
+    reply = await script.anext_reply()
+    await second.chunk(text, "start")
+    assert (await second.frame(html))["type"] == "start"
+    reply.finish()
+    assert (await second.chunks(text))[-1]["type"] == "finish"
+    shown = [chunk["data"] for chunk in await second.chunks(html) if chunk["type"].startswith("data-message")]
+    assert shown[-1]["status"] == "complete"
+
+
+async def test_a_stop_does_not_wait_behind_the_thread_that_handshakes_share(script, connect):
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    await socket.chunk(request, "start")
+    release = threading.Event()
+    handshake = asyncio.ensure_future(sync_to_async(release.wait)(20))  # a stranger's slow query
+    await asyncio.sleep(0)
+    await socket.abort(request)
+    assert await asyncio.to_thread(reply.closed.wait, 5)
+    release.set()
+    await handshake
+
+
+async def test_a_frame_is_measured_in_bytes(connect, script, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_FRAME_SIZE": 1000}
+    socket = await connect()
+    await socket.raw("ü" * 501)
+    assert (await socket.closed())[0] == 1009

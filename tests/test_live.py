@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from chat import live
-from chat.chunks import Finish, Start, TextDelta, TextEnd, TextStart
+from chat.chunks import Finish, Start, Status, TextDelta, TextEnd, TextStart
 from chat.live import HtmlReader, Rendering
 from chat.logs.memory import MemoryLog
 from chat.models import Message
@@ -106,3 +106,10 @@ async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(
     with Rendering.of(log) as rendering, pytest.raises(RuntimeError, match="without an ending"):
         async for _ in read(log, rendering):
             pass
+
+
+async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(log):
+    log.append(Status({"status": "loading"}))
+    with Rendering.of(log) as rendering:
+        first = await anext(read(log, rendering))
+    assert Status({"status": "loading"}) in first

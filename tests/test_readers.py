@@ -237,3 +237,13 @@ async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(scr
     page = ChatPage().take(chunks)
     assert "<p><em>So.</em></p>" in page.messages[answer.uid].html
     assert (page.messages[answer.uid].status, chunks[-1]["type"]) == ("interrupted", "error")
+
+
+async def test_the_loading_of_the_model_is_told_at_once_also_to_who_joins(script, connect):
+    first, second = await connect(), await connect()
+    request = await first.ask("Why?", body=HTML)
+    reply = await script.anext_reply()
+    reply.load()
+    assert (await first.chunk(request, "data-status"))["data"] == {"status": "loading"}
+    joined = await second.resume(body=HTML)
+    assert (await second.chunk(joined, "data-status"))["data"] == {"status": "loading"}

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Coroutine
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
@@ -19,9 +19,9 @@ from ..logs.base import Log, Logs
 from ..logs.memory import MemoryLogs
 from ..owners import Owner
 from ..protocol import Refusal
-from ..store.answers import beat
 from ..store.turns import Turn, Writer
-from .recovery import enrol, withdraw
+from .heart import Heart
+from .process import enrol, withdraw
 from .run import INTERRUPTED, STOPPED, Run
 
 logger = logging.getLogger(__name__)
@@ -40,17 +40,19 @@ class Registry:
         self._draining = False
         self._runs: dict[int, Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._heart: asyncio.Task[None] | None = None
+        self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._heart = Heart(self.process, self._runs)
+        self._beating: asyncio.Task[None] | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Write the process's row and end what an earlier process left; done once, and again after a failure."""
         async with self._starting:
-            if not self._started:
+            if not self._started and not self._draining:
                 ended = await in_database(enrol, self.process)
                 if ended:
                     logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
-                self._heart = self._loop.create_task(self._beat(), context=contextvars.Context())
+                self._beating = self._loop.create_task(self._heart.beat_forever(), context=contextvars.Context())
                 self.spawn(self._prepare())
                 self._started = True
 
@@ -72,6 +74,8 @@ class Registry:
         log = self.logs.open(turn.answer.pk)
         run = Run(turn, self.process, self.backend, log)
         self._runs[run.answer] = run
+        if self._draining:  # the grace period ended while the question was being stored
+            run.end(INTERRUPTED)
         self.spawn(self._carry(run))
         if self._ticking is None:
             self._ticking = self._loop.call_later(conf.tick, self._tick)
@@ -91,15 +95,14 @@ class Registry:
             run.end(STOPPED)
         return run is not None
 
-    async def settled(self, owner: Owner, conversation: str) -> bool:
-        """Wait for an answer of the conversation that is just ending here; ``False`` where there is none.
+    def runs_of(self, owner: Owner, conversation: str) -> list[Run]:
+        """The runs of one conversation in this process: the one that runs, and one whose end is being written."""
+        return [run for run in self._runs.values() if run.conversation == (owner.key, conversation)]
 
-        Who stops an answer and asks again at once must not be told that it still runs.
-        """
-        ending = [run for run in self._runs.values() if run.ending and run.conversation == (owner.key, conversation)]
-        for run in ending:
-            await run.over.wait()
-        return bool(ending)
+    def order(self, owner: Owner, conversation: str) -> asyncio.Lock:
+        """The lock under which a question is stored and its run begun, and under which others look for that run."""
+        key = (owner.key, conversation)
+        return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
 
     def log_of(self, answer: int) -> Log | None:
         """The log of an answer that runs here, or ended a moment ago."""
@@ -110,27 +113,42 @@ class Registry:
         self._draining = True
         if self._runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=conf.grace_period)
+        await self._wait_for_tasks()
         for run in self._runs.values():
             run.end(INTERRUPTED)
-        if self._tasks:
-            _, hanging = await asyncio.wait(self._tasks, timeout=conf.grace_period)
-            for task in hanging:  # a backend that does not let go
-                logger.error("A task was given up: %r", task)
-                task.cancel()
-        if self._heart is not None:
-            self._heart.cancel()
-            await asyncio.wait([self._heart])
-            await in_database(withdraw, self.process)
+        await self._wait_for_tasks()
+        for task in self._tasks:  # a backend that does not let go
+            logger.error("A task was given up: %r", task)
+            task.cancel()
+        async with self._starting:  # a start that is under way comes to its end first
+            await self._stop_heart()
         await self.backends.close()
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
+
+    async def _wait_for_tasks(self) -> None:
+        """Wait until nothing is left to do, what began meanwhile among it, but no longer than the grace period."""
+        latest = self._loop.time() + conf.grace_period
+        while self._tasks and (left := latest - self._loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
+
+    async def _stop_heart(self) -> None:
+        if self._beating is None:
+            return
+        self._beating.cancel()
+        await asyncio.wait([self._beating])
+        try:
+            await self._heart.beat()  # what a database that is back again has not got yet
+            await in_database(withdraw, self.process)
+        except DatabaseError:
+            logger.exception("The process could not say in the database that it ends.")
 
     async def _carry(self, run: Run) -> None:
         try:
             await run.make()
         finally:
+            if run.unsaved is not None:
+                self._heart.keep(*run.unsaved)
             run.log.close()
             run.over.set()
             del self._runs[run.answer]
@@ -138,29 +156,20 @@ class Registry:
 
     def _tick(self) -> None:
         """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""
-        began = self._loop.time()
-        for run in self._runs.values():
-            run.tick(began)
-        took = self._loop.time() - began
-        self._ticking = self._loop.call_later(max(conf.tick - took, 2 * took), self._tick) if self._runs else None
+        began, self._ticking = self._loop.time(), None
+        try:
+            for run in self._runs.values():
+                run.tick(began)
+        finally:  # a failure in one run must not stop the clock of the others
+            if self._runs:
+                took = self._loop.time() - began
+                self._ticking = self._loop.call_later(max(conf.tick - took, 2 * took), self._tick)
 
     async def _prepare(self) -> None:
         try:
             await self.backend.prepare()
         except (BackendError, ImproperlyConfigured) as error:  # the first question will meet it, its reader be told
             logger.debug("The model could not be prepared: %s", error)
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(conf.heartbeat)
-            try:
-                lost = await in_database(beat, self.process, [run.written() for run in self._runs.values()])
-            except DatabaseError:
-                logger.exception("The heartbeat could not be written.")
-                continue
-            for answer in lost:
-                if answer in self._runs:
-                    self._runs[answer].disown()
 
 
 _registries: WeakKeyDictionary[asyncio.AbstractEventLoop, Registry] = WeakKeyDictionary()

@@ -42,6 +42,10 @@ class Run:
         self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.log = log
         self.over = asyncio.Event()
+        self.checkpointed = 0
+        """The draft's version that is in the database."""
+        self.unsaved: tuple[Written, End] | None = None
+        """What could not be written at the end."""
         self.draft = Draft()
         self._turn = turn
         self._process = process
@@ -176,6 +180,11 @@ class Run:
         for chunk in ready:
             self.log.append(chunk)
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether the answer has grown since its last checkpoint."""
+        return self.draft.version != self.checkpointed
+
     def written(self) -> Written:
         """The answer so far, for the database."""
         return Written(self.answer, self.draft.parts())
@@ -183,14 +192,17 @@ class Run:
     async def _write(self, ending: Ending) -> Ending:
         """Write the answer's end; returns how it ended in truth.
 
-        The database comes first: who sees the closing chunk finds the answer there.
+        The database comes first: who sees the closing chunk finds the answer there. What cannot be written is left in
+        ``unsaved``.
         """
+        written, end = self.written(), end_of(ending, self._usage)
         for attempt in range(WRITE_ATTEMPTS):
             try:
-                mine = await in_database(finish, self._process, self.written(), end_of(ending, self._usage))
+                mine = await in_database(finish, self._process, written, end)
             except DatabaseError:
                 logger.exception("The answer %s could not be written.", self.answer)
                 await asyncio.sleep(conf.retry_wait * 2**attempt)
             else:
                 return ending if mine else INTERRUPTED
+        self.unsaved = (written, end)
         return Error("not_saved")

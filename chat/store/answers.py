@@ -1,16 +1,14 @@
 """What is written of an answer while it is made, and at its end."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from ..chunks import Part
-from ..models import Conversation, Message, Process
+from ..models import Conversation, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,14 @@ class End:
 
 @transaction.atomic
 def finish(process: str, written: Written, end: End) -> bool:
-    """Write an answer's last state and free its conversation; ``False`` where it is no longer this process's."""
+    """Write an answer's last state and free its conversation; ``False`` where another process has ended it.
+
+    Written again, as after a commit whose acknowledgement was lost, it is found as it was meant to be.
+    """
     mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
+    columns = written.columns
     taken = mine.update(
-        **written.columns,
+        **columns,
         status=end.status,
         finish_reason=end.finish_reason,
         error=end.error,
@@ -51,17 +53,4 @@ def finish(process: str, written: Written, end: End) -> bool:
         ended_at=timezone.now(),
     )
     Conversation.objects.filter(running_id=written.answer).update(running=None, updated_at=timezone.now())
-    return bool(taken)
-
-
-@transaction.atomic
-def beat(process: str, checkpoints: Iterable[Written]) -> list[int]:
-    """Write a process's heartbeat and its answers so far. Returns the answers that are no longer its own."""
-    Process.objects.filter(pk=process).update(heartbeat_at=Now())
-    return [
-        written.answer
-        for written in checkpoints
-        if not Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process).update(
-            **written.columns
-        )
-    ]
+    return bool(taken) or Message.objects.filter(pk=written.answer, status=end.status, text=columns["text"]).exists()

@@ -72,8 +72,18 @@ def _repeated_on_conflict(step: Callable[[], Turn]) -> Turn:
         return step()
 
 
+def _lock(owner: Owner, conversation: str) -> None:
+    """Begin a transaction with a write, and make turns of one conversation wait for each other.
+
+    SQLite in Django's default mode refuses at once, whatever its timeout, to turn a reading transaction into a writing
+    one. Elsewhere the row's lock keeps ``tip`` and ``running`` as they are about to be read.
+    """
+    Conversation.objects.of(owner).filter(uid=conversation).update(updated_at=timezone.now())
+
+
 @transaction.atomic
 def _ask(request: Ask, writer: Writer) -> Turn:
+    _lock(request.owner, request.conversation)
     conversation, _created = Conversation.objects.get_or_create(
         owner=request.owner.key,
         uid=request.conversation,
@@ -91,7 +101,7 @@ def _ask(request: Ask, writer: Writer) -> Turn:
         uid, parent = _edit_uid(request.question), existing.parent_id
         existing = conversation.message_set.filter(uid=uid).first()
     if existing is not None:
-        return _found(conversation, existing, writer)
+        return _found(conversation, existing, writer, shown=request.edits)
     text = request.question.text
     question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
     question.parts = [{"type": "text", "text": text}]
@@ -102,6 +112,7 @@ def _ask(request: Ask, writer: Writer) -> Turn:
 
 @transaction.atomic
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
+    _lock(request.owner, request.conversation)
     conversation = Conversation.objects.of(request.owner).filter(uid=request.conversation).first()
     if conversation is None:
         raise Refusal("not_found")
@@ -111,17 +122,24 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
         return Turn(conversation, repeated.parent, repeated, fresh=False)
     wanted = {"uid": request.message} if request.message else {"pk": conversation.tip_id}
     target = messages.filter(**wanted).first()
-    question = target.parent if target is not None and target.role == Message.Role.ASSISTANT else target
+    if target is None:
+        raise Refusal("not_found")
+    question = target.parent if target.role == Message.Role.ASSISTANT else _as_edited(conversation, target)
     if question is None:
         raise Refusal("not_found")
     return _begin(conversation, question, writer, attempt=request.attempt)
 
 
-def _found(conversation: Conversation, question: Message, writer: Writer) -> Turn:
-    """The newest answer of a question that was sent before; a question that has none yet gets its answer now."""
+def _found(conversation: Conversation, question: Message, writer: Writer, *, shown: bool) -> Turn:
+    """The newest answer of a question that was sent before; a question that has none yet gets its answer now.
+
+    ``shown`` says that the client now shows this branch: an edit back to an earlier text.
+    """
     answer = question.children.order_by("-pk").first()
     if answer is None:
         return _begin(conversation, question, writer)
+    if shown:
+        Conversation.objects.filter(pk=conversation.pk, running=None).update(tip=answer)
     return Turn(conversation, question, answer, fresh=False)
 
 
@@ -148,6 +166,15 @@ def _begin(conversation: Conversation, question: Message, writer: Writer, *, att
 def _refuse_if_busy(conversation: Conversation) -> None:
     if conversation.running_id is not None:
         raise Refusal("busy")
+
+
+def _as_edited(conversation: Conversation, question: Message) -> Message:
+    """A question as the branch has it: a client goes on calling an edited message by its first id."""
+    branch = conversation.branch()
+    if question in branch:
+        return question
+    siblings = [found for found in branch if found.parent_id == question.parent_id and found.role == question.role]
+    return siblings[0] if siblings else question
 
 
 def _edit_uid(question: Question) -> str:

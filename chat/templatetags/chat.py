@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context
+from django.urls import get_script_prefix
 
 from ..backends.plugged import max_message_length
 from ..conf import conf
@@ -40,7 +41,7 @@ def chat(context: Context, conversation: str = "default", *, page: str = "") -> 
         "request": request,
         "conversation_id": conversation,
         "messages": [message_view(message) for message in branch.messages] if branch else [],
-        "socket_path": conf.socket_path,
+        "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,9 +12,11 @@ from django.utils import timezone
 from chat.backends.base import Loading
 from chat.backends.scripted import ScriptedBackend
 from chat.models import Conversation, Message, Process
+from chat.runs.process import beat
 from chat.runs.registry import registry
 from chat.runs.run import WRITE_ATTEMPTS
 from chat.store.answers import finish
+from chat.store.turns import ask
 
 
 async def eventually(condition):
@@ -116,7 +119,7 @@ async def test_a_run_does_not_inherit_the_context_of_a_request(served):
     assert await served.spawn(look()) == "nothing"
 
 
-async def test_an_answer_that_cannot_be_written_is_tried_again_and_then_said_to_be_unsaved(
+async def test_an_answer_that_cannot_be_written_is_said_to_be_unsaved_and_saved_when_the_database_is_back(
     script, connect, monkeypatch, caplog
 ):
     tries = []
@@ -125,16 +128,22 @@ async def test_an_answer_that_cannot_be_written_is_tried_again_and_then_said_to_
         tries.append(1)
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr("chat.runs.run.finish", fail)
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
-    reply.say("Lost?")
-    reply.finish()
-    frames = await socket.rest(request)
+    with monkeypatch.context() as away:
+        away.setattr("chat.runs.run.finish", fail)
+        away.setattr("chat.runs.heart.finish", fail)
+        reply.say("Lost?")
+        reply.finish()
+        frames = await socket.rest(request)
     assert frames[-2]["code"] == "not_saved"
-    assert len(tries) == WRITE_ATTEMPTS
+    assert len(tries) >= WRITE_ATTEMPTS
     assert "could not be written" in caplog.text
+    answer = await eventually(lambda: Message.objects.filter(role="assistant", status="complete").first())
+    assert answer.text == "Lost?"
+    await socket.ask("And now?", message="m2")
+    await script.anext_reply()
 
 
 async def test_an_answer_whose_first_writing_fails_is_saved_by_the_next(script, connect, monkeypatch):
@@ -184,3 +193,95 @@ async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, co
     await socket.chunk(await socket.ask("Tell me"), "data-status")
     await registry().drain()
     assert "given up" in caplog.text
+
+
+async def test_an_answer_whose_writing_was_not_acknowledged_is_told_as_it_is_stored(script, connect, monkeypatch):
+    tries = []
+
+    def lose_the_first(*args):
+        done = finish(*args)
+        tries.append(1)
+        if len(tries) == 1:
+            raise DatabaseError("the connection is gone")
+        return done
+
+    monkeypatch.setattr("chat.runs.run.finish", lose_the_first)
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("Whole")
+    reply.finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+    assert (await Message.objects.aget(role="assistant")).status == "complete"
+
+
+async def test_an_answer_that_nobody_makes_frees_its_conversation(script, connect, monkeypatch):
+    def lose(*args):
+        ask(*args)
+        raise DatabaseError("the acknowledgement of the commit is lost")
+
+    socket = await connect()
+    with monkeypatch.context() as broken:
+        broken.setattr("chat.replies.ask", lose)
+        assert await socket.error(await socket.ask("Tell me")) == "storage"
+    await eventually(lambda: Message.objects.filter(role="assistant", status="interrupted").exists())
+    request = await socket.regenerate(attempt="again")
+    (await script.anext_reply()).finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_an_answer_that_begins_while_the_heart_beats_is_left_alone(script, connect, monkeypatch, served):
+    asked, release = threading.Event(), threading.Event()
+
+    def slow_beat(*args):
+        found = beat(*args)
+        asked.set()
+        release.wait(5)
+        return found
+
+    monkeypatch.setattr("chat.runs.heart.beat", slow_beat)
+    socket = await connect()
+    assert await asyncio.to_thread(asked.wait, 5)
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    release.set()
+    asked.clear()
+    assert await asyncio.to_thread(asked.wait, 5)
+    reply.finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_a_process_whose_row_was_removed_writes_it_again_and_says_so(script, connect, served, caplog):
+    socket = await connect()
+    await served.start()
+    await Process.objects.all().adelete()
+    await eventually(lambda: Process.objects.exists())
+    request = await socket.ask("Tell me")
+    (await script.anext_reply()).finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+    assert "does another process run" in caplog.text
+
+
+async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(script, connect, monkeypatch, settings):
+    settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.2}
+    begun, release = threading.Event(), threading.Event()
+    monkeypatch.setattr("chat.replies.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    socket = await connect()
+    await socket.ask("Tell me")
+    assert await asyncio.to_thread(begun.wait, 5)
+    draining = asyncio.create_task(registry().drain())
+    await asyncio.sleep(0)
+    release.set()
+    await draining
+    assert script.waiting == 0
+    assert (await Message.objects.aget(role="assistant")).status == "interrupted"
+
+
+async def test_a_process_ends_cleanly_without_its_database(script, served, monkeypatch, caplog):
+    def fail(*_args):
+        raise DatabaseError("away")
+
+    await served.start()
+    monkeypatch.setattr("chat.runs.registry.withdraw", fail)
+    await served.drain()
+    assert "could not say in the database" in caplog.text

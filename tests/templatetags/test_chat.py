@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
+from django.urls import set_script_prefix
 
 pytestmark = pytest.mark.django_db
 
@@ -47,3 +48,11 @@ def test_without_a_request_the_tag_says_what_it_needs():
 def test_a_name_that_cannot_be_an_id_is_refused(request_of_a_visitor, name):
     with pytest.raises(ImproperlyConfigured, match="64"):
         render("{% chat name %}", request=request_of_a_visitor, name=name)
+
+
+def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor):
+    set_script_prefix("/app/")
+    try:
+        assert 'path="/app/ws/chat/"' in render("{% chat %}", request=request_of_a_visitor)
+    finally:
+        set_script_prefix("/")
