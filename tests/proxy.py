@@ -7,7 +7,11 @@ import threading
 
 
 class Proxy:
-    """Forwards a port of its own to another; ``cut`` resets what is open, ``down`` also refuses what comes."""
+    """Forwards a port of its own to another.
+
+    ``cut`` resets what is open, ``down`` also refuses what comes. ``hold`` keeps back what a side says, ``"client"`` or
+    ``"server"``; what is held when the connection is cut is lost.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -15,6 +19,8 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._down = False
+        self._flowing = {"client": threading.Event(), "server": threading.Event()}
+        self.flow()
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -35,6 +41,15 @@ class Proxy:
 
     def up(self) -> None:
         self._down = False
+
+    def hold(self, side: str) -> None:
+        """Keep back what a side says from now on."""
+        self._flowing[side].clear()
+
+    def flow(self) -> None:
+        """Let everything through that was not lost."""
+        for flowing in self._flowing.values():
+            flowing.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -57,12 +72,13 @@ class Proxy:
             return
         with self._lock:
             self._open |= {client, server}
-        for source, target in ((client, server), (server, client)):
-            threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+        for side, source, target in (("client", client, server), ("server", server, client)):
+            threading.Thread(target=self._pump, args=(side, source, target), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, side: str, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._flowing[side].wait()
                 target.sendall(data)
         with self._lock:
             self._open -= {source, target}

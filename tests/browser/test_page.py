@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from django.db import DatabaseError
 from playwright.sync_api import expect
 
 from chat.models import Message
+from chat.readers import missed
 
 
 def test_an_answer_grows_on_the_page_and_is_there_after_a_reload(chat, script):
@@ -234,6 +236,62 @@ def test_a_message_sent_while_the_network_is_away_is_sent_once_when_it_is_back(s
     reply.finish()
     chat.expect_answer("Yes")
     assert Message.objects.filter(role="user").count() == 1
+
+
+def test_a_message_that_was_stopped_before_the_server_had_it_is_not_sent_after_all(script, site, proxy, visit):
+    chat = visit(f"http://127.0.0.1:{proxy.port}").open()
+    proxy.hold("client")
+    chat.ask("Never mind")
+    chat.stop.click()
+    proxy.cut()
+    proxy.flow()
+    expect(chat.questions).to_have_attribute("data-status", "unsent")
+    chat.connected()
+    chat.ask("But this")
+    assert [turn["content"] for turn in script.next_reply().request.messages] == ["But this"]
+    assert [message.text for message in Message.objects.filter(role="user")] == ["But this"]
+
+
+def test_a_stop_that_was_lost_with_the_connection_reaches_the_answer_that_runs(script, site, proxy, visit):
+    chat = visit(f"http://127.0.0.1:{proxy.port}").open()
+    proxy.hold("server")
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    proxy.hold("client")
+    chat.stop.click()
+    proxy.cut()
+    proxy.flow()
+    assert reply.closed.wait(15)
+    expect(chat.answer).to_have_attribute("data-status", "stopped")
+    expect(chat.send).to_be_visible()
+
+
+def test_a_message_that_cannot_be_encoded_is_sent_without_what_is_broken(chat, script):
+    chat.composer.fill("half \ud83d")
+    chat.composer.press("Enter")
+    assert script.next_reply().request.messages[-1]["content"] == "half \ufffd"
+
+
+def test_a_resume_that_fails_is_tried_again(script, site, visit, monkeypatch):
+    chat = visit(site.url).open()
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("One")
+    expect(chat.answer).to_contain_text("One")
+    tries = []
+
+    def fail_twice(*args):
+        tries.append(1)
+        if len(tries) <= 2:
+            raise DatabaseError("away")
+        return missed(*args)
+
+    monkeypatch.setattr("chat.replies.missed", fail_twice)
+    chat.page.reload()
+    reply.say(" two")
+    reply.finish()
+    expect(chat.answer).to_contain_text("One two", timeout=15_000)
+    expect(chat.answer).to_have_attribute("data-status", "complete")
 
 
 def test_a_second_tab_follows_the_answer_that_runs(script, site, visit):

@@ -3,7 +3,7 @@
  * transport, show and announce. They meet here: every event is dispatched on this element or bubbles up to it.
  *
  * In: the attributes `conversation` and `page-url`; from the children `chat:submit` {text}, `chat:retry` {message,
- * role, text} and `chat:stop`; from the connection `chat:open`, `chat:close` {final} and `chat:frame`.
+ * role, text} and `chat:stop`; from the connection `chat:open`, `chat:close` {final, refused} and `chat:frame`.
  * Out: to the connection `chat:transmit` (a frame) and `chat:reset`; to whoever shows or tells it `chat:sending`
  * {message, text}, `chat:stored` {trigger, message}, `chat:refused` {trigger, message, text}, `chat:problem` {text},
  * `chat:chunk` (a chunk) and `chat:state` {streaming}. State: the attribute `streaming`.
@@ -11,7 +11,7 @@
  * One request at most is under way on the socket. A connection begins with a resume, and what was not acknowledged on
  * the last one waits for the resume's end: so the patches of one answer never arrive twice at once.
  *
- * @typedef {{trigger: string, message: string, frame: object, stored: boolean}} Ask
+ * @typedef {{trigger: string, message: string, frame: object, sent: boolean, stored: boolean}} Ask
  * @typedef {{id: string, own: boolean, running: boolean, next: number}} Request `next`: the sequence that is expected
  */
 class Chat extends HTMLElement {
@@ -38,7 +38,7 @@ class Chat extends HTMLElement {
       "chat:retry": (retry) => this.#retry(retry),
       "chat:stop": () => this.#stop(),
       "chat:open": () => this.#resume(),
-      "chat:close": ({ final }) => this.#lose(final),
+      "chat:close": ({ final, refused }) => this.#lose(final, refused),
       "chat:frame": (frame) => this.#receive(frame),
     };
     for (const [type, act] of Object.entries(actions)) {
@@ -57,10 +57,11 @@ class Chat extends HTMLElement {
 
   /** @param {string} message its id @param {string} text */
   #send(message, text) {
+    text = text.toWellFormed?.() ?? text;
     if (this.hasAttribute("streaming")) return;
     this.#emit("chat:sending", { message, text });
     const messages = [{ id: message, role: "user", parts: [{ type: "text", text }] }];
-    this.#begin({ trigger: "submit-message", message, frame: { messages }, stored: false });
+    this.#begin({ trigger: "submit-message", message, frame: { messages }, sent: false, stored: false });
   }
 
   /** @param {{message: string, role: string, text: string}} retry an answer, or a message that was not sent */
@@ -75,14 +76,16 @@ class Chat extends HTMLElement {
     const attempt = this.#attempts.get(message) ?? uuid();
     this.#attempts.set(message, attempt);
     const frame = { messageId: message, messages: [], body: { attempt } };
-    this.#begin({ trigger: "regenerate-message", message, frame, stored: false });
+    this.#begin({ trigger: "regenerate-message", message, frame, sent: false, stored: false });
   }
 
-  /** Without a connection, what was not sent is taken back, and what runs is stopped as soon as there is one. */
+  /**
+   * Without a connection, what was not sent is taken back; what runs, or may run, is stopped as soon as there is one.
+   */
   #stop() {
     this.#stopping = true;
     if (this.#request?.running) this.#emit("chat:transmit", { type: "abort", requestId: this.#request.id });
-    else if (this.#ask) this.#refuse("");
+    else if (this.#ask && !this.#ask.sent) this.#refuse("");
   }
 
   /** Ask for everything that is newer than what the page shows. */
@@ -109,6 +112,7 @@ class Chat extends HTMLElement {
     if (this.#closed) this.#refuse("");
     if (this.#ask && this.#connected && !this.#request) {
       this.#request = { id: uuid(), own: true, running: true, next: 0 };
+      this.#ask.sent = true;
       this.#transmit({ type: "send", trigger: this.#ask.trigger, ...this.#ask.frame });
     }
     this.#reflect();
@@ -121,8 +125,12 @@ class Chat extends HTMLElement {
     this.#emit("chat:transmit", { ...frame, requestId: this.#request?.id, id, headers: {}, body });
   }
 
-  /** The connection is lost: the answer goes on without it. @param {boolean} final whether there will be another one */
-  #lose(final) {
+  /**
+   * The connection is lost: the answer goes on without it.
+   * @param {boolean} final whether there will be another one @param {boolean} [refused] whether a frame of ours was why
+   */
+  #lose(final, refused) {
+    if (refused && this.#request?.own && !this.#ask?.stored) this.#refuse("");
     if (this.#request?.running) this.#orphaned = !this.#request.own || this.#ask?.stored === true;
     if (this.#ask?.stored) this.#ask = null;
     if (final) this.#orphaned = false;
@@ -137,6 +145,7 @@ class Chat extends HTMLElement {
     if (frame.requestId !== this.#request?.id) return;
     if (frame.type === "chunk") this.#accept(this.#request, frame.sequence, frame.chunk);
     else if (frame.type === "start") this.#repeatStop();
+    else if (frame.type === "error" && !this.#request.own) this.#emit("chat:reset");
     else if (frame.type === "error") this.#end(frame.errorText ?? "");
     else if (frame.type === "end" || frame.type === "no-active") this.#end();
   }
@@ -157,8 +166,10 @@ class Chat extends HTMLElement {
    * @param {Request} request @param {{id: string, status: string}} message
    */
   #meet(request, { id, status }) {
-    if (status === "running") request.running = true;
     if (id === this.#ask?.message) this.#store();
+    if (status !== "running") return;
+    request.running = true;
+    this.#repeatStop();
   }
 
   /** The server has what was asked. */
@@ -173,14 +184,15 @@ class Chat extends HTMLElement {
     if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
   }
 
-  /** A stop that came too early to be heard. */
+  /** A stop that came too early to be heard, or that was lost with a connection. */
   #repeatStop() {
-    if (this.#stopping) this.#stop();
+    if (this.#stopping && this.#request?.running) this.#stop();
   }
 
   /** @param {string} [error] why the server refused */
   #end(error) {
-    const refused = this.#request?.own && !this.#ask?.stored;
+    // What was stopped before the server had it is not sent after all.
+    const refused = this.#ask && !this.#ask.stored && (this.#request?.own || this.#stopping);
     this.#request = null;
     this.#stopping = false;
     if (refused) this.#refuse(error ?? "");

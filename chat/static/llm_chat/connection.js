@@ -2,12 +2,14 @@
  * `<llm-chat-connection>`: one websocket that comes back. It transports frames and renders nothing.
  *
  * In: the attribute `path`; `chat:transmit` (detail: a frame) and `chat:reset` on the surrounding `<llm-chat>`.
- * Out: `chat:open`, `chat:close` {final} and `chat:frame` (a frame). State: the attributes `connected`, `down` (without
+ * Out: `chat:open`, `chat:close` {final, refused} and `chat:frame` (a frame). State: the attributes `connected`, `down` (without
  * a connection for a while) and `closed` (for good: the server knows no session, and only a reload makes one).
  */
 class ChatConnection extends HTMLElement {
   /** The close code after which another try is pointless. */
   static noSession = 4401;
+  /** Close codes that answer a frame of ours: sent again, it would only close the next connection as well. */
+  static badFrame = new Set([1009, 4400]);
 
   /**
    * How long to wait before a try, in milliseconds: full jitter, so that the visitors of a restarted server do not come
@@ -102,7 +104,7 @@ class ChatConnection extends HTMLElement {
     const final = code === ChatConnection.noSession;
     if (final) this.#close();
     else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
-    this.#emit("chat:close", { final });
+    this.#emit("chat:close", { final, refused: ChatConnection.badFrame.has(code) });
   }
 
   #close() {
