@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 
+from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
@@ -18,10 +19,20 @@ async def _no_http(scope, receive, send):
     raise AssertionError("a socket's test makes no HTTP request")
 
 
+class Communicator(WebsocketCommunicator):
+    """Channels' own would leave connections open in the app's threads: it stops Django from closing them meanwhile."""
+
+    async def send_input(self, message):
+        await ApplicationCommunicator.send_input(self, message)
+
+    async def receive_output(self, timeout=1):  # noqa: ASYNC109 - Channels' signature
+        return await ApplicationCommunicator.receive_output(self, timeout)
+
+
 class Socket:
     """One open websocket. Frames are dictionaries; each request's are kept apart."""
 
-    def __init__(self, communicator: WebsocketCommunicator) -> None:
+    def __init__(self, communicator: Communicator) -> None:
         self.communicator = communicator
         self._ids = (f"r{number}" for number in itertools.count())
         self._frames: dict[str, list[dict]] = {}
@@ -29,7 +40,7 @@ class Socket:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, session_key: str | None, origin: str = "http://localhost") -> AsyncIterator["Socket"]:
-        communicator = WebsocketCommunicator(application(_no_http), settings_path(), headers(session_key, origin))
+        communicator = Communicator(application(_no_http), settings_path(), headers(session_key, origin))
         connected, _code = await communicator.connect(WAIT)
         assert connected
         try:

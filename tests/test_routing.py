@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
-from channels.testing import WebsocketCommunicator
 
 from chat.models import Process
 from chat.routing import application, is_trusted
-from tests.sockets import headers
+from tests.sockets import Communicator, headers
 
 
 async def nothing(scope, receive, send):
@@ -69,9 +68,9 @@ def test_the_scheme_that_a_proxy_tells_counts_where_the_site_trusts_it(settings)
     ("path", "origin"),
     [("/ws/chat/", "http://evil.org"), ("/ws/other/", "http://localhost"), ("/ws/chat/x", "http://localhost")],
 )
-async def test_a_foreign_origin_and_an_unknown_path_are_refused_before_accepting(settings, path, origin):
+async def test_a_foreign_origin_and_an_unknown_path_are_refused_before_accepting(transactional_db, settings, path, origin):
     settings.ALLOWED_HOSTS = ["localhost"]
-    communicator = WebsocketCommunicator(application(nothing), path, headers("any", origin))
+    communicator = Communicator(application(nothing), path, headers("any", origin))
     assert (await communicator.connect())[0] is False
 
 
@@ -82,7 +81,7 @@ async def test_the_sites_own_websocket_routes_have_the_same_guard(settings, tran
     settings.ALLOWED_HOSTS = ["localhost"]
     routes = [path("own/", AsyncWebsocketConsumer.as_asgi())]
     for origin, admitted in (("http://localhost", True), ("http://evil.org", False)):
-        communicator = WebsocketCommunicator(application(nothing, routes), "/own/", headers(None, origin))
+        communicator = Communicator(application(nothing, routes), "/own/", headers(None, origin))
         assert (await communicator.connect())[0] is admitted
         await communicator.disconnect()
 
