@@ -68,7 +68,9 @@ def test_the_scheme_that_a_proxy_tells_counts_where_the_site_trusts_it(settings)
     ("path", "origin"),
     [("/ws/chat/", "http://evil.org"), ("/ws/other/", "http://localhost"), ("/ws/chat/x", "http://localhost")],
 )
-async def test_a_foreign_origin_and_an_unknown_path_are_refused_before_accepting(transactional_db, settings, path, origin):
+async def test_a_foreign_origin_and_an_unknown_path_are_refused_before_accepting(
+    transactional_db, settings, path, origin
+):
     settings.ALLOWED_HOSTS = ["localhost"]
     communicator = Communicator(application(nothing), path, headers("any", origin))
     assert (await communicator.connect())[0] is False

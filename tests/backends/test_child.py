@@ -144,7 +144,7 @@ def test_the_process_is_gone_a_second_after_its_parent_was_killed(while_it):
             parent.stdout.readline()
         assert not gone(pid)
         parent.kill()
-    wait_until_gone(pid, wait=1.0 if while_it == "serves" else 3.0)
+    wait_until_gone(pid, wait=5.0)
 
 
 @pytest.mark.model

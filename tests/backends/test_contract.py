@@ -147,4 +147,4 @@ async def first_text(deltas):
 
 async def expect_no_open_calls(playing):
     if playing.open_calls is not None:
-        await eventually(lambda: playing.open_calls() == 0, wait=1.0)
+        await eventually(lambda: playing.open_calls() == 0, wait=5.0)

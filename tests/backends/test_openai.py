@@ -226,7 +226,7 @@ async def test_a_reader_that_is_cancelled_leaves_no_connection(upstream, backend
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    await eventually(lambda: upstream.open_connections == 0, wait=1.0)
+    await eventually(lambda: upstream.open_connections == 0, wait=5.0)
 
 
 async def test_the_connection_of_a_whole_reply_is_used_again(upstream, backend):
@@ -240,7 +240,7 @@ async def test_closing_gives_the_connections_back(upstream, backend):
     one = backend("ok")
     await read(one)
     await one.close()
-    await eventually(lambda: upstream.open_connections == 0, wait=1.0)
+    await eventually(lambda: upstream.open_connections == 0, wait=5.0)
 
 
 async def test_a_closed_backend_can_be_asked_again(backend):

@@ -85,7 +85,7 @@ async def test_an_endpoint_that_fails_is_a_fixed_code_and_sentence(connect, mode
     assert KEY not in str(frames) + caplog.text
     assert not any(words in line for line in said for words in ("It works", "Scripted", "No, ", upstream.url))
     if name in HELD:
-        await eventually(lambda: upstream.open_connections == 0, wait=1.0)
+        await eventually(lambda: upstream.open_connections == 0, wait=5.0)
 
 
 @pytest.mark.parametrize("name", ["unfinished", "empty"])
@@ -122,7 +122,7 @@ async def test_stop_closes_the_connection_to_the_endpoint_and_keeps_the_text(con
     await socket.chunk(request, "text-delta")
     assert upstream.open_connections == 1
     await socket.abort(request)
-    await eventually(lambda: upstream.open_connections == 0, wait=1.0)
+    await eventually(lambda: upstream.open_connections == 0, wait=5.0)
     assert (await socket.chunks(request))[-1] == {"type": "abort"}
     answer = await Message.objects.aget(role="assistant")
     assert (answer.status, answer.text) == ("stopped", "so far")
