@@ -22,7 +22,7 @@ class MessageInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     """The messages of a conversation, in order."""
 
     model = Message
-    fields = readonly_fields = ("created_at", "role", "status", "model", "text")
+    fields = readonly_fields = ("created_at", "role", "status", "error", "model", "text")
     ordering = ("pk",)
 
 
@@ -35,6 +35,7 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("title", "message__text")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
+    fields = readonly_fields = ("title", "user", "created_at", "updated_at")
     inlines = (MessageInline,)
 
 

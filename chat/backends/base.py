@@ -56,7 +56,10 @@ class BackendError(Exception):
     """A reply that failed, as a code of ``chat.chunks.ERRORS``. The message is for the log, never for a client.
 
     ``retry`` says that the same call may succeed later, ``retry_after`` (seconds) when the endpoint named a time.
+    ``hint`` may stand in the log at any level: words of ours, never of the endpoint's, whose own are for DEBUG.
     """
+
+    hint = ""
 
     def __init__(self, code: str, detail: str, *, retry: bool = False, retry_after: float | None = None) -> None:
         super().__init__(detail)

@@ -41,6 +41,12 @@ def excerpt(body: bytes, secrets: Iterable[str]) -> str:
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str] = ()) -> BackendError:
     """The failure behind a response that is not 200."""
+    failure = _from_status(status, headers, body, secrets)
+    failure.hint = f"HTTP {status}"
+    return failure
+
+
+def _from_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str]) -> BackendError:
     error = _error_object(body)
     kinds = _kinds(error)
     detail = f"The endpoint answered {status}: {excerpt(body, secrets)}"

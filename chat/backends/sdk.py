@@ -67,7 +67,9 @@ class Client:
                 http_client=DefaultAioHttpClient(follow_redirects=False, trust_env=trust_env),
             )
         except OpenAIError as error:
-            raise BackendError("auth", str(error)) from error
+            failure = BackendError("auth", str(error))
+            failure.hint = "neither the option api_key nor OPENAI_API_KEY is set"
+            raise failure from error
         words = " ".join([self._sdk.api_key, *headers.values()]).split()
         self.secrets = tuple(word for word in words if len(word) >= MIN_SECRET_LENGTH)
 

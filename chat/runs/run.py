@@ -53,6 +53,7 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
         self._usage: dict[str, Any] | None = None
+        self._hint = ""
         self._reading: asyncio.Task[Any] | None = None
         self._quiet = conf.first_token_timeout
         self._limit = conf.max_answer_length
@@ -90,6 +91,8 @@ class Run:
         """Make the answer. Never raises but for a bug in the run itself."""
         self._append([Start(self._turn.answer.uid), StartStep()])
         ending = await self._read()
+        if isinstance(ending, Error):
+            logger.warning("The answer %s ended as: %s%s.", self.answer, ending.code, self._hint)
         self._append(self.draft.end())
         if self._owned:
             ending = await self._write(ending)
@@ -111,8 +114,8 @@ class Run:
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
             return self._ending
         except BackendError as error:
-            logger.warning("The model failed: %s. Its own words are logged at DEBUG.", error.code)
             logger.debug("The model failed: %s: %s", error.code, error)
+            self._hint = error.hint and f" ({error.hint})"
             ending = Error(error.code)
         except Exception:
             logger.exception("The answer %s failed.", self.answer)

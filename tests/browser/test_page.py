@@ -59,12 +59,14 @@ def test_escape_stops_too(chat, script):
     chat.expect_answer("So far", status="stopped")
 
 
-def test_an_answer_that_was_broken_off_is_shown_as_interrupted_and_can_be_retried(chat, script):
+def test_an_answer_that_was_broken_off_is_shown_as_interrupted_and_can_be_retried(chat, script, caplog):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Half")
     reply.break_off()
     chat.expect_answer("Half", status="interrupted")
+    assert "ended as: interrupted" in caplog.text
+    caplog.clear()
     expect(chat.answer).to_contain_text("The answer was interrupted.")
     chat.answer.get_by_role("button", name="Try again").click()
     reply = script.next_reply()
@@ -307,6 +309,51 @@ def test_a_second_tab_follows_the_answer_that_runs(script, site, visit):
     reply.finish()
     first.expect_answer("One two")
     second.expect_answer("One two")
+
+
+def test_a_tab_that_was_left_alone_catches_up_when_one_comes_back_to_it(script, site, visit):
+    first = visit(site.url).open("/chat/shared/")
+    second = visit(site.url).open("/chat/shared/")
+    first.ask("Asked in the first tab")
+    reply = script.next_reply()
+    reply.say("Here")
+    expect(first.answer).to_contain_text("Here")
+    second.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    expect(second.questions).to_have_text(re.compile("Asked in the first tab"))
+    reply.say(" it is")
+    reply.finish()
+    second.expect_answer("Here it is")
+
+
+def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, visit):
+    first = visit(site.url).open("/chat/shared/")
+    second = visit(site.url).open("/chat/shared/")
+    first.ask("First")
+    reply = script.next_reply()
+    reply.say("Running")
+    expect(first.answer).to_contain_text("Running")
+    second.ask("Second")
+    expect(second.page.get_by_text("An answer is already running in this conversation.").first).to_be_visible()
+    expect(second.answer).to_contain_text("Running")
+    expect(second.stop).to_be_visible()
+    reply.finish()
+    second.expect_answer("Running")
+    second.page.get_by_role("button", name="Send again").click()
+    assert script.next_reply().request.messages[-1]["content"] == "Second"
+
+
+def test_only_the_last_answer_offers_another_try(chat, script):
+    chat.ask("One")
+    reply = script.next_reply()
+    reply.say("Uno")
+    expect(chat.answer).to_contain_text("Uno")
+    chat.stop.click()
+    chat.expect_answer("Uno", status="stopped")
+    expect(chat.page.get_by_role("button", name="Try again")).to_have_count(1)
+    chat.ask("Two")
+    script.next_reply().finish()
+    expect(chat.answer).to_have_attribute("data-status", "complete")
+    expect(chat.page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
 def test_another_visitor_sees_nothing_of_it(script, site, visit):

@@ -81,6 +81,8 @@ async def test_an_endpoint_that_fails_is_a_fixed_code_and_sentence(connect, mode
     assert (answer.status, answer.error) == ("failed", code)
     assert len(upstream.calls) == calls
     assert await sync_to_async(Message.objects.filter(role="user", text="Why?").count)() == 1
+    if name.startswith("status:"):
+        assert f"HTTP {name.split(':')[1]}" in caplog.text
     said = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
     assert KEY not in str(frames) + caplog.text
     assert not any(words in line for line in said for words in ("It works", "Scripted", "No, ", upstream.url))

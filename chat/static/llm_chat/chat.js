@@ -44,6 +44,8 @@ class Chat extends HTMLElement {
     for (const [type, act] of Object.entries(actions)) {
       this.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
     }
+    const { signal } = this.#listeners;
+    document.addEventListener("visibilitychange", () => document.hidden || this.#catchUp(), { signal });
     this.#orphaned = this.#shown()?.dataset.status === "running";
     this.#reflect();
   }
@@ -98,6 +100,11 @@ class Chat extends HTMLElement {
     this.#transmit({ type: "resume", body: { after } });
   }
 
+  /** What another tab has asked meanwhile is shown when the reader comes back to this one. */
+  #catchUp() {
+    if (this.#connected && !this.#request) this.#resume();
+  }
+
   // Internals
 
   /** @param {Ask} ask */
@@ -146,7 +153,7 @@ class Chat extends HTMLElement {
     if (frame.type === "chunk") this.#accept(this.#request, frame.sequence, frame.chunk);
     else if (frame.type === "start") this.#repeatStop();
     else if (frame.type === "error" && !this.#request.own) this.#emit("chat:reset");
-    else if (frame.type === "error") this.#end(frame.errorText ?? "");
+    else if (frame.type === "error") this.#reject(frame);
     else if (frame.type === "end" || frame.type === "no-active") this.#end();
   }
 
@@ -187,6 +194,12 @@ class Chat extends HTMLElement {
   /** A stop that came too early to be heard, or that was lost with a connection. */
   #repeatStop() {
     if (this.#stopping && this.#request?.running) this.#stop();
+  }
+
+  /** A request of the reader's is refused. @param {{errorText?: string, code?: string}} frame */
+  #reject({ errorText, code }) {
+    this.#end(errorText ?? "");
+    if (code === "busy") this.#catchUp(); // the answer that runs was asked for in another tab
   }
 
   /** @param {string} [error] why the server refused */
