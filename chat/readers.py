@@ -80,10 +80,7 @@ class Missed:
 
 def missed(owner: Owner, uid: str, shown: After | None) -> Missed | None:
     """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step."""
-    branch = branch_of(owner, uid)
-    if branch is None:
-        return None
-    messages = branch.messages
+    messages = branch_of(owner, uid)
     before = [None, *(message.uid for message in messages)]
     first = _first_missed(messages, shown)
     running = messages[-1] if messages and messages[-1].status == Message.Status.RUNNING else None

@@ -69,8 +69,8 @@ class Registry:
         budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
         return Writer(self.process, backend.model, budget)
 
-    def begin(self, turn: Turn) -> Log:
-        """Start the run of a fresh turn and return its log."""
+    def begin(self, turn: Turn) -> None:
+        """Start the run of a fresh turn."""
         log = self.logs.open(turn.answer.pk)
         run = Run(turn, self.process, self.backend, log)
         self._runs[run.answer] = run
@@ -79,7 +79,6 @@ class Registry:
         self.spawn(self._carry(run))
         if self._ticking is None:
             self._ticking = self._loop.call_later(conf.tick, self._tick)
-        return log
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task of the process's, in a context of its own: a request's would keep its thread and connection."""
@@ -88,12 +87,10 @@ class Registry:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def stop(self, answer: int) -> bool:
-        """Stop an answer; ``False`` where it does not run here."""
-        run = self._runs.get(answer)
-        if run is not None:
+    def stop(self, answer: int) -> None:
+        """Stop an answer, if it runs here."""
+        if run := self._runs.get(answer):
             run.end(STOPPED)
-        return run is not None
 
     def runs_of(self, owner: Owner, conversation: str) -> list[Run]:
         """The runs of one conversation in this process: the one that runs, and one whose end is being written."""
@@ -120,6 +117,7 @@ class Registry:
         for task in self._tasks:  # a backend that does not let go
             logger.error("A task was given up: %r", task)
             task.cancel()
+        await self._wait_for_tasks()  # for the run that can now write how it ended
         async with self._starting:  # a start that is under way comes to its end first
             await self._stop_heart()
         await self.backends.close()
@@ -160,7 +158,7 @@ class Registry:
         try:
             for run in self._runs.values():
                 run.tick(began)
-        finally:  # a failure in one run must not stop the clock of the others
+        finally:  # the clock goes on whatever happens in a run
             if self._runs:
                 took = self._loop.time() - began
                 self._ticking = self._loop.call_later(max(conf.tick - took, 2 * took), self._tick)

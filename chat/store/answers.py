@@ -7,7 +7,7 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from ..chunks import Part
+from ..chunks import Part, TextPart
 from ..models import Conversation, Message
 
 
@@ -21,7 +21,7 @@ class Written:
     @property
     def columns(self) -> dict[str, Any]:
         """The two columns that hold a message's content."""
-        text = "\n\n".join(part.text for part in self.parts if part.__struct_config__.tag == "text")
+        text = "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
         return {"parts": msgspec.to_builtins(self.parts), "text": text}
 
 

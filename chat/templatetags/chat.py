@@ -36,11 +36,10 @@ def chat(context: Context, conversation: str = "default", *, page: str = "") -> 
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
     owner = admit(getattr(request, "user", None), request.session)
-    branch = branch_of(owner, conversation)
     return {
         "request": request,
         "conversation_id": conversation,
-        "messages": [message_view(message) for message in branch.messages] if branch else [],
+        "messages": [message_view(message) for message in branch_of(owner, conversation)],
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_url": page,
         "max_message_length": max_message_length(),

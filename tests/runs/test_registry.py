@@ -193,6 +193,7 @@ async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, co
     await socket.chunk(await socket.ask("Tell me"), "data-status")
     await registry().drain()
     assert "given up" in caplog.text
+    assert (await Message.objects.aget(role="assistant")).status == "interrupted"
 
 
 async def test_an_answer_whose_writing_was_not_acknowledged_is_told_as_it_is_stored(script, connect, monkeypatch):
