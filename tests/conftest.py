@@ -47,6 +47,8 @@ def chat_settings(**changes):
         "DELTA_TIMEOUT": 5.0,
         "RETRY_WAIT": 0.01,
         "GRACE_PERIOD": 0.5,
+        "PROCESS_TIMEOUT": 1.5,
+        "SAVE_TIMEOUT": 0.2,
         **changes,
     }
 
