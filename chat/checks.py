@@ -54,7 +54,7 @@ def _backend() -> Iterator[CheckMessage]:
 
 
 def _logs() -> Iterator[CheckMessage]:
-    if not isinstance(conf.redis_url, str):
+    if not isinstance(conf.given.get("REDIS_URL", ""), str):
         return  # said already
     try:
         make_logs()
