@@ -14,6 +14,7 @@ from chat.backends.scripted import Script
 from chat.owners import VISITOR
 from tests.sockets import Socket
 
+pytest_plugins = ["tests.leftovers"]
 _names = itertools.count()
 
 
