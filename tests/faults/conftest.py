@@ -1,6 +1,7 @@
 """The services and the sites, each started when the first test needs it, and ended with the run."""
 
 from contextlib import ExitStack
+from functools import cached_property
 
 import pytest
 
@@ -21,66 +22,67 @@ def pytest_report_header():
     return f"faults: FAULTS_SEED={pace.SEED}, {time}"
 
 
+class Services:
+    """The Redis and the PostgreSQL of the run."""
+
+    def __init__(self, stack, folder):
+        self._stack = stack
+        self._folder = folder
+
+    @cached_property
+    def redis(self):
+        return self._stack.enter_context(redis_server())
+
+    @cached_property
+    def postgres(self):
+        return self._stack.enter_context(postgres_server())
+
+    @cached_property
+    def migrated_database(self):
+        return postgres_template(self.postgres, self._folder)
+
+    @cached_property
+    def migrated_file(self):
+        return sqlite_template(self._folder)
+
+
 @pytest.fixture(scope="session")
-def redis_session():
-    with redis_server() as server:
-        yield server
+def services(tmp_path_factory):
+    with ExitStack() as stack:
+        yield Services(stack, tmp_path_factory.mktemp("services"))
 
 
 @pytest.fixture
-def redis_service(redis_session):
+def redis_service(services):
     """A Redis that is empty and well, before each test and after it."""
-    redis_session.mend()
-    yield redis_session
-    redis_session.mend()
-
-
-@pytest.fixture(scope="session")
-def postgres_session():
-    with postgres_server() as server:
-        yield server
+    services.redis.mend()
+    yield services.redis
+    services.redis.mend()
 
 
 @pytest.fixture
-def postgres_service(postgres_session):
-    """A PostgreSQL that runs."""
-    yield postgres_session
-    postgres_session.resume()
-    if not postgres_session.running():
-        postgres_session.start()
+def postgres_service(services):
+    """A PostgreSQL that runs, before each test and after it."""
+    services.postgres.mend()
+    yield services.postgres
+    services.postgres.mend()
 
 
 @pytest.fixture(scope="session")
-def upstream_session():
-    with running_upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory):
-    return sqlite_template(tmp_path_factory.mktemp("migrated"))
-
-
-@pytest.fixture(scope="session")
-def migrated_database(postgres_session, tmp_path_factory):
-    return postgres_template(postgres_session, tmp_path_factory.mktemp("migrated"))
-
-
-@pytest.fixture(scope="session")
-def sites(request, upstream_session, migrated_file, tmp_path_factory):
-    """``sites(topology)`` is a site without a process yet, on a new database."""
+def sites(services, tmp_path_factory):
+    """``sites(topology)`` is a site without a process yet, on a new database; it ends with the run."""
 
     with ExitStack() as stack:
+        upstream = stack.enter_context(running_upstream())
 
         def site(topology="memory"):
             folder = tmp_path_factory.mktemp(topology)
-            redis = request.getfixturevalue("redis_session") if topology.startswith("redis") else None
+            redis = services.redis if topology.startswith("redis") else None
             if topology.endswith("postgres"):
-                template = request.getfixturevalue("migrated_database")
-                database = Postgres(request.getfixturevalue("postgres_session"), template)
+                database = Postgres(services.postgres, services.migrated_database)
             else:
-                database = Sqlite(folder, migrated_file)
-            return stack.enter_context(site_of(folder, database, upstream_session, redis))
+                database = Sqlite(folder, services.migrated_file)
+            return stack.enter_context(site_of(folder, database, upstream, redis))
 
         yield site
 

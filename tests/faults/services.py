@@ -191,8 +191,14 @@ class PostgresServer:
         for process in self._processes():
             process.resume()
 
-    def close(self) -> None:
+    def mend(self) -> None:
+        """End every fault."""
         self.resume()
+        if not self.running():
+            self.start()
+
+    def close(self) -> None:
+        self.mend()
         self._server.cleanup()
 
     def _processes(self) -> list[psutil.Process]:
