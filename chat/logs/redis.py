@@ -62,6 +62,7 @@ class RedisLogs(Logs):
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+        self._finishing = False
         self.reached = False
         """Whether Redis has ever answered."""
 
@@ -125,7 +126,7 @@ class RedisLogs(Logs):
         except BROKEN as error:
             self._fail(error)
             return None
-        return entries.read(found, 0) if found and not isinstance(found, ResponseError) else None
+        return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
     async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
         key = entries.log_key(self._prefix, answer)
@@ -139,16 +140,15 @@ class RedisLogs(Logs):
             self._fail(error)
 
     async def finish(self) -> None:
-        try:
-            async with asyncio.timeout(conf.redis_timeout):
-                while self._writing or self._stops:
-                    self._work.set()
-                    await asyncio.sleep(conf.tick)
-        except TimeoutError:
-            logger.warning("The logs of %d answers could not be written to Redis.", len(self._writing))
+        self._finishing = True
+        self._work.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=conf.redis_timeout)
+            if self._writing:
+                logger.warning("The logs of %d answers could not be written to Redis.", len(self._writing))
+            while not self._task.done():  # redis-py may take a cancellation for a connection that broke
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=conf.tick)
         await self._redis.aclose()
 
     def _mirror(self, log: MirroredLog) -> None:
@@ -157,7 +157,7 @@ class RedisLogs(Logs):
 
     async def _exchange_forever(self) -> None:
         loop, pause = asyncio.get_running_loop(), conf.tick
-        while True:
+        while not self._finishing or self._writing or self._stops:
             await self._work.wait()
             began = loop.time()
             try:
@@ -166,7 +166,7 @@ class RedisLogs(Logs):
             except BROKEN as error:
                 self._fail(error)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            if not self._busy:
+            if not self._busy and not self._finishing:
                 self._work.clear()
             await asyncio.sleep(max(pause - (loop.time() - began), pause / 4))
 
