@@ -46,6 +46,11 @@ class MirroredLog(MemoryLog):
         """Whether nothing is left to do: the whole log is in Redis and will expire, or another process has it."""
         return self._mirrored
 
+    @property
+    def behind(self) -> bool:
+        """Whether Redis may lack something."""
+        return not self._sure or self._sent < len(self.chunks)
+
     def doubt(self) -> None:
         """What was sent may or may not have arrived."""
         self._sure = False

@@ -62,6 +62,7 @@ class RedisLogs(Logs):
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+        self._refused = False
         self._finishing = False
         self.reached = False
         """Whether Redis has ever answered."""
@@ -162,10 +163,10 @@ class RedisLogs(Logs):
             began = loop.time()
             try:
                 await self._exchange()
-                pause = conf.tick
             except BROKEN as error:
                 self._fail(error)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            troubled = self._failing or self._refused
+            pause = min(2 * pause, LONGEST_PAUSE) if troubled else conf.tick
             if not self._busy and not self._finishing:
                 self._work.clear()
             await asyncio.sleep(max(pause - (loop.time() - began), pause / 4))
@@ -186,9 +187,8 @@ class RedisLogs(Logs):
             return
         answers = iter(await pipe.execute(raise_on_error=False))
         refused = [take([next(answers) for _ in commands]) for commands, take in requests]
-        for error in filter(None, refused):
-            raise error
         self._recover()
+        self._note_refusals(next(filter(None, refused), None))
 
     def _writes(self) -> Iterator[Request]:
         for log in list(self._writing):
@@ -220,6 +220,14 @@ class RedisLogs(Logs):
         for answer in answers[0] or ():
             self._stop(int(answer))
         return None
+
+    def _note_refusals(self, error: ResponseError | None) -> None:
+        if error is not None and not self._refused:
+            logger.error("%s refuses what it is asked (%s): answers go on, and are written again.", self.address, error)
+            self._refused = True
+        elif self._refused and error is None and not any(log.behind for log in self._writing):
+            logger.warning("%s takes everything again.", self.address)
+            self._refused = False
 
     def _fail(self, error: Exception) -> None:
         if not self._failing:
