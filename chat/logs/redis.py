@@ -65,7 +65,6 @@ class RedisLogs(Logs):
         self._refused = False
         self._finishing = False
         self.reached = False
-        """Whether Redis has ever answered."""
 
     def open(self, answer: int) -> MirroredLog:
         if answer in self._logs:
@@ -111,6 +110,7 @@ class RedisLogs(Logs):
             self.reached = True
         except BROKEN as error:
             self._fail(error)
+            self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._exchange_forever(), context=contextvars.Context())
 
     def stop(self, process: str, answer: int) -> None:
@@ -174,16 +174,20 @@ class RedisLogs(Logs):
     @property
     def _busy(self) -> bool:
         """Whether the next tick has something to write, to ask or to read: a run may be stopped from elsewhere."""
-        return bool(self._writing or self._stops or self.replicas) or not all(log.closed for log in self._logs.values())
+        running = not all(log.closed for log in self._logs.values())
+        return bool(self._writing or self._stops or self.replicas or self._failing) or running
 
     async def _exchange(self) -> None:
         """One tick. Raises what ``BROKEN`` has."""
-        requests = [*self._writes(), *self._reads(), *self._asked_stops(), *self._given_stops()]
+        requests: list[Request] = [*self._writes(), *self._reads(), *self._asked_stops(), *self._given_stops()]
         pipe = self._redis.pipeline(transaction=False)
         for commands, _take in requests:
             for command in commands:
                 pipe.execute_command(*command)
-        if not len(pipe):
+        if self._failing:
+            requests.append(([("PING",)], _first_error))
+            pipe.execute_command("PING")
+        if not requests:
             return
         answers = iter(await pipe.execute(raise_on_error=False))
         refused = [take([next(answers) for _ in commands]) for commands, take in requests]

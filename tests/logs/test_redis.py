@@ -193,6 +193,15 @@ async def test_a_replica_without_readers_is_not_read(redis_logs):
     assert await read(there.replica(1)) == [(0, Finish("stop"))]
 
 
+async def test_a_redis_that_comes_later_than_the_process_is_found(redis_logs, redis_server, caplog):
+    redis_server.kill()
+    logs = await redis_logs("here")
+    assert not logs.reached
+    redis_server.start()
+    await eventually(lambda: logs.reached)
+    assert "answers again" in caplog.text
+
+
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis://me:secret@127.0.0.1:1/0"])
 async def test_a_redis_that_does_not_answer_at_the_start_is_told_at_once(settings, caplog, url):
     settings.CHAT = {"REDIS_URL": url, "REDIS_TIMEOUT": 0.5}
