@@ -10,16 +10,17 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .backends.plugged import make
 from .conf import DEFAULTS, conf
+from .logs.plugged import make_logs
 
 _POSITIVE = {name for name, value in DEFAULTS.items() if isinstance(value, int | float)} - {"RETRIES"}
 
 
 @checks.register("llm_chat")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """``CHAT`` is a dictionary of known names with values of the right type, and its backend can be made."""
+    """``CHAT`` is a dictionary of known names with values of the right type, and its backend and logs can be made."""
     if not isinstance(conf.given, dict):
         return [Error(f"CHAT must be a dictionary, got {conf.given!r}.", id="llm_chat.E001")]
-    return [*_unknown(), *_wrong(), *_backend()]
+    return [*_unknown(), *_wrong(), *_backend(), *_logs()]
 
 
 def _unknown() -> Iterator[CheckMessage]:
@@ -38,6 +39,8 @@ def _wrong() -> Iterator[CheckMessage]:
             yield Error(f'CHAT["RETRIES"] must be a whole number from 0 on, got {value!r}.', id="llm_chat.E002")
         elif name == "SOCKET_PATH" and not (isinstance(value, str) and value.startswith("/")):
             yield Error(f'CHAT["SOCKET_PATH"] must be a path that begins with "/", got {value!r}.', id="llm_chat.E002")
+        elif name in ("REDIS_URL", "REDIS_PREFIX") and not isinstance(value, str):
+            yield Error(f'CHAT["{name}"] must be a text, got {value!r}.', id="llm_chat.E002")
         elif name == "SYSTEM_PROMPT" and not (isinstance(value, str) or callable(value)):
             yield Error(f'CHAT["SYSTEM_PROMPT"] must be a text or a callable, got {value!r}.', id="llm_chat.E002")
 
@@ -48,6 +51,15 @@ def _backend() -> Iterator[CheckMessage]:
         _ = conf.system_prompt
     except (ImproperlyConfigured, ImportError) as error:
         yield Error(str(error), id="llm_chat.E003")
+
+
+def _logs() -> Iterator[CheckMessage]:
+    if not isinstance(conf.given.get("REDIS_URL", ""), str):
+        return  # said already
+    try:
+        make_logs()
+    except ImproperlyConfigured as error:
+        yield Error(str(error), id="llm_chat.E004")
 
 
 def _is_number(value: object) -> bool:

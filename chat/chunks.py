@@ -20,7 +20,8 @@ ERRORS: dict[str, str] = {
     "too_many": "Too many requests are open on this connection.",
     "draining": "The server is restarting. Please try again in a moment.",
     "storage": "The message could not be stored. Please try again.",
-    "not_saved": "The answer could not be saved.",
+    "not_saved": "The answer could not be saved yet.",
+    "lost": "The server lost sight of the answer. Please load the conversation again.",
     "auth": "The model refused the site's credentials.",
     "rate_limited": "The model is receiving too many requests. Please try again later.",
     "context": "The conversation is too long for this model.",
@@ -99,7 +100,11 @@ class Transient(Chunk, frozen=True, omit_defaults=False):
 
 
 class Status(Transient, tag="data-status", frozen=True):
-    """What the answer waits for: ``{"status": "loading"}`` while a model loads, then ``{"status": "waiting"}``."""
+    """What the answer waits for, as ``{"status": ...}``.
+
+    ``loading``: a model is being loaded; ``waiting``: the next delta; ``saving``: a database that does not answer;
+    ``reconnecting`` (in the html view): the log, which cannot be read at the moment.
+    """
 
 
 class Finish(Chunk, tag="finish", frozen=True):

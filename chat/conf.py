@@ -27,9 +27,14 @@ DEFAULTS: dict[str, Any] = {
     "MAX_PENDING_REQUESTS": 32,
     "TICK": 0.04,
     "HEARTBEAT": 2.0,
+    "PROCESS_TIMEOUT": 30.0,
     "GRACE_PERIOD": 20.0,
+    "SAVE_TIMEOUT": 30.0,
     "LOG_RETENTION": 60.0,
     "DATABASE_THREADS": 8,
+    "REDIS_URL": "",
+    "REDIS_PREFIX": "llm_chat",
+    "REDIS_TIMEOUT": 2.0,
     "SOCKET_PATH": "/ws/chat/",
 }
 
@@ -158,19 +163,44 @@ class Conf:
         return float(self._get("HEARTBEAT"))
 
     @property
+    def process_timeout(self) -> float:
+        """The age of a heartbeat at which its process is taken for dead and its answers are ended by another one."""
+        return float(self._get("PROCESS_TIMEOUT"))
+
+    @property
+    def save_timeout(self) -> float:
+        """How long the end of an answer is tried to be written before its readers are told that it is not saved."""
+        return float(self._get("SAVE_TIMEOUT"))
+
+    @property
     def grace_period(self) -> float:
         """How long a stopping process lets its running answers finish."""
         return float(self._get("GRACE_PERIOD"))
 
     @property
     def log_retention(self) -> float:
-        """How long the log of an ended answer can still be replayed."""
+        """How long the log of an ended answer can still be followed, and the answer be resumed in the text view."""
         return float(self._get("LOG_RETENTION"))
 
     @property
     def database_threads(self) -> int:
         """Threads, and so database connections, that serve the coroutines of one process."""
         return int(self._get("DATABASE_THREADS"))
+
+    @property
+    def redis_url(self) -> str:
+        """The Redis that the processes of the site share their logs through; empty for one process alone."""
+        return cast(str, self._get("REDIS_URL"))
+
+    @property
+    def redis_prefix(self) -> str:
+        """How the names of this site's keys begin: no other site on the same Redis database may use it."""
+        return cast(str, self._get("REDIS_PREFIX"))
+
+    @property
+    def redis_timeout(self) -> float:
+        """Longest wait for a connection to Redis, and for one answer of it."""
+        return float(self._get("REDIS_TIMEOUT"))
 
     @property
     def socket_path(self) -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import aclosing
+from collections.abc import Coroutine
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 from channels.consumer import get_handler_name
@@ -18,31 +19,44 @@ from .protocol import (
     TOO_BIG,
     Abort,
     BadFrameError,
+    Event,
+    Ping,
+    Received,
     Refusal,
     Resume,
     Send,
     error_frame,
+    event_frame,
     parse,
     question,
 )
+from .protocol import frame as answer_frame
 from .replies import Asking, Reply, Resuming
 from .runs.registry import registry
 
 logger = logging.getLogger(__name__)
 
+MAX_NEWS = 100
+"""How many events wait for a socket that does not take them."""
+
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One browser connection, for any number of one owner's conversations."""
+
+    channel_layer_alias = None  # news come through the process's own channel: a layer that fails closes no socket
 
     async def connect(self) -> None:
         """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
         self._replies: dict[str, Reply] = {}
         self._pumps: set[asyncio.Task[None]] = set()
+        self._heard = ExitStack()
+        self._news: list[Event] = []
         self._owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if self._owner is None:
             await self.close(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
             return
+        self._heard.enter_context(registry().events.heard(self._owner.key, self._hear))
         try:
             await registry().start()
         except DatabaseError:
@@ -58,11 +72,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     async def disconnect(self, code: int) -> None:
         """Leave: the readers end, the answers go on."""
+        self._heard.close()
         for pump in self._pumps:
             pump.cancel()
 
     async def leave(self, code: int, reason: str) -> None:
         """Close the socket; nothing may be sent or taken after it."""
+        self._heard.close()
         self._owner = None
         for pump in self._pumps:
             pump.cancel()
@@ -81,7 +97,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         except BadFrameError as error:
             await self.leave(BAD_FRAME, str(error))
 
-    async def _handle(self, frame: Send | Resume | Abort, owner: Owner) -> None:
+    async def _handle(self, frame: Received, owner: Owner) -> None:
+        if isinstance(frame, Ping):
+            await self.send(answer_frame("pong", frame.request_id))
+            return
         if isinstance(frame, Abort):
             if reply := self._replies.get(frame.request_id):
                 reply.stop()
@@ -103,9 +122,25 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     def _begin(self, reply: Reply) -> None:
         self._replies[reply.request_id] = reply
-        pump = asyncio.get_running_loop().create_task(self._pump(reply))
+        self._spawn(self._pump(reply))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        pump = asyncio.get_running_loop().create_task(work)
         self._pumps.add(pump)
         pump.add_done_callback(self._pumps.discard)
+
+    def _hear(self, event: Event) -> None:
+        """Pass news on. A reader that does not read misses some: a resume will tell it everything."""
+        self._news.append(event)
+        if len(self._news) == 1:
+            self._spawn(self._tell())
+        del self._news[MAX_NEWS:]
+
+    async def _tell(self) -> None:
+        with suppress(OSError):
+            while self._news:
+                await self.base_send({"type": "websocket.send", "text": event_frame(self._news[0])})
+                del self._news[:1]
 
     async def _pump(self, reply: Reply) -> None:
         try:

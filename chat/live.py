@@ -26,6 +26,8 @@ KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 20
 """The next rendering begins no sooner than so many times the last one's duration: a twentieth of a core at most."""
 LONGEST_PAUSE = 1.0
+RECONNECTING = chunks.Status({"status": "reconnecting"})
+WAITING = chunks.Status({"status": "waiting"})
 
 
 class LivePart:
@@ -115,6 +117,8 @@ class Rendering:
                 began = loop.time()
                 for chunk in batch.chunks:
                     self._apply(chunk)
+                if not batch.chunks:
+                    self.status = RECONNECTING if log.delayed else WAITING
                 for part in self.parts:
                     await part.render()
                 self.ending = self._ending

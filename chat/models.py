@@ -122,6 +122,7 @@ class Message(models.Model):
     model = models.CharField(max_length=200, blank=True)
     usage = models.JSONField(null=True, blank=True)
     attempt = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001 (unique where given)
+    stopping = models.BooleanField(default=False, editable=False)
     process = models.ForeignKey(Process, models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)

@@ -55,6 +55,7 @@ class Body(msgspec.Struct, frozen=True, rename="camel"):
     attempt: MessageId | None = None
     after: After | None = None
     message_id: str | None = None
+    continue_: bool = msgspec.field(name="continue", default=False)
 
 
 class Frame(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
@@ -83,8 +84,21 @@ class Resume(Frame, tag="resume", frozen=True):
     last_sequence: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
+class Ping(Frame, tag="ping", frozen=True):
+    """Ours: a page that has heard nothing for a while asks whether anybody is there."""
+
+
 class Abort(Frame, tag="abort", frozen=True):
     """Stop the answer that the request ``request_id`` follows."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What happened in a conversation: ``event`` to its message ``message``; later events have a higher ``version``."""
+
+    event: Literal["run-started", "run-ended", "deleted"]
+    id: str
+    message: str
+    version: int
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -105,17 +119,19 @@ class _Message(msgspec.Struct, frozen=True):
     parts: list[_Part]
 
 
-_frames: msgspec.json.Decoder[Send | Resume | Abort] = msgspec.json.Decoder(Send | Resume | Abort)
+Received = Send | Resume | Abort | Ping
+
+_frames: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
 _messages = msgspec.json.Decoder(_Message)
 _encoder = msgspec.json.Encoder()
 
 
-def parse(text: str | bytes) -> Send | Resume | Abort:
+def parse(text: str | bytes) -> Received:
     """One frame of a client's. Raises ``BadFrameError``."""
     try:
         frame = _frames.decode(text)
     except msgspec.ValidationError as error:
-        raise BadFrameError(f"Expected a send, resume or abort frame: {error}") from None
+        raise BadFrameError(f"Expected a send, resume, abort or ping frame: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadFrameError("Expected one JSON object as a text frame.") from None
     if frame.request_id == RESERVED_REQUEST:
@@ -141,9 +157,14 @@ def question(send: Send, max_length: int) -> Question:
     return Question(message.id, text)
 
 
-def frame(kind: Literal["start", "end", "no-active"], request_id: str) -> str:
+def frame(kind: Literal["start", "end", "no-active", "pong"], request_id: str) -> str:
     """A frame of the server's that carries nothing but its type."""
     return _encoder.encode({"type": kind, "requestId": request_id}).decode()
+
+
+def event_frame(event: Event) -> str:
+    """News of a conversation, for every socket of its owner."""
+    return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, **msgspec.to_builtins(event)}).decode()
 
 
 def error_frame(request_id: str, code: str) -> str:

@@ -1,13 +1,11 @@
 """What a reader of an answer receives: the chunks of its log as they are, or the same as HTML."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
-from . import chunks
-from .chunks import Chunk, Ending
+from .chunks import Chunk
 from .live import HtmlReader, Rendering
 from .logs.base import Log
 from .models import Message
@@ -15,6 +13,7 @@ from .owners import Owner
 from .presentation import message_chunk, message_end_chunk, message_view
 from .protocol import After
 from .store.lookups import branch_of
+from .store.replay import ending_of, replay
 
 
 async def text_view(
@@ -25,7 +24,7 @@ async def text_view(
     An answer whose log is gone is told from the database, whole.
     """
     if log is None:
-        yield 0, list(stored_chunks(message))
+        yield 0, replay(message)
         return
     async with aclosing(log.follow(after)) as batches:
         async for batch in batches:
@@ -43,30 +42,6 @@ async def html_view(message: Message, log: Log | None, after: str | None) -> Asy
         async with aclosing(HtmlReader(message, after, rendering).chunks()) as batches:
             async for batch in batches:
                 yield batch
-
-
-def ending_of(message: Message) -> Ending:
-    """How a stored answer ended; one that runs without a log was interrupted, whether or not that is stored yet."""
-    if message.status == Message.Status.STOPPED:
-        return chunks.Abort()
-    if message.finish_reason:
-        return chunks.Finish(cast(chunks.FinishReason, message.finish_reason))
-    return chunks.Error(message.error or "interrupted")
-
-
-def stored_chunks(message: Message) -> Iterator[Chunk]:
-    """The log of an ended answer, as the database can tell it."""
-    ending = ending_of(message)
-    yield chunks.Start(message.uid)
-    yield chunks.StartStep()
-    for index, part in enumerate(message.parts):
-        start, delta, end = chunks.STREAMED[part["type"]]
-        yield start(str(index))
-        yield delta(str(index), part["text"])
-        yield end(str(index))
-    if isinstance(ending, chunks.Finish):
-        yield chunks.FinishStep()
-    yield ending
 
 
 @dataclass(frozen=True, slots=True)

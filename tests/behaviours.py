@@ -11,6 +11,9 @@ TEXTS = ["Hello", ", ", "wörld", " — 你好 ", "🙂."]
 ANSWER = "".join(TEXTS)
 """What a model says that is asked for nothing else."""
 
+AS_ASKED = "as-asked"
+"""The model of this name does what the first word of the question says: ``paced:40:200 Why?``."""
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
 
@@ -26,6 +29,11 @@ def event(value: Any) -> bytes:
     return f"data: {data}\n\n".encode()
 
 
+def words(count: int) -> list[str]:
+    """The deltas of a long answer that is known before: paragraphs of twenty words, not all of them ASCII."""
+    return [f"{n} wörd🙂{chr(10) * 2 if n % 20 == 19 else ' '}" for n in range(count)]
+
+
 def events(*texts: str, finish: str = "stop") -> list[bytes]:
     """The events of a whole reply."""
     said = [event(completion({"content": text})) for text in texts]
@@ -39,7 +47,11 @@ class Call:
     def __init__(self, head: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         self.head = head
         self.body = body
-        self.argument = str(body["model"]).partition(":")[2]
+        self.question = str(next((m["content"] for m in reversed(body["messages"]) if _names_a_behaviour(m)), ""))
+        model = str(body["model"])
+        self.behaviour, _, self.argument = (
+            (self.question if model == AS_ASKED else model).partition(" ")[0].partition(":")
+        )
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._steps: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -104,6 +116,11 @@ class Call:
         linger = struct.pack("ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
+
+
+def _names_a_behaviour(message: dict[str, Any]) -> bool:
+    """Whether it asks for one; where an answer is continued, that is not the last message."""
+    return str(message["content"]).partition(" ")[0].partition(":")[0] in BEHAVIOURS
 
 
 Behaviour = Callable[[Call], Awaitable[None]]
@@ -353,6 +370,50 @@ async def flood(call: Call) -> None:
         await call.send(delta * 100)
     await call.send(*events())
     await call.end()
+
+
+@behaviour
+async def paced(call: Call) -> None:
+    """``paced:n:rate`` says ``words(n)`` at so many a second."""
+    count, _, rate = call.argument.partition(":")
+    begun = asyncio.get_running_loop().time()
+    await call.begin()
+    for number, word in enumerate(words(int(count))):
+        await asyncio.sleep(begun + number / float(rate) - asyncio.get_running_loop().time())
+        await call.send(event(completion({"content": word})))
+    await call.send(*events()[1:])
+    await call.end()
+
+
+@behaviour
+async def huge(call: Call) -> None:
+    """``huge:n`` says n characters in one delta."""
+    await call.begin()
+    await call.send(*events("x" * int(call.argument)))
+    await call.end()
+
+
+@behaviour
+async def endless(call: Call) -> None:
+    """An answer without end, as fast as it is read."""
+    piece = event(completion({"content": "word "})) * 100
+    await call.begin()
+    while True:
+        await call.send(piece)
+
+
+@behaviour
+async def cut_at(call: Call) -> None:
+    """``cut-at:n`` resets the connection after n bytes of the body, when they have had time to arrive."""
+    await call.begin()
+    await call.send_raw(b"".join(framed(events(*TEXTS)))[: int(call.argument)])
+    await asyncio.sleep(0.05)
+    call.reset()
+
+
+def framed(pieces: list[bytes]) -> list[bytes]:
+    """Pieces of a stream as HTTP chunks, the last chunk of the body among them."""
+    return [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""]]
 
 
 async def forever() -> None:

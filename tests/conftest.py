@@ -14,6 +14,7 @@ from chat.backends.scripted import Script
 from chat.owners import VISITOR
 from tests.sockets import Socket
 
+pytest_plugins = ["tests.leftovers"]
 _names = itertools.count()
 
 
@@ -47,6 +48,8 @@ def chat_settings(**changes):
         "DELTA_TIMEOUT": 5.0,
         "RETRY_WAIT": 0.01,
         "GRACE_PERIOD": 0.5,
+        "PROCESS_TIMEOUT": 1.5,
+        "SAVE_TIMEOUT": 0.2,
         **changes,
     }
 

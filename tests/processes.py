@@ -1,7 +1,8 @@
-"""The site as a real server process, as production runs it."""
+"""The site as a real server process, as production runs it, and what can happen to a process."""
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).parent.parent
@@ -22,25 +24,73 @@ COMMANDS = {
 
 
 class SiteProcess:
-    """One server process; ``log`` is everything it said, once it has ended."""
+    """One server process on a port of its own, which it keeps; ``log`` is everything it has said so far.
+
+    ``kill``, ``pause`` and ``terminate`` are what happens to it; ``start`` and ``resume`` bring it back.
+    """
 
     def __init__(self, server: str, environment: dict[str, str], log: Path) -> None:
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
+        self._command = [sys.executable, *COMMANDS[server], str(self.port)]
+        self._environment = environment
         self._log = log
-        with log.open("wb") as output:
-            command = [sys.executable, *COMMANDS[server], str(self.port)]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-        deadline = time.monotonic() + WAIT
-        while not self._listens():
-            assert self.process.poll() is None, self.log
-            assert time.monotonic() < deadline, "the server took too long to start"
-            time.sleep(0.05)
+        self.start()
 
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def start(self, wait: bool = True) -> None:
+        """Start, also again; without ``wait`` the port may not listen yet."""
+        with self._log.open("ab") as output:
+            options = {"cwd": ROOT, "env": self._environment, "stdout": output, "stderr": output}
+            self.process = subprocess.Popen(self._command, **options)  # type: ignore[call-overload]
+        deadline = time.monotonic() + WAIT
+        while wait and not self._listens():
+            assert self.alive, self.log
+            assert time.monotonic() < deadline, "the server took too long to start"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """``kill -9``."""
+        self.process.kill()
+        self.process.wait(WAIT)
+
+    def pause(self) -> None:
+        """It stands still; its sockets stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> int:
+        """SIGTERM, and its end: returns the exit code, negative for a signal."""
+        self.process.terminate()
+        return self.process.wait(WAIT)
+
+    def restart(self) -> None:
+        """As a deploy does it, on the same port."""
+        self.terminate()
+        self.start()
+
+    def close(self) -> None:
+        """End it, whatever state it is in."""
+        if self.alive:
+            self.resume()
+            try:
+                self.terminate()
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def observed(self) -> psutil.Process:
+        """The process as the operating system sees it."""
+        return psutil.Process(self.process.pid)
 
     def visitor(self) -> str:
         """The cookie of a new visitor."""
@@ -61,13 +111,24 @@ class SiteProcess:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
+def site_environment(folder: Path, **environment: str) -> dict[str, str]:
+    """The environment of a site whose files are in ``folder``: the test's, without what it says about a site."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DJANGO_"))}
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        kept.pop(name, None)
+    return {**kept, "DATA_DIR": str(folder), **environment}
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Make the tables of a site's database."""
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
+
+
 @contextlib.contextmanager
 def running(server: str, folder: Path, **environment: str) -> Iterator[SiteProcess]:
     """The site on a fresh, migrated database in ``folder``, from its start to its end by SIGTERM."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DJANGO_"))}
-    env = {**kept, "DATA_DIR": str(folder), **environment}
-    env.pop("DATABASE_URL", None)
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=env, check=True)
+    env = site_environment(folder, **environment)
+    migrate(env)
     site = SiteProcess(server, env, folder / "server.log")
     try:
         yield site

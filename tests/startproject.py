@@ -140,7 +140,8 @@ class Visitor:
         address = self._url.replace("http", "ws", 1) + socket_path
         with connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None) as websocket:
             websocket.send(json.dumps(send))
-            frames = [json.loads(websocket.recv(WAIT))]
-            while frames[-1]["type"] == "chunk":
-                frames.append(json.loads(websocket.recv(WAIT)))
+            frames = []
+            while not frames or frames[-1]["type"] == "chunk":
+                frame = json.loads(websocket.recv(WAIT))
+                frames += [frame] if frame["requestId"] == "r1" else []
         return frames

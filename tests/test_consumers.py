@@ -233,7 +233,7 @@ async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(s
     reply.finish()
     told = await socket.rest(request)
     answer = await Message.objects.aget(role="assistant")
-    while served.log_of(answer.pk) is not None:
+    while served.log_of(answer) is not None:
         await socket.rest(await socket.resume())
     repeated = await socket.rest(await socket.ask("Tell me"))
     assert [frame.get("chunk") for frame in repeated] == [frame.get("chunk") for frame in told]
@@ -278,8 +278,8 @@ async def test_a_second_send_while_an_answer_runs_is_refused_and_nothing_is_stor
     ("frame", "reason"),
     [
         ("nonsense", "Expected one JSON object as a text frame."),
-        ("[1]", "Expected a send, resume or abort frame"),
-        ('{"type": "send"}', "Expected a send, resume or abort frame"),
+        ("[1]", "Expected a send, resume, abort or ping frame"),
+        ('{"type": "send"}', "Expected a send, resume, abort or ping frame"),
         ('{"type": "abort"}', "requestId"),
         ('{"type": "dance", "requestId": "r"}', "dance"),
         ('{"type": "resume", "requestId": "r", "id": "a/b"}', "$.id"),
@@ -445,10 +445,10 @@ async def test_nul_and_half_surrogates_are_replaced_before_they_are_stored(scrip
 async def test_frames_are_one_json_object_each_with_camel_case_keys(script, connect):
     socket = await connect()
     await socket.ask("Hi")
-    raw = await socket.communicator.receive_from()
-    frame = json.loads(raw)
-    assert set(frame) == {"type", "requestId", "sequence", "chunk"}
-    assert set(frame["chunk"]) == {"type", "messageId"}
+    event, chunk = [json.loads(await socket.communicator.receive_from()) for _ in range(2)]
+    assert set(event) == {"type", "requestId", "event", "id", "message", "version"}
+    assert set(chunk) == {"type", "requestId", "sequence", "chunk"}
+    assert set(chunk["chunk"]) == {"type", "messageId"}
 
 
 async def test_a_bad_frame_in_mid_answer_closes_the_socket_and_the_answer_goes_on(script, connect, caplog):

@@ -15,7 +15,7 @@ ROWS = [
     ["models"],
     ["database", "store"],
     ["backends"],
-    ["logs"],
+    ["events", "logs"],
     ["runs"],
     ["presentation"],
     ["live"],

@@ -231,7 +231,7 @@ async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(scr
     reply.break_off()
     await socket.chunks(request)
     answer = await Message.objects.aget(role="assistant")
-    while served.log_of(answer.pk) is not None:
+    while served.log_of(answer) is not None:
         await socket.rest(await socket.resume())
     chunks = await socket.chunks(await socket.ask("Why?", body=HTML))
     page = ChatPage().take(chunks)

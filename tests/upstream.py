@@ -1,7 +1,8 @@
 """A model's endpoint that does what the name of the model says: OpenAI's streaming chat completions over raw asyncio.
 
 Not a web framework, because it must be able to lie and to break off. ``tests/behaviours.py`` has the names;
-``name:argument`` gives one an argument, for example ``model="status:429"``::
+``name:argument`` gives one an argument, for example ``model="status:429"``, and the model ``as-asked`` does what the
+question says::
 
     async with Upstream() as upstream:         # or ``with running_upstream() as upstream``, on a thread of its own
         OpenAIBackend(base_url=upstream.url, model="gated")
@@ -57,6 +58,10 @@ class Upstream:
         self._taken += 1
         return self.calls[self._taken - 1]
 
+    def calls_of(self, question: str) -> list[Call]:
+        """The calls so far that were to answer a question."""
+        return [call for call in list(self.calls) if call.question == question]
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -78,8 +83,7 @@ class Upstream:
             length = int(head.lower().split("content-length:")[1].split("\r\n")[0])
             call = Call(head, json.loads(await reader.readexactly(length)), writer)
             self.calls.append(call)
-            name = str(call.body["model"]).partition(":")[0]
-            await until_closed(reader, BEHAVIOURS[name](call))
+            await until_closed(reader, BEHAVIOURS[call.behaviour](call))
             if writer.transport.is_closing() or "\r\nconnection: close" in head.lower():
                 return
 

@@ -77,6 +77,9 @@ class Backend(ABC):
     max_history_length: ClassVar[int | None] = None
     """The longest history in characters that fits the model's context, or ``None``."""
 
+    prefills: bool = False
+    """Whether the model goes on from a last message of the role ``assistant``, where an answer is continued."""
+
     @property
     def model(self) -> str:
         """The model's name, stored with each answer."""

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from ..chunks import Chunk
-from .base import Batch, Log, Logs
+from .base import Batch, Log, Logs, LostLogError
 
 
 class MemoryLog(Log):
     """A list, and the readers that wait at its end."""
 
     def __init__(self) -> None:
-        self._chunks: list[Chunk] = []
+        self.chunks: list[Chunk] = []
         self._closed = False
+        self._lost = False
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -22,20 +23,28 @@ class MemoryLog(Log):
     def append(self, chunk: Chunk) -> None:
         if self._closed:
             raise ValueError(f"The log is closed; it takes no {type(chunk).__name__}.")
-        self._chunks.append(chunk)
+        self.chunks.append(chunk)
         self._wake()
 
     def close(self) -> None:
         self._closed = True
         self._wake()
 
+    def give_up(self) -> None:
+        self._lost = not self._closed
+        self.close()
+
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
-        position = after + 1 if 0 <= after < len(self._chunks) else 0
+        position = after + 1 if 0 <= after < len(self.chunks) else 0
+        delayed = False
         while True:
-            if position < len(self._chunks):
-                batch = Batch(position, self._chunks[position:])
-                position = len(self._chunks)
+            if position < len(self.chunks) or delayed != self.delayed:
+                delayed = self.delayed
+                batch = Batch(position, self.chunks[position:])
+                position = len(self.chunks)
                 yield batch
+            elif self._lost:
+                raise LostLogError("The log was given up.")
             elif self._closed:
                 return
             else:
@@ -55,6 +64,8 @@ class MemoryLog(Log):
 
 class MemoryLogs(Logs):
     """The logs of this process."""
+
+    shared = False
 
     def __init__(self) -> None:
         self._logs: dict[int, MemoryLog] = {}

@@ -1,5 +1,7 @@
 """An answer while it is made: deltas are gathered, and leave it merged, one chunk a tick."""
 
+from collections.abc import Sequence
+
 from ..backends.base import Reasoning, Text
 from ..chunks import STREAMED, Chunk, Part, ReasoningPart, TextPart
 
@@ -16,13 +18,16 @@ def storable(text: str) -> str:
 class Draft:
     """The parts of an answer so far. A part ends where a delta of another kind comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Sequence[Part] = ()) -> None:
         self.length = 0
         self.version = 0
         """Grows with every delta, so that a checkpoint knows whether there is something new."""
         self._parts: list[tuple[type[Text | Reasoning], list[str]]] = []
         self._pending: list[str] = []
         self._ready: list[Chunk] = []
+        for part in begun:  # an answer that is continued has its beginning already
+            self.add(Text(part.text) if isinstance(part, TextPart) else Reasoning(part.text))
+        self.version = 0
 
     def add(self, delta: Text | Reasoning) -> None:
         """Gather one delta. This is the path of every token: two appends."""

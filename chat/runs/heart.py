@@ -2,27 +2,40 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from django.db import Error as DatabaseError
 
 from ..conf import conf
 from ..database import in_database
-from ..store.answers import End, Written, finish
-from .process import beat, interrupt
-from .run import Run
+from ..logs.base import Logs
+from ..models import Message
+from ..store.answers import End, Written, finish, interrupt
+from .process import Beat, beat
+from .recovery import Settlement, recover
+from .run import STOPPED, Run
 
 logger = logging.getLogger(__name__)
 
 
 class Heart:
-    """Beats every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process."""
+    """Beats every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
 
-    def __init__(self, process: str, runs: Mapping[int, Run]) -> None:
+    ``ended`` is called with each answer that was ended for a process that is gone, or whose end was written late.
+    """
+
+    def __init__(self, process: str, runs: Mapping[int, Run], logs: Logs, ended: Callable[[Message], None]) -> None:
+        self.others = 0
+        """How many other processes were alive at the last beat."""
         self._process = process
         self._runs = runs
+        self._logs = logs
+        self._ended = ended
+        self._settlement = Settlement(logs)
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
+        self._unbroken = float("inf")
 
     def keep(self, written: Written, end: End) -> None:
         """Write an answer's end with a later beat, for the database did not take it."""
@@ -30,12 +43,21 @@ class Heart:
 
     async def beat_forever(self) -> None:
         """Beat until cancelled. A database that is away is no reason to stop."""
+        latest = self._unbroken = time.time()
         while True:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.beat()
+                # When the database, this process or the whole machine was away, every heartbeat is old: then first
+                # see whose begins again.
+                if (now := time.time()) - latest > conf.process_timeout / 2:
+                    self._unbroken = now
+                latest = now
+                if self._logs.shared and now - self._unbroken > conf.process_timeout:
+                    await self._recover()
             except DatabaseError:
                 logger.exception("The heartbeat could not be written.")
+                self._unbroken = time.time()
 
     async def beat(self) -> None:
         """One heartbeat. Raises ``django.db.Error``."""
@@ -44,18 +66,37 @@ class Heart:
         found = await in_database(beat, self._process, [run.written() for run, _ in drafts])
         for run, version in drafts:
             run.checkpointed = version
-        if not found.known:
-            logger.error("The row of this process was removed: does another process run on this database?")
+        self._look_around(found)
         for run in runs:
             if run.answer not in found.running:
                 run.disown()
+            elif run.answer in found.stopping:
+                run.end(STOPPED)
         await self._save()
         await self._end_orphans(found.running)
+        await self._settlement.look()
+
+    def _look_around(self, found: Beat) -> None:
+        if not found.known:
+            logger.error("The row of this process was removed: does another process run on this database?")
+        if found.others and not self.others and not self._logs.shared:
+            logger.error(
+                "%d more processes run on this database, and they cannot see each other's answers: "
+                'set CHAT["REDIS_URL"], or start one process only.',
+                found.others,
+            )
+        self.others = found.others
+
+    async def _recover(self) -> None:
+        for message in await recover(self._logs):
+            self._ended(message)
 
     async def _save(self) -> None:
         for answer, (written, end) in list(self._unsaved.items()):
             await in_database(finish, self._process, written, end)
             del self._unsaved[answer]
+            if message := await in_database(_found, answer):
+                self._ended(message)
 
     async def _end_orphans(self, running: set[int]) -> None:
         """End answers that run as ours but that nobody makes: a commit was lost on its way back.
@@ -64,6 +105,10 @@ class Heart:
         """
         orphans = running - self._runs.keys() - self._unsaved.keys()
         if doomed := orphans & self._orphans:
-            ended = await in_database(interrupt, self._process, doomed)
+            ended = await in_database(interrupt, doomed)
             logger.warning("%d answers that nobody made were ended as interrupted.", ended)
         self._orphans = orphans
+
+
+def _found(answer: int) -> Message | None:
+    return Message.objects.select_related("conversation").filter(pk=answer).first()

@@ -1,34 +1,43 @@
-"""A process in the database: its row, its heartbeat, and the answers that it or an earlier one left running."""
+"""A process in the database: its row, its heartbeat, and the answers that dead ones left running."""
 
 import os
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from ..models import Conversation, Message, Process
-from ..store.answers import Written
+from ..conf import conf
+from ..models import Message, Process
+from ..store.answers import Written, interrupt
 
 
 class Beat(NamedTuple):
-    """What a heartbeat found: the answers that run as this process's, and whether its row was still there."""
+    """What a heartbeat found of the process that wrote it."""
 
     running: set[int]
+    """The answers that run as its own."""
+    stopping: set[int]
+    """Those of them that a reader wants stopped."""
     known: bool
+    """Whether its row was still there."""
+    others: int
+    """How many other processes are alive."""
 
 
 @transaction.atomic
-def enrol(process: str) -> int:
-    """Write a process's row and, as logs in memory have one process only, end every answer that still runs.
+def enrol(process: str, *, alone: bool) -> int:
+    """Write a process's row. One that is ``alone``, for it shares no logs, ends every answer that still runs.
 
     Returns how many answers were ended, each as ``interrupted`` with the text of its last checkpoint.
     """
-    ended = _interrupt(Message.objects.filter(status=Message.Status.RUNNING))
-    Process.objects.all().delete()
+    ended = 0
+    if alone:
+        ended = interrupt(list(_running().values_list("pk", flat=True)))
+        Process.objects.all().delete()
     _write_row(process)
     return ended
 
@@ -39,16 +48,24 @@ def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
     known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))
     if not known:
         _write_row(process)
-    mine = Message.objects.filter(status=Message.Status.RUNNING, process_id=process)
+    mine = _running().filter(process_id=process)
     for written in checkpoints:
         mine.filter(pk=written.answer).update(**written.columns)
-    return Beat(set(mine.values_list("pk", flat=True)), known)
+    found = dict(mine.values_list("pk", "stopping"))
+    others = Process.objects.exclude(pk=process).filter(heartbeat_at__gte=_deadline()).count()
+    return Beat(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
 
 
-@transaction.atomic
-def interrupt(process: str, answers: Collection[int]) -> int:
-    """End answers that run as the process's but that nobody makes."""
-    return _interrupt(Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING, process_id=process))
+def abandoned() -> list[int]:
+    """Running answers whose process is dead: its heartbeat, by the database's clock, is too old, or its row is gone."""
+    dead = Q(process=None) | Q(process__heartbeat_at__lt=_deadline())
+    return list(_running().filter(dead).values_list("pk", flat=True))
+
+
+def bury() -> None:
+    """Remove the rows of dead processes that no running answer names."""
+    dead = Process.objects.filter(heartbeat_at__lt=_deadline())
+    dead.exclude(pk__in=_running().exclude(process=None).values("process")).delete()
 
 
 def withdraw(process: str) -> None:
@@ -56,12 +73,13 @@ def withdraw(process: str) -> None:
     Process.objects.filter(pk=process).delete()
 
 
-def _interrupt(running: QuerySet[Message]) -> int:
-    answers = list(running.values_list("pk", flat=True))
-    status = Message.Status.INTERRUPTED
-    ended = running.update(status=status, error="interrupted", process=None, ended_at=timezone.now())
-    Conversation.objects.filter(running__in=answers).update(running=None)
-    return ended
+def _running() -> QuerySet[Message]:
+    return Message.objects.filter(status=Message.Status.RUNNING)
+
+
+def _deadline() -> Now:
+    """A process whose heartbeat is older is dead."""
+    return Now() - timedelta(seconds=conf.process_timeout)  # type: ignore[return-value]
 
 
 def _write_row(process: str) -> None:

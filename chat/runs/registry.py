@@ -3,9 +3,10 @@
 import asyncio
 import contextvars
 import logging
+import time
 import uuid
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,10 +16,13 @@ from ..backends.base import Backend, BackendError
 from ..backends.plugged import Backends
 from ..conf import conf
 from ..database import close_pool, in_database
-from ..logs.base import Log, Logs
-from ..logs.memory import MemoryLogs
+from ..events import Events
+from ..logs.base import Log
+from ..logs.plugged import make_logs
+from ..models import Conversation, Message
 from ..owners import Owner
-from ..protocol import Refusal
+from ..protocol import Event, Refusal
+from ..store.answers import ask_to_stop
 from ..store.turns import Turn, Writer
 from .heart import Heart
 from .process import enrol, withdraw
@@ -32,7 +36,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.process = uuid.uuid4().hex
-        self.logs: Logs = MemoryLogs()
+        self.logs = make_logs()
+        self.events = Events(self.process)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()
         self._starting = asyncio.Lock()
@@ -41,7 +46,7 @@ class Registry:
         self._runs: dict[int, Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self._heart = Heart(self.process, self._runs)
+        self.heart = Heart(self.process, self._runs, self.logs, self._tell_end)
         self._beating: asyncio.Task[None] | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -49,10 +54,12 @@ class Registry:
         """Write the process's row and end what an earlier process left; done once, and again after a failure."""
         async with self._starting:
             if not self._started and not self._draining:
-                ended = await in_database(enrol, self.process)
+                ended = await in_database(enrol, self.process, alone=not self.logs.shared)
                 if ended:
                     logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
-                self._beating = self._loop.create_task(self._heart.beat_forever(), context=contextvars.Context())
+                await self.logs.start(self.process, self._stop)
+                self.events.start()
+                self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
                 self.spawn(self._prepare())
                 self._started = True
 
@@ -67,7 +74,7 @@ class Registry:
             raise Refusal("draining")
         backend = self.backend
         budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-        return Writer(self.process, backend.model, budget)
+        return Writer(self.process, backend.model, budget, backend.prefills)
 
     def begin(self, turn: Turn) -> None:
         """Start the run of a fresh turn."""
@@ -77,6 +84,7 @@ class Registry:
         if self._draining:  # the grace period ended while the question was being stored
             run.end(INTERRUPTED)
         self.spawn(self._carry(run))
+        self._tell("run-started", turn.conversation, turn.answer)
         if self._ticking is None:
             self._ticking = self._loop.call_later(conf.tick, self._tick)
 
@@ -87,10 +95,23 @@ class Registry:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def stop(self, answer: int) -> None:
-        """Stop an answer, if it runs here."""
+    def stop(self, answer: Message) -> None:
+        """Stop an answer, wherever it runs."""
+        if answer.pk in self._runs:
+            self._stop(answer.pk)
+        elif answer.status == Message.Status.RUNNING and answer.process_id is not None:
+            self.logs.stop(answer.process_id, answer.pk)
+            self.spawn(self._ask_to_stop(answer.pk))
+
+    def _stop(self, answer: int) -> None:
         if run := self._runs.get(answer):
             run.end(STOPPED)
+
+    async def _ask_to_stop(self, answer: int) -> None:
+        try:
+            await in_database(ask_to_stop, answer)
+        except DatabaseError:
+            logger.exception("The stop of the answer %s could not be written.", answer)
 
     def runs_of(self, owner: Owner, conversation: str) -> list[Run]:
         """The runs of one conversation in this process: the one that runs, and one whose end is being written."""
@@ -101,9 +122,10 @@ class Registry:
         key = (owner.key, conversation)
         return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
 
-    def log_of(self, answer: int) -> Log | None:
-        """The log of an answer that runs here, or ended a moment ago."""
-        return self.logs.get(answer)
+    def log_of(self, answer: Message) -> Log | None:
+        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago."""
+        elsewhere = answer.status == Message.Status.RUNNING and answer.process_id != self.process
+        return self.logs.get(answer.pk) or (self.logs.replica(answer.pk) if elsewhere else None)
 
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
@@ -120,6 +142,8 @@ class Registry:
         await self._wait_for_tasks()  # for the run that can now write how it ended
         async with self._starting:  # a start that is under way comes to its end first
             await self._stop_heart()
+        await self.logs.finish()
+        await self.events.finish()
         await self.backends.close()
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
@@ -136,7 +160,7 @@ class Registry:
         self._beating.cancel()
         await asyncio.wait([self._beating])
         try:
-            await self._heart.beat()  # what a database that is back again has not got yet
+            await self.heart.beat()  # what a database that is back again has not got yet
             await in_database(withdraw, self.process)
         except DatabaseError:
             logger.exception("The process could not say in the database that it ends.")
@@ -146,11 +170,19 @@ class Registry:
             await run.make()
         finally:
             if run.unsaved is not None:
-                self._heart.keep(*run.unsaved)
+                self.heart.keep(*run.unsaved)
             run.log.close()
             run.over.set()
             del self._runs[run.answer]
             self._loop.call_later(conf.log_retention, self.logs.discard, run.answer)
+            self._tell_end(run.turn.answer)
+
+    def _tell_end(self, answer: Message) -> None:
+        self._tell("run-ended", answer.conversation, answer)
+
+    def _tell(self, event: Literal["run-started", "run-ended"], conversation: Conversation, answer: Message) -> None:
+        now = time.time_ns() // 1_000_000  # as a version it grows on every process
+        self.events.tell(conversation.owner, Event(event, conversation.uid, answer.uid, now))
 
     def _tick(self) -> None:
         """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""

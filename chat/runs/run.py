@@ -18,8 +18,8 @@ from .draft import Draft
 
 logger = logging.getLogger(__name__)
 
-WRITE_ATTEMPTS = 5
-
+LONGEST_PAUSE = 5.0
+"""Between two tries to write an answer's end, in seconds."""
 
 STOPPED = Abort()
 CUT = Finish("length")
@@ -46,8 +46,8 @@ class Run:
         """The draft's version that is in the database."""
         self.unsaved: tuple[Written, End] | None = None
         """What could not be written at the end."""
-        self.draft = Draft()
-        self._turn = turn
+        self.draft = Draft(turn.begun)
+        self.turn = turn
         self._process = process
         self._backend = backend
         self._loop = asyncio.get_running_loop()
@@ -56,9 +56,10 @@ class Run:
         self._hint = ""
         self._reading: asyncio.Task[Any] | None = None
         self._quiet = conf.first_token_timeout
-        self._limit = conf.max_answer_length
+        self._limit = self.draft.length + conf.max_answer_length
         self._deadline = self._latest = float("inf")
         self._owned = True
+        self._told = False
 
     def end(self, ending: Ending) -> None:
         """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
@@ -89,16 +90,18 @@ class Run:
 
     async def make(self) -> None:
         """Make the answer. Never raises but for a bug in the run itself."""
-        self._append([Start(self._turn.answer.uid), StartStep()])
+        self._append([Start(self.turn.answer.uid), StartStep()])
         ending = await self._read()
         if isinstance(ending, Error):
             logger.warning("The answer %s ended as: %s%s.", self.answer, ending.code, self._hint)
         self._append(self.draft.end())
-        if self._owned:
-            ending = await self._write(ending)
-        if isinstance(ending, Finish):
+        told = await self._write(ending) if self._owned else None
+        if told is None:
+            self.log.give_up()
+            return
+        if isinstance(told, Finish):
             self.log.append(FinishStep())
-        self.log.append(ending)
+        self.log.append(told)
         self.log.close()
 
     async def _read(self) -> Ending:
@@ -145,7 +148,7 @@ class Run:
     async def _stream(self) -> Ending:
         self._quiet = conf.first_token_timeout
         self._deadline = self._loop.time() + self._quiet
-        async with aclosing(self._backend.stream(Request(self._turn.history))) as deltas:
+        async with aclosing(self._backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     self._usage = delta.usage
@@ -192,20 +195,26 @@ class Run:
         """The answer so far, for the database."""
         return Written(self.answer, self.draft.parts())
 
-    async def _write(self, ending: Ending) -> Ending:
-        """Write the answer's end; returns how it ended in truth.
+    async def _write(self, ending: Ending) -> Ending | None:
+        """Write the answer's end; returns how its readers are told that it ended, ``None`` where others know better.
 
-        The database comes first: who sees the closing chunk finds the answer there. What cannot be written is left in
-        ``unsaved``.
+        The database comes first: who sees the closing chunk finds the answer there. Until it is written it stands in
+        ``unsaved``, from where the heartbeat takes what this run had to give up.
         """
-        written, end = self.written(), end_of(ending, self._usage)
-        for attempt in range(WRITE_ATTEMPTS):
+        written, end = self.unsaved = self.written(), end_of(ending, self._usage)
+        wait, latest = conf.retry_wait, self._loop.time() + conf.save_timeout
+        while True:
             try:
                 mine = await in_database(finish, self._process, written, end)
             except DatabaseError:
                 logger.exception("The answer %s could not be written.", self.answer)
-                await asyncio.sleep(conf.retry_wait * 2**attempt)
             else:
-                return ending if mine else INTERRUPTED
-        self.unsaved = (written, end)
-        return Error("not_saved")
+                self.unsaved = None
+                return ending if mine else None
+            if self._loop.time() + wait > latest:
+                return Error("not_saved")
+            if not self._told:
+                self._told = True
+                self.log.append(Status({"status": "saving"}))
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_PAUSE)

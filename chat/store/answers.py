@@ -1,5 +1,6 @@
 """What is written of an answer while it is made, and at its end."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,10 @@ class End:
     usage: dict[str, Any] | None = None
 
 
+INTERRUPTED = End(Message.Status.INTERRUPTED, error="interrupted")
+STOPPED = End(Message.Status.STOPPED)
+
+
 @transaction.atomic
 def finish(process: str, written: Written, end: End) -> bool:
     """Write an answer's last state and free its conversation; ``False`` where another process has ended it.
@@ -43,14 +48,62 @@ def finish(process: str, written: Written, end: End) -> bool:
     """
     mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
     columns = written.columns
-    taken = mine.update(
-        **columns,
-        status=end.status,
-        finish_reason=end.finish_reason,
-        error=end.error,
-        usage=end.usage,
-        process=None,
-        ended_at=timezone.now(),
-    )
-    Conversation.objects.filter(running_id=written.answer).update(running=None, updated_at=timezone.now())
+    taken = mine.update(**columns, **_end(end))
+    _free([written.answer])
     return bool(taken) or Message.objects.filter(pk=written.answer, status=end.status, text=columns["text"]).exists()
+
+
+@transaction.atomic
+def interrupt(answers: Collection[int]) -> int:
+    """End running answers with the text of their last checkpoints; returns how many there were."""
+    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
+    ended = running.update(**_end(INTERRUPTED))
+    _free(answers)
+    return ended
+
+
+@transaction.atomic
+def interrupt_with(log: Written) -> Message | None:
+    """End a running answer with its last checkpoint or the text of its log, whichever is longer.
+
+    Returns the answer with its conversation, as it is now stored, whoever has ended it; ``None`` where it is deleted.
+    """
+    message = Message.objects.select_related("conversation").filter(pk=log.answer).first()
+    if message is None or message.status != Message.Status.RUNNING:
+        return message
+    longer = sum(len(part.text) for part in log.parts) > sum(len(part["text"]) for part in message.parts)
+    columns = {**(log.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
+    Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
+    _free([message.pk])
+    message.refresh_from_db()
+    return message
+
+
+def ask_to_stop(answer: int) -> None:
+    """Note on a running answer that its reader wants it stopped; its process reads that with its next heartbeat."""
+    Message.objects.filter(pk=answer, status=Message.Status.RUNNING).update(stopping=True)
+
+
+def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
+    """Those of the answers that do not run any more; ``None`` for one that is deleted."""
+    found = Message.objects.in_bulk(list(answers))
+    return {answer: found.get(answer) for answer in answers if not _runs(found.get(answer))}
+
+
+def _runs(message: Message | None) -> bool:
+    return message is not None and message.status == Message.Status.RUNNING
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {
+        "status": end.status,
+        "finish_reason": end.finish_reason,
+        "error": end.error,
+        "usage": end.usage,
+        "process": None,
+        "ended_at": timezone.now(),
+    }
+
+
+def _free(answers: Collection[int]) -> None:
+    Conversation.objects.filter(running__in=answers).update(running=None, updated_at=timezone.now())

@@ -5,13 +5,18 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ..chunks import Part
 from ..conf import conf
 from ..models import TITLE_LENGTH, Conversation, Message
 from ..owners import Owner
 from ..protocol import Question, Refusal
+
+GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
+"""What a model is told that cannot go on from a last message of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Turn:
     answer: Message
     fresh: bool
     history: list[dict[str, str]] = field(default_factory=list)
+    begun: tuple[Part, ...] = ()
+    """What the answer already holds, where it goes on from another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Regenerate:
     conversation: str
     message: str | None
     attempt: str | None
+    continues: bool = False
+    """Whether the new answer begins with the text of the answer ``message``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Writer:
     process: str
     model: str
     budget: int
+    prefills: bool = False
+    """Whether the model goes on from a last message of its own."""
 
 
 def ask(request: Ask, writer: Writer) -> Turn:
@@ -127,7 +138,8 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     question = target.parent if target.role == Message.Role.ASSISTANT else _as_edited(conversation, target)
     if question is None:
         raise Refusal("not_found")
-    return _begin(conversation, question, writer, attempt=request.attempt)
+    begun = target if request.continues and target.role == Message.Role.ASSISTANT else None
+    return _begin(conversation, question, writer, attempt=request.attempt, begun=begun)
 
 
 def _found(conversation: Conversation, question: Message, writer: Writer, *, shown: bool) -> Turn:
@@ -143,8 +155,18 @@ def _found(conversation: Conversation, question: Message, writer: Writer, *, sho
     return Turn(conversation, question, answer, fresh=False)
 
 
-def _begin(conversation: Conversation, question: Message, writer: Writer, *, attempt: str | None = None) -> Turn:
-    """Claim the conversation for one answer: the conditional UPDATE lets one of two win on every database."""
+def _begin(
+    conversation: Conversation,
+    question: Message,
+    writer: Writer,
+    *,
+    attempt: str | None = None,
+    begun: Message | None = None,
+) -> Turn:
+    """Claim the conversation for one answer: the conditional UPDATE lets one of two win on every database.
+
+    ``begun`` is an earlier answer that the new one goes on from.
+    """
     _refuse_if_busy(conversation)
     answer = Message.objects.create(
         conversation=conversation,
@@ -155,12 +177,17 @@ def _begin(conversation: Conversation, question: Message, writer: Writer, *, att
         model=writer.model,
         attempt=attempt,
         process_id=writer.process,
+        parts=begun.parts if begun else [],
+        text=begun.text if begun else "",
     )
     claim = {"running": answer, "tip": answer, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    history = with_prompt(conversation, conversation.history(question.pk, writer.budget))
-    return Turn(conversation, question, answer, fresh=True, history=history)
+    history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))
+    if begun and begun.text and not writer.prefills:
+        history.append({"role": Message.Role.USER.value, "content": GO_ON})
+    parts = tuple(msgspec.convert(answer.parts, list[Part]))
+    return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
 
 
 def _refuse_if_busy(conversation: Conversation) -> None:

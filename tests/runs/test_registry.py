@@ -14,7 +14,6 @@ from chat.backends.scripted import ScriptedBackend
 from chat.models import Conversation, Message, Process
 from chat.runs.process import beat
 from chat.runs.registry import registry
-from chat.runs.run import WRITE_ATTEMPTS
 from chat.store.answers import finish
 from chat.store.turns import ask
 
@@ -45,7 +44,7 @@ async def test_an_answer_that_was_taken_over_stops_at_once_and_writes_nothing(sc
     reply.say("mine")
     await socket.chunk(request, "text-delta")
     await Message.objects.filter(role="assistant").aupdate(process=None, status="interrupted", text="theirs")
-    assert (await socket.chunks(request))[-1]["type"] == "error"
+    assert await socket.error(request) == "lost"
     assert reply.closed.is_set()
     assert (await Message.objects.aget(role="assistant")).text == "theirs"
     assert "taken over" in caplog.text
@@ -101,7 +100,7 @@ async def test_the_log_of_an_ended_answer_is_forgotten_after_a_while(script, con
     (await script.anext_reply()).finish()
     await socket.chunks(request)
     answer = await Message.objects.aget(role="assistant")
-    await eventually(lambda: served.log_of(answer.pk) is None)
+    await eventually(lambda: served.log_of(answer) is None)
 
 
 def test_where_no_event_loop_runs_answers_are_refused_with_a_sentence():
@@ -138,7 +137,7 @@ async def test_an_answer_that_cannot_be_written_is_said_to_be_unsaved_and_saved_
         reply.finish()
         frames = await socket.rest(request)
     assert frames[-2]["code"] == "not_saved"
-    assert len(tries) >= WRITE_ATTEMPTS
+    assert len(tries) > 2
     assert "could not be written" in caplog.text
     answer = await eventually(lambda: Message.objects.filter(role="assistant", status="complete").first())
     assert answer.text == "Lost?"

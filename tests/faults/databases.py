@@ -1,0 +1,94 @@
+"""The database under the processes of a site, and what a test reads in it."""
+
+import contextlib
+import itertools
+import shutil
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.faults.services import PostgresServer
+from tests.processes import migrate, site_environment
+
+_names = (f"site{number}" for number in itertools.count())
+
+
+class Database(ABC):
+    """A migrated database of its own; ``url`` is what ``DATABASE_URL`` takes."""
+
+    url: str
+
+    @abstractmethod
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What a query finds; ``%s`` stands for a value."""
+
+    @abstractmethod
+    def connections(self) -> int:
+        """How many connections the site has open; 0 where that is not known."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Remove it."""
+
+
+class Sqlite(Database):
+    """A file."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self.path = folder / "db.sqlite3"
+        self.url = f"sqlite:///{self.path}"
+        shutil.copy(template, self.path)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as connection:
+            return connection.execute(query.replace("%s", "?"), values).fetchall()
+
+    def connections(self) -> int:
+        return 0
+
+    def drop(self) -> None:
+        for file in self.path.parent.glob("db.sqlite3*"):
+            file.unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else can write."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
+
+class Postgres(Database):
+    """A database of a server."""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self.server = server
+        self.name = next(_names)
+        self.url = server.url(self.name)
+        server.create(self.name, template)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.server.connect(self.name) as connection:
+            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def connections(self) -> int:
+        return self.server.connections(self.name) - 1
+
+    def drop(self) -> None:
+        self.server.drop(self.name)
+
+
+def sqlite_template(folder: Path) -> Path:
+    """A migrated file, to be copied."""
+    migrate(site_environment(folder))
+    return folder / "db.sqlite3"
+
+
+def postgres_template(server: PostgresServer, folder: Path) -> str:
+    """A migrated database, to be copied."""
+    server.create("migrated")
+    migrate(site_environment(folder, DATABASE_URL=server.url("migrated")))
+    return "migrated"

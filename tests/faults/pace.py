@@ -1,0 +1,41 @@
+"""How long the tests of faults take: a twentieth of real time, or with ``FAULTS_REAL_TIME=1`` all of it."""
+
+import os
+import random
+from typing import Any
+
+REAL_TIME = os.environ.get("FAULTS_REAL_TIME") == "1"
+SEED = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**6))
+"""Where the chances of a run begin; pytest's header prints it, ``FAULTS_SEED`` repeats it."""
+
+
+def seconds(real: float) -> float:
+    """A time of the real site, at the scale of this run."""
+    return real if REAL_TIME else real / 20
+
+
+def rounds(few: int, whole: int) -> int:
+    """How often something is tried: few times in ``make test``, as often as promised in ``make test-faults``."""
+    return whole if REAL_TIME else few
+
+
+def chance(*salt: object) -> random.Random:
+    """Chances that are the same for the same seed and salt."""
+    return random.Random(f"{SEED} {salt}")
+
+
+def chat() -> dict[str, Any]:
+    """The times of the site's ``CHAT`` setting. Deadlines keep room for a machine that is busy."""
+    return {
+        "TICK": max(seconds(0.04), 0.004),
+        "HEARTBEAT": seconds(2.0),
+        "PROCESS_TIMEOUT": seconds(30.0),
+        "GRACE_PERIOD": seconds(20.0),
+        "FIRST_TOKEN_TIMEOUT": max(seconds(30.0), 3.0),
+        "DELTA_TIMEOUT": max(seconds(30.0), 3.0),
+        "RETRY_WAIT": seconds(0.5),
+        "RETRY_AFTER_MAX": seconds(5.0),
+        "LOG_RETENTION": max(seconds(60.0), 3.0),
+        "REDIS_TIMEOUT": max(seconds(2.0), 0.5),
+        "SAVE_TIMEOUT": seconds(30.0),
+    }

@@ -1,0 +1,163 @@
+"""What must hold whatever happens: the invariants I1 to I6 and I8, as assertions."""
+
+import asyncio
+import contextlib
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+from chat.chunks import ERRORS
+from chat.rendering import render
+from tests.faults.site import KEY, Site, Stored
+from tests.faults.visitor import Answer
+from tests.processes import SiteProcess
+from tests.upstream import Upstream
+
+MEGABYTE = 1 << 20
+ENDED = {"complete", "cut", "stopped", "failed", "interrupted"}
+
+
+async def eventually(condition: Callable[[], object], what: str, wait: float) -> float:
+    """Wait for a condition; returns how long it took, fails with ``what`` where it does not come to hold."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < wait, what
+        await asyncio.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def assert_sent_once(site: Site, answer: Answer, answers: int = 1) -> None:
+    """I1: the question is there once, with its answer."""
+    messages = site.stored(answer.chat)
+    roles = [message.role for message in messages if message.uid == answer.message or message.role == "assistant"]
+    assert roles == ["user"] + ["assistant"] * answers, [(m.uid, m.role, m.status) for m in messages]
+
+
+def assert_shown_as_stored(site: Site, *answers: Answer) -> None:
+    """I2: the page shows what the database has, byte for byte, and how it ended."""
+    for answer in answers:
+        if answer.page.messages:
+            _assert_page_as_stored(site, answer)
+            continue
+        assert answer.uid is not None, "the question was never acknowledged"
+        stored = site.message(answer.uid)
+        assert answer.text == stored.text, _difference(answer.text, stored.text)
+        assert answer.ending is not None, "the page shows no ending"
+        assert status_shown(answer) == stored.status
+
+
+def _assert_page_as_stored(site: Site, answer: Answer) -> None:
+    stored = {message.uid: message for message in site.stored(answer.chat)}
+    for uid, message in answer.page.messages.items():
+        assert message.status == stored[uid].status
+        if stored[uid].role == "assistant":
+            assert answer.page.blocks(uid) == list(render(stored[uid].text))
+
+
+def status_shown(answer: Answer) -> str:
+    """The status that a page of the text view shows."""
+    assert answer.ending is not None
+    if answer.ending["type"] == "abort":
+        return "stopped"
+    if answer.ending["type"] == "finish":
+        return "cut" if answer.ending["finishReason"] == "length" else "complete"
+    return "interrupted" if answer.code == "interrupted" else "failed"
+
+
+def _difference(shown: str, stored: str) -> str:
+    at = next((i for i, (a, b) in enumerate(zip(shown, stored, strict=False)) if a != b), min(len(shown), len(stored)))
+    return f"shown {len(shown)}, stored {len(stored)} characters; at {at}: {shown[at:][:40]!r}, {stored[at:][:40]!r}"
+
+
+async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
+    """I3: the answer has come to an end in the database, in time; returns it as it is stored."""
+    assert answer.uid is not None
+    uid = answer.uid
+    await eventually(lambda: site.message(uid).status in ENDED, f"{uid} has no ending after {wait} s", wait)
+    return site.message(uid)
+
+
+def assert_asked(upstream: Upstream, answer: Answer, times: int = 1) -> None:
+    """I4: the model was called once for each attempt."""
+    calls = upstream.calls_of(answer.question)
+    assert len(calls) == times, f"the model was called {len(calls)} times, not {times}"
+
+
+def assert_plain_errors(site: Site, answers: Iterable[Answer], words: Iterable[str] = ()) -> None:
+    """I5: errors are fixed codes and sentences; the key, addresses and the endpoint's ``words`` are nowhere."""
+    forbidden = [KEY, site.upstream.url, "Traceback", *words]
+    for answer in answers:
+        for frame in answer.frames:
+            assert "code" not in frame or frame["code"] in ERRORS
+            error = frame if frame["type"] == "error" else frame.get("chunk", {})
+            assert error.get("errorText") in {None, *ERRORS.values()}
+        _assert_without(forbidden, str(answer.frames), "a frame")
+    for row in site.database.rows("SELECT CAST(parts AS TEXT), text, error, finish_reason FROM llm_chat_message"):
+        _assert_without(forbidden, str(row), "the database")
+    _assert_without(forbidden, site.log, "the log")
+
+
+def _assert_without(words: Iterable[str], text: str, where: str) -> None:
+    for word in words:
+        found = text.find(word)
+        assert found < 0, f"{word!r} stands in {where}: {text[max(0, found - 300) : found + 300]}"
+
+
+def assert_one_order(site: Site, chat: str) -> None:
+    """I8: the history of a conversation is one line, question and answer in turn, every time that it is read."""
+    query = (
+        "SELECT m.id, m.parent_id, m.role FROM llm_chat_message m JOIN llm_chat_conversation c"
+        " ON c.id = m.conversation_id WHERE c.uid = %s ORDER BY m.id"
+    )
+    rows = site.database.rows(query, chat)
+    assert [parent for _, parent, _ in rows] == [None, *(number for number, _, _ in rows[:-1])]
+    assert [role for _, _, role in rows] == ["user", "assistant"] * (len(rows) // 2)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a server process holds."""
+
+    descriptors: int
+    threads: int
+    connections: int
+    memory: int
+
+    @classmethod
+    def of(cls, process: SiteProcess) -> "Footprint":
+        seen = process.observed()
+        with seen.oneshot():
+            sockets = [c for c in seen.net_connections() if c.status == "ESTABLISHED"]
+            return cls(seen.num_fds(), seen.num_threads(), len(sockets), seen.memory_info().rss)
+
+    def is_back_at(self, base: "Footprint", memory: int) -> bool:
+        """Whether nothing is held any more that was not held at the beginning."""
+        counts = ("descriptors", "threads", "connections")
+        few = all(getattr(self, name) <= getattr(base, name) + 2 for name in counts)
+        return few and self.memory <= base.memory + memory
+
+
+@contextlib.asynccontextmanager
+async def back_at_base(site: Site, wait: float = 30.0, memory: int = 20 * MEGABYTE) -> AsyncIterator[None]:
+    """I6: what happens inside leaves nothing behind in any process, in the upstream, the database or Redis.
+
+    The processes must be warm, or their threads and first connections are counted as left behind.
+    """
+    gc.collect()
+    base = [Footprint.of(process) for process in site.processes]
+    elsewhere = _connections(site)
+    yield
+    begun = time.monotonic()
+    while True:
+        now, connections = [Footprint.of(process) for process in site.processes], _connections(site)
+        well = all(after.is_back_at(before, memory) for after, before in zip(now, base, strict=True))
+        if well and all(connections[name] <= elsewhere[name] + 2 for name in elsewhere):
+            return
+        assert time.monotonic() - begun < wait, f"left behind: {base} became {now}, {elsewhere} became {connections}"
+        await asyncio.sleep(0.1)
+
+
+def _connections(site: Site) -> dict[str, int]:
+    found = {"upstream": site.upstream.open_connections, "database": site.database.connections()}
+    return {**found, "redis": site.redis.connections()} if site.redis else found

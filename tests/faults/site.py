@@ -1,0 +1,116 @@
+"""A site of several server processes on one database, with the scripted upstream as its model."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.behaviours import AS_ASKED
+from tests.faults import pace
+from tests.faults.databases import Database
+from tests.faults.services import RedisServer
+from tests.processes import SiteProcess, site_environment
+from tests.upstream import Upstream
+
+KEY = "sk-planted-7d1f0a"
+"""The site's key for its model: it must turn up nowhere."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message as the database has it."""
+
+    uid: str
+    role: str
+    status: str
+    text: str
+    error: str
+    parts: str
+
+
+class Site:
+    """``site[0]``, ``site[1]`` ... are its processes, all alike; each keeps its port when it is started again."""
+
+    def __init__(self, folder: Path, database: Database, upstream: Upstream, redis: RedisServer | None = None) -> None:
+        self.folder = folder
+        self.database = database
+        self.upstream = upstream
+        self.redis = redis
+        self.processes: list[SiteProcess] = []
+
+    def __getitem__(self, index: int) -> SiteProcess:
+        return self.processes[index]
+
+    def __len__(self) -> int:
+        return len(self.processes)
+
+    def add(self, server: str = "uvicorn", model: str = AS_ASKED, **chat: Any) -> SiteProcess:
+        """Start one more process; ``chat`` are entries of its ``CHAT`` setting."""
+        settings = {
+            "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
+            "SITE_CHAT": json.dumps({**pace.chat(), **chat}),
+            "DATABASE_URL": self.database.url,
+            "REDIS_URL": self.redis.url if self.redis else "",
+            "OPENAI_BASE_URL": self.upstream.url,
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_MODEL": model,
+        }
+        log = self.folder / f"process{len(self.processes)}.log"
+        process = SiteProcess(server, site_environment(self.folder, **settings), log)
+        self.processes.append(process)
+        return process
+
+    @property
+    def log(self) -> str:
+        """What all processes have said."""
+        return "\n".join(process.log for process in self.processes)
+
+    def stored(self, conversation: str) -> list[Stored]:
+        """The messages of a conversation in their order, those of other branches among them."""
+        rows = self.database.rows(
+            "SELECT m.uid, m.role, m.status, m.text, m.error, CAST(m.parts AS TEXT) FROM llm_chat_message m"
+            " JOIN llm_chat_conversation c ON c.id = m.conversation_id WHERE c.uid = %s ORDER BY m.id",
+            conversation,
+        )
+        return [Stored(*row) for row in rows]
+
+    def message(self, uid: str) -> Stored:
+        """One message by its id."""
+        rows = self.database.rows(
+            "SELECT uid, role, status, text, error, CAST(parts AS TEXT) FROM llm_chat_message WHERE uid = %s", uid
+        )
+        assert len(rows) == 1, f"{len(rows)} messages have the id {uid}"
+        return Stored(*rows[0])
+
+    def carrier(self, uid: str) -> SiteProcess:
+        """The process that makes an answer."""
+        rows = self.database.rows(
+            "SELECT p.pid FROM llm_chat_process p JOIN llm_chat_message m ON m.process_id = p.id WHERE m.uid = %s", uid
+        )
+        assert rows, f"no process makes the answer {uid}"
+        return next(process for process in self.processes if process.process.pid == rows[0][0])
+
+    def mend(self) -> None:
+        """Bring every process back."""
+        for process in self.processes:
+            if process.alive:
+                process.resume()
+            else:
+                process.start()
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.close()
+
+
+@contextlib.contextmanager
+def site_of(folder: Path, database: Database, upstream: Upstream, redis: RedisServer | None = None) -> Iterator[Site]:
+    """A site without a process yet, from its start to its end."""
+    site = Site(folder, database, upstream, redis)
+    try:
+        yield site
+    finally:
+        site.close()
+        database.drop()

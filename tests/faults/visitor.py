@@ -1,0 +1,316 @@
+"""Somebody with a browser: a page that asks, follows, loses its socket and opens another, and what it shows meanwhile.
+
+::
+
+    async with Visitor.of(site[0]) as visitor:
+        tab = await visitor.open(site[0].port)
+        answer = await tab.ask("paced:40:200 Why?")
+        await answer.until(lambda: len(answer.text) > 50)
+        await tab.reconnect(site[1].port)
+        await tab.resume(answer)
+        await answer.ended()
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.pages import ChatPage
+from tests.processes import SiteProcess
+from tests.rendering.page import Reader
+
+WAIT = 30.0
+"""How long anything may take that a test waits for."""
+
+ENDINGS = {"finish", "abort", "error"}
+RESERVED = "conversation"
+
+_names = itertools.count()
+
+
+def fresh(kind: str) -> str:
+    """An id that nothing else has."""
+    return f"{kind}-{uuid.uuid4().hex[:16]}"
+
+
+def asking(behaviour: str) -> str:
+    """A question that no other is like, to which the model behaves so."""
+    return f"{behaviour} {uuid.uuid4().hex}"
+
+
+class Answer:
+    """What a page shows of one answer, over all the requests that followed it.
+
+    ``text`` is what the chunks of the text view add up to; the html view is in ``page``.
+    """
+
+    def __init__(self, chat: str, question: str, message: str, text: str = "") -> None:
+        self.chat = chat
+        self.question = question
+        self.message = message
+        self.uid: str | None = None
+        self.text = text
+        self.page = HtmlPage()
+        self.sequence = -1
+        self.ending: dict[str, Any] | None = None
+        self.frames: list[dict[str, Any]] = []
+        self.over = False
+        """Whether the request that follows it has come to its last frame."""
+        self.code: str | None = None
+        """The code of an error, of the answer's or of the request's."""
+        self.missing = False
+        """Whether the last resume was told that there is nothing."""
+        self._fresh_request = True
+        self._changed = asyncio.Event()
+
+    def follow(self) -> None:
+        """A new request follows the answer."""
+        self.over = self.missing = False
+        self._fresh_request = True
+
+    def take(self, frame: dict[str, Any]) -> None:
+        """One frame of the request that follows the answer."""
+        self.frames.append(frame)
+        kind = frame["type"]
+        self.code = frame.get("code", self.code)
+        if kind == "chunk":
+            self._count(frame["sequence"])
+            self._apply(frame["chunk"])
+        self.missing = kind == "no-active"
+        self.over = kind in ("end", "error", "no-active")
+        self.changed()
+
+    def changed(self) -> None:
+        change, self._changed = self._changed, asyncio.Event()
+        change.set()
+
+    async def until(self, condition: Callable[[], Any], wait: float = WAIT) -> None:
+        """Wait for something to be shown."""
+        try:
+            async with asyncio.timeout(wait):
+                while not condition():
+                    await self._changed.wait()
+        except TimeoutError:
+            last = [json.dumps(frame)[:200] for frame in self.frames[-3:]]
+            raise AssertionError(
+                f"waited for {wait} s at {len(self.text)} characters; the last frames: {last}"
+            ) from None
+
+    async def acknowledged(self, wait: float = WAIT) -> None:
+        """The server has the question."""
+        await self.until(lambda: self.uid is not None, wait)
+
+    async def ended(self, wait: float = WAIT) -> str:
+        """The last frame is there; returns the type of the ending that the page shows, or the code of the refusal."""
+        await self.until(lambda: self.over, wait)
+        return str(self.ending["type"] if self.ending else self.code)
+
+    def _count(self, sequence: int) -> None:
+        if self._fresh_request and sequence != self.sequence + 1:
+            assert sequence == 0, f"a reply began at {sequence} for a page that has {self.sequence}"
+        else:
+            assert sequence == self.sequence + 1, f"{sequence} came after {self.sequence}"
+        self._fresh_request = False
+        self.sequence = sequence
+
+    def _apply(self, chunk: dict[str, Any]) -> None:
+        kind = chunk["type"]
+        if kind == "start":
+            assert self.uid in (None, chunk["messageId"]), "a resume brought another answer"
+            self.uid, self.text, self.ending = chunk["messageId"], "", None
+        elif kind == "text-delta":
+            self.text += chunk["delta"]
+        elif kind in ENDINGS:
+            self.ending = chunk
+        elif kind.startswith("data-"):
+            self.page.take([chunk])
+
+
+class HtmlPage(ChatPage):
+    """A page that also takes messages which come with the parts that they have."""
+
+    def take(self, chunks: list[dict[str, Any]]) -> "HtmlPage":
+        for chunk in chunks:
+            super().take([chunk])
+            if chunk["type"] == "data-message":
+                self.messages[chunk["data"]["id"]].parts = parts_of(chunk["data"]["html"])
+        return self
+
+    def blocks(self, uid: str) -> list[str]:
+        """All blocks of a message."""
+        return [block for part in self.messages[uid].parts.values() for block in part.blocks]
+
+    @property
+    def last(self) -> dict[str, str] | None:
+        """What the page says in ``body.after``."""
+        if not self.messages:
+            return None
+        uid, message = list(self.messages.items())[-1]
+        return {"message": uid, "status": message.status}
+
+
+_PART = re.compile(
+    r'data-part="(\d+)">\s*<div class="chat-blocks" data-blocks dir="auto">(.*?)</div>\s*</llm-chat-part>', re.DOTALL
+)
+_BLOCK = '<div class="chat-block">'
+
+
+def parts_of(html: str) -> dict[int, Reader]:
+    """The parts of an article, as if they had grown on the page."""
+    parts: dict[int, Reader] = {}
+    for number, blocks in _PART.findall(html):
+        reader = parts[int(number)] = Reader()
+        reader.blocks = blocks.removeprefix(_BLOCK).removesuffix("</div>").split("</div>" + _BLOCK) if blocks else []
+    return parts
+
+
+class Tab:
+    """One page with one socket. ``events`` are those of the reserved request, ``close_code`` is the server's."""
+
+    def __init__(self, cookie: str, view: str = "text") -> None:
+        self.cookie = cookie
+        self.view = view
+        self.events: list[dict[str, Any]] = []
+        self.close_code: int | None = None
+        self.answers: dict[str, Answer] = {}
+        self.socket: ClientConnection | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def connect(self, port: int, origin: str | None = None) -> None:
+        """Open the socket, through a process or through a proxy before it."""
+        origin = origin or f"http://127.0.0.1:{port}"
+        headers = {"Cookie": self.cookie}
+        address = f"ws://127.0.0.1:{port}/ws/chat/"
+        options = {"max_size": None, "ping_interval": None, "close_timeout": 1, "proxy": None, "compression": None}
+        self.socket = await connect(address, origin=origin, additional_headers=headers, open_timeout=WAIT, **options)  # type: ignore[arg-type]
+        self.close_code = None
+        self.answers = {}
+        self._reading = asyncio.create_task(self._read(self.socket))
+
+    async def reconnect(self, port: int, wait: float = WAIT) -> None:
+        """Open another socket, as often as it takes; what was open is dropped."""
+        await self.drop()
+        async with asyncio.timeout(wait):
+            while True:
+                with contextlib.suppress(OSError, ConnectionClosed, EOFError):
+                    return await self.connect(port)
+                await asyncio.sleep(0.02)
+
+    async def drop(self) -> None:
+        """Lose the socket without a word."""
+        if self.socket is not None:
+            self.socket.transport.abort()
+            await self.closed()
+
+    async def close(self) -> None:
+        """Leave."""
+        if self.socket is not None:
+            await self.socket.close()
+            await self.closed()
+
+    async def closed(self, wait: float = WAIT) -> int | None:
+        """Wait until the socket is closed; returns the code, if there was one."""
+        assert self._reading is not None
+        async with asyncio.timeout(wait):
+            await asyncio.shield(self._reading)
+        return self.close_code
+
+    async def ask(self, question: str, chat: str | None = None, message: str | None = None, **body: Any) -> Answer:
+        """Send a question; the same ``message`` sends it again."""
+        answer = Answer(chat or fresh("c"), question, message or fresh("m"))
+        await self.send(answer, **body)
+        return answer
+
+    async def send(self, answer: Answer, **body: Any) -> None:
+        """Send an answer's question, also again."""
+        user = {"id": answer.message, "role": "user", "parts": [{"type": "text", "text": answer.question}]}
+        await self._request(answer, "send", trigger="submit-message", messages=[user], body=body)
+
+    async def regenerate(self, answer: Answer, attempt: str, **body: Any) -> Answer:
+        """Another answer in the place of this one; with ``continue`` one that goes on from it."""
+        begun = answer.text if body.get("continue") else ""
+        again = Answer(answer.chat, answer.question, answer.message, begun)
+        more = {"messageId": answer.uid, "body": {"attempt": attempt, **body}}
+        await self._request(again, "send", trigger="regenerate-message", messages=[], **more)
+        return again
+
+    async def resume(self, answer: Answer, *, replay: bool = False) -> None:
+        """Follow an answer again: from where the page is, or with ``replay`` from its beginning."""
+        if self.view == "html":
+            await self._request(answer, "resume", body={"after": answer.page.last})
+        elif replay or answer.uid is None or answer.sequence < 0:
+            await self._request(answer, "resume", body={})
+        else:
+            await self._request(answer, "resume", body={"messageId": answer.uid}, lastSequence=answer.sequence)
+
+    async def join(self, chat: str, question: str = "") -> Answer:
+        """Follow what runs in a conversation that this page does not show yet."""
+        answer = Answer(chat, question, "")
+        await self.resume(answer)
+        return answer
+
+    async def stop(self, answer: Answer) -> None:
+        """Press the button."""
+        request = next(request for request, followed in self.answers.items() if followed is answer)
+        await self.raw({"type": "abort", "requestId": request})
+
+    async def raw(self, frame: dict[str, Any] | str) -> None:
+        assert self.socket is not None
+        await self.socket.send(frame if isinstance(frame, str) else json.dumps(frame))
+
+    async def _request(self, answer: Answer, kind: str, body: dict[str, Any], **more: Any) -> None:
+        request = f"r{next(_names)}"
+        answer.follow()
+        self.answers = {name: known for name, known in self.answers.items() if known is not answer}
+        self.answers[request] = answer
+        body = {"view": self.view, **{name: value for name, value in body.items() if value is not None}}
+        await self.raw({"type": kind, "requestId": request, "id": answer.chat, "headers": {}, "body": body, **more})
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            async for text in socket:
+                frame = json.loads(text)
+                if frame["requestId"] == RESERVED:
+                    self.events.append(frame)
+                elif answer := self.answers.get(frame["requestId"]):
+                    answer.take(frame)
+        except ConnectionClosed as closed:
+            self.close_code = closed.rcvd.code if closed.rcvd else None
+        finally:
+            self.close_code = self.close_code or socket.close_code
+            for answer in self.answers.values():
+                answer.changed()
+
+
+class Visitor:
+    """A session's cookie and the tabs that are open with it."""
+
+    def __init__(self, cookie: str) -> None:
+        self.cookie = cookie
+        self._tabs: list[Tab] = []
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def of(cls, process: SiteProcess) -> AsyncIterator["Visitor"]:
+        """A new visitor, whose tabs are closed at the end."""
+        visitor = cls(await asyncio.to_thread(process.visitor))
+        try:
+            yield visitor
+        finally:
+            for tab in visitor._tabs:
+                await tab.close()
+
+    async def open(self, port: int, view: str = "text") -> Tab:
+        """Open one more tab."""
+        tab = Tab(self.cookie, view)
+        self._tabs.append(tab)
+        await tab.connect(port)
+        return tab
