@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+import tempfile
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import cluster as clusters
 import psycopg
@@ -35,7 +37,7 @@ def upstream():
 
 
 @pytest.fixture
-def cluster(upstream, tmp_path):
+def cluster(upstream):
     if not services.found_program("nginx"):
         pytest.skip("nginx is not installed here: `make cluster` installs it, or says how")
     environment = {
@@ -43,8 +45,10 @@ def cluster(upstream, tmp_path):
         "OPENAI_BASE_URL": upstream.url,
         "OPENAI_MODEL": "gated",
     }
-    with clusters.running(tmp_path, services.free_port(), environment=environment) as cluster:
-        yield cluster
+    # Not in pytest's folder, which nobody but us may enter: PostgreSQL and nginx do not run as root.
+    with tempfile.TemporaryDirectory(prefix="chat-cluster-") as folder:
+        with clusters.running(Path(folder), services.free_port(), environment=environment) as cluster:
+            yield cluster
 
 
 class Visitor:
