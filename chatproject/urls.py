@@ -7,6 +7,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from chat import health
+
 
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
     """For pages without a link to the icon, such as the admin's: a browser asks here on its own."""
@@ -19,5 +21,7 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
     path("favicon.ico", favicon),
 ]

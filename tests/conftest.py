@@ -12,6 +12,7 @@ from django.db import connections
 
 from chat.backends.scripted import Script
 from chat.owners import VISITOR
+from tests.faults import services
 from tests.sockets import Socket
 
 pytest_plugins = ["tests.leftovers"]
@@ -85,3 +86,18 @@ async def connect(served):
             return await stack.enter_async_context(Socket.opened(store.session_key))
 
         yield connect
+
+
+@pytest.fixture(scope="session")
+def redis_of_the_run():
+    """A real Redis, started when the first test needs it."""
+    with services.redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(redis_of_the_run):
+    """A Redis that is empty and well, before each test and after it."""
+    redis_of_the_run.mend()
+    yield redis_of_the_run
+    redis_of_the_run.mend()

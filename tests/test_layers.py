@@ -22,7 +22,7 @@ ROWS = [
     ["readers"],
     ["replies"],
     ["consumers"],
-    ["views", "templatetags", "admin", "checks"],
+    ["views", "health", "templatetags", "admin", "checks", "management"],
     ["routing", "urls", "apps"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -59,6 +59,12 @@ class Logs(ABC):
 
     shared: ClassVar[bool]
 
+    reached = True
+    """Whether what logs are shared through has ever answered."""
+
+    address = ""
+    """What it is, in a word and without its password."""
+
     @abstractmethod
     def open(self, answer: int) -> Log:
         """A new log for an answer that is about to run here. Raises ``ValueError`` where there is one."""

@@ -5,7 +5,8 @@ A process that takes a log over adds a fence, ``1-0``, and its own chunks as ``1
 the former writer is refused. Source: https://redis.io/docs/latest/commands/xadd/.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -29,7 +30,9 @@ LOGGED = (
 )
 """The chunks that a run appends; those of the html view are made by its readers."""
 
-FIELD = b"c"
+FIELD, END, LOST = b"c", b"end", b"lost"
+"""The field of an entry: a chunk, or that the log is closed, or given up, without an ending."""
+
 FENCE = "1-0"
 
 Entry = tuple[bytes, dict[bytes, bytes]]
@@ -51,8 +54,17 @@ def stops_key(prefix: str, process: str) -> str:
 
 def add(key: str, number: int, chunk: Chunk, epoch: int = 0) -> Command:
     """Add a chunk; only the first of a log may make the stream, so that a Redis that came back empty is noticed."""
+    return _add(key, number, FIELD, encode(chunk), epoch)
+
+
+def end(key: str, number: int, *, lost: bool) -> Command:
+    """Close a log of ``number`` chunks that has no ending."""
+    return _add(key, number, LOST if lost else END, b"")
+
+
+def _add(key: str, number: int, field: bytes, value: bytes, epoch: int = 0) -> Command:
     create: tuple[str, ...] = () if number == 0 and epoch == 0 else ("NOMKSTREAM",)
-    return ("XADD", key, *create, f"{epoch}-{number + 1}", FIELD, encode(chunk))
+    return ("XADD", key, *create, f"{epoch}-{number + 1}", field, value)
 
 
 def place(entry: Entry) -> tuple[int, int]:
@@ -61,27 +73,28 @@ def place(entry: Entry) -> tuple[int, int]:
     return int(epoch), int(number) - 1
 
 
-def read(entries: Iterable[Entry], held: int) -> list[Chunk]:
-    """The chunks of a stream's entries behind the first ``held`` ones, up to a gap or an ending."""
-    found: list[Chunk] = []
+@dataclass(slots=True)
+class Found:
+    """What was read of a stream: chunks, the id of the last entry that counts, and how the log is closed, if it is."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    position: str = "0-0"
+    closed: bool = False
+    lost: bool = False
+
+
+def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Found:
+    """The entries behind the first ``held`` chunks and the id ``position``, up to a gap or to the log's end."""
+    found = Found(position=position)
     for entry in entries:
-        if FIELD not in entry[1]:
-            continue
-        if place(entry)[1] != held + len(found):
-            break
-        chunk = _decode(entry[1][FIELD])
-        found.append(chunk)
-        if isinstance(chunk, chunks.Ending):
+        fields = entry[1]
+        if FIELD in fields:
+            if place(entry)[1] != held + len(found.chunks):
+                break
+            found.chunks.append(_decode(fields[FIELD]))
+        found.position = entry[0].decode()
+        found.lost = LOST in fields
+        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], chunks.Ending))
+        if found.closed:
             break
     return found
-
-
-def last_id(entries: Sequence[Entry], taken: int, before: str) -> str:
-    """The id of the last entry that was taken, where ``taken`` of the entries' chunks were."""
-    for entry in entries:
-        if FIELD in entry[1]:
-            if taken == 0:
-                break
-            taken -= 1
-        before = entry[0].decode()
-    return before

@@ -13,7 +13,7 @@ class MemoryLog(Log):
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self._closed = False
-        self._lost = False
+        self.lost = False
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
@@ -31,7 +31,7 @@ class MemoryLog(Log):
         self._wake()
 
     def give_up(self) -> None:
-        self._lost = not self._closed
+        self.lost = not self._closed
         self.close()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
@@ -43,7 +43,7 @@ class MemoryLog(Log):
                 batch = Batch(position, self.chunks[position:])
                 position = len(self.chunks)
                 yield batch
-            elif self._lost:
+            elif self.lost:
                 raise LostLogError("The log was given up.")
             elif self._closed:
                 return

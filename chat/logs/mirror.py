@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from ..chunks import Chunk
+from ..chunks import Chunk, Ending
 from . import entries
 from .entries import Command
 from .memory import MemoryLog
@@ -46,6 +46,11 @@ class MirroredLog(MemoryLog):
         """Whether nothing is left to do: the whole log is in Redis and will expire, or another process has it."""
         return self._mirrored
 
+    @property
+    def behind(self) -> bool:
+        """Whether Redis may lack something."""
+        return not self._sure or self._sent < len(self.chunks)
+
     def doubt(self) -> None:
         """What was sent may or may not have arrived."""
         self._sure = False
@@ -61,6 +66,8 @@ class MirroredLog(MemoryLog):
         if self._sent == 0:
             asked.append(("EXPIRE", self._key, self._lease))
         self._expiring = self.closed and end == len(self.chunks)
+        if self._expiring and self._sent <= end and not (self.chunks and isinstance(self.chunks[-1], Ending)):
+            asked.append(entries.end(self._key, end, lost=self.lost))
         if self._expiring:
             asked.append(("EXPIRE", self._key, self._retention))
         return asked
@@ -90,7 +97,7 @@ class MirroredLog(MemoryLog):
         if not first:
             return None
         epoch, number = entries.place(last[0])
-        if first[0][1].get(entries.FIELD) != entries.encode(self.chunks[0]):
+        if self.chunks and first[0][1].get(entries.FIELD) != entries.encode(self.chunks[0]):
             self._foreign = True  # left by a database that had this key before
         elif epoch:
             self._mirrored = True  # taken over: the heartbeat will say so as well

@@ -62,8 +62,9 @@ class RedisLogs(Logs):
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+        self._refused = False
+        self._finishing = False
         self.reached = False
-        """Whether Redis has ever answered."""
 
     def open(self, answer: int) -> MirroredLog:
         if answer in self._logs:
@@ -109,6 +110,7 @@ class RedisLogs(Logs):
             self.reached = True
         except BROKEN as error:
             self._fail(error)
+            self._work.set()
         self._task = asyncio.get_running_loop().create_task(self._exchange_forever(), context=contextvars.Context())
 
     def stop(self, process: str, answer: int) -> None:
@@ -125,7 +127,7 @@ class RedisLogs(Logs):
         except BROKEN as error:
             self._fail(error)
             return None
-        return entries.read(found, 0) if found and not isinstance(found, ResponseError) else None
+        return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
     async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
         key = entries.log_key(self._prefix, answer)
@@ -139,16 +141,15 @@ class RedisLogs(Logs):
             self._fail(error)
 
     async def finish(self) -> None:
-        try:
-            async with asyncio.timeout(conf.redis_timeout):
-                while self._writing or self._stops:
-                    self._work.set()
-                    await asyncio.sleep(conf.tick)
-        except TimeoutError:
-            logger.warning("The logs of %d answers could not be written to Redis.", len(self._writing))
+        self._finishing = True
+        self._work.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=conf.redis_timeout)
+            if self._writing:
+                logger.warning("The logs of %d answers could not be written to Redis.", len(self._writing))
+            while not self._task.done():  # redis-py may take a cancellation for a connection that broke
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=conf.tick)
         await self._redis.aclose()
 
     def _mirror(self, log: MirroredLog) -> None:
@@ -157,38 +158,41 @@ class RedisLogs(Logs):
 
     async def _exchange_forever(self) -> None:
         loop, pause = asyncio.get_running_loop(), conf.tick
-        while True:
+        while not self._finishing or self._writing or self._stops:
             await self._work.wait()
             began = loop.time()
             try:
                 await self._exchange()
-                pause = conf.tick
             except BROKEN as error:
                 self._fail(error)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            if not self._busy:
+            troubled = self._failing or self._refused
+            pause = min(2 * pause, LONGEST_PAUSE) if troubled else conf.tick
+            if not self._busy and not self._finishing:
                 self._work.clear()
             await asyncio.sleep(max(pause - (loop.time() - began), pause / 4))
 
     @property
     def _busy(self) -> bool:
         """Whether the next tick has something to write, to ask or to read: a run may be stopped from elsewhere."""
-        return bool(self._writing or self._stops or self.replicas) or not all(log.closed for log in self._logs.values())
+        running = not all(log.closed for log in self._logs.values())
+        return bool(self._writing or self._stops or self.replicas or self._failing) or running
 
     async def _exchange(self) -> None:
         """One tick. Raises what ``BROKEN`` has."""
-        requests = [*self._writes(), *self._reads(), *self._asked_stops(), *self._given_stops()]
+        requests: list[Request] = [*self._writes(), *self._reads(), *self._asked_stops(), *self._given_stops()]
         pipe = self._redis.pipeline(transaction=False)
         for commands, _take in requests:
             for command in commands:
                 pipe.execute_command(*command)
-        if not len(pipe):
+        if self._failing:
+            requests.append(([("PING",)], _first_error))
+            pipe.execute_command("PING")
+        if not requests:
             return
         answers = iter(await pipe.execute(raise_on_error=False))
         refused = [take([next(answers) for _ in commands]) for commands, take in requests]
-        for error in filter(None, refused):
-            raise error
         self._recover()
+        self._note_refusals(next(filter(None, refused), None))
 
     def _writes(self) -> Iterator[Request]:
         for log in list(self._writing):
@@ -220,6 +224,14 @@ class RedisLogs(Logs):
         for answer in answers[0] or ():
             self._stop(int(answer))
         return None
+
+    def _note_refusals(self, error: ResponseError | None) -> None:
+        if error is not None and not self._refused:
+            logger.error("%s refuses what it is asked (%s): answers go on, and are written again.", self.address, error)
+            self._refused = True
+        elif self._refused and error is None and not any(log.behind for log in self._writing):
+            logger.warning("%s takes everything again.", self.address)
+            self._refused = False
 
     def _fail(self, error: Exception) -> None:
         if not self._failing:

@@ -23,9 +23,13 @@ class Replica(MemoryLog):
 
     def take(self, found: Sequence[Entry]) -> None:
         """Take the stream's next entries. What follows a gap is read again when its writer has mended it."""
-        new = entries.read(found, len(self.chunks))
-        self.position = entries.last_id(found, len(new), self.position)
-        self.extend(new)
+        new = entries.read(found, len(self.chunks), self.position)
+        self.position = new.position
+        self.extend(new.chunks)
+        if new.lost:
+            self.give_up()
+        elif new.closed:
+            self.close()
 
     def extend(self, new: Sequence[Chunk]) -> None:
         """Add chunks; an ending closes the log."""

@@ -80,11 +80,7 @@ class Heart:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
         if found.others and not self.others and not self._logs.shared:
-            logger.error(
-                "%d more processes run on this database, and they cannot see each other's answers: "
-                'set CHAT["REDIS_URL"], or start one process only.',
-                found.others,
-            )
+            logger.error("%s", alone_no_more(found.others))
         self.others = found.others
 
     async def _recover(self) -> None:
@@ -108,6 +104,14 @@ class Heart:
             ended = await in_database(interrupt, doomed)
             logger.warning("%d answers that nobody made were ended as interrupted.", ended)
         self._orphans = orphans
+
+
+def alone_no_more(others: int) -> str:
+    """What is wrong where processes run side by side without logs that they share."""
+    return (
+        f"{others} more processes run on this database, and they cannot see each other's answers: "
+        'set CHAT["REDIS_URL"], or start one process only.'
+    )
 
 
 def _found(answer: int) -> Message | None:

@@ -24,9 +24,10 @@ from ..owners import Owner
 from ..protocol import Event, Refusal
 from ..store.answers import ask_to_stop
 from ..store.turns import Turn, Writer
-from .heart import Heart
+from .heart import Heart, alone_no_more
 from .process import enrol, withdraw
 from .run import INTERRUPTED, STOPPED, Run
+from .shutdown import drain_before_shutdown
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +62,28 @@ class Registry:
                 self.events.start()
                 self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
                 self.spawn(self._prepare())
+                drain_before_shutdown(self.drain)
                 self._started = True
 
     @property
     def backend(self) -> Backend:
         """The model that this site asks."""
         return self.backends["default"]
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process takes no new runs, for it is going down."""
+        return self._draining
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the set-up of this process, a sentence each."""
+        found = []
+        if self.heart.others and not self.logs.shared:
+            found.append(alone_no_more(self.heart.others))
+        if not self.logs.reached:
+            found.append(f"{self.logs.address} has not answered yet.")
+        return found
 
     def writer(self) -> Writer:
         """Who makes the next answer. Raises ``Refusal`` when the process is going down."""

@@ -5,12 +5,7 @@ import asyncio
 import pytest
 
 from chat.chunks import Finish, TextDelta
-from chat.logs.memory import MemoryLogs
-
-
-@pytest.fixture(params=[MemoryLogs])
-def logs(request):
-    return request.param()
+from chat.logs.base import LostLogError
 
 
 def delta(number):
@@ -103,3 +98,23 @@ async def test_a_key_is_opened_once_and_found_until_it_is_discarded(logs):
     logs.discard(1)
     logs.discard(1)
     assert logs.get(1) is None
+
+
+async def test_the_readers_of_a_log_that_is_given_up_are_told(logs):
+    log = logs.open(1)
+    log.append(delta(0))
+    log.give_up()
+    got = []
+    with pytest.raises(LostLogError):
+        async for first, batch in log.follow():
+            got += [first, *batch]
+    assert got == [0, delta(0)]
+    assert log.closed
+
+
+async def test_a_whole_log_cannot_be_given_up(logs):
+    log = logs.open(1)
+    log.append(Finish("stop"))
+    log.close()
+    log.give_up()
+    assert await read(log) == [(0, Finish("stop"))]

@@ -1,0 +1,55 @@
+"""What balancers and supervisors ask a process: is it alive and set up rightly, and may it be sent visitors?
+
+A site routes them where it likes: ``path("healthz", health.alive)``, ``path("readyz", health.ready)``.
+"""
+
+from contextlib import suppress
+
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from .database import in_database
+from .runs.registry import registry
+
+NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
+
+
+@never_cache
+@require_safe
+async def alive(request: HttpRequest) -> HttpResponse:
+    """200, or 503 with a line for each thing that is wrong with the set-up."""
+    if not isinstance(request, ASGIRequest):
+        return _answer([NO_ASGI])
+    with suppress(DatabaseError):  # no fault of this process: it will be well when the database is
+        await registry().start()
+    return _answer(registry().problems)
+
+
+@never_cache
+@require_safe
+async def ready(request: HttpRequest) -> HttpResponse:
+    """200, or 503 while the process goes down or has no database."""
+    if not isinstance(request, ASGIRequest):
+        return _answer([NO_ASGI])
+    if registry().draining:
+        return _answer(["This process is going down."])
+    try:
+        await registry().start()
+        await in_database(_ask)
+    except DatabaseError:
+        return _answer(["The database does not answer, or lacks the app's tables."])
+    return _answer([])
+
+
+def _ask() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _answer(problems: list[str]) -> HttpResponse:
+    text = "\n".join(problems or ["ok"])
+    return HttpResponse(f"{text}\n", status=503 if problems else 200, content_type="text/plain; charset=utf-8")

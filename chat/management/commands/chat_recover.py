@@ -1,0 +1,39 @@
+"""``manage.py chat_recover``: end the answers of processes that are gone, as running processes do by themselves."""
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+
+from ...conf import conf
+from ...database import close_pool
+from ...logs.plugged import make_logs
+from ...runs.recovery import recover
+
+
+class Command(BaseCommand):
+    """For a site that is down, or an operator who does not want to wait."""
+
+    help = (
+        'Ends every running answer whose process has given no sign of life for CHAT["PROCESS_TIMEOUT"] seconds, '
+        "with the text that it had. Running processes do this by themselves."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Recover once, and say what was done."""
+        try:
+            ended = asyncio.run(_recover())
+        except DatabaseError as error:
+            raise CommandError(f"The database does not answer, or lacks the app's tables: {error}") from error
+        self.stdout.write(f"{ended} answers of processes silent for {conf.process_timeout:g} s were ended.")
+
+
+async def _recover() -> int:
+    logs = make_logs()
+    await logs.start("chat_recover", lambda answer: None)
+    try:
+        return len(await recover(logs))
+    finally:
+        await logs.finish()
+        await asyncio.to_thread(close_pool)

@@ -1,0 +1,75 @@
+"""What a process tells balancers and supervisors."""
+
+import asyncio
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+from django.utils import timezone
+
+from chat.models import Process
+from chat.runs.registry import registry
+from tests.upstream import eventually
+
+
+async def ask(async_client, path):
+    response = await async_client.get(path)
+    return response.status_code, response.content.decode()
+
+
+async def test_a_process_that_is_well_says_so(script, served, async_client):
+    assert await ask(async_client, "/healthz") == (200, "ok\n")
+    assert await ask(async_client, "/readyz") == (200, "ok\n")
+
+
+async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_healthz(
+    script, served, async_client, caplog
+):
+    await served.start()
+    now = timezone.now()
+    await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)
+    await eventually(lambda: served.heart.others)
+    status, text = await ask(async_client, "/healthz")
+    assert (status, text[:34]) == (503, "1 more processes run on this datab")
+    assert "1 more processes run on this database" in caplog.text
+    assert await ask(async_client, "/readyz") == (200, "ok\n")
+
+
+async def test_a_redis_that_has_never_answered_is_a_wrong_set_up(script, served, async_client, settings, caplog):
+    settings.CHAT = {**settings.CHAT, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    await served.drain()
+    status, text = await ask(async_client, "/healthz")
+    assert (status, text) == (503, "Redis at redis://127.0.0.1:1/0 has not answered yet.\n")
+    await registry().drain()
+
+
+async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_client):
+    await served.start()
+    release = asyncio.Event()
+    waiting = served.spawn(release.wait())
+    draining = asyncio.create_task(served.drain())
+    await asyncio.sleep(0)
+    assert await ask(async_client, "/readyz") == (503, "This process is going down.\n")
+    release.set()
+    await waiting
+    await draining
+
+
+@pytest.mark.parametrize("where", ["chat.health._ask", "chat.runs.registry.enrol"])
+async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
+    script, served, async_client, monkeypatch, where
+):
+    def fail(*args, **more):
+        raise DatabaseError("away")
+
+    with monkeypatch.context() as away:
+        away.setattr(where, fail)
+        assert (await ask(async_client, "/readyz"))[0] == 503
+        assert await ask(async_client, "/healthz") == (200, "ok\n")
+    assert await ask(async_client, "/readyz") == (200, "ok\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_site_that_is_served_by_wsgi_is_told_what_it_lacks(db, client, path):
+    response = await sync_to_async(client.get)(path)
+    assert (response.status_code, b"ASGI" in response.content) == (503, True)
