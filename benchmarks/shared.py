@@ -1,7 +1,7 @@
 """CPU per delta with logs that two processes share through Redis, beside one process with its logs in memory.
 
-``make bench-shared``; ``python -m benchmarks.shared --streams 50 --rate 50 --seconds 6`` for other loads. Every answer is
-asked for on the first process and followed by one reader: on that process with the log in memory, on the second one with
+``make bench-shared``; ``python -m benchmarks.shared --streams 50 --rate 50 --seconds 6`` for other loads. Every answer
+is asked for on one process and followed by one reader: there, with the log in memory, or on a second process, with
 Redis. The budget is twice the CPU, both processes together, that of Redis itself apart.
 """
 

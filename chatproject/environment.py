@@ -118,19 +118,28 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
             "timeout": 20,
             **entry.get("OPTIONS", {}),
         }
+    elif entry["ENGINE"] == "django.db.backends.postgresql":
+        from .postgres import pooled  # needs psycopg, which a site on SQLite does without
+
+        entry = pooled(name, entry)
     return entry
+
+
+def redis_url(name: str) -> str:
+    """Where the processes of a site share what they stream; nothing where there is one process."""
+    url = text(name)
+    if url and (scheme := urlsplit(url).scheme) not in REDIS_SCHEMES:
+        raise ImproperlyConfigured(
+            f'{name} must be a URL such as "redis://localhost:6379/0", got one with the scheme "{scheme}".'
+        )
+    return url
 
 
 def channel_layers(name: str) -> dict[str, Any]:
     """A layer over Redis where there is one. Without it the chat runs in one process and needs no layer."""
-    url = text(name)
+    url = redis_url(name)
     if not url:
         return {}
-    scheme = urlsplit(url).scheme
-    if scheme not in REDIS_SCHEMES:
-        raise ImproperlyConfigured(
-            f'{name} must be a URL such as "redis://localhost:6379/0", got one with the scheme "{scheme}".'
-        )
     return {
         "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [url]}},
     }

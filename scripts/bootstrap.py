@@ -2,7 +2,8 @@
 
     python scripts/bootstrap.py run [port]    what `make run` does: .venv, packages, database, server
     python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
-    python scripts/bootstrap.py setup         .venv with the packages of both, and nothing more
+    python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
+    python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
 
 Standard library only. The syntax of this file is that of Python 3.6, so that an old one can say what it lacks.
 """
@@ -13,10 +14,11 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file meets old interpreters
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     sys.exit(f"Python 3.11 or later is needed, this is {version}: name another, `make run PYTHON=python3.11`.")
 
+import os
 from collections.abc import Callable
 
-from server import free_port, migrate, serve
-from steps import SetUpError
+from server import free_port, migrate, start
+from steps import ROOT, SetUpError
 from testing import run_tests
 from virtualenv import Virtualenv
 
@@ -25,7 +27,7 @@ def run(venv: Virtualenv, arguments: list[str]) -> int:
     port = free_port(arguments[0] if arguments else "8000")
     venv.prepare_site()
     migrate(venv)
-    return serve(venv, port)
+    return start(venv, port)
 
 
 def test(venv: Virtualenv, arguments: list[str]) -> int:
@@ -33,12 +35,23 @@ def test(venv: Virtualenv, arguments: list[str]) -> int:
     return run_tests(venv)
 
 
+def cluster(venv: Virtualenv, arguments: list[str]) -> int:
+    port = free_port(arguments[0] if arguments else "8000")
+    venv.prepare_development()
+    os.execv(venv.python, [str(venv.python), str(ROOT / "scripts" / "cluster.py"), str(port)])
+
+
 def setup(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return 0
 
 
-COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {"run": run, "test": test, "setup": setup}
+COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
+    "run": run,
+    "test": test,
+    "cluster": cluster,
+    "setup": setup,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -5,17 +5,11 @@ import os
 import socket
 import subprocess
 
+from serve import serve
 from steps import ROOT, SetUpError, say
 from virtualenv import Virtualenv
 
 HOST = "127.0.0.1"
-# A frame of the browser is at most 8 MiB; compressing small ones costs more than it gains. A connection that does not
-# close by itself holds a stop back for 5 s.
-SERVER = (
-    *("-m", "uvicorn", "chatproject.asgi:application", "--host", HOST),
-    *("--ws", "websockets-sansio", "--ws-max-size", str(8 * 1024 * 1024), "--ws-per-message-deflate", "false"),
-    *("--timeout-graceful-shutdown", "5"),
-)
 
 
 def free_port(wanted: str) -> int:
@@ -48,11 +42,7 @@ def migrate(venv: Virtualenv) -> None:
         raise SetUpError(reason if refused else f"The database could not be brought up to date: {reason or kind}")
 
 
-def serve(venv: Virtualenv, port: int) -> int:
-    """Become the server, so that Ctrl-C reaches it and its exit code is ours. It says the address once it listens."""
+def start(venv: Virtualenv, port: int) -> int:
+    """Become the server, which says its address once it listens."""
     say("Starting the server; Ctrl-C stops it.")
-    os.chdir(ROOT)
-    command = [str(venv.python), *SERVER, "--port", str(port)]
-    if os.name == "nt":  # where a program cannot be replaced by another
-        return subprocess.run(command).returncode
-    os.execv(command[0], command)
+    return serve(str(venv.python), "--host", HOST, "--port", str(port))

@@ -18,10 +18,7 @@ ROOT = Path(__file__).parent.parent
 WAIT = 30.0
 
 COMMANDS = {
-    "uvicorn": [
-        *("-m", "uvicorn", "chatproject.asgi:application", "--ws", "websockets-sansio", "--ws-max-size", "8388608"),
-        *("--ws-per-message-deflate", "false", "--timeout-graceful-shutdown", "2", "--port"),
-    ],
+    "uvicorn": ["scripts/serve.py", "--timeout-graceful-shutdown", "2", "--port"],
     "daphne": ["-m", "daphne", "chatproject.asgi:application", "--port"],
 }
 

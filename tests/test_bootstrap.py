@@ -4,16 +4,20 @@ A stand-in for uv records what would be installed, so no test needs the network.
 """
 
 import ast
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +45,7 @@ class Project:
         shutil.copytree(ROOT / "scripts", path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("requirements.txt", "requirements-dev.txt"):
             shutil.copy(ROOT / name, path)
-        for name in ("manage.py", "chat", "chatproject", "templates"):
+        for name in ("manage.py", "chat", "chatproject", "deploy", "templates"):
             (path / name).symlink_to(ROOT / name)
         self.tools = path / "tools"
         self.tools.mkdir()
@@ -188,7 +192,7 @@ def test_a_port_must_be_one(project, wrong):
 
 
 def test_an_unknown_command_is_told_the_known_ones(project):
-    assert project.say("fly") == (1, "Say what to do: python scripts/bootstrap.py run|test|setup.\n")
+    assert project.say("fly") == (1, "Say what to do: python scripts/bootstrap.py run|test|cluster|setup.\n")
 
 
 def test_what_the_settings_refuse_is_one_sentence(project, port):
@@ -198,8 +202,10 @@ def test_what_the_settings_refuse_is_one_sentence(project, port):
     assert "Traceback" not in output
 
 
-def test_the_site_is_served_until_ctrl_c_ends_it_cleanly(project, port):
-    process = project.start("run", str(port))
+@contextlib.contextmanager
+def serving(project, command, port):
+    """What was printed up to the address, while the command runs, and then all the rest; ended by Ctrl-C."""
+    process = project.start(command, str(port))
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
     lines = []
@@ -207,10 +213,30 @@ def test_the_site_is_served_until_ctrl_c_ends_it_cleanly(project, port):
         lines.append(line)
         if f"http://127.0.0.1:{port}" in line:
             break
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as response:
-        assert response.status == 200
+    yield lines
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate()
     watchdog.cancel()
+    lines.append(rest)
     assert process.returncode == 0
-    assert "Traceback" not in "".join(lines) + rest
+    assert "Traceback" not in "".join(lines)
+
+
+def status(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as response:
+        return response.status
+
+
+def test_the_site_is_served_until_ctrl_c_ends_it_cleanly(project, port):
+    with serving(project, "run", port):
+        assert status(port) == 200
+
+
+def test_a_cluster_is_served_until_ctrl_c_ends_every_process_of_it(project, port):
+    with serving(project, "cluster", port) as lines:
+        webs = [int(number) for number in re.findall(r"web\d is process (\d+)", "".join(lines))]
+        assert len(webs) == 2
+        assert status(port) == 200
+    assert [number for number in webs if psutil.pid_exists(number)] == []
+    with pytest.raises(urllib.error.URLError):
+        status(port)

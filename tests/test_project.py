@@ -9,6 +9,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.conf import DEFAULTS
 from chatproject import environment
 from chatproject.static_files import with_static_files
 
@@ -106,10 +107,34 @@ def test_another_database_is_named_by_its_url(site):
     assert "init_command" not in database.get("OPTIONS", {})
 
 
-def test_redis_carries_the_channel_layer(site):
-    layer = site(REDIS_URL="redis://localhost:6379/0")["CHANNEL_LAYERS"]["default"]
+def test_postgresql_gets_a_pool_and_no_wait_without_an_end(site):
+    database = site(DATABASE_URL="postgres://me:secret@db.example/chat")["DATABASES"]["default"]
+    pool = database["OPTIONS"]["pool"]
+    assert pool["max_size"] > DEFAULTS["DATABASE_THREADS"], "requests want connections too"
+    assert pool["timeout"] <= 5 and database["OPTIONS"]["connect_timeout"] <= 5
+    assert database["CONN_HEALTH_CHECKS"] is True and database["CONN_MAX_AGE"] == 0
+
+
+def test_the_options_of_a_database_url_go_before_those_of_the_site(site):
+    url = "postgres://me@db/chat?connect_timeout=9&sslmode=require&pool_max_size=30&pool_timeout=2"
+    options = site(DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
+    assert (options["connect_timeout"], options["sslmode"]) == (9, "require")
+    assert (options["pool"]["max_size"], options["pool"]["min_size"], options["pool"]["timeout"]) == (30, 2, 2)
+    assert not [name for name in options if name.startswith("pool_")]
+
+
+@pytest.mark.parametrize(("value", "kept"), [("false", False), ("true", True)])
+def test_the_pool_can_be_left_to_another_program(site, value, kept):
+    database = site(DATABASE_URL=f"postgres://me@db/chat?pool={value}")["DATABASES"]["default"]
+    assert bool(database["OPTIONS"]["pool"]) is kept
+
+
+def test_redis_carries_the_channel_layer_and_the_logs(site):
+    settings = site(REDIS_URL="redis://localhost:6379/0")
+    layer = settings["CHANNEL_LAYERS"]["default"]
     assert layer["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
     assert layer["CONFIG"] == {"hosts": ["redis://localhost:6379/0"]}
+    assert settings["CHAT"]["REDIS_URL"] == "redis://localhost:6379/0"
 
 
 def test_a_key_alone_means_openai(site):
@@ -144,6 +169,8 @@ def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path
             'DATABASE_URL must be a URL .* with the scheme "nosql"',
         ),
         ({"DATABASE_URL": "me:secret"}, "DATABASE_URL must be a URL"),
+        ({"DATABASE_URL": "postgres://me:secret@db/chat?pool_max_size=1"}, "pool_max_size from .* got 1 with"),
+        ({"DATABASE_URL": "postgres://me:secret@db/chat?pool_sise=9"}, "has the option pool_sise; known are pool_min"),
         ({"REDIS_URL": "http://:secret@localhost"}, 'REDIS_URL must be a URL such as .* with the scheme "http"'),
         ({"OPENAI_MODEL": "llama"}, "neither OPENAI_API_KEY nor OPENAI_BASE_URL"),
         ({"OPENAI_BASE_URL": "http://me:secret@localhost/v1"}, "OPENAI_MODEL must name a model"),

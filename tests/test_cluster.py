@@ -1,0 +1,203 @@
+"""``make cluster``, and what its visitors notice when one of its processes is killed: a pause."""
+
+import asyncio
+import contextlib
+import json
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import cluster as clusters
+import psycopg
+import pytest
+import services
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from chat.conf import DEFAULTS
+from tests.upstream import running_upstream
+
+WAIT = 20.0
+OWNER = """
+    SELECT process.pid, message.status, message.text
+    FROM llm_chat_message message
+    JOIN llm_chat_conversation conversation ON conversation.id = message.conversation_id
+    LEFT JOIN llm_chat_process process ON process.id = message.process_id
+    WHERE message.role = 'assistant' AND conversation.uid = %s
+"""
+SHARED_LOGS = pytest.mark.skipif("REDIS_URL" not in DEFAULTS, reason="logs are not shared through Redis yet")
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    with running_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def cluster(upstream):
+    if not services.found_program("nginx"):
+        pytest.skip("nginx is not installed here: `make cluster` installs it, or says how")
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "tests.cluster_settings",
+        "OPENAI_BASE_URL": upstream.url,
+        "OPENAI_MODEL": "gated",
+    }
+    # Not in pytest's folder, which nobody but us may enter: PostgreSQL and nginx do not run as root.
+    with (
+        tempfile.TemporaryDirectory(prefix="chat-cluster-") as folder,
+        clusters.running(Path(folder), services.free_port(), environment=environment) as cluster,
+    ):
+        yield cluster
+
+
+class Visitor:
+    """Somebody who comes through the balancer, with one conversation of their own; ``socket`` is the latest tab's."""
+
+    def __init__(self, cluster, conversation, tabs):
+        self.cluster = cluster
+        self.conversation = conversation
+        self._tabs = tabs
+        with urllib.request.urlopen(f"{cluster.url}/chat/") as response:
+            self._cookie = str(response.headers["Set-Cookie"]).split(";")[0]
+        self.connect()
+
+    def connect(self):
+        address, headers = f"{self.cluster.url.replace('http', 'ws')}/ws/chat/", {"Cookie": self._cookie}
+        self.socket = self._tabs.enter_context(
+            connect(address, origin=self.cluster.url, additional_headers=headers, proxy=None)
+        )
+        self.text, self.end = "", None
+
+    def ask(self, text):
+        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": text}]}
+        self._send(type="send", trigger="submit-message", messages=[message])
+
+    def resume(self):
+        self._send(type="resume")
+
+    def read_until(self, text):
+        while self.text != text:
+            self._read()
+            assert text.startswith(self.text), self.text
+
+    def read_to_the_end(self):
+        while self.end is None:
+            self._read()
+        return self.text
+
+    def answer(self):
+        """The process that makes the answer, how it stands and its text, as the database has it."""
+        with psycopg.connect(self.cluster.postgres.dsn) as database:
+            return database.execute(OWNER, [self.conversation]).fetchone()
+
+    def process(self):
+        """The one of the site's processes that makes this visitor's answer."""
+        pid = self.answer()[0]
+        return next(web for web in self.cluster.webs if web.process.pid == pid)
+
+    def _send(self, **frame):
+        self.socket.send(json.dumps({"requestId": "r", "id": self.conversation, "headers": {}, "body": {}, **frame}))
+
+    def _read(self):
+        frame = json.loads(self.socket.recv(WAIT))
+        if frame["requestId"] != "r":
+            return
+        if frame["type"] in ("end", "error", "no-active"):
+            self.end = frame
+        elif frame["type"] == "chunk" and frame["chunk"]["type"] == "text-delta":
+            self.text += frame["chunk"]["delta"]
+
+
+@pytest.fixture
+def visit(cluster):
+    with contextlib.ExitStack() as tabs:
+        yield lambda conversation: Visitor(cluster, conversation, tabs)
+
+
+def next_call(upstream):
+    return asyncio.run(upstream.next_call())
+
+
+def eventually(condition):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        time.sleep(0.02)
+
+
+def test_no_page_is_missing_while_a_process_is_killed(cluster):
+    answers, stop = [], threading.Event()
+
+    def load():
+        while not stop.is_set():
+            with urllib.request.urlopen(f"{cluster.url}/accounts/login/", timeout=WAIT) as response:
+                answers.append(response.status)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(answers) > 40)
+    cluster.webs[0].process.kill()
+    killed_at = len(answers)
+    eventually(lambda: len(answers) > killed_at + 200)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {200}
+
+
+@SHARED_LOGS
+def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstream):
+    ann, ben = visit("ann"), visit("ben")
+    ann.ask("Why?")
+    first = next_call(upstream)
+    ben.ask("How?")
+    second = next_call(upstream)
+    first.say("Ann's beginning.")
+    ann.read_until("Ann's beginning.")
+    second.say("Ben's beginning.")
+    ben.read_until("Ben's beginning.")
+    eventually(lambda: ann.answer()[2] == "Ann's beginning.")  # a kill takes along what is younger than a tick
+    assert ann.process() is not ben.process()
+
+    ann.process().process.kill()
+    second.say(" Ben's rest.")
+    second.finish()
+    assert ben.read_to_the_end() == "Ben's beginning. Ben's rest."
+    assert ben.end["type"] == "end"
+    assert ben.answer()[1:] == ("complete", "Ben's beginning. Ben's rest.")
+
+    with pytest.raises(ConnectionClosed):
+        ann.read_to_the_end()
+    ann.connect()
+    ann.resume()
+    assert ann.read_to_the_end() == "Ann's beginning."
+    eventually(lambda: ann.answer()[1] == "interrupted")
+    assert ann.answer()[2] == "Ann's beginning."
+
+
+@SHARED_LOGS
+def test_a_reader_whose_process_is_killed_follows_an_answer_that_another_process_makes(cluster, visit, upstream):
+    ann = visit("ann")
+    ann.ask("Why?")
+    call = next_call(upstream)
+    call.say("One")
+    ann.read_until("One")
+    maker = ann.process()
+    other = next(web for web in cluster.webs if web is not maker)
+    ann.connect()  # a second tab, which the balancer gives to the process with fewer connections
+    ann.resume()
+    ann.read_until("One")
+
+    other.process.kill()
+    with pytest.raises(ConnectionClosed):
+        ann.read_to_the_end()
+    ann.connect()
+    ann.resume()
+    call.say(", two")
+    ann.read_until("One, two")
+    call.finish()
+    assert ann.read_to_the_end() == "One, two"
