@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from django.db import DatabaseError
 from playwright.sync_api import expect
+
+from chat.store.answers import finish
 
 
 def test_an_answer_grows_on_the_page_and_is_there_after_a_reload(chat, script):
@@ -181,3 +184,109 @@ def test_a_failure_is_a_sentence_with_a_retry_and_the_question_is_kept(script, s
     chat.reload()
     expect(chat.questions).to_have_text(re.compile("Tell me"))
     expect(chat.answer).to_have_attribute("data-status", "failed")
+
+
+END = {
+    "complete": (lambda reply: reply.finish(), None, []),
+    "cut": (
+        lambda reply: reply.finish("length"),
+        "The answer reached its limit and was cut off.",
+        ["Continue", "Try again"],
+    ),
+    "failed": (lambda reply: reply.fail("upstream"), "The model is not available.", ["Continue", "Try again"]),
+    "interrupted": (lambda reply: reply.break_off(), "The answer was interrupted.", ["Continue", "Try again"]),
+}
+
+
+@pytest.mark.parametrize("status", END)
+@pytest.mark.parametrize("text", ["Half", ""])
+def test_an_answer_says_how_it_ended_and_what_one_can_do(script, site, visit, status, text):
+    end, sentence, actions = END[status]
+    if not text:
+        actions = [action for action in actions if action != "Continue"]
+        sentence = sentence or "The answer is empty."
+    chat = visit(site.url).open()
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    if text:
+        reply.say(text)
+    end(reply)
+    expect(chat.answer).to_have_attribute("data-status", status)
+    footer = chat.answer.locator("[data-footer]").inner_html()
+    for _ in range(2):
+        chat.expect_answer(text, status)
+        if sentence:
+            expect(chat.answer.locator("[data-footer]")).to_contain_text(sentence)
+        expect(chat.answer.get_by_role("button")).to_have_text(actions)
+        chat.reload()
+    assert chat.answer.locator("[data-footer]").inner_html().split() == footer.split()
+
+
+def test_a_stopped_answer_says_so_and_can_be_gone_on_with(chat, script):
+    chat.ask("Tell me")
+    script.next_reply().say("Half")
+    expect(chat.answer).to_contain_text("Half")
+    chat.stop.click()
+    chat.expect_answer("Half", status="stopped")
+    expect(chat.answer).to_contain_text("Stopped.")
+    expect(chat.answer.get_by_role("button")).to_have_text(["Continue", "Try again"])
+
+
+def test_an_answer_that_could_not_be_saved_says_so_and_cannot_be_gone_on_with(
+    script, site, visit, settings, monkeypatch
+):
+    def fail(*args):
+        raise DatabaseError("away")
+
+    chat = visit(site.url).open()
+    monkeypatch.setattr("chat.runs.run.finish", fail)
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Whole")
+    reply.finish()
+    chat.expect_answer("Whole", status="failed")
+    expect(chat.answer).to_contain_text("The answer could not be saved.")
+    expect(chat.answer.get_by_role("button")).to_have_text(["Try again"])
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "told"),
+    [("saving", "Saving…", "Saving the answer…"), ("reconnecting", "Reconnecting…", "Reconnecting…")],
+)
+def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, told):
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    expect(chat.answer).to_contain_text("Here")
+    note, voice = chat.answer.locator(".chat-waiting"), chat.page.locator("llm-chat-announcer [role=status]")
+    chat.receive({"type": "data-status", "data": {"status": status}})
+    expect(note.get_by_text(shown)).to_be_visible()
+    expect(voice).to_have_text(told)
+    chat.receive({"type": "data-status", "data": {"status": "waiting"}})
+    expect(note).to_be_hidden()
+    expect(voice).to_have_text("")
+    chat.receive({"type": "data-status", "data": {"status": status}})
+    reply.finish()
+    chat.expect_answer("Here")
+    expect(note).to_be_hidden()
+    expect(voice).to_have_text("The answer is complete.")
+
+
+def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, monkeypatch):
+    away = [True]
+
+    def fail_while_away(*args):
+        if away:
+            raise DatabaseError("away")
+        return finish(*args)
+
+    chat = visit(site.url).open()
+    monkeypatch.setattr("chat.runs.run.finish", fail_while_away)
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Whole")
+    reply.finish()
+    expect(chat.answer.locator(".chat-waiting").get_by_text("Saving…")).to_be_visible()
+    away.clear()
+    chat.expect_answer("Whole")
+    expect(chat.answer.locator(".chat-waiting")).to_be_hidden()

@@ -71,10 +71,12 @@ class ChatTranscript extends HTMLElement {
     const article = fragment(html).firstElementChild;
     if (!article) return;
     const old = this.#article(id);
-    if (old) old.replaceWith(article);
-    else this.append(article);
+    const before = after ? this.#article(after) : null;
     if (after === null) this.prepend(article);
-    else if (after !== undefined) this.#article(after)?.after(article);
+    else if (before) before.after(article);
+    else if (old) old.before(article);
+    else this.append(article);
+    old?.remove();
     if (after !== undefined) this.#endBranch(article);
   }
 
