@@ -1,11 +1,14 @@
 """The page in Chromium, with a model that the test plays."""
 
+import gzip
 import re
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
+import chat as app
 from chat.store.answers import finish
 
 
@@ -131,6 +134,12 @@ def test_what_an_answer_says_never_runs_and_never_loads(chat, script, site):
     expect(chat.answer).to_contain_text("<script>alert(1)</script>")
     assert chat.answer.locator("img, script, a[href^=javascript]").count() == 0
     assert [url for url in requests if not url.startswith((site.url, site.url.replace("http", "ws")))] == []
+
+
+def test_scripts_and_styles_are_small():
+    files = [path for path in (Path(app.__file__).parent / "static").rglob("*") if path.suffix in (".js", ".css")]
+    assert len(files) > 10
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 30_000
 
 
 def test_every_response_carries_the_security_policy(chat):

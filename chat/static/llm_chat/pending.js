@@ -54,8 +54,10 @@ class ChatPending extends HTMLElement {
     if (!button || !article) return;
     const { message, role } = article.dataset;
     const text = article.querySelector("[data-blocks]")?.textContent;
-    if (button.matches("[data-action=discard]")) article.remove();
     this.#emit(`chat:${button.getAttribute("data-action")}`, { message, role, text });
+    if (button.matches("[data-action=retry]")) return;
+    article.remove();
+    this.closest("[role=log]")?.focus({ preventScroll: true }); // the button that had the focus is gone
   }
 
   // Internals
