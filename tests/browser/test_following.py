@@ -304,12 +304,8 @@ def test_after_a_restart_of_the_server_the_visitors_come_back_spread_out(script,
     assert chat.page.evaluate("window.waits[0]") == 2
 
 
-def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, visit, monkeypatch):
-    chat = visit(site.url).open()
-    chat.ask("Tell me")
-    reply = script.next_reply()
-    reply.say("Here")
-    expect(chat.answer).to_contain_text("Here")
+@pytest.mark.parametrize("request_", ["send", "resume"])
+def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, visit, monkeypatch, request_):
     lost = []
 
     def lose_once(*args):
@@ -319,11 +315,20 @@ def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, vi
         return html_view(*args)
 
     monkeypatch.setitem(ERRORS, "lost", "The server lost the answer's log. Load the conversation again.")
-    monkeypatch.setattr("chat.replies.html_view", lose_once)
-    chat.reload()
+    chat = visit(site.url).open()
+    if request_ == "send":
+        monkeypatch.setattr("chat.replies.html_view", lose_once)
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    expect(chat.answer).to_contain_text("Here")
+    if request_ == "resume":
+        monkeypatch.setattr("chat.replies.html_view", lose_once)
+        chat.reload()
     reply.say(" it is")
     reply.finish()
     chat.expect_answer("Here it is")
+    chat.idle()
     assert lost
     expect(chat.page.get_by_text("The server lost")).to_have_count(0)
 
