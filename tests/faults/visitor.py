@@ -16,6 +16,7 @@ import contextlib
 import itertools
 import json
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -62,6 +63,8 @@ class Answer:
         self.sequence = -1
         self.ending: dict[str, Any] | None = None
         self.frames: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        """When each frame came."""
         self.over = False
         """Whether the request that follows it has come to its last frame."""
         self.code: str | None = None
@@ -79,6 +82,7 @@ class Answer:
     def take(self, frame: dict[str, Any]) -> None:
         """One frame of the request that follows the answer."""
         self.frames.append(frame)
+        self.times.append(time.monotonic())
         kind = frame["type"]
         self.code = frame.get("code", self.code)
         if kind == "chunk":
