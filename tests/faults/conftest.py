@@ -1,5 +1,6 @@
 """The services and the sites, each started when the first test needs it, and ended with the run."""
 
+import asyncio
 from contextlib import ExitStack
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from tests.faults import pace
 from tests.faults.databases import Postgres, Sqlite, postgres_template, sqlite_template
 from tests.faults.services import postgres_server, redis_server
 from tests.faults.site import site_of
-from tests.faults.visitor import Visitor
+from tests.faults.visitor import Visitor, asking
 from tests.upstream import running_upstream
 
 TOPOLOGIES = {"memory": 1, "redis-postgres": 2, "redis-sqlite": 2}
@@ -87,6 +88,15 @@ def sites(services, tmp_path_factory):
         yield site
 
 
+async def warm(site):
+    """Let every process answer once in each view, so that what it makes on first use is there."""
+    for process in site.processes:
+        async with Visitor.of(process) as visitor:
+            for view in ("text", "html"):
+                tab = await visitor.open(process.port, view)
+                await (await tab.ask(asking("ok"))).ended()
+
+
 @pytest.fixture(scope="session", params=TOPOLOGIES)
 def running_site(request, sites):
     """The site of a topology, for all tests of the run."""
@@ -96,6 +106,7 @@ def running_site(request, sites):
     site = sites(topology)
     for _ in range(TOPOLOGIES[topology]):
         site.add()
+    asyncio.run(warm(site))
     return site
 
 
@@ -111,6 +122,7 @@ def one_process(sites):
     """A site of one process, which the tests of the model's side share."""
     site = sites()
     site.add()
+    asyncio.run(warm(site))
     return site
 
 

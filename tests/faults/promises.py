@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from tests.processes import SiteProcess
 from tests.upstream import Upstream
 
 MEGABYTE = 1 << 20
-POOLS = 18
-"""The threads of a process that has had enough to do: 8 for the database, 6 of Python's own pool, and the servers'."""
+POOLS = 1 + 4 + 1 + 8 + min(32, (os.cpu_count() or 1) + 4)
+"""The threads of a process that has had enough to do: its first, those of uvloop, asgiref, the database and asyncio."""
 ENDED = {"complete", "cut", "stopped", "failed", "interrupted"}
 
 
