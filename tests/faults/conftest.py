@@ -9,6 +9,7 @@ import pytest
 from chat.conf import DEFAULTS
 from tests.faults import pace
 from tests.faults.databases import Postgres, Sqlite, postgres_template, sqlite_template
+from tests.faults.network import Network
 from tests.faults.services import postgres_server, redis_server
 from tests.faults.site import site_of
 from tests.faults.visitor import Visitor, asking
@@ -130,3 +131,10 @@ def one_process(sites):
 async def visitor(site):
     async with Visitor.of(site[0]) as visitor:
         yield visitor
+
+
+@pytest.fixture
+async def network(site):
+    """A network before the site's first process."""
+    async with Network(site[0].port) as network:
+        yield network
