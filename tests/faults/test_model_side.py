@@ -122,6 +122,7 @@ async def test_f38_an_endpoint_that_falls_silent_meets_the_deadline_and_its_text
 async def test_f39_an_answer_without_its_finish_reason_is_never_complete(one_process, tab):
     answers = await answered(tab, "unfinished", "error-event", "empty", "break-off:2")
     assert statuses(one_process, answers) == ["interrupted", "failed", "interrupted", "failed"]
+    assert [answer.code for answer in answers] == ["interrupted", "upstream", "interrupted", "upstream"]
     assert [answer.text for answer in answers] == [ANSWER, TEXTS[0], "", "".join(TEXTS[:2])]
     for answer in answers:
         assert_asked(one_process.upstream, answer)

@@ -81,6 +81,7 @@ async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_there_an
             assert await nothing.ended() == "None"  # so the message has been taken, too
             site[0].kill()
         await tab.drop()
+        assert answer.uid is None
         assert not site.stored(answer.chat)
         assert_asked(site.upstream, answer, times=0)
         await asyncio.to_thread(site[0].start)
