@@ -48,11 +48,12 @@ class Site:
 
     def add(self, server: str = "uvicorn", model_url: str = "", **chat: Any) -> SiteProcess:
         """Start one more process; ``chat`` are entries of its ``CHAT`` setting."""
+        redis = self.redis.url if self.redis else ""
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
-            "SITE_CHAT": json.dumps({**pace.chat(), **chat}),
+            "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, **chat}),
             "DATABASE_URL": self.database.url,
-            "REDIS_URL": self.redis.url if self.redis else "",
+            "REDIS_URL": redis,
             "OPENAI_BASE_URL": model_url or self.upstream.url,
             "OPENAI_API_KEY": KEY,
             "OPENAI_MODEL": AS_ASKED,
