@@ -138,3 +138,13 @@ async def network(site):
     """A network before the site's first process."""
     async with Network(site[0].port) as network:
         yield network
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show with a failure what the processes of its site had to say."""
+    report = yield
+    for site in {item.funcargs.get(name) for name in ("site", "one_process")} - {None} if report.failed else ():
+        lines = [line for line in site.log.splitlines() if not line.startswith("INFO: ")]
+        report.sections.append(("What the site's processes said", "\n".join([*lines[:40], "...", *lines[-60:]])))
+    return report
