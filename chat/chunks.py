@@ -17,6 +17,7 @@ ERRORS: dict[str, str] = {
     "unsupported": "Only text messages can be sent here.",
     "conflict": "This message was already sent with another text.",
     "not_found": "There is no such message in this conversation.",
+    "gone": "This conversation is no longer there.",
     "too_many": "Too many requests are open on this connection.",
     "draining": "The server is restarting. Please try again in a moment.",
     "storage": "The message could not be stored. Please try again.",

@@ -11,7 +11,7 @@ from .logs.base import Log
 from .models import Message
 from .owners import Owner
 from .presentation import message_chunk, message_end_chunk, message_view
-from .protocol import After
+from .protocol import After, Refusal
 from .store.lookups import branch_of
 from .store.replay import ending_of, replay
 
@@ -54,8 +54,13 @@ class Missed:
 
 
 def missed(owner: Owner, uid: str, shown: After | None) -> Missed | None:
-    """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step."""
+    """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step.
+
+    Raises ``Refusal`` where the page shows a conversation that is no longer there.
+    """
     messages = branch_of(owner, uid)
+    if not messages and shown is not None and shown.message is not None:
+        raise Refusal("gone")
     before = [None, *(message.uid for message in messages)]
     first = _first_missed(messages, shown)
     running = messages[-1] if messages and messages[-1].status == Message.Status.RUNNING else None

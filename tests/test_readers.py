@@ -5,7 +5,7 @@ import random
 import pytest
 from django.template.loader import render_to_string
 
-from chat.models import Message
+from chat.models import Conversation, Message
 from chat.presentation import message_view
 from chat.rendering import render
 from tests.pages import ChatPage
@@ -247,3 +247,19 @@ async def test_the_loading_of_the_model_is_told_at_once_also_to_who_joins(script
     assert (await first.chunk(request, "data-status"))["data"] == {"status": "loading"}
     joined = await second.resume(body=HTML)
     assert (await second.chunk(joined, "data-status"))["data"] == {"status": "loading"}
+
+
+async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(script, connect):
+    asking = await connect()
+    request = await asking.ask("Why?", body=HTML)
+    reply = await script.anext_reply()
+    reply.say("Because")
+    answer = (await asking.chunk(request, "start"))["messageId"]
+    await Message.objects.aget(uid=answer)
+    await (await Conversation.objects.aget(uid="c1")).adelete()
+    assert await asking.error(request) == "lost"
+    assert reply.closed.is_set()
+    shown = {"after": {"message": answer, "status": "running"}}
+    assert await asking.error(await asking.resume(body={**HTML, **shown})) == "gone"
+    assert not await Message.objects.aexists()
+    assert not await Conversation.objects.aexists()

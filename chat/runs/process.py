@@ -15,6 +15,10 @@ from ..models import Message, Process
 from ..store.answers import Written, interrupt
 
 
+BURIAL = 20
+"""The row of a dead process is removed after so many times ``CHAT["PROCESS_TIMEOUT"]``."""
+
+
 class Beat(NamedTuple):
     """What a heartbeat found of the process that wrote it."""
 
@@ -63,8 +67,11 @@ def abandoned() -> list[int]:
 
 
 def bury() -> None:
-    """Remove the rows of dead processes that no running answer names."""
-    dead = Process.objects.filter(heartbeat_at__lt=_deadline())
+    """Remove the rows of dead processes that no running answer names.
+
+    They stay for a while: a process that only slept begins answers before its first heartbeat, and they name its row.
+    """
+    dead = Process.objects.filter(heartbeat_at__lt=_deadline(BURIAL))
     dead.exclude(pk__in=_running().exclude(process=None).values("process")).delete()
 
 
@@ -77,9 +84,9 @@ def _running() -> QuerySet[Message]:
     return Message.objects.filter(status=Message.Status.RUNNING)
 
 
-def _deadline() -> Now:
-    """A process whose heartbeat is older is dead."""
-    return Now() - timedelta(seconds=conf.process_timeout)  # type: ignore[return-value]
+def _deadline(times: int = 1) -> Now:
+    """A process whose heartbeat is older is dead; or has been for so many times as long."""
+    return Now() - timedelta(seconds=times * conf.process_timeout)  # type: ignore[return-value]
 
 
 def _write_row(process: str) -> None:
