@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "SAVE_TIMEOUT": 30.0,
     "LOG_RETENTION": 60.0,
     "DATABASE_THREADS": 8,
+    "DATABASE_WAIT": 10.0,
     "REDIS_URL": "",
     "REDIS_PREFIX": "llm_chat",
     "REDIS_TIMEOUT": 2.0,
@@ -186,6 +187,11 @@ class Conf:
     def database_threads(self) -> int:
         """Threads, and so database connections, that serve the coroutines of one process."""
         return int(self._get("DATABASE_THREADS"))
+
+    @property
+    def database_wait(self) -> float:
+        """Longest wait for one of those threads: what comes to its turn later is refused instead of done."""
+        return float(self._get("DATABASE_WAIT"))
 
     @property
     def redis_url(self) -> str:

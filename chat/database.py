@@ -5,11 +5,13 @@ of 0.1 s took 4.2 s. ``in_database`` runs each step on a bounded pool of the app
 connections that broke.
 """
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 
 from .conf import conf
 
@@ -22,13 +24,22 @@ _pool: ThreadPoolExecutor | None = None
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a database step on one of ``CHAT["DATABASE_THREADS"]`` threads.
 
-    A caller that is cancelled leaves the step running to its end: a transaction is whole or not there.
+    A caller that is cancelled leaves the step running to its end: a transaction is whole or not there. Raises
+    ``django.db.OperationalError`` where no thread was free for ``CHAT["DATABASE_WAIT"]``: in an outage of the database,
+    when each step waits for its own deadline, no queue grows behind them.
     """
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(conf.database_threads, thread_name_prefix="chat-database")
-    step = database_sync_to_async(function, thread_sensitive=False, executor=_pool)
-    return cast(T, await step(*args, **kwargs))
+    latest = time.monotonic() + conf.database_wait
+
+    def in_time() -> T:
+        if time.monotonic() > latest:
+            raise OperationalError(f"No thread was free for {function.__name__} in {conf.database_wait:g} s.")
+        return function(*args, **kwargs)
+
+    step = database_sync_to_async(in_time, thread_sensitive=False, executor=_pool)
+    return cast(T, await step())
 
 
 def close_pool() -> None:

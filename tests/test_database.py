@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from chat.database import close_pool, in_database
 
@@ -74,3 +74,16 @@ async def test_a_caller_that_is_cancelled_leaves_its_step_whole():
     release.set()
     assert await asyncio.to_thread(done.wait, 5)
     await asyncio.wait([caller])
+
+
+async def test_a_step_that_no_thread_was_free_for_in_time_is_refused_and_not_done(settings):
+    settings.CHAT = {"DATABASE_THREADS": 3, "DATABASE_WAIT": 0.05}
+    release, done = threading.Event(), []
+    busy = [asyncio.ensure_future(in_database(release.wait, 5)) for _ in range(3)]
+    late = asyncio.ensure_future(in_database(done.append, 1))
+    await asyncio.sleep(0.1)  # longer than a step may wait
+    release.set()
+    with pytest.raises(OperationalError, match="No thread was free for append"):
+        await late
+    assert await asyncio.gather(*busy) == [True] * 3
+    assert done == []

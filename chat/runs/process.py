@@ -14,7 +14,6 @@ from ..conf import conf
 from ..models import Message, Process
 from ..store.answers import Written, interrupt
 
-
 BURIAL = 20
 """The row of a dead process is removed after so many times ``CHAT["PROCESS_TIMEOUT"]``."""
 

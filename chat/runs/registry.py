@@ -41,7 +41,7 @@ class Registry:
         self.events = Events(self.process)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._draining = False
         self._runs: dict[int, Run] = {}
@@ -52,18 +52,26 @@ class Registry:
         self._ticking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Write the process's row and end what an earlier process left; done once, and again after a failure."""
-        async with self._starting:
-            if not self._started and not self._draining:
-                ended = await in_database(enrol, self.process, alone=not self.logs.shared)
-                if ended:
-                    logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
-                await self.logs.start(self.process, self._stop)
-                self.events.start()
-                self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
-                self.spawn(self._prepare())
-                drain_before_shutdown(self.drain)
-                self._started = True
+        """Write the process's row and end what an earlier process left; done once, and again after a failure.
+
+        Who comes while that is under way waits for the same try. Raises ``django.db.Error``.
+        """
+        if self._started or self._draining:
+            return
+        if self._starting is None or self._starting.done():
+            self._starting = self._loop.create_task(self._start(), context=contextvars.Context())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        ended = await in_database(enrol, self.process, alone=not self.logs.shared)
+        if ended:
+            logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
+        await self.logs.start(self.process, self._stop)
+        self.events.start()
+        self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
+        self.spawn(self._prepare())
+        drain_before_shutdown(self.drain)
+        self._started = True
 
     @property
     def backend(self) -> Backend:
@@ -157,8 +165,9 @@ class Registry:
             logger.error("A task was given up: %r", task)
             task.cancel()
         await self._wait_for_tasks()  # for the run that can now write how it ended
-        async with self._starting:  # a start that is under way comes to its end first
-            await self._stop_heart()
+        if self._starting is not None:  # a start that is under way comes to its end first
+            await asyncio.wait([self._starting])
+        await self._stop_heart()
         await self.logs.finish()
         await self.events.finish()
         await self.backends.close()
