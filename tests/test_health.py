@@ -22,9 +22,7 @@ async def test_a_process_that_is_well_says_so(script, served, async_client):
     assert await ask(async_client, "/readyz") == (200, "ok\n")
 
 
-async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_healthz(
-    script, served, async_client, caplog
-):
+async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_healthz(script, served, async_client, caplog):
     await served.start()
     now = timezone.now()
     await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)
