@@ -5,6 +5,7 @@
 #   make test           all tests
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
+#   make bench-shared   the same with logs that two processes share
 #   make clean          remove all that was made; the database and the key stay
 
 PORT ?= 8000
@@ -14,7 +15,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test setup lint types bench-quick clean
+.PHONY: run cluster test setup lint types bench-quick bench-shared clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -34,6 +35,9 @@ lint: setup
 
 types: setup
 	@.venv/bin/mypy chat chatproject
+
+bench-shared: setup
+	@.venv/bin/python -m benchmarks.shared
 
 bench-quick: setup
 	@.venv/bin/python -m benchmarks.quick

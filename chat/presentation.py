@@ -38,6 +38,13 @@ class MessageView:
     error: str = ""
     created: datetime | None = None
     parts: Sequence[PartView] = field(default_factory=list)
+    attempt: str | None = None
+    saved: bool = True
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a text, and the server has it, that another answer could begin with."""
+        return self.saved and any(part.kind == "text" and part.blocks for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         error=ERRORS.get(message.error, ""),
         created=message.created_at,
         parts=_stored_parts(message) if parts is None else parts,
+        attempt=message.attempt,
     )
 
 
@@ -112,8 +120,8 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
 
 def message_end_chunk(view: MessageView, ending: Ending) -> MessageEnd:
     """What stands under a message that has ended: how, and what one can do about it."""
-    error = ERRORS[ending.code] if isinstance(ending, Error) else ""
-    ended = replace(view, status=status_of(ending), error=error)
+    code = ending.code if isinstance(ending, Error) else ""
+    ended = replace(view, status=status_of(ending), error=ERRORS.get(code, ""), saved=code != "not_saved")
     return MessageEnd({"message": view.id, "status": ended.status, "html": _render("footer", message=ended)})
 
 

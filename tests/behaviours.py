@@ -54,6 +54,7 @@ class Call:
         )
         self._writer = writer
         self._loop = asyncio.get_running_loop()
+        self.at = self._loop.time()
         self._steps: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def say(self, text: str) -> None:

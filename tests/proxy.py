@@ -10,7 +10,7 @@ class Proxy:
     """Forwards a port of its own to another.
 
     ``cut`` resets what is open, ``down`` also refuses what comes. ``hold`` keeps back what a side says, ``"client"`` or
-    ``"server"``; what is held when the connection is cut is lost.
+    ``"server"``; what is held when the connection is cut is lost. ``cut_after`` cuts by itself.
     """
 
     def __init__(self, port: int) -> None:
@@ -19,6 +19,8 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._down = False
+        self._left: int | None = None
+        self.cuts = 0
         self._flowing = {"client": threading.Event(), "server": threading.Event()}
         self.flow()
         self.port: int = self._listener.getsockname()[1]
@@ -33,6 +35,10 @@ class Proxy:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def cut_after(self, size: int) -> None:
+        """Let that many bytes of the server's through, on any connection, and cut."""
+        self._left = size
 
     def down(self) -> None:
         """Cut, and refuse every new connection until ``up``."""
@@ -75,11 +81,21 @@ class Proxy:
         for side, source, target in (("client", client, server), ("server", server, client)):
             threading.Thread(target=self._pump, args=(side, source, target), daemon=True).start()
 
+    def _last(self, data: bytes, left: int) -> bytes:
+        self._left = max(0, left - len(data))
+        return data[:left]
+
     def _pump(self, side: str, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._flowing[side].wait()
+                if side == "server" and self._left is not None:
+                    data = self._last(data, self._left)
                 target.sendall(data)
+                if self._left == 0:
+                    self._left = None
+                    self.cuts += 1
+                    self.cut()
         with self._lock:
             self._open -= {source, target}
         for end in (source, target):

@@ -53,8 +53,10 @@ class Socket:
         user = {"id": message, "role": "user", "parts": [{"type": "text", "text": text}]}
         return await self.send({"trigger": "submit-message", "id": chat, "messages": [user], **more})
 
-    async def regenerate(self, answer: str | None = None, *, chat: str = "c1", attempt: str | None = None) -> str:
-        body = {} if attempt is None else {"attempt": attempt}
+    async def regenerate(
+        self, answer: str | None = None, *, chat: str = "c1", attempt: str | None = None, body: dict | None = None
+    ) -> str:
+        body = {**(body or {}), **({} if attempt is None else {"attempt": attempt})}
         frame = {"trigger": "regenerate-message", "id": chat, "messages": [], "body": body}
         return await self.send(frame if answer is None else {**frame, "messageId": answer})
 

@@ -562,3 +562,80 @@ async def test_a_frame_is_measured_in_bytes(connect, script, settings):
     socket = await connect()
     await socket.raw("ü" * 501)
     assert (await socket.closed())[0] == 1009
+
+
+async def test_a_ping_is_answered_at_once_whatever_else_is_open(script, connect):
+    socket = await connect()
+    await socket.ask("Tell me")
+    await socket.raw('{"type": "ping", "requestId": "p1"}')
+    assert await socket.frame("p1") == {"type": "pong", "requestId": "p1"}
+
+
+async def broken_off(script, socket, text="The sky is"):
+    """An answer that broke off after some text; its id."""
+    request = await socket.ask("Why?")
+    reply = await script.anext_reply()
+    reply.say(text)
+    reply.break_off()
+    return (await socket.chunks(request))[0]["messageId"]
+
+
+async def test_continuing_goes_on_from_the_text_of_the_old_answer_in_a_new_one(script, connect):
+    socket = await connect()
+    old = await broken_off(script, socket)
+    request = await socket.regenerate(old, attempt="go-on", body={"continue": True})
+    reply = await script.anext_reply()
+    assert [message["role"] for message in reply.request.messages] == ["user", "assistant", "user"]
+    assert reply.request.messages[1]["content"] == "The sky is"
+    assert "Go on exactly where it ended" in reply.request.messages[2]["content"]
+    reply.say(" blue.")
+    reply.finish()
+    chunks = await socket.chunks(request)
+    assert text_of(chunks) == "The sky is blue."
+    answer = await Message.objects.aget(uid=chunks[0]["messageId"])
+    first = await Message.objects.aget(uid=old)
+    assert (answer.text, answer.status, answer.parent_id) == ("The sky is blue.", "complete", first.parent_id)
+    assert (first.text, first.status) == ("The sky is", "interrupted")
+
+
+async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, connect, monkeypatch):
+    monkeypatch.setattr("chat.backends.scripted.ScriptedBackend.prefills", True)
+    socket = await connect()
+    await socket.regenerate(await broken_off(script, socket), body={"continue": True})
+    reply = await script.anext_reply()
+    assert [message["role"] for message in reply.request.messages] == ["user", "assistant"]
+
+
+async def test_the_same_attempt_to_continue_asks_the_model_once(script, connect):
+    socket = await connect()
+    old = await broken_off(script, socket)
+    first = await socket.regenerate(old, attempt="go-on", body={"continue": True})
+    second = await socket.regenerate(old, attempt="go-on", body={"continue": True})
+    (await script.anext_reply()).finish()
+    assert (await socket.chunks(first))[0] == (await socket.chunks(second))[0]
+    assert script.waiting == 0
+
+
+async def test_an_answer_that_is_continued_can_be_called_again_after_a_failure_before_its_first_new_word(
+    script, connect
+):
+    socket = await connect()
+    request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
+    (await script.anext_reply()).fail("upstream", retry=True)
+    again = await script.anext_reply()
+    again.say(" blue.")
+    again.finish()
+    assert text_of(await socket.chunks(request)) == "The sky is blue."
+
+
+async def test_an_answer_that_ended_a_moment_ago_is_replayed_though_its_log_is_gone(script, connect, served):
+    socket = await connect()
+    request = await socket.ask("Why?")
+    reply = await script.anext_reply()
+    reply.say("So.")
+    reply.finish()
+    told = await socket.chunks(request)
+    served.logs.discard((await Message.objects.aget(role="assistant")).pk)
+    frames = await socket.rest(await socket.resume())
+    assert frames[0]["type"] == "start"
+    assert [frame["chunk"] for frame in frames[1:-1]] == told

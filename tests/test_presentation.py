@@ -60,3 +60,25 @@ def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
     assert conversation_view(conversation).url == "/chat/c1/"
     with override_settings(ROOT_URLCONF=()):
         assert conversation_view(conversation).url == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "parts", "offered"),
+    [
+        (Abort(), [{"type": "text", "text": "Half"}], True),
+        (Finish("length"), [{"type": "text", "text": "Half"}], True),
+        (Error("interrupted"), [{"type": "text", "text": "Half"}], True),
+        (Error("not_saved"), [{"type": "text", "text": "Whole"}], False),
+        (Error("timeout"), [], False),
+        (Error("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
+        (Finish("stop"), [{"type": "text", "text": "Whole"}], False),
+    ],
+)
+def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, parts, offered):
+    chunk = message_end_chunk(message_view(message(status="running", parts=parts)), ending)
+    assert ('data-action="continue"' in chunk.data["html"]) is offered
+
+
+def test_an_answer_names_the_attempt_that_asked_for_it():
+    assert 'data-attempt="try-1"' in message_chunk(message_view(message(attempt="try-1"))).data["html"]
+    assert "data-attempt" not in message_chunk(message_view(message())).data["html"]

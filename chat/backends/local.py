@@ -30,6 +30,7 @@ class LocalBackend(Backend):
     # Of scripts that the tokenizer hardly knows it is less (Russian 1.3, Chinese 0.5): they are shortened when refused.
     max_message_length = 4_500
     max_history_length = 4_500
+    prefills = True
 
     def __init__(
         self,

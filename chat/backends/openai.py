@@ -23,7 +23,8 @@ class OpenAIBackend(Backend):
     server that refuses it. ``headers`` go with every request. ``connect_timeout`` is in seconds; all other deadlines
     are those of the answer. Without ``api_key`` and ``base_url`` the SDK reads ``OPENAI_API_KEY`` and
     ``OPENAI_BASE_URL``; with a ``base_url`` alone no key of the environment is sent. ``trust_env=False`` ignores the
-    environment's proxies.
+    environment's proxies. ``prefills=True`` says that the model goes on from a last message of its own, as llama.cpp's
+    and vLLM's do.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class OpenAIBackend(Backend):
         headers: Mapping[str, str] | None = None,
         connect_timeout: float = 10.0,
         trust_env: bool = True,
+        prefills: bool = False,
         **unknown: Any,
     ) -> None:
         refuse_unknown(type(self), unknown)
@@ -47,6 +49,7 @@ class OpenAIBackend(Backend):
         if base_url and not base_url.startswith(("http://", "https://")):
             raise ValueError(f'The option "base_url" must begin with http:// or https://, got {base_url!r}.')
         self._model = model
+        self.prefills = prefills
         self._body: dict[str, Any] = {
             "model": model,
             "max_tokens": max_tokens,

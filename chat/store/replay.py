@@ -40,7 +40,7 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
             return None
         if part is not parts[-1] and known["text"] != part.text:
             return None
-    return [*_opening(message, held), *_rest(stored, parts, held), *_closing(message)]
+    return [*_opening(message, held), *_rest(stored, parts, held), *_closing(message, held)]
 
 
 def parts_of(held: Sequence[Chunk]) -> tuple[Part, ...]:
@@ -80,9 +80,9 @@ def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[
         yield end(name)
 
 
-def _closing(message: Message) -> Iterator[Chunk]:
+def _closing(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
     ending = ending_of(message)
-    if isinstance(ending, chunks.Finish):
+    if isinstance(ending, chunks.Finish) and not (held and isinstance(held[-1], chunks.FinishStep)):
         yield chunks.FinishStep()
     yield ending
 

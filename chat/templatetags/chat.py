@@ -1,5 +1,6 @@
 """``{% load chat %}{% chat %}``: a conversation on any page of a site."""
 
+import hashlib
 import re
 from typing import Any
 
@@ -39,6 +40,7 @@ def chat(context: Context, conversation: str = "default", *, page: str = "") -> 
     return {
         "request": request,
         "conversation_id": conversation,
+        "owner": hashlib.sha256(owner.key.encode()).hexdigest()[:16],
         "messages": [message_view(message) for message in branch_of(owner, conversation)],
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_url": page,

@@ -1,10 +1,11 @@
 """Browser tests in verbs. Run apart from the others: Playwright and pytest-asyncio both want the main thread's loop."""
 
+import json
 import os
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.proxy import Proxy
 from tests.servers import running
@@ -49,6 +50,14 @@ class Chat:
         self.stop = page.get_by_role("button", name="Stop", exact=True)
         self.answers = page.locator(ANSWER)
         self.questions = page.locator(QUESTION)
+        self.sent: list[dict] = []
+        """The frames that the page has sent, on any of its sockets."""
+        self.sockets = 0
+        page.on("websocket", self._watch)
+
+    def _watch(self, socket: WebSocket) -> None:
+        self.sockets += 1
+        socket.on("framesent", lambda payload: self.sent.append(json.loads(payload)))
 
     def open(self, path: str = "/chat/") -> "Chat":
         self.page.goto(self.url + path)
@@ -65,6 +74,43 @@ class Chat:
     def ask(self, text: str) -> None:
         self.composer.fill(text)
         self.composer.press("Enter")
+
+    def disconnected(self) -> None:
+        self.page.wait_for_selector("llm-chat-connection:not([connected])", state="attached")
+
+    def idle(self) -> None:
+        """Nothing is under way any more, and nothing waits."""
+        self.page.wait_for_selector("llm-chat:not([streaming])", state="attached")
+
+    def set(self, element: str, **properties) -> None:
+        """Give one of the page's elements other times than a real site's."""
+        script = "([element, properties]) => Object.assign(document.querySelector(element), properties)"
+        self.page.evaluate(script, [element, properties])
+
+    def stay_away(self) -> None:
+        """Once disconnected, the page does not try again."""
+        self.page.evaluate("() => { document.querySelector('llm-chat-connection').backoff = () => 1e9 }")
+
+    def come_back(self) -> None:
+        """The reader returns to the tab."""
+        self.page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+
+    def hear(self, **frame) -> None:
+        """A frame arrives that belongs to no request."""
+        script = """detail => document.querySelector("llm-chat-connection").dispatchEvent(
+            new CustomEvent("chat:frame", { bubbles: true, detail }))"""
+        self.page.evaluate(script, frame)
+
+    def receive(self, chunk: dict) -> None:
+        """A chunk arrives in the answer that is under way."""
+        script = (
+            """detail => document.querySelector("llm-chat").dispatchEvent(new CustomEvent("chat:chunk", { detail }))"""
+        )
+        self.page.evaluate(script, chunk)
+
+    @property
+    def conversation(self) -> str:
+        return self.page.locator("llm-chat").get_attribute("conversation")
 
     @property
     def answer(self) -> Locator:
@@ -95,6 +141,12 @@ def visit(new_context, console):
         return Chat(page, url)
 
     return visit
+
+
+@pytest.fixture
+def shaky(script, proxy, visit):
+    """A new chat on the page, behind a network that the test holds in its hand."""
+    return visit(f"http://127.0.0.1:{proxy.port}").open()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The services and the sites, each started when the first test needs it, and ended with the run."""
 
+import asyncio
 from contextlib import ExitStack
 from functools import cached_property
 
@@ -8,9 +9,10 @@ import pytest
 from chat.conf import DEFAULTS
 from tests.faults import pace
 from tests.faults.databases import Postgres, Sqlite, postgres_template, sqlite_template
+from tests.faults.network import Network
 from tests.faults.services import postgres_server, redis_server
 from tests.faults.site import site_of
-from tests.faults.visitor import Visitor
+from tests.faults.visitor import Visitor, asking
 from tests.upstream import running_upstream
 
 TOPOLOGIES = {"memory": 1, "redis-postgres": 2, "redis-sqlite": 2}
@@ -87,6 +89,15 @@ def sites(services, tmp_path_factory):
         yield site
 
 
+async def warm(site):
+    """Let every process answer once in each view, so that what it makes on first use is there."""
+    for process in site.processes:
+        async with Visitor.of(process) as visitor:
+            for view in ("text", "html"):
+                tab = await visitor.open(process.port, view)
+                await (await tab.ask(asking("ok"))).ended()
+
+
 @pytest.fixture(scope="session", params=TOPOLOGIES)
 def running_site(request, sites):
     """The site of a topology, for all tests of the run."""
@@ -96,6 +107,7 @@ def running_site(request, sites):
     site = sites(topology)
     for _ in range(TOPOLOGIES[topology]):
         site.add()
+    asyncio.run(warm(site))
     return site
 
 
@@ -111,6 +123,7 @@ def one_process(sites):
     """A site of one process, which the tests of the model's side share."""
     site = sites()
     site.add()
+    asyncio.run(warm(site))
     return site
 
 
@@ -118,3 +131,20 @@ def one_process(sites):
 async def visitor(site):
     async with Visitor.of(site[0]) as visitor:
         yield visitor
+
+
+@pytest.fixture
+async def network(site):
+    """A network before the site's first process."""
+    async with Network(site[0].port) as network:
+        yield network
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show with a failure what the processes of its site had to say."""
+    report = yield
+    for site in {item.funcargs.get(name) for name in ("site", "one_process")} - {None} if report.failed else ():
+        lines = [line for line in site.log.splitlines() if not line.startswith("INFO: ")]
+        report.sections.append(("What the site's processes said", "\n".join([*lines[:40], "...", *lines[-60:]])))
+    return report

@@ -29,6 +29,10 @@ class Database(ABC):
         """How many connections the site has open; 0 where that is not known."""
 
     @abstractmethod
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody can write a conversation meanwhile; who tries waits."""
+
+    @abstractmethod
     def drop(self) -> None:
         """Remove it."""
 
@@ -54,7 +58,6 @@ class Sqlite(Database):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else can write."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=20, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
@@ -76,6 +79,12 @@ class Postgres(Database):
 
     def connections(self) -> int:
         return self.server.connections(self.name) - 1
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        with self.server.connect(self.name) as connection, connection.transaction():
+            connection.execute("LOCK TABLE llm_chat_conversation IN EXCLUSIVE MODE")
+            yield
 
     def drop(self) -> None:
         self.server.drop(self.name)

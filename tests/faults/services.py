@@ -185,11 +185,13 @@ class PostgresServer:
     def pause(self) -> None:
         """It no longer answers, and closes nothing."""
         for process in self._processes():
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # a worker of a moment
+                process.suspend()
 
     def resume(self) -> None:
         for process in self._processes():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def mend(self) -> None:
         """End every fault."""

@@ -46,16 +46,17 @@ class Site:
     def __len__(self) -> int:
         return len(self.processes)
 
-    def add(self, server: str = "uvicorn", model: str = AS_ASKED, **chat: Any) -> SiteProcess:
+    def add(self, server: str = "uvicorn", model_url: str = "", **chat: Any) -> SiteProcess:
         """Start one more process; ``chat`` are entries of its ``CHAT`` setting."""
+        redis = self.redis.url if self.redis else ""
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
-            "SITE_CHAT": json.dumps({**pace.chat(), **chat}),
+            "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, **chat}),
             "DATABASE_URL": self.database.url,
-            "REDIS_URL": self.redis.url if self.redis else "",
-            "OPENAI_BASE_URL": self.upstream.url,
+            "REDIS_URL": redis,
+            "OPENAI_BASE_URL": model_url or self.upstream.url,
             "OPENAI_API_KEY": KEY,
-            "OPENAI_MODEL": model,
+            "OPENAI_MODEL": AS_ASKED,
         }
         log = self.folder / f"process{len(self.processes)}.log"
         process = SiteProcess(server, site_environment(self.folder, **settings), log)

@@ -16,14 +16,16 @@ import contextlib
 import itertools
 import json
 import re
+import time
+import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.pages import ChatPage
+from tests.pages import ChatPage, Message
 from tests.processes import SiteProcess
 from tests.rendering.page import Reader
 
@@ -62,12 +64,16 @@ class Answer:
         self.sequence = -1
         self.ending: dict[str, Any] | None = None
         self.frames: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        """When each frame came."""
         self.over = False
         """Whether the request that follows it has come to its last frame."""
         self.code: str | None = None
         """The code of an error, of the answer's or of the request's."""
         self.missing = False
         """Whether the last resume was told that there is nothing."""
+        self.fatal: Callable[[dict[str, Any]], bool] | None = None
+        """The frame at which the page loses its socket; what comes behind that frame is lost."""
         self._fresh_request = True
         self._changed = asyncio.Event()
 
@@ -79,6 +85,7 @@ class Answer:
     def take(self, frame: dict[str, Any]) -> None:
         """One frame of the request that follows the answer."""
         self.frames.append(frame)
+        self.times.append(time.monotonic())
         kind = frame["type"]
         self.code = frame.get("code", self.code)
         if kind == "chunk":
@@ -144,6 +151,15 @@ class HtmlPage(ChatPage):
                 self.messages[chunk["data"]["id"]].parts = parts_of(chunk["data"]["html"])
         return self
 
+    @classmethod
+    def loaded(cls, html: str) -> "HtmlPage":
+        """What a browser shows that has just loaded a page."""
+        page = cls()
+        for article in _ARTICLE.finditer(html):
+            message = page.messages[article[1]] = Message(article[0], article[2])
+            message.parts = parts_of(article[0])
+        return page
+
     def blocks(self, uid: str) -> list[str]:
         """All blocks of a message."""
         return [block for part in self.messages[uid].parts.values() for block in part.blocks]
@@ -157,6 +173,9 @@ class HtmlPage(ChatPage):
         return {"message": uid, "status": message.status}
 
 
+_ARTICLE = re.compile(
+    r'<article\s+class="chat-message"\s+data-message="([^"]+)".*?data-status="(\w+)".*?</article>', re.DOTALL
+)
 _PART = re.compile(
     r'data-part="(\d+)">\s*<div class="chat-blocks" data-blocks dir="auto">(.*?)</div>\s*</llm-chat-part>', re.DOTALL
 )
@@ -182,6 +201,8 @@ class Tab:
         self.close_code: int | None = None
         self.answers: dict[str, Answer] = {}
         self.socket: ClientConnection | None = None
+        self.lost = False
+        """Whether the socket is gone."""
         self._reading: asyncio.Task[None] | None = None
 
     async def connect(self, port: int, origin: str | None = None) -> None:
@@ -193,6 +214,7 @@ class Tab:
         self.socket = await connect(address, origin=origin, additional_headers=headers, open_timeout=WAIT, **options)  # type: ignore[arg-type]
         self.close_code = None
         self.answers = {}
+        self.lost = False
         self._reading = asyncio.create_task(self._read(self.socket))
 
     async def reconnect(self, port: int, wait: float = WAIT) -> None:
@@ -200,7 +222,7 @@ class Tab:
         await self.drop()
         async with asyncio.timeout(wait):
             while True:
-                with contextlib.suppress(OSError, ConnectionClosed, EOFError):
+                with contextlib.suppress(OSError, EOFError, ConnectionClosed, InvalidHandshake):
                     return await self.connect(port)
                 await asyncio.sleep(0.02)
 
@@ -232,30 +254,40 @@ class Tab:
     async def send(self, answer: Answer, **body: Any) -> None:
         """Send an answer's question, also again."""
         user = {"id": answer.message, "role": "user", "parts": [{"type": "text", "text": answer.question}]}
-        await self._request(answer, "send", trigger="submit-message", messages=[user], body=body)
+        await self.request(answer, "send", trigger="submit-message", messages=[user], body=body)
 
     async def regenerate(self, answer: Answer, attempt: str, **body: Any) -> Answer:
         """Another answer in the place of this one; with ``continue`` one that goes on from it."""
         begun = answer.text if body.get("continue") else ""
         again = Answer(answer.chat, answer.question, answer.message, begun)
         more = {"messageId": answer.uid, "body": {"attempt": attempt, **body}}
-        await self._request(again, "send", trigger="regenerate-message", messages=[], **more)
+        await self.request(again, "send", trigger="regenerate-message", messages=[], **more)
         return again
 
     async def resume(self, answer: Answer, *, replay: bool = False) -> None:
         """Follow an answer again: from where the page is, or with ``replay`` from its beginning."""
         if self.view == "html":
-            await self._request(answer, "resume", body={"after": answer.page.last})
+            await self.request(answer, "resume", body={"after": answer.page.last})
         elif replay or answer.uid is None or answer.sequence < 0:
-            await self._request(answer, "resume", body={})
+            await self.request(answer, "resume", body={})
         else:
-            await self._request(answer, "resume", body={"messageId": answer.uid}, lastSequence=answer.sequence)
+            await self.request(answer, "resume", body={"messageId": answer.uid}, lastSequence=answer.sequence)
 
     async def join(self, chat: str, question: str = "") -> Answer:
         """Follow what runs in a conversation that this page does not show yet."""
         answer = Answer(chat, question, "")
         await self.resume(answer)
         return answer
+
+    async def follow_through(self, answer: Answer, port: int, *, replay: bool = False, wait: float = WAIT) -> None:
+        """What our page does: as often as the socket is lost, open another and resume, or send the question again."""
+        async with asyncio.timeout(wait):
+            while not answer.over:
+                await answer.until(lambda: answer.over or self.lost, wait)
+                if not answer.over:
+                    await self.reconnect(port)
+                    with contextlib.suppress(ConnectionClosed):
+                        await (self.send(answer) if answer.uid is None else self.resume(answer, replay=replay))
 
     async def stop(self, answer: Answer) -> None:
         """Press the button."""
@@ -266,7 +298,7 @@ class Tab:
         assert self.socket is not None
         await self.socket.send(frame if isinstance(frame, str) else json.dumps(frame))
 
-    async def _request(self, answer: Answer, kind: str, body: dict[str, Any], **more: Any) -> None:
+    async def request(self, answer: Answer, kind: str, body: dict[str, Any], **more: Any) -> None:
         request = f"r{next(_names)}"
         answer.follow()
         self.answers = {name: known for name, known in self.answers.items() if known is not answer}
@@ -282,10 +314,15 @@ class Tab:
                     self.events.append(frame)
                 elif answer := self.answers.get(frame["requestId"]):
                     answer.take(frame)
+                    if answer.fatal is not None and answer.fatal(frame):
+                        answer.fatal = None
+                        socket.transport.abort()
+                        return
         except ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else None
         finally:
             self.close_code = self.close_code or socket.close_code
+            self.lost = True
             for answer in self.answers.values():
                 answer.changed()
 
@@ -307,6 +344,12 @@ class Visitor:
         finally:
             for tab in visitor._tabs:
                 await tab.close()
+
+    async def load(self, port: int, chat: str) -> HtmlPage:
+        """The page of a conversation, as it is loaded."""
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/chat/{chat}/", headers={"Cookie": self.cookie})
+        with await asyncio.to_thread(urllib.request.urlopen, request) as response:
+            return HtmlPage.loaded(response.read().decode())
 
     async def open(self, port: int, view: str = "text") -> Tab:
         """Open one more tab."""

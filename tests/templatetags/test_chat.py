@@ -1,10 +1,14 @@
 """``{% chat %}`` on a page of any site."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
 from django.urls import set_script_prefix
+
+from chat.owners import VISITOR
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +33,15 @@ def test_several_conversations_stand_on_one_page(request_of_a_visitor):
     assert page.count("<llm-chat ") == 2
     assert 'conversation="support"' in page
     assert 'conversation="sales"' in page
+
+
+def test_the_page_tells_visitors_apart_without_naming_them(request_of_a_visitor, rf):
+    other = rf.get("/any/page/")
+    other.user, other.session = AnonymousUser(), {}
+    pages = [render("{% chat %}", request=request) for request in (request_of_a_visitor, request_of_a_visitor, other)]
+    owners = [re.search(r'owner="([0-9a-f]{16})"', page)[1] for page in pages]
+    assert owners[0] == owners[1] != owners[2]
+    assert request_of_a_visitor.session[VISITOR] not in pages[0]
 
 
 def test_the_tag_has_no_inline_script_or_style(request_of_a_visitor):

@@ -2,11 +2,15 @@
  * `<llm-chat-announcer>`: tells a screen reader what happens, in a word or two, and never a token.
  *
  * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own (`data-answering`,
- * `data-loading`, `data-complete`, `data-cut`, `data-stopped`, `data-unsent`, `data-closed`).
+ * `data-loading`, `data-saving`, `data-reconnecting`, `data-complete`, `data-cut`, `data-stopped`, `data-unsent`,
+ * `data-closed`).
  * In: `chat:chunk`, `chat:state`, `chat:refused`, `chat:problem` and `chat:close` on the surrounding `<llm-chat>`.
  * State: the attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
  */
 class ChatAnnouncer extends HTMLElement {
+  /** What an answer may wait for; any other status ends the wait, without a word. */
+  static waits = new Set(["loading", "saving", "reconnecting"]);
+
   #listeners = new AbortController();
 
   // Life cycle
@@ -35,7 +39,7 @@ class ChatAnnouncer extends HTMLElement {
 
   /** @param {{type: string, data?: any, finishReason?: string, errorText?: string}} chunk */
   #follow(chunk) {
-    if (chunk.type === "data-status" && chunk.data.status === "loading") this.#say(this.dataset.loading);
+    if (chunk.type === "data-status") this.#say(ChatAnnouncer.waits.has(chunk.data.status) ? this.dataset[chunk.data.status] : "");
     if (chunk.type === "finish") this.#say(chunk.finishReason === "length" ? this.dataset.cut : this.dataset.complete);
     if (chunk.type === "abort") this.#say(this.dataset.stopped);
     if (chunk.type === "error") this.#alert(chunk.errorText);

@@ -10,17 +10,21 @@ class ChatConnection extends HTMLElement {
   static noSession = 4401;
   /** Close codes that answer a frame of ours: sent again, it would only close the next connection as well. */
   static badFrame = new Set([1009, 4400]);
+  /** The close code of a server that restarts: all its visitors come back at once, and for a moment it is not there. */
+  static restart = 1012;
 
   /**
    * How long to wait before a try, in milliseconds: full jitter, so that the visitors of a restarted server do not come
    * back all at once.
    * @type {(failures: number) => number}
    */
-  backoff = (failures) => Math.random() * Math.min(30_000, 500 * 2 ** failures);
+  backoff = (failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
   /** Milliseconds without a connection before the page says so. */
   patience = 2_000;
   /** Milliseconds that a connection has to last for the next failure to count as the first. */
   stable = 5_000;
+  /** Milliseconds that a handshake may take: where the network swallows it, the browser would wait for minutes. */
+  handshake = 10_000;
 
   /** @type {WebSocket | null} */
   #socket = null;
@@ -65,6 +69,7 @@ class ChatConnection extends HTMLElement {
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#lose(code);
     this.#socket = socket;
+    this.#retry = setTimeout(() => this.#lose(), this.handshake);
   }
 
   /** @param {object} frame */
@@ -81,6 +86,7 @@ class ChatConnection extends HTMLElement {
 
   #opened() {
     this.#openedAt = Date.now();
+    clearTimeout(this.#retry);
     clearTimeout(this.#notice);
     this.removeAttribute("down");
     this.toggleAttribute("connected", true);
@@ -102,6 +108,8 @@ class ChatConnection extends HTMLElement {
     if (Date.now() - this.#openedAt > this.stable) this.#failures = 0;
     this.#openedAt = Infinity;
     const final = code === ChatConnection.noSession;
+    if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
+    clearTimeout(this.#retry);
     if (final) this.#close();
     else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
     this.#emit("chat:close", { final, refused: ChatConnection.badFrame.has(code) });

@@ -1,7 +1,7 @@
 /**
  * `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away.
  *
- * Holds a scrolling `[role=log]` and a `[data-action=jump]` button. In: `chat:sending` and `chat:retry` on the
+ * Holds a scrolling `[role=log]` and a `[data-action=jump]` button. In: `chat:sending`, `chat:retry` and `chat:continue` on the
  * surrounding `<llm-chat>` (who asks wants to see the answer). State: the attribute `pinned`.
  */
 class ChatScroll extends HTMLElement {
@@ -18,6 +18,7 @@ class ChatScroll extends HTMLElement {
     const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
     chat.addEventListener("chat:sending", () => this.#pin(), { signal });
     chat.addEventListener("chat:retry", () => this.#jump(), { signal });
+    chat.addEventListener("chat:continue", () => this.#jump(), { signal });
     this.#log.addEventListener("scroll", () => this.#heed(), { signal, passive: true });
     this.#log.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#unpin(), { signal, passive: true });
     this.#button.addEventListener("click", () => this.#jump(), { signal });

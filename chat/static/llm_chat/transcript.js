@@ -1,21 +1,20 @@
 /**
- * `<llm-chat-transcript>`: the articles of a conversation. Markup comes from the server; what the page adds before the
- * server has answered is cloned from the `<template data-template>` elements beside it.
+ * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
  *
- * In: `chat:chunk`, `chat:sending`, `chat:stored` and `chat:refused` on the surrounding `<llm-chat>`.
- * Out: `chat:retry` {message, role, text}; `chat:patch` to a part; `chat:conversation` {id, title, html}.
- * State: the attribute `loading` while the model is being loaded; on each article `data-status`, which is `sending` or
- * `unsent` as long as the server does not know the message.
+ * In: `chat:chunk`, `chat:refused` and `chat:close` on the surrounding `<llm-chat>`.
+ * Out: `chat:retry` {message, role} and `chat:continue` {message, role}; `chat:patch` to a part; `chat:conversation` {id,
+ * title, html}. State: an attribute that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each
+ * article `data-status`.
  */
 class ChatTranscript extends HTMLElement {
-  /** Messages that the server does not know. */
-  static unknown = "[data-status=sending], [data-status=unsent]";
+  /** What an answer may wait for. Any other status ends it. */
+  static waits = ["loading", "saving", "reconnecting"];
 
   #listeners = new AbortController();
   /** What to do with the data of each kind of chunk; other kinds are not shown. @type {Record<string, Function>} */
   #chunks = {
     "data-message": (data) => this.#show(data),
-    "data-status": ({ status }) => this.toggleAttribute("loading", status === "loading"),
+    "data-status": ({ status }) => this.#wait(status),
     "data-part": (data) => this.#addPart(data),
     "data-patch": (data) => this.#part(data)?.dispatchEvent(new CustomEvent("chat:patch", { detail: data })),
     "data-message-end": (data) => this.#finish(data),
@@ -29,10 +28,9 @@ class ChatTranscript extends HTMLElement {
     const { signal } = this.#listeners;
     const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
     chat.addEventListener("chat:chunk", ({ detail: chunk }) => this.#chunks[chunk.type]?.(chunk.data), { signal });
-    chat.addEventListener("chat:sending", ({ detail }) => this.#send(detail), { signal });
-    chat.addEventListener("chat:stored", ({ detail }) => this.#store(detail), { signal });
     chat.addEventListener("chat:refused", ({ detail }) => this.#refuse(detail), { signal });
-    chat.addEventListener("chat:state", () => this.removeAttribute("loading"), { signal });
+    chat.addEventListener("chat:state", () => this.#wait(), { signal });
+    chat.addEventListener("chat:close", () => this.#wait(), { signal });
     this.addEventListener("click", (event) => this.#click(event.target), { signal });
   }
 
@@ -44,43 +42,26 @@ class ChatTranscript extends HTMLElement {
 
   /** @param {EventTarget | null} target */
   #click(target) {
-    const article = target instanceof Element && target.closest("[data-action=retry]")?.closest("[data-message]");
-    if (!(article instanceof HTMLElement)) return;
+    const button = target instanceof Element && target.closest("[data-action=retry], [data-action=continue]");
+    const article = /** @type {HTMLElement | null} */ (button && button.closest("[data-message]"));
+    if (!button || !article) return;
     const { message, role } = article.dataset;
-    this.#emit("chat:retry", { message, role, text: article.querySelector("[data-blocks]")?.textContent });
+    this.#emit(`chat:${button.getAttribute("data-action")}`, { message, role });
   }
 
-  /** A message of the reader's stands on the page at once. @param {{message: string, text: string}} sent */
-  #send({ message, text }) {
-    const article = this.#article(message) ?? this.#question(message, text);
-    this.append(article);
-    article.dataset.status = "sending";
-    this.#setFooter(article, this.#clone("sending"));
-  }
-
-  /** @param {{trigger: string, message: string}} stored */
-  #store({ trigger, message }) {
+  /** Another answer was asked for and refused: the old one stays. @param {{message: string, text: string}} refused */
+  #refuse({ message, text }) {
     const article = this.#article(message);
-    if (!article || trigger !== "submit-message") return;
-    article.dataset.status = "complete";
-    this.#place(article);
-    this.#setFooter(article);
+    if (!article || !text) return;
+    const note = this.#clone("refused");
+    note.querySelector("[data-error]")?.append(text);
+    article.querySelector("[data-refusal]")?.remove();
+    article.querySelector("[data-footer]")?.prepend(note);
   }
 
-  /** @param {{trigger: string, message: string, text: string}} refused */
-  #refuse({ trigger, message, text }) {
-    const article = this.#article(message);
-    if (!article) return;
-    const note = this.#clone(trigger === "submit-message" ? "unsent" : "refused");
-    const sentence = note.querySelector("[data-error]");
-    if (sentence) sentence.textContent = text;
-    if (trigger === "submit-message") {
-      article.dataset.status = "unsent";
-      this.#setFooter(article, note);
-    } else if (text) {
-      article.querySelector("[data-refusal]")?.remove();
-      article.querySelector("[data-footer]")?.prepend(note);
-    }
+  /** @param {string} [status] what the answer waits for, if it is for anything in particular */
+  #wait(status) {
+    for (const wait of ChatTranscript.waits) this.toggleAttribute(wait, wait === status);
   }
 
   // Internals
@@ -90,29 +71,24 @@ class ChatTranscript extends HTMLElement {
     const article = fragment(html).firstElementChild;
     if (!article) return;
     const old = this.#article(id);
-    if (old) old.replaceWith(article);
-    else this.#place(article);
+    const before = after ? this.#article(after) : null;
     if (after === null) this.prepend(article);
-    else if (after !== undefined) this.#article(after)?.after(article);
+    else if (before) before.after(article);
+    else if (old) old.before(article);
+    else this.append(article);
+    old?.remove();
     if (after !== undefined) this.#endBranch(article);
-  }
-
-  /** Last of those that the server knows: what is not sent yet stands below. @param {Element} article */
-  #place(article) {
-    this.insertBefore(article, this.querySelector(`:scope > :is(${ChatTranscript.unknown})`));
   }
 
   /** It came with its place in the conversation: what stands behind it is another branch. @param {Element} article */
   #endBranch(article) {
-    while (article.nextElementSibling && !article.nextElementSibling.matches(ChatTranscript.unknown)) {
-      article.nextElementSibling.remove();
-    }
+    while (article.nextElementSibling) article.nextElementSibling.remove();
   }
 
   /** @param {{message: string, part: number, html: string}} data */
   #addPart({ message, part, html }) {
     const old = this.#part({ message, part });
-    this.removeAttribute("loading");
+    this.#wait();
     if (old) old.replaceWith(fragment(html));
     else this.#article(message)?.querySelector("[data-parts]")?.append(fragment(html));
   }
@@ -122,23 +98,7 @@ class ChatTranscript extends HTMLElement {
     const article = this.#article(message);
     if (!article) return;
     article.dataset.status = status;
-    this.#setFooter(article, fragment(html));
-  }
-
-  /** @param {string} id @param {string} text */
-  #question(id, text) {
-    const article = /** @type {HTMLElement} */ (this.#clone("message").firstElementChild);
-    article.dataset.message = id;
-    article.querySelector("[data-parts]")?.append(this.#clone("part"));
-    const block = article.querySelector("[data-blocks]")?.appendChild(document.createElement("div"));
-    block?.setAttribute("class", "chat-block");
-    block?.append(text);
-    return article;
-  }
-
-  /** @param {HTMLElement} article @param {DocumentFragment} [content] */
-  #setFooter(article, content) {
-    article.querySelector("[data-footer]")?.replaceChildren(...(content ? [content] : []));
+    article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
   }
 
   /** @param {string} [id] @returns {HTMLElement | null} */

@@ -1,0 +1,99 @@
+/**
+ * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, and the frames that answer it.
+ *
+ * In: on the surrounding `<llm-chat>`, whose attribute `conversation` goes into every request, `chat:request` (a `send` or
+ * `resume` frame without its ids) and `chat:abort`; from the connection `chat:frame` and `chat:close`.
+ * Out: to the connection `chat:transmit` (a frame) and `chat:reset`; to the chat `chat:found` (a resume found something),
+ * `chat:received` (a chunk) and `chat:answered` {text, code} when the request has ended, with a sentence and a code where
+ * it was refused; `chat:event` {event, id, message, version}, which belongs to no request and to any conversation.
+ *
+ * @typedef {{requestId: string, type: string, next: number}} Request `next`: the sequence that is expected
+ */
+class ChatExchange extends HTMLElement {
+  /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
+  static elsewhere = new Set(["draining", "lost"]);
+
+  /** @type {Request | null} */
+  #request = null;
+  #count = 0;
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    /** @type {Record<string, (detail: any) => void>} */
+    const actions = {
+      "chat:request": (frame) => this.#begin(frame),
+      "chat:abort": () => this.#emit("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
+      "chat:frame": (frame) => this.#receive(frame),
+      "chat:close": () => this.#forget(),
+    };
+    for (const [type, act] of Object.entries(actions)) {
+      this.#chat.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
+    }
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+    this.#forget();
+  }
+
+  // Actions
+
+  /** @param {{type: string, body?: object}} frame */
+  #begin(frame) {
+    const requestId = `request-${++this.#count}`;
+    this.#request = { requestId, type: frame.type, next: 0 };
+    const id = this.#chat.getAttribute("conversation");
+    this.#emit("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
+  }
+
+  /** @param {Record<string, any>} frame */
+  #receive(frame) {
+    const { type, event, id, message, version } = frame;
+    if (type === "event") return this.#emit("chat:event", { event, id, message, version });
+    if (!this.#request || frame.requestId !== this.#request.requestId) return;
+    if (type === "start") this.#emit("chat:found");
+    else if (type === "chunk") this.#accept(this.#request, frame);
+    else if (type === "end" || type === "no-active") this.#end();
+    else if (type === "error") this.#refuse(this.#request, frame);
+  }
+
+  // Internals
+
+  /** @param {Request} request @param {Record<string, any>} frame */
+  #accept(request, { sequence, chunk, code }) {
+    if (sequence < request.next) return;
+    if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.#emit("chat:reset");
+    request.next += 1;
+    this.#emit("chat:received", chunk);
+  }
+
+  /** A resume that fails is made again, on another connection. @param {Request} request @param {Record<string, any>} frame */
+  #refuse(request, { errorText = "", code }) {
+    if (request.type === "resume" || ChatExchange.elsewhere.has(code)) this.#emit("chat:reset");
+    else this.#end(errorText, code);
+  }
+
+  /** @param {string} [text] @param {string} [code] */
+  #end(text = "", code = "") {
+    this.#forget();
+    this.#emit("chat:answered", { text, code });
+  }
+
+  #forget() {
+    this.#request = null;
+  }
+
+  get #chat() {
+    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
+  }
+
+  /** @param {string} type @param {object} [detail] */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+  }
+}
+
+if (!customElements.get("llm-chat-exchange")) customElements.define("llm-chat-exchange", ChatExchange);

@@ -1,0 +1,69 @@
+/**
+ * `<llm-chat-news>`: notices that the page lacks something that another tab, or another server, knows.
+ *
+ * In: `chat:event` {event, id, message} on the surrounding `<llm-chat>`, of which those of its own `conversation` count;
+ * `chat:request` and `chat:answered`; the reader's coming back to the tab.
+ * Out: `chat:stale`, which asks for a resume. While a request is under way nobody can heed it: it comes again after it.
+ *
+ * @typedef {{event: string, id: string, message: string}} News
+ */
+class ChatNews extends HTMLElement {
+  /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
+  static settled = new Set(["complete", "cut", "stopped"]);
+
+  /** What a resume has not been asked for since. @type {News[]} */
+  #news = [];
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    this.#chat.addEventListener("chat:event", ({ detail }) => this.#hear(detail), { signal });
+    this.#chat.addEventListener("chat:request", ({ detail }) => this.#forget(detail.type), { signal });
+    this.#chat.addEventListener("chat:answered", () => this.#look(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.#tell(), { signal });
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+  }
+
+  // Actions
+
+  /** @param {News} news */
+  #hear(news) {
+    if (news.id !== this.#chat.getAttribute("conversation")) return;
+    this.#news.push(news);
+    this.#look();
+  }
+
+  /** A resume brings everything. @param {string} type of the request that begins */
+  #forget(type) {
+    if (type === "resume") this.#news = [];
+  }
+
+  #look() {
+    this.#news = this.#news.filter((news) => !this.#shows(news));
+    if (this.#news.length) this.#tell();
+  }
+
+  // Internals
+
+  /** @param {News} news @returns {boolean} whether the page shows it already */
+  #shows({ event, message }) {
+    const status = this.#chat.querySelector(`[data-message="${CSS.escape(message)}"]`)?.dataset.status;
+    return event === "run-started" ? status !== undefined : event === "run-ended" && ChatNews.settled.has(status);
+  }
+
+  get #chat() {
+    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("chat:stale", { bubbles: true }));
+  }
+}
+
+if (!customElements.get("llm-chat-news")) customElements.define("llm-chat-news", ChatNews);

@@ -1,0 +1,186 @@
+/**
+ * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
+ * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
+ *
+ * In: on the surrounding `<llm-chat>`, whose attributes `owner` and `conversation` say whose asks they are, `chat:submit`
+ * {text}, `chat:retry` {message, role, text}, `chat:continue` {message} and `chat:discard` {message}; from the chat
+ * `chat:sent`, `chat:stored`, `chat:refused` {text} and `chat:close`.
+ * Out: `chat:ask` (an ask, see chat.js); to whoever shows it `chat:sending` {message, text} and, for what was refused
+ * before a reload, `chat:unsent` {message, text, error}; `chat:reset` where no acknowledgement comes.
+ *
+ * @typedef {{trigger: string, message: string, text?: string, attempt?: string, continues?: boolean, sent: boolean,
+ *   refused?: string}} Entry `refused`: the server's sentence, empty where the reader took it back
+ */
+class ChatOutbox extends HTMLElement {
+  /** Milliseconds that an acknowledgement may take before the connection is given up; each repeat waits longer. */
+  overdue = 10_000;
+
+  /** @type {Entry[]} */
+  #entries = [];
+  /** The one that was asked last. @type {Entry | undefined} */
+  #asked;
+  #clock = 0;
+  #repeats = 0;
+  #listeners = new AbortController();
+
+  // Life cycle
+
+  connectedCallback() {
+    this.#listeners = new AbortController();
+    /** @type {Record<string, (detail: any) => void>} */
+    const actions = {
+      "chat:submit": ({ text }) => this.#submit(uuid(), text),
+      "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
+      "chat:continue": ({ message }) => this.#regenerate(message, true),
+      "chat:discard": ({ message }) => this.#drop(message),
+      "chat:sent": () => this.#await(),
+      "chat:stored": () => this.#acknowledge(),
+      "chat:refused": ({ text }) => this.#refuse(text),
+      "chat:close": () => clearTimeout(this.#clock),
+    };
+    for (const [type, act] of Object.entries(actions)) {
+      this.#chat.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
+    }
+    this.#restore();
+  }
+
+  disconnectedCallback() {
+    this.#listeners.abort();
+    clearTimeout(this.#clock);
+  }
+
+  // Actions
+
+  /** @param {string} message its id @param {string} text */
+  #submit(message, text) {
+    if (this.#chat.hasAttribute("streaming")) return;
+    this.#ask({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false });
+  }
+
+  /**
+   * Another try has the attempt of the one before, as long as that may have been heard: it must not be paid for twice.
+   * @param {string} message the answer to replace @param {boolean} [continues] whether its text is to go on
+   */
+  #regenerate(message, continues = false) {
+    if (this.#chat.hasAttribute("streaming")) return;
+    const entry = { trigger: "regenerate-message", message, continues, sent: false };
+    this.#ask({ ...entry, attempt: this.#entries.find((kept) => alike(kept, entry))?.attempt ?? uuid() });
+  }
+
+  /** @param {string} message */
+  #drop(message) {
+    this.#keep(this.#entries.filter((entry) => entry.message !== message));
+  }
+
+  /** It is on its way. */
+  #await() {
+    if (this.#asked) this.#asked.sent = true;
+    this.#keep(this.#entries);
+    clearTimeout(this.#clock);
+    this.#clock = setTimeout(() => this.#emit("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats++, 3));
+  }
+
+  #acknowledge() {
+    clearTimeout(this.#clock);
+    this.#repeats = 0;
+    this.#keep(this.#entries.filter((entry) => entry !== this.#asked));
+  }
+
+  /** @param {string} text */
+  #refuse(text) {
+    clearTimeout(this.#clock);
+    this.#repeats = 0;
+    if (this.#asked) this.#asked.refused = text;
+    this.#keep(this.#entries);
+  }
+
+  // Internals
+
+  /** @param {Entry} entry */
+  #ask(entry) {
+    this.#asked = entry;
+    this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
+    this.#turnTo();
+    const { trigger, message, text, sent } = entry;
+    if (text !== undefined) this.#emit("chat:sending", { message, text });
+    this.#emit("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
+  }
+
+  /** A reload from now on is to come back to this conversation. */
+  #turnTo() {
+    const url = new URL(this.#chat.getAttribute("page-url") || location.href, location.href);
+    if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
+  }
+
+  /** What an earlier page left. The server may have more than that page knew. */
+  #restore() {
+    this.#keep(this.#stored().filter((entry) => !this.#chat.querySelector(proofOf(entry))));
+    for (const entry of [...this.#entries]) {
+      const { message, text, refused } = entry;
+      if (refused === undefined) this.#ask(entry);
+      else if (text !== undefined) this.#emit("chat:unsent", { message, text, error: refused });
+    }
+  }
+
+  /** @returns {Entry[]} */
+  #stored() {
+    try {
+      const entries = JSON.parse(sessionStorage.getItem(this.#key) ?? "[]");
+      return Array.isArray(entries) ? entries : [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** @param {Entry[]} entries */
+  #keep(entries) {
+    this.#entries = entries;
+    try {
+      if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
+      else sessionStorage.removeItem(this.#key);
+    } catch {
+      // The storage is full or closed to this site: what is kept lasts as long as the page.
+    }
+  }
+
+  get #key() {
+    return `llm-chat ${this.#chat.getAttribute("owner")} ${this.#chat.getAttribute("conversation")}`;
+  }
+
+  get #chat() {
+    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
+  }
+
+  /** @param {string} type @param {object} [detail] */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+  }
+}
+
+/** @param {Entry} one @param {Entry} other */
+function alike(one, other) {
+  return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
+}
+
+/** @param {Entry} entry @returns {object} what is its own in the `send` frame */
+function frameOf({ message, text, attempt, continues }) {
+  if (attempt === undefined) return { messages: [{ id: message, role: "user", parts: [{ type: "text", text }] }] };
+  return { messageId: message, messages: [], body: { attempt, ...(continues && { continue: true }) } };
+}
+
+/** @param {Entry} entry @returns {string} a selector of what the page shows once the server has it */
+function proofOf({ message, attempt }) {
+  if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
+  return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;
+}
+
+/** A random UUID. `crypto.randomUUID` is missing where a site is served without TLS. */
+function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+if (!customElements.get("llm-chat-outbox")) customElements.define("llm-chat-outbox", ChatOutbox);

@@ -1,0 +1,109 @@
+"""F01 to F08: a message that was acknowledged is there once, with one answer that was paid for once."""
+
+import asyncio
+
+from tests.behaviours import ANSWER, words
+from tests.faults import pace
+from tests.faults.promises import (
+    assert_asked,
+    assert_one_order,
+    assert_plain_errors,
+    assert_sent_once,
+    assert_shown_as_stored,
+    eventually,
+    stored_ending,
+)
+from tests.faults.visitor import Answer, asking, fresh
+
+
+def copies(behaviour="ok"):
+    """One message, as two pages hold it that both send it."""
+    first = Answer(fresh("c"), asking(behaviour), fresh("m"))
+    return first, Answer(first.chat, first.question, first.message)
+
+
+async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
+    tab = await visitor.open(site[0].port)
+    for _ in range(pace.rounds(5, 100)):
+        first, second = copies()
+        await tab.send(first)
+        await tab.send(second)
+        assert [await first.ended(), await second.ended()] == ["finish", "finish"]
+        assert first.uid == second.uid
+        assert first.text == second.text == ANSWER
+        assert_sent_once(site, first)
+        assert_asked(site.upstream, first)
+
+
+async def test_f02_a_message_sent_to_two_processes_at_once_is_one(site, visitor):
+    here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
+    for _ in range(pace.rounds(20, 200)):
+        first, second = copies()
+        await asyncio.gather(here.send(first), there.send(second))
+        assert [await first.ended(), await second.ended()] == ["finish", "finish"]
+        assert first.uid == second.uid
+        assert_sent_once(site, first)
+        assert_asked(site.upstream, first)
+        assert_shown_as_stored(site, first, second)
+
+
+async def test_f03_a_message_whose_acknowledgement_dies_with_the_server_is_not_sent_again(site, visitor, network):
+    for _ in range(pace.rounds(1, 20)):
+        tab = await visitor.open(network.port)
+        network.swallow("server")
+        answer = Answer(fresh("c"), asking("paced:40:20"), fresh("m"))
+        await tab.send(answer)
+        await eventually(lambda answer=answer: site.stored(answer.chat), "the message was not stored", wait=10)
+        site[0].kill()
+        await tab.drop()
+        network.flow()
+        assert answer.uid is None
+        await asyncio.to_thread(site[0].start)
+        await tab.connect(site[-1].port)
+        await tab.send(answer)
+        await tab.follow_through(answer, site[-1].port)
+        stored = await stored_ending(site, answer, wait=60)
+        assert stored.status == "interrupted"
+        assert_sent_once(site, answer)
+        assert_shown_as_stored(site, answer)
+        assert len(site.upstream.calls_of(answer.question)) <= 1
+    assert_plain_errors(site, [answer])
+
+
+async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_there_and_can_be_sent_again(site, visitor):
+    for _ in range(pace.rounds(1, 20)):
+        tab = await visitor.open(site[0].port)
+        await (await tab.ask(asking("ok"))).ended()  # the server's first steps are done
+        answer = Answer(fresh("c"), asking("ok"), fresh("m"))
+        with site.database.locked():
+            await tab.send(answer)
+            nothing = await tab.join(fresh("c"))
+            assert await nothing.ended() == "None"  # so the message has been taken, too
+            site[0].kill()
+        await tab.drop()
+        assert answer.uid is None
+        assert not site.stored(answer.chat)
+        assert_asked(site.upstream, answer, times=0)
+        await asyncio.to_thread(site[0].start)
+        await tab.connect(site[0].port)
+        await tab.send(answer)
+        assert await answer.ended() == "finish"
+        assert_sent_once(site, answer)
+        assert_asked(site.upstream, answer)
+
+
+async def test_f08_of_two_tabs_that_send_at_once_one_is_refused_and_history_has_one_order(site, visitor):
+    here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
+    for _ in range(pace.rounds(5, 100)):
+        chat = fresh("c")
+        both = [Answer(chat, asking("paced:10:100"), fresh("m")) for _ in range(2)]
+        await asyncio.gather(here.send(both[0]), there.send(both[1]))
+        assert sorted([await both[0].ended(), await both[1].ended()]) == ["busy", "finish"]
+        refused = next(answer for answer in both if answer.uid is None)
+        assert_asked(site.upstream, refused, times=0)
+        assert [message.role for message in site.stored(chat)] == ["user", "assistant"]
+        await here.send(refused)
+        assert await refused.ended() == "finish"
+        assert [message.text for message in site.stored(chat)[1::2]] == ["".join(words(10))] * 2
+        assert_one_order(site, chat)
+        assert_shown_as_stored(site, *both)
