@@ -1,12 +1,11 @@
-"""Exits with 0 when the process on this machine's port 8000 is ready for visitors: a container's health check."""
+"""Exits with 0 when the process on port 8000 is set up rightly and ready for visitors: a container's health check."""
 
 import os
 import sys
 import urllib.error
 import urllib.request
 
-URL = "http://127.0.0.1:8000/readyz"
-WAIT = 8.0
+WAIT = 4.0
 
 
 def host(allowed: str) -> str:
@@ -15,17 +14,18 @@ def host(allowed: str) -> str:
     return next((name.removeprefix(".") for name in names if name != "*"), "localhost")
 
 
-def main() -> str | None:
+def problem(path: str) -> str | None:
     """What is wrong, if anything is."""
-    request = urllib.request.Request(URL, headers={"Host": host(os.environ.get("ALLOWED_HOSTS", ""))})
+    asked_for = {"Host": host(os.environ.get("ALLOWED_HOSTS", ""))}
+    request = urllib.request.Request(f"http://127.0.0.1:8000{path}", headers=asked_for)
     try:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT)
     except urllib.error.HTTPError as error:
-        return f"{error.code}: {error.read().decode(errors='replace')[:200]}"
+        return f"{path} says {error.code}: {error.read().decode(errors='replace')[:200]}"
     except OSError as error:
-        return str(error)
+        return f"{path} does not answer: {error}"
     return None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(problem("/healthz") or problem("/readyz"))

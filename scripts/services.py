@@ -32,11 +32,17 @@ class Service:
         self.name = name
         self.port = port
         self.log = logs / f"{name}.log"
+        self._command = command
+        self._folder = folder
+        self._environment = {**os.environ, **environment}
+        self.start()
+
+    def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env={**os.environ, **environment},
+                self._command,
+                cwd=self._folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -55,13 +61,17 @@ class Service:
                 raise SetUpError(f"{self.name} could not be started: {reason}")
             time.sleep(0.02)
 
+    def kill(self) -> None:
+        """At once, without a chance to put anything in order."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         self.process.terminate()
         try:
             self.process.wait(STOP)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
 
 
 class Postgres:

@@ -36,8 +36,8 @@ def upstream():
         yield upstream
 
 
-@pytest.fixture
-def cluster(upstream):
+@pytest.fixture(scope="module")
+def one_cluster(upstream):
     if not services.found_program("nginx"):
         pytest.skip("nginx is not installed here: `make cluster` installs it, or says how")
     environment = {
@@ -45,12 +45,23 @@ def cluster(upstream):
         "OPENAI_BASE_URL": upstream.url,
         "OPENAI_MODEL": "gated",
     }
-    # Not in pytest's folder, which nobody but us may enter: PostgreSQL and nginx do not run as root.
-    with (
-        tempfile.TemporaryDirectory(prefix="chat-cluster-") as folder,
-        clusters.running(Path(folder), services.free_port(), environment=environment) as cluster,
-    ):
-        yield cluster
+    with contextlib.ExitStack() as stack:
+        # Not in pytest's folder, which nobody but us may enter: PostgreSQL and nginx do not run as root.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-cluster-")))
+        yield stack.enter_context(clusters.running(folder, services.free_port(), environment=environment))
+
+
+@pytest.fixture
+def cluster(one_cluster):
+    """The cluster as new: what an earlier test has killed runs again, and the balancer does not remember the kill."""
+    for web in one_cluster.webs:
+        if not web.runs:
+            web.start()
+            web.wait_until_it_listens()
+    one_cluster.balancer.stop()
+    one_cluster.balancer.start()
+    one_cluster.balancer.wait_until_it_listens()
+    return one_cluster
 
 
 class Visitor:
@@ -140,7 +151,7 @@ def test_no_page_is_missing_while_a_process_is_killed(cluster):
     for thread in threads:
         thread.start()
     eventually(lambda: len(answers) > 40)
-    cluster.webs[0].process.kill()
+    cluster.webs[0].kill()
     killed_at = len(answers)
     eventually(lambda: len(answers) > killed_at + 200)
     stop.set()
@@ -163,7 +174,7 @@ def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstre
     eventually(lambda: ann.answer()[2] == "Ann's beginning.")  # a kill takes along what is younger than a tick
     assert ann.process() is not ben.process()
 
-    ann.process().process.kill()
+    ann.process().kill()
     second.say(" Ben's rest.")
     second.finish()
     assert ben.read_to_the_end() == "Ben's beginning. Ben's rest."
@@ -181,7 +192,7 @@ def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstre
 
 @SHARED_LOGS
 def test_a_reader_whose_process_is_killed_follows_an_answer_that_another_process_makes(cluster, visit, upstream):
-    ann = visit("ann")
+    ann = visit("anna")
     ann.ask("Why?")
     call = next_call(upstream)
     call.say("One")
@@ -192,7 +203,7 @@ def test_a_reader_whose_process_is_killed_follows_an_answer_that_another_process
     ann.resume()
     ann.read_until("One")
 
-    other.process.kill()
+    other.kill()
     with pytest.raises(ConnectionClosed):
         ann.read_to_the_end()
     ann.connect()

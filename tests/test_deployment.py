@@ -92,6 +92,14 @@ def test_nginx_accepts_what_compose_makes_of_its_configuration(nginx, tmp_path):
     assert accepts(nginx, text, tmp_path) == ""
 
 
+def test_the_docs_tell_the_configuration_that_is_used(nginx, tmp_path):
+    told = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)[1]
+    used = TEMPLATE.replace("${NGINX_LISTEN}", "80").replace("${NGINX_FORWARDED_PROTO}", "$scheme")
+    lines = {line.strip() for line in used.splitlines()}
+    assert [line for line in told.splitlines() if line.strip() not in lines and "server 127.0.0.1" not in line] == []
+    assert accepts(nginx, f"error_log stderr;\nevents {{}}\nhttp {{\n{told}\n}}\n", tmp_path) == ""
+
+
 def test_the_image_starts_the_server_as_make_run_does():
     assert '"scripts/serve.py"' in of("CMD")[0]
 
