@@ -59,11 +59,15 @@ class Logs(ABC):
 
     shared: ClassVar[bool]
 
-    reached = True
-    """Whether what logs are shared through has ever answered."""
+    @property
+    def reached(self) -> bool:
+        """Whether what logs are shared through has ever answered."""
+        return True
 
-    address = ""
-    """What it is, in a word and without its password."""
+    @property
+    def address(self) -> str:
+        """What logs are shared through, without its password."""
+        return ""
 
     @abstractmethod
     def open(self, answer: int) -> Log:

@@ -33,7 +33,7 @@ LOGGED = (
 FIELD, END, LOST = b"c", b"end", b"lost"
 """The field of an entry: a chunk, or that the log is closed, or given up, without an ending."""
 
-FENCE = "1-0"
+FENCE, BY = "1-0", b"by"
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 Command = tuple[str | bytes | int, ...]
@@ -91,7 +91,11 @@ def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Foun
         if FIELD in fields:
             if place(entry)[1] != held + len(found.chunks):
                 break
-            found.chunks.append(_decode(fields[FIELD]))
+            try:
+                found.chunks.append(_decode(fields[FIELD]))
+            except msgspec.MsgspecError:  # written by another version of this app
+                found.lost = found.closed = True
+                break
         found.position = entry[0].decode()
         found.lost = LOST in fields
         found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], chunks.Ending))

@@ -30,6 +30,7 @@ class MirroredLog(MemoryLog):
         self._sure = True
         """Whether ``_sent`` is known to be what Redis has."""
         self._foreign = False
+        self._refusal: ResponseError | None = None
         self._expiring = False
         self._mirrored = False
 
@@ -73,14 +74,15 @@ class MirroredLog(MemoryLog):
         return asked
 
     def take(self, asked: Sequence[Command], answers: Sequence[Any]) -> ResponseError | None:
-        """Learn from what Redis answered; returns what it could not do."""
+        """Learn from what Redis answered; returns what it refuses, until it has taken it."""
         if not self._sure:
-            return self._compare(*answers)
-        self._foreign = False
+            return self._compare(*answers) or self._refusal
+        self._foreign, self._refusal = False, None
         for command, answer in zip(asked, answers, strict=True):
             if isinstance(answer, ResponseError):
                 self._sure = False
-                return None if TAKEN in str(answer) else answer
+                self._refusal = None if TAKEN in str(answer) else answer
+                return self._refusal
             if command[0] == "XADD":
                 if answer is None:  # a Redis that came back empty: write it all again
                     self._sent = 0

@@ -98,8 +98,12 @@ async def test_a_log_that_redis_has_no_room_for_is_written_when_there_is_room_ag
     log.append(delta(1))
     await eventually(lambda: "maxmemory" in caplog.text)
     log.append(delta(2))
+    for _ in range(3):  # it is asked again and again what it has, and refuses each time what it has not
+        await asyncio.sleep(0.05)
     redis_server.make_room()
     await standing(redis_server, 3)
+    await eventually(lambda: "refuses nothing more" in caplog.text)
+    assert caplog.text.count("refuses what it is sent") == 1
 
 
 async def test_a_log_with_a_gap_is_written_anew_and_its_readers_miss_nothing(redis_logs, redis_server):
