@@ -117,7 +117,7 @@ class Rendering:
                 began = loop.time()
                 for chunk in batch.chunks:
                     self._apply(chunk)
-                if not batch.chunks:
+                if log.delayed != (self.status is RECONNECTING):
                     self.status = RECONNECTING if log.delayed else WAITING
                 for part in self.parts:
                     await part.render()
@@ -157,6 +157,7 @@ class HtmlReader:
         self._shown: list[tuple[str, ...]] = []
         self._known: list[int | None] = []
         self._status: chunks.Status | None = None
+        self._provisional = False
 
     async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
         """The message as it stands, then what changes, then its end. A slow reader gets fewer and larger changes."""
@@ -167,7 +168,7 @@ class HtmlReader:
         while ending is None:
             await rendering.changed(version)  # at once, if something changed while the reader was busy
             version, ending = rendering.version, rendering.ending
-            if ready := [*self._status_changes(), *self._changes()]:
+            if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
         yield [message_end_chunk(self._view(), ending), ending]
 
@@ -175,7 +176,13 @@ class HtmlReader:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
         self._known = [None] * len(parts)
-        return message_chunk(self._view(), self._after)
+        # A log that cannot be read yet: better the last checkpoint than an empty answer.
+        self._provisional = not parts and self._rendering.status is RECONNECTING
+        return message_chunk(message_view(self._message) if self._provisional else self._view(), self._after)
+
+    def _correction(self) -> Iterator[Chunk]:
+        if self._provisional and self._rendering.parts:
+            yield self._whole()
 
     def _status_changes(self) -> Iterator[Chunk]:
         if self._rendering.status is not self._status:

@@ -2,11 +2,15 @@
 
 import random
 
+import msgspec
 import pytest
 from django.template.loader import render_to_string
 
+from chat.chunks import Finish, FinishStep, Start, StartStep, TextDelta, TextEnd, TextStart
+from chat.logs.replica import Replica
 from chat.models import Conversation, Message
 from chat.presentation import message_view
+from chat.readers import html_view
 from chat.rendering import render
 from tests.pages import ChatPage
 
@@ -263,3 +267,20 @@ async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(scrip
     assert await asking.error(await asking.resume(body={**HTML, **shown})) == "gone"
     assert not await Message.objects.aexists()
     assert not await Conversation.objects.aexists()
+
+
+async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoint_then_the_log():
+    log = Replica(1, lambda: None)
+    log.delay(True)
+    parts = [{"type": "text", "text": "The first"}]
+    message = Message(uid="a1", role="assistant", status="running", parts=parts, text="The first")
+    batches = html_view(message, log, None)
+    page = ChatPage().take(msgspec.to_builtins(await anext(batches)))
+    assert "The first" in page.messages["a1"].html
+    log.delay(False)
+    log.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
+    chunks = [chunk for batch in [await anext(batches)] for chunk in batch]
+    assert [type(chunk).__name__ for chunk in chunks] == ["MessageHtml", "Status"]
+    assert chunks[0].data["html"].count("<p>The first half.</p>") == 1
+    log.extend([TextEnd("0"), FinishStep(), Finish("stop")])
+    assert [type(chunk).__name__ async for batch in batches for chunk in batch] == ["MessageEnd", "Finish"]
