@@ -9,7 +9,10 @@ from ..chunks import Chunk
 
 
 class Batch(NamedTuple):
-    """Chunks that follow each other; the first has the number ``first``. There are none where only ``Log.delayed`` has changed."""
+    """Chunks that follow each other; the first has the number ``first``.
+
+    There are none where only ``Log.delayed`` has changed.
+    """
 
     first: int
     chunks: list[Chunk]
