@@ -172,7 +172,7 @@ def ended(wait=10.0):
 @pytest.mark.parametrize("seed", range(3))
 def test_ten_cuts_at_random_bytes_leave_the_text_whole(script, proxy, shaky, seed):
     chance = random.Random(seed)
-    shaky.page.evaluate("() => { document.querySelector('llm-chat-connection').backoff = () => Math.random() * 20 }")
+    shaky.try_after(10)
     shaky.ask("Tell me")
     reply = script.next_reply()
     said = 0
@@ -199,7 +199,8 @@ def freeze(proxy):
 
 def test_a_frozen_network_is_noticed_and_the_text_is_whole_when_it_is_back(script, proxy, shaky):
     shaky.set("llm-chat-watchdog", silence=300, patience=300)
-    shaky.set("llm-chat-connection", handshake=300)
+    shaky.set("llm-chat-connection", handshake=300, patience=300)
+    shaky.try_after(100)
     shaky.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -219,6 +220,7 @@ def test_a_frozen_network_is_noticed_and_the_text_is_whole_when_it_is_back(scrip
 
 def test_a_handshake_that_the_network_swallows_is_given_up(script, proxy, shaky):
     shaky.set("llm-chat-connection", handshake=300)
+    shaky.try_after(100)
     freeze(proxy)
     proxy.cut()
     for _ in range(2):

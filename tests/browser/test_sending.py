@@ -69,14 +69,16 @@ def test_a_message_that_cannot_be_encoded_is_sent_without_what_is_broken(chat, s
     assert script.next_reply().request.messages[-1]["content"] == "half \ufffd"
 
 
-def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, visit):
+def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, proxy, visit):
     first = visit(site.url).open("/chat/shared/")
-    second = visit(site.url).open("/chat/shared/")
+    second = visit(f"http://127.0.0.1:{proxy.port}").open("/chat/shared/")
+    proxy.hold("server")  # what happens in the first tab is not heard of in time
     first.ask("First")
     reply = script.next_reply()
     reply.say("Running")
     expect(first.answer).to_contain_text("Running")
     second.ask("Second")
+    proxy.flow()
     expect(second.page.get_by_text("An answer is already running in this conversation.").first).to_be_visible()
     expect(second.answer).to_contain_text("Running")
     expect(second.stop).to_be_visible()
