@@ -292,6 +292,7 @@ def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, tol
     chat.expect_answer("Here")
     expect(note).to_be_hidden()
     expect(voice).to_have_text("The answer is complete.")
+    expect(chat.page.locator(f"llm-chat-transcript[{status}]")).to_have_count(0)  # the next answer waits for nothing
 
 
 def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, settings, away):
