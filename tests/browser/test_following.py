@@ -420,3 +420,16 @@ def test_a_conversation_that_was_deleted_elsewhere_leaves_the_page(script, site,
     assert chat.sockets == 1
     chat.ask("Begin anew")
     assert script.next_reply().request.messages == [{"role": "user", "content": "Begin anew"}]
+
+
+def test_a_page_that_missed_a_chunk_asks_for_the_whole_again(chat, script):
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("The beginning")
+    expect(chat.answer).to_contain_text("The beginning")
+    chat.hear(type="chunk", requestId=chat.sent[-1]["requestId"], sequence=99, chunk={"type": "finish"})
+    reply.say(" and the rest.")
+    reply.finish()
+    chat.expect_answer("The beginning and the rest.")
+    chat.idle()
+    assert chat.sockets == 2

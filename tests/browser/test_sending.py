@@ -358,3 +358,20 @@ def test_an_answer_that_broke_off_is_gone_on_with(chat, script):
     expect(chat.answers).to_have_count(1)
     chat.reload()
     chat.expect_answer("Half and whole")
+
+
+def test_a_question_stands_before_its_answer_though_the_connection_died_behind_the_acknowledgement(script, site, visit):
+    chat = visit(site.url).open()
+    chat.page.evaluate("""() => {
+      const chat = document.querySelector("llm-chat");
+      chat.addEventListener("chat:stored", () => chat.dispatchEvent(new CustomEvent("chat:reset")), { once: true });
+    }""")
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    reply.finish()
+    chat.expect_answer("Here")
+    chat.idle()
+    expect(chat.page.locator("article")).to_have_count(2)
+    assert chat.page.locator("article").evaluate_all("all => all.map(one => one.dataset.role)") == ["user", "assistant"]
+    assert chat.sockets == 2
