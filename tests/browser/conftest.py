@@ -87,9 +87,14 @@ class Chat:
         script = "([element, properties]) => Object.assign(document.querySelector(element), properties)"
         self.page.evaluate(script, [element, properties])
 
+    def try_after(self, wait: float) -> None:
+        """Once disconnected, the page tries again after so many milliseconds, the first time and ever after."""
+        script = "wait => { document.querySelector('llm-chat-connection').backoff = () => wait }"
+        self.page.evaluate(script, wait)
+
     def stay_away(self) -> None:
         """Once disconnected, the page does not try again."""
-        self.page.evaluate("() => { document.querySelector('llm-chat-connection').backoff = () => 1e9 }")
+        self.try_after(1e9)
 
     def come_back(self) -> None:
         """The reader returns to the tab."""

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from playwright.sync_api import expect
 
 from chat.chunks import ERRORS
-from chat.models import Message
+from chat.models import Conversation, Message
 from chat.protocol import Refusal
 from chat.readers import html_view, missed
 
@@ -172,7 +172,7 @@ def ended(wait=10.0):
 @pytest.mark.parametrize("seed", range(3))
 def test_ten_cuts_at_random_bytes_leave_the_text_whole(script, proxy, shaky, seed):
     chance = random.Random(seed)
-    shaky.page.evaluate("() => { document.querySelector('llm-chat-connection').backoff = () => Math.random() * 20 }")
+    shaky.try_after(10)
     shaky.ask("Tell me")
     reply = script.next_reply()
     said = 0
@@ -199,7 +199,8 @@ def freeze(proxy):
 
 def test_a_frozen_network_is_noticed_and_the_text_is_whole_when_it_is_back(script, proxy, shaky):
     shaky.set("llm-chat-watchdog", silence=300, patience=300)
-    shaky.set("llm-chat-connection", handshake=300)
+    shaky.set("llm-chat-connection", handshake=300, patience=300)
+    shaky.try_after(100)
     shaky.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -219,6 +220,7 @@ def test_a_frozen_network_is_noticed_and_the_text_is_whole_when_it_is_back(scrip
 
 def test_a_handshake_that_the_network_swallows_is_given_up(script, proxy, shaky):
     shaky.set("llm-chat-connection", handshake=300)
+    shaky.try_after(100)
     freeze(proxy)
     proxy.cut()
     for _ in range(2):
@@ -237,18 +239,18 @@ def test_a_short_freeze_interrupts_nothing(script, proxy, shaky):
     expect(shaky.answer).to_contain_text("The beginning")
     freeze(proxy)
     reply.say(" and the rest.")
-    wait_for_pings(shaky, 1)
+    wait_for_frames(shaky, "ping", 1)
     proxy.flow()
     reply.finish()
     shaky.expect_answer("The beginning and the rest.")
     assert shaky.sockets == 1
 
 
-def wait_for_pings(chat, count):
-    """Until the page has asked the server so often whether it is there."""
+def wait_for_frames(chat, kind, count):
+    """Until the page has sent so many frames of a kind."""
     deadline = time.monotonic() + 15
-    while sum(frame["type"] == "ping" for frame in chat.sent) < count:
-        assert time.monotonic() < deadline, "the page did not ask"
+    while sum(frame["type"] == kind for frame in chat.sent) < count:
+        assert time.monotonic() < deadline, f"the page sent no more frames of the kind {kind}"
         chat.page.evaluate("1")  # lets Playwright hear of frames
 
 
@@ -257,7 +259,7 @@ def test_a_connection_that_has_nothing_to_say_is_kept(chat, script):
     chat.ask("Tell me")
     script.next_reply().finish()
     chat.idle()
-    wait_for_pings(chat, 5)
+    wait_for_frames(chat, "ping", 5)
     assert chat.sockets == 1
 
 
@@ -391,10 +393,43 @@ def test_a_page_that_is_busy_when_it_hears_of_an_answer_asks_for_it_afterwards(c
     chat.hear(**event, event="run-started", message=mine)
     chat.hear(**event, event="run-ended", message="a-stranger")
     reply.finish()
+    wait_for_frames(chat, "resume", resumes + 1)
     chat.expect_answer("Here")
+    chat.idle()
     chat.hear(**event, event="run-ended", message=mine)
     chat.ask("More")
     script.next_reply().finish()
     expect(chat.answers).to_have_count(2)
     chat.idle()
     assert [frame["type"] for frame in chat.sent].count("resume") == resumes + 1
+
+
+def test_a_conversation_that_was_deleted_elsewhere_leaves_the_page(script, site, visit):
+    chat = visit(site.url).open()
+    chat.ask("Tell me")
+    script.next_reply().finish()
+    chat.idle()
+    line = chat.page.get_by_role("link", name="Tell me")
+    expect(line).to_be_visible()
+    Conversation.objects.all().delete()
+    event = {"type": "event", "requestId": "conversation", "event": "deleted", "message": "", "version": 1}
+    chat.hear(**event, id=chat.conversation)
+    expect(chat.page.get_by_text(ERRORS["gone"])).to_be_visible()
+    expect(chat.questions).to_have_count(0)
+    expect(line).to_have_count(0)
+    assert chat.sockets == 1
+    chat.ask("Begin anew")
+    assert script.next_reply().request.messages == [{"role": "user", "content": "Begin anew"}]
+
+
+def test_a_page_that_missed_a_chunk_asks_for_the_whole_again(chat, script):
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("The beginning")
+    expect(chat.answer).to_contain_text("The beginning")
+    chat.hear(type="chunk", requestId=chat.sent[-1]["requestId"], sequence=99, chunk={"type": "finish"})
+    reply.say(" and the rest.")
+    reply.finish()
+    chat.expect_answer("The beginning and the rest.")
+    chat.idle()
+    assert chat.sockets == 2

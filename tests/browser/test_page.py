@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from playwright.sync_api import expect
 
 import chat as app
+from chat.chunks import ERRORS
 from chat.store.answers import finish
 
 
@@ -241,21 +242,33 @@ def test_a_stopped_answer_says_so_and_can_be_gone_on_with(chat, script):
     expect(chat.answer.get_by_role("button")).to_have_text(["Continue", "Try again"])
 
 
-def test_an_answer_that_could_not_be_saved_says_so_and_cannot_be_gone_on_with(
-    script, site, visit, settings, monkeypatch
-):
-    def fail(*args):
-        raise DatabaseError("away")
+@pytest.fixture
+def away(monkeypatch):
+    """The database takes no answer's end, until the list is empty."""
+    away = [True]
 
+    def fail_while_away(*args):
+        if away:
+            raise DatabaseError("away")
+        return finish(*args)
+
+    monkeypatch.setattr("chat.runs.run.finish", fail_while_away)
+    monkeypatch.setattr("chat.runs.heart.finish", fail_while_away)
+    return away
+
+
+def test_an_answer_that_could_not_be_saved_says_so_until_it_could(script, site, visit, away):
     chat = visit(site.url).open()
-    monkeypatch.setattr("chat.runs.run.finish", fail)
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Whole")
     reply.finish()
     chat.expect_answer("Whole", status="failed")
-    expect(chat.answer).to_contain_text("The answer could not be saved.")
+    expect(chat.answer).to_contain_text(ERRORS["not_saved"])
     expect(chat.answer.get_by_role("button")).to_have_text(["Try again"])
+    away.clear()
+    chat.expect_answer("Whole")
+    expect(chat.answer.get_by_role("button")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -279,18 +292,12 @@ def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, tol
     chat.expect_answer("Here")
     expect(note).to_be_hidden()
     expect(voice).to_have_text("The answer is complete.")
+    expect(chat.page.locator(f"llm-chat-transcript[{status}]")).to_have_count(0)  # the next answer waits for nothing
 
 
-def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, monkeypatch):
-    away = [True]
-
-    def fail_while_away(*args):
-        if away:
-            raise DatabaseError("away")
-        return finish(*args)
-
+def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, settings, away):
+    settings.CHAT = {**settings.CHAT, "SAVE_TIMEOUT": 30.0}
     chat = visit(site.url).open()
-    monkeypatch.setattr("chat.runs.run.finish", fail_while_away)
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Whole")

@@ -69,14 +69,16 @@ def test_a_message_that_cannot_be_encoded_is_sent_without_what_is_broken(chat, s
     assert script.next_reply().request.messages[-1]["content"] == "half \ufffd"
 
 
-def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, visit):
+def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, proxy, visit):
     first = visit(site.url).open("/chat/shared/")
-    second = visit(site.url).open("/chat/shared/")
+    second = visit(f"http://127.0.0.1:{proxy.port}").open("/chat/shared/")
+    proxy.hold("server")  # what happens in the first tab is not heard of in time
     first.ask("First")
     reply = script.next_reply()
     reply.say("Running")
     expect(first.answer).to_contain_text("Running")
     second.ask("Second")
+    proxy.flow()
     expect(second.page.get_by_text("An answer is already running in this conversation.").first).to_be_visible()
     expect(second.answer).to_contain_text("Running")
     expect(second.stop).to_be_visible()
@@ -356,3 +358,20 @@ def test_an_answer_that_broke_off_is_gone_on_with(chat, script):
     expect(chat.answers).to_have_count(1)
     chat.reload()
     chat.expect_answer("Half and whole")
+
+
+def test_a_question_stands_before_its_answer_though_the_connection_died_behind_the_acknowledgement(script, site, visit):
+    chat = visit(site.url).open()
+    chat.page.evaluate("""() => {
+      const chat = document.querySelector("llm-chat");
+      chat.addEventListener("chat:stored", () => chat.dispatchEvent(new CustomEvent("chat:reset")), { once: true });
+    }""")
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    reply.finish()
+    chat.expect_answer("Here")
+    chat.idle()
+    expect(chat.page.locator("article")).to_have_count(2)
+    assert chat.page.locator("article").evaluate_all("all => all.map(one => one.dataset.role)") == ["user", "assistant"]
+    assert chat.sockets == 2

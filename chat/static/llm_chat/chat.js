@@ -6,8 +6,8 @@
  * `chat:open` and `chat:close` {final, refused}; from the exchange `chat:found`, `chat:received` (a chunk) and
  * `chat:answered` {text, code}; `chat:stale` from whoever knows that the page lacks something.
  * Out: to the exchange `chat:request` (a frame) and `chat:abort`; to whoever keeps, shows or tells it `chat:sent`,
- * `chat:stored` and `chat:refused`, each {trigger, message, text}, `chat:problem` {text}, `chat:chunk` (a chunk) and
- * `chat:state` {streaming}. State: the attribute `streaming`.
+ * `chat:stored` and `chat:refused`, each {trigger, message, text}, `chat:problem` {text}, `chat:gone` (the
+ * conversation was deleted), `chat:chunk` (a chunk) and `chat:state` {streaming}. State: the attribute `streaming`.
  *
  * One request at most is under way on the socket. A connection begins with a resume, and what was not acknowledged on
  * the last one waits for the resume's end: so the patches of one answer never arrive twice at once.
@@ -154,6 +154,7 @@ class Chat extends HTMLElement {
     if (refused) this.#refuse(error);
     else if (error) this.#emit("chat:problem", { text: error });
     if (this.#ask?.stored) this.#ask = null;
+    if (code === "gone") this.#emit("chat:gone");
     if (code === "busy") this.#catchUp(); // the answer that runs was asked for in another tab
     this.#proceed();
   }

@@ -70,9 +70,13 @@ class ChatExchange extends HTMLElement {
     this.#emit("chat:received", chunk);
   }
 
-  /** A resume that fails is made again, on another connection. @param {Request} request @param {Record<string, any>} frame */
+  /**
+   * A resume that fails is made again, on another connection, but for a conversation that was deleted.
+   * @param {Request} request @param {Record<string, any>} frame
+   */
   #refuse(request, { errorText = "", code }) {
-    if (request.type === "resume" || ChatExchange.elsewhere.has(code)) this.#emit("chat:reset");
+    const failed = request.type === "resume" && code !== "gone";
+    if (failed || ChatExchange.elsewhere.has(code)) this.#emit("chat:reset");
     else this.#end(errorText, code);
   }
 

@@ -1,8 +1,8 @@
 /**
  * `<llm-chat-list>`: the list of conversations on the page, kept in step with the chats on it.
  *
- * In: the attribute `current` (the conversation that the page is about); `chat:conversation` {id, title, html} from any
- * chat.
+ * In: the attribute `current` (the conversation that the page is about); from any chat `chat:conversation` {id, title,
+ * html} and `chat:event` {event, id}.
  */
 class ChatList extends HTMLElement {
   #listeners = new AbortController();
@@ -13,6 +13,7 @@ class ChatList extends HTMLElement {
     this.#listeners = new AbortController();
     const { signal } = this.#listeners;
     document.addEventListener("chat:conversation", ({ detail }) => this.#show(detail), { signal });
+    document.addEventListener("chat:event", ({ detail }) => detail.event === "deleted" && this.#drop(detail.id), { signal });
   }
 
   disconnectedCallback() {
@@ -26,13 +27,23 @@ class ChatList extends HTMLElement {
     const template = document.createElement("template");
     template.innerHTML = html.trim();
     const line = /** @type {Element} */ (document.importNode(template.content, true).firstElementChild);
-    const old = this.querySelector(`[data-conversation="${CSS.escape(id)}"]`);
+    const old = this.#line(id);
     if (old) old.replaceWith(line);
     else this.querySelector("[data-conversations]")?.prepend(line);
     this.#mark(line, id === this.getAttribute("current"), title);
   }
 
+  /** @param {string} id */
+  #drop(id) {
+    this.#line(id)?.remove();
+  }
+
   // Internals
+
+  /** @param {string} id */
+  #line(id) {
+    return this.querySelector(`[data-conversation="${CSS.escape(id)}"]`);
+  }
 
   /**
    * The server renders a line for every page alike.

@@ -1,7 +1,7 @@
 /**
  * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
  *
- * In: `chat:chunk`, `chat:refused` and `chat:close` on the surrounding `<llm-chat>`.
+ * In: `chat:chunk`, `chat:refused`, `chat:gone`, `chat:state` and `chat:close` on the surrounding `<llm-chat>`.
  * Out: `chat:retry` {message, role} and `chat:continue` {message, role}; `chat:patch` to a part; `chat:conversation` {id,
  * title, html}. State: an attribute that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each
  * article `data-status`.
@@ -29,6 +29,7 @@ class ChatTranscript extends HTMLElement {
     const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
     chat.addEventListener("chat:chunk", ({ detail: chunk }) => this.#chunks[chunk.type]?.(chunk.data), { signal });
     chat.addEventListener("chat:refused", ({ detail }) => this.#refuse(detail), { signal });
+    chat.addEventListener("chat:gone", () => this.replaceChildren(), { signal });
     chat.addEventListener("chat:state", () => this.#wait(), { signal });
     chat.addEventListener("chat:close", () => this.#wait(), { signal });
     this.addEventListener("click", (event) => this.#click(event.target), { signal });

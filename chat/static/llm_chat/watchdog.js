@@ -10,7 +10,7 @@ class ChatWatchdog extends HTMLElement {
   silence = 20_000;
   /** Milliseconds that it may take to say so. */
   patience = 10_000;
-  /** The same two where the network or the reader has just come back: a doubt is settled at once. */
+  /** Both of them where the network or the reader has just come back: then a doubt is settled at once. */
   doubt = 3_000;
 
   #open = false;
@@ -41,14 +41,14 @@ class ChatWatchdog extends HTMLElement {
   /** Something came: the silence begins anew. */
   #listen() {
     this.#open = true;
-    this.#heard = performance.now();
+    this.#heard = Date.now(); // goes on while the machine sleeps
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(this.patience), this.silence);
   }
 
-  /** A hidden tab's timers are late, or stood still with the machine: nothing can be said of what came meanwhile. */
+  /** A hidden tab's timers are late, and those of a machine that slept stood still. */
   #doubt() {
-    if (this.#open && performance.now() - this.#heard > this.doubt) this.#ask(this.doubt);
+    if (this.#open && Date.now() - this.#heard > this.doubt) this.#ask(this.doubt);
   }
 
   #sleep() {
@@ -58,16 +58,11 @@ class ChatWatchdog extends HTMLElement {
 
   // Internals
 
-  /** @param {number} wait @param {boolean} [again] */
-  #ask(wait, again = false) {
+  /** @param {number} wait milliseconds for any frame to come */
+  #ask(wait) {
     this.#emit("chat:transmit", { type: "ping", requestId: "ping" });
-    const due = performance.now() + wait;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      // What kept a timer far too long may have kept the answer as well.
-      if (performance.now() - due > wait && !again) this.#ask(wait, true);
-      else this.#emit("chat:reset");
-    }, wait);
+    this.#timer = setTimeout(() => this.#emit("chat:reset"), wait);
   }
 
   /** @param {string} type @param {object} [detail] */
