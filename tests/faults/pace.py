@@ -35,7 +35,7 @@ def chat() -> dict[str, Any]:
         "DELTA_TIMEOUT": max(seconds(30.0), 3.0),
         "RETRY_WAIT": seconds(0.5),
         "RETRY_AFTER_MAX": seconds(5.0),
-        "LOG_RETENTION": max(seconds(60.0), 3.0),
+        "LOG_RETENTION": max(seconds(60.0), 30.0),
         "REDIS_TIMEOUT": max(seconds(2.0), 0.5),
         "SAVE_TIMEOUT": seconds(30.0),
     }

@@ -44,9 +44,10 @@ def assert_shown_as_stored(site: Site, *answers: Answer) -> None:
         if answer.page.messages:
             _assert_page_as_stored(site, answer)
             continue
-        assert answer.uid is not None, "the question was never acknowledged"
+        assert answer.uid is not None, f"the question was not acknowledged but refused: {answer.code}"
         stored = site.message(answer.uid)
-        assert answer.text == stored.text, _difference(answer.text, stored.text)
+        last = [str(frame)[:150] for frame in answer.frames[-3:]]
+        assert answer.text == stored.text, f"{_difference(answer.text, stored.text)}; the last frames: {last}"
         assert answer.ending is not None, "the page shows no ending"
         assert status_shown(answer) == stored.status
 
