@@ -19,6 +19,11 @@ def rounds(few: int, whole: int) -> int:
     return whole if REAL_TIME else few
 
 
+def longer(alone: float, shared: float) -> float:
+    """A bound on delays, in s: ``shared`` where the tests may run beside others on a busy machine."""
+    return alone if REAL_TIME else shared
+
+
 def chance(*salt: object) -> random.Random:
     """Chances that are the same for the same seed and salt."""
     return random.Random(f"{SEED} {salt}")

@@ -83,6 +83,19 @@ async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
     return site.message(uid)
 
 
+async def all_beating(site: Site, wait: float = 10.0) -> None:
+    """Every process that lives has its row, and writes its heartbeat there."""
+    query = "SELECT pid, heartbeat_at FROM llm_chat_process"
+    first = dict(site.database.rows(query))
+    alive = {process.process.pid for process in site.processes if process.alive}
+
+    def beating() -> bool:
+        now = dict(site.database.rows(query))
+        return all(pid in now and now[pid] != first.get(pid) for pid in alive)
+
+    await eventually(beating, f"of the processes {alive} not all write their heartbeat: {first}", wait)
+
+
 def assert_asked(upstream: Upstream, answer: Answer, times: int = 1) -> None:
     """I4: the model was called once for each attempt."""
     calls = upstream.calls_of(answer.question)

@@ -5,6 +5,7 @@ import asyncio
 from tests.behaviours import ANSWER, words
 from tests.faults import pace
 from tests.faults.promises import (
+    all_beating,
     assert_asked,
     assert_one_order,
     assert_plain_errors,
@@ -67,6 +68,7 @@ async def test_f03_a_message_whose_acknowledgement_dies_with_the_server_is_not_s
         assert_sent_once(site, answer)
         assert_shown_as_stored(site, answer)
         assert len(site.upstream.calls_of(answer.question)) <= 1
+        await all_beating(site)
     assert_plain_errors(site, [answer])
 
 
