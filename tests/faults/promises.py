@@ -161,9 +161,9 @@ class Footprint:
             sockets = [c for c in seen.net_connections() if c.status == "ESTABLISHED"]
             return cls(seen.num_fds(), seen.num_threads(), len(sockets), seen.memory_info().rss)
 
-    def is_back_at(self, base: "Footprint", memory: int) -> bool:
-        """Whether nothing is held any more that was not held at the beginning."""
-        few = self.descriptors <= base.descriptors + 2 and self.connections <= base.connections + 2
+    def is_back_at(self, base: "Footprint", memory: int, pool: int) -> bool:
+        """Whether nothing is held any more that was not held at the beginning, but for the database's pool."""
+        few = self.descriptors <= base.descriptors + 2 + pool and self.connections <= base.connections + 2
         return few and self.threads <= max(base.threads + 2, POOLS) and self.memory <= base.memory + memory
 
 
@@ -180,8 +180,10 @@ async def back_at_base(site: Site, wait: float = 30.0, memory: int = 20 * MEGABY
     begun = time.monotonic()
     while True:
         now, connections = [Footprint.of(process) for process in site.processes], _connections(site)
-        well = all(after.is_back_at(before, memory) for after, before in zip(now, base, strict=True))
-        if well and all(connections[name] <= elsewhere[name] + 2 for name in elsewhere):
+        pool = site.database.pool
+        well = all(after.is_back_at(before, memory, pool) for after, before in zip(now, base, strict=True))
+        kept = {**elsewhere, "database": max(elsewhere["database"], pool * len(site))}
+        if well and all(connections[name] <= kept[name] + 2 for name in kept):
             return
         assert time.monotonic() - begun < wait, f"left behind: {base} became {now}, {elsewhere} became {connections}"
         await asyncio.sleep(0.1)
