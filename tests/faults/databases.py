@@ -19,6 +19,8 @@ class Database(ABC):
     """A migrated database of its own; ``url`` is what ``DATABASE_URL`` takes."""
 
     url: str
+    pool = 0
+    """How many connections a process may keep open though nobody needs them."""
 
     @abstractmethod
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -66,6 +68,8 @@ class Sqlite(Database):
 
 class Postgres(Database):
     """A database of a server."""
+
+    pool = 16  # as chatproject.postgres has it
 
     def __init__(self, server: PostgresServer, template: str) -> None:
         self.server = server

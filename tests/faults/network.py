@@ -92,6 +92,8 @@ class Network:
                 await asyncio.gather(*ways, return_exceptions=True)
         except OSError:
             _reset(writer)
+        except asyncio.CancelledError:
+            pass  # the network ends; the server of asyncio would report a task that was cancelled
         finally:
             self._tasks.discard(task)
 

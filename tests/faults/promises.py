@@ -44,9 +44,10 @@ def assert_shown_as_stored(site: Site, *answers: Answer) -> None:
         if answer.page.messages:
             _assert_page_as_stored(site, answer)
             continue
-        assert answer.uid is not None, "the question was never acknowledged"
+        assert answer.uid is not None, f"the question was not acknowledged but refused: {answer.code}"
         stored = site.message(answer.uid)
-        assert answer.text == stored.text, _difference(answer.text, stored.text)
+        last = [str(frame)[:150] for frame in answer.frames[-3:]]
+        assert answer.text == stored.text, f"{_difference(answer.text, stored.text)}; the last frames: {last}"
         assert answer.ending is not None, "the page shows no ending"
         assert status_shown(answer) == stored.status
 
@@ -80,6 +81,19 @@ async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
     uid = answer.uid
     await eventually(lambda: site.message(uid).status in ENDED, f"{uid} has no ending after {wait} s", wait)
     return site.message(uid)
+
+
+async def all_beating(site: Site, wait: float = 10.0) -> None:
+    """Every process that lives has its row, and writes its heartbeat there."""
+    query = "SELECT pid, heartbeat_at FROM llm_chat_process"
+    first = dict(site.database.rows(query))
+    alive = {process.process.pid for process in site.processes if process.alive}
+
+    def beating() -> bool:
+        now = dict(site.database.rows(query))
+        return all(pid in now and now[pid] != first.get(pid) for pid in alive)
+
+    await eventually(beating, f"of the processes {alive} not all write their heartbeat: {first}", wait)
 
 
 def assert_asked(upstream: Upstream, answer: Answer, times: int = 1) -> None:
@@ -147,9 +161,9 @@ class Footprint:
             sockets = [c for c in seen.net_connections() if c.status == "ESTABLISHED"]
             return cls(seen.num_fds(), seen.num_threads(), len(sockets), seen.memory_info().rss)
 
-    def is_back_at(self, base: "Footprint", memory: int) -> bool:
-        """Whether nothing is held any more that was not held at the beginning."""
-        few = self.descriptors <= base.descriptors + 2 and self.connections <= base.connections + 2
+    def is_back_at(self, base: "Footprint", memory: int, pool: int) -> bool:
+        """Whether nothing is held any more that was not held at the beginning, but for the database's pool."""
+        few = self.descriptors <= base.descriptors + 2 + pool and self.connections <= base.connections + 2
         return few and self.threads <= max(base.threads + 2, POOLS) and self.memory <= base.memory + memory
 
 
@@ -166,8 +180,10 @@ async def back_at_base(site: Site, wait: float = 30.0, memory: int = 20 * MEGABY
     begun = time.monotonic()
     while True:
         now, connections = [Footprint.of(process) for process in site.processes], _connections(site)
-        well = all(after.is_back_at(before, memory) for after, before in zip(now, base, strict=True))
-        if well and all(connections[name] <= elsewhere[name] + 2 for name in elsewhere):
+        pool = site.database.pool
+        well = all(after.is_back_at(before, memory, pool) for after, before in zip(now, base, strict=True))
+        kept = {**elsewhere, "database": max(elsewhere["database"], pool * len(site))}
+        if well and all(connections[name] <= kept[name] + 2 for name in kept):
             return
         assert time.monotonic() - begun < wait, f"left behind: {base} became {now}, {elsewhere} became {connections}"
         await asyncio.sleep(0.1)

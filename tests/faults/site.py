@@ -51,7 +51,7 @@ class Site:
         redis = self.redis.url if self.redis else ""
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
-            "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, **chat}),
+            "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, "REDIS_PREFIX": self.folder.name, **chat}),
             "DATABASE_URL": self.database.url,
             "REDIS_URL": redis,
             "OPENAI_BASE_URL": model_url or self.upstream.url,

@@ -173,7 +173,7 @@ async def test_f42_too_much_is_cut_and_others_do_not_notice(one_process, tab):
             (meanwhile,) = await waiting
     assert statuses(one_process, answers) == ["cut", "cut", "complete"]
     assert [len(answer.text) for answer in answers] == [MOST, MOST, many * len("word ")]
-    assert_unnoticed(calm, meanwhile, room=0.3)
+    assert_unnoticed(calm, meanwhile, room=pace.longer(0.1, 1.0))
     assert_promises(one_process, [*answers, meanwhile])
 
 

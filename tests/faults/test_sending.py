@@ -5,6 +5,7 @@ import asyncio
 from tests.behaviours import ANSWER, words
 from tests.faults import pace
 from tests.faults.promises import (
+    all_beating,
     assert_asked,
     assert_one_order,
     assert_plain_errors,
@@ -24,7 +25,7 @@ def copies(behaviour="ok"):
 
 async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
     tab = await visitor.open(site[0].port)
-    for _ in range(pace.rounds(5, 100)):
+    for _ in range(pace.rounds(3, 100)):
         first, second = copies()
         await tab.send(first)
         await tab.send(second)
@@ -37,7 +38,7 @@ async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
 
 async def test_f02_a_message_sent_to_two_processes_at_once_is_one(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
-    for _ in range(pace.rounds(20, 200)):
+    for _ in range(pace.rounds(10, 200)):
         first, second = copies()
         await asyncio.gather(here.send(first), there.send(second))
         assert [await first.ended(), await second.ended()] == ["finish", "finish"]
@@ -67,6 +68,7 @@ async def test_f03_a_message_whose_acknowledgement_dies_with_the_server_is_not_s
         assert_sent_once(site, answer)
         assert_shown_as_stored(site, answer)
         assert len(site.upstream.calls_of(answer.question)) <= 1
+        await all_beating(site)
     assert_plain_errors(site, [answer])
 
 
@@ -94,7 +96,7 @@ async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_there_an
 
 async def test_f08_of_two_tabs_that_send_at_once_one_is_refused_and_history_has_one_order(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
-    for _ in range(pace.rounds(5, 100)):
+    for _ in range(pace.rounds(3, 100)):
         chat = fresh("c")
         both = [Answer(chat, asking("paced:10:100"), fresh("m")) for _ in range(2)]
         await asyncio.gather(here.send(both[0]), there.send(both[1]))

@@ -34,6 +34,8 @@ WAIT = 30.0
 
 ENDINGS = {"finish", "abort", "error"}
 RESERVED = "conversation"
+AGAIN = {"lost", "draining"}
+"""Codes at which a page opens another socket by itself."""
 
 _names = itertools.count()
 
@@ -282,9 +284,10 @@ class Tab:
     async def follow_through(self, answer: Answer, port: int, *, replay: bool = False, wait: float = WAIT) -> None:
         """What our page does: as often as the socket is lost, open another and resume, or send the question again."""
         async with asyncio.timeout(wait):
-            while not answer.over:
+            while not answer.over or answer.code in AGAIN:
                 await answer.until(lambda: answer.over or self.lost, wait)
-                if not answer.over:
+                if not answer.over or answer.code in AGAIN:
+                    answer.code = None
                     await self.reconnect(port)
                     with contextlib.suppress(ConnectionClosed):
                         await (self.send(answer) if answer.uid is None else self.resume(answer, replay=replay))
