@@ -259,8 +259,10 @@ async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(scrip
     reply = await script.anext_reply()
     reply.say("Because")
     answer = (await asking.chunk(request, "start"))["messageId"]
-    await Message.objects.aget(uid=answer)
     await (await Conversation.objects.aget(uid="c1")).adelete()
+    while (event := await asking.frame("conversation"))["event"] != "deleted":
+        assert event["event"] == "run-started"
+    assert (event["id"], event["message"]) == ("c1", "")
     assert await asking.error(request) == "lost"
     assert reply.closed.is_set()
     shown = {"after": {"message": answer, "status": "running"}}

@@ -132,6 +132,11 @@ class Registry:
         if run := self._runs.get(answer):
             run.end(STOPPED)
 
+    def disown(self, answer: int) -> None:
+        """Give an answer up, if it runs here: it is no longer in the database."""
+        if run := self._runs.get(answer):
+            run.disown()
+
     async def _ask_to_stop(self, answer: int) -> None:
         try:
             await in_database(ask_to_stop, answer)
@@ -229,6 +234,11 @@ class Registry:
 
 
 _registries: WeakKeyDictionary[asyncio.AbstractEventLoop, Registry] = WeakKeyDictionary()
+
+
+def registries() -> list[tuple[asyncio.AbstractEventLoop, Registry]]:
+    """Those of this process, one for each event loop that serves the site; may be called on any thread."""
+    return [(loop, found) for loop, found in list(_registries.items()) if loop.is_running()]
 
 
 def registry() -> Registry:

@@ -74,9 +74,9 @@ class Run:
         return self._ending is not None
 
     def disown(self) -> None:
-        """Another process has taken the answer over: stop at once and write nothing."""
+        """The answer is another process's, or deleted: stop at once and write nothing."""
         if self._ending is None:
-            logger.error("The answer %s was taken over by another process.", self.answer)
+            logger.warning("The answer %s was taken over by another process, or deleted.", self.answer)
             self._owned = False
             self.end(INTERRUPTED)
 
