@@ -90,7 +90,10 @@ class Exchange:
         while not (self._finishing and self._idle):
             await self._work.wait()
             began = loop.time()
-            await self._tick()
+            try:
+                await self._tick()
+            except Exception:  # a bug of ours, which must not end the exchange of all logs
+                logger.exception("A tick failed.")
             pause = min(2 * pause, LONGEST_PAUSE) if self.failing or self._refused else conf.tick
             await asyncio.sleep(max(pause - (loop.time() - began), pause / 4))
 

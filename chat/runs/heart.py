@@ -5,8 +5,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from django.db import Error as DatabaseError
-
 from ..conf import conf
 from ..database import in_database
 from ..logs.base import Logs
@@ -55,7 +53,7 @@ class Heart:
                 latest = now
                 if self._logs.shared and now - self._unbroken > conf.process_timeout:
                     await self._recover()
-            except DatabaseError:
+            except Exception:  # whatever it is: a process that no longer beats loses its answers
                 logger.exception("The heartbeat could not be written.")
                 self._unbroken = time.time()
 

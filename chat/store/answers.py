@@ -68,15 +68,15 @@ def interrupt_with(log: Written) -> Message | None:
 
     Returns the answer with its conversation, as it is now stored, whoever has ended it; ``None`` where it is deleted.
     """
-    message = Message.objects.select_related("conversation").filter(pk=log.answer).first()
+    found = Message.objects.select_related("conversation").filter(pk=log.answer)
+    message = found.first()
     if message is None or message.status != Message.Status.RUNNING:
         return message
     longer = sum(len(part.text) for part in log.parts) > sum(len(part["text"]) for part in message.parts)
     columns = {**(log.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
     Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
     _free([message.pk])
-    message.refresh_from_db()
-    return message
+    return found.first()
 
 
 def ask_to_stop(answer: int) -> None:

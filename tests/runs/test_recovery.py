@@ -83,6 +83,8 @@ async def test_another_process_ends_the_answers_of_a_dead_one(shared, served, ca
     assert await Conversation.objects.filter(running=None).acount() == 1
     await eventually(lambda: [row.pk for row in Process.objects.all()] == [served.process])
     assert "was ended as interrupted" in caplog.text
+    process = await Process.objects.aget(pk=served.process)
+    await eventually(lambda: Process.objects.filter(heartbeat_at__gt=process.heartbeat_at).exists())
 
 
 async def test_a_process_that_beats_is_left_alone(shared, served):
