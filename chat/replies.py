@@ -109,7 +109,9 @@ class Asking(Reply):
 
     async def _frames(self) -> AsyncGenerator[str, None]:
         # The step belongs to the process: a socket that closes now leaves no answer without its run.
-        turn = await asyncio.shield(self.registry.spawn(self._store()))
+        storing = self.registry.spawn(self._store())
+        storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits any more
+        turn = await asyncio.shield(storing)
         if self._send.body.view == "html":
             frames = self._html(self._opening(turn), turn.answer, turn.question.uid)
         else:

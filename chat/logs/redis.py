@@ -43,6 +43,7 @@ class RedisLogs(Logs):
         self._stops: list[tuple[str, int]] = []
         self._process = ""
         self._stop: Callable[[int], None] = lambda answer: None
+        self._finishing = False
         self._exchange = Exchange(conf.redis_url, self._requests, self._note_trouble)
 
     @property
@@ -110,6 +111,7 @@ class RedisLogs(Logs):
         await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.log_retention))])
 
     async def finish(self) -> None:
+        self._finishing = True
         await self._exchange.finish()
         if left := sum(not log.mirrored for log in self._writing):
             logger.warning("The logs of %d answers could not be written to Redis.", left)
@@ -145,7 +147,7 @@ class RedisLogs(Logs):
 
     def _asked_stops(self) -> Iterator[Request]:
         """While something runs here, it may be stopped from elsewhere."""
-        if not all(log.closed for log in self._logs.values()):
+        if not self._finishing and not all(log.closed for log in self._logs.values()):
             yield [("LPOP", entries.stops_key(self._prefix, self._process), MAX_READ)], self._take_stops
 
     def _given_stops(self) -> Iterator[Request]:

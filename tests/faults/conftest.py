@@ -120,9 +120,9 @@ def site(running_site):
 
 @pytest.fixture(scope="session")
 def one_process(sites):
-    """A site of one process, which the tests of the model's side share."""
+    """A site of one process, which the tests of the model's side share; some of them wait for its deadlines."""
     site = sites()
-    site.add()
+    site.add(FIRST_TOKEN_TIMEOUT=max(pace.seconds(30.0), 4.0), DELTA_TIMEOUT=max(pace.seconds(30.0), 4.0))
     asyncio.run(warm(site))
     return site
 

@@ -8,8 +8,8 @@ import pytest
 from tests.behaviours import words
 from tests.faults import pace
 from tests.faults.network import Network
-from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, back_at_base
-from tests.faults.visitor import Answer, Visitor, asking, fresh
+from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, back_at_base, eventually
+from tests.faults.visitor import WAIT, Answer, Visitor, asking, fresh
 
 COUNT = 60
 QUESTION = f"paced:{COUNT}:150"
@@ -133,8 +133,12 @@ async def test_f12_a_sequence_of_the_wrong_type_closes_the_socket_with_a_code(si
 
 async def test_f15_a_page_reloaded_in_mid_answer_shows_the_beginning_and_the_rest(site, visitor):
     first = await visitor.open(site[0].port, "html")
-    answer = await first.ask(asking(QUESTION))
-    await answer.until(lambda: answer.uid and said(answer) > HALF)
+    answer = await first.ask(asking("gated"))
+    await answer.until(lambda: answer.uid)
+    await eventually(lambda: site.upstream.calls_of(answer.question), "the model was not asked", WAIT)
+    (call,) = site.upstream.calls_of(answer.question)
+    call.say(WHOLE[:HALF])
+    await answer.until(lambda: said(answer) >= HALF)
     await first.close()
     page = await visitor.load(site[-1].port, answer.chat)
     assert [message.status for message in page.messages.values()] == ["complete", "running"]
@@ -142,6 +146,8 @@ async def test_f15_a_page_reloaded_in_mid_answer_shows_the_beginning_and_the_res
     reloaded.page, reloaded.uid = page, answer.uid
     tab = await visitor.open(site[-1].port, "html")
     await tab.resume(reloaded)
+    call.say(WHOLE[HALF:])
+    call.finish()
     await reloaded.ended()
     assert site.message(answer.uid).text == WHOLE
     assert_shown_as_stored(site, reloaded)
