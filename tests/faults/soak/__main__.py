@@ -61,6 +61,8 @@ class Soak:
             self._over.set()
             await asyncio.gather(*chatting)
         await self.ledger.check_all()
+        deaths = [outage.clock for outage in self._watch.outages if outage.name.endswith("process")]
+        await self.ledger.check_interrupted(deaths)
         await self._check_held(base)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

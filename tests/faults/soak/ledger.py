@@ -102,6 +102,19 @@ class Ledger:
                 self.violate("I1", f"{asked.message} is there {len(questions)} times, with the answers {there}")
             self._check_calls(asked, answers, calls[asked.question])
 
+    async def check_interrupted(self, deaths: list[float]) -> None:
+        """That only those answers were interrupted whose process ended under them, at one of these times of the clock.
+
+        A model that breaks off interrupts its answers, too; those are left out.
+        """
+        query = (
+            "SELECT a.uid, EXTRACT(EPOCH FROM a.created_at), EXTRACT(EPOCH FROM a.ended_at) FROM llm_chat_message a"
+            " JOIN llm_chat_message q ON a.parent_id = q.id WHERE a.status = 'interrupted' AND q.text LIKE 'paced:%%'"
+        )
+        for uid, begun, ended in await self.look(self._site.database.rows, query):
+            if not any(begun - 1 <= death <= ended for death in deaths):
+                self.violate("I3", f"{uid} was interrupted after {ended - begun:.1f} s, and its process had not ended")
+
     def _check_calls(self, asked: Asked, answers: list[Stored], calls: int) -> None:
         early = sum(message.status in ("interrupted", "stopped") and not message.text for message in answers)
         if not len(answers) - early <= calls <= len(answers) * asked.repeats:

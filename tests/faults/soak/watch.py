@@ -3,9 +3,10 @@
 import asyncio
 import bisect
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -40,11 +41,12 @@ ALLOWED = {
 
 @dataclass
 class Outage:
-    """A fault, from when to when; ``end`` is infinite while it lasts."""
+    """A fault, from when to when; ``end`` is infinite while it lasts. ``clock`` is its beginning by the clock."""
 
     name: str
     begin: float
     end: float = float("inf")
+    clock: float = field(default_factory=time.time)
 
 
 class Watch:
