@@ -15,6 +15,7 @@ from tests.faults import pace
 from tests.faults.conftest import warm
 from tests.faults.promises import (
     POOLS,
+    all_beating,
     assert_asked,
     assert_plain_errors,
     assert_sent_once,
@@ -26,6 +27,9 @@ from tests.faults.visitor import Visitor, asking
 
 HANG = 10.0
 """Longer than this nobody waits for anything, whatever is broken."""
+
+RECOVERY = 4.0
+"""How long after its return the database may not be noticed: psycopg's pool tries again after 1 s, and 2 s later."""
 
 REDIS_PY_TIMEOUT = 5.0
 """After so much silence redis-py 8 takes a connection for dead, where nothing else is said (channels_redis #422)."""
@@ -102,6 +106,8 @@ async def read_in_both_views(visitor, answer, *processes):
             tab = await visitor.open(process.port, view)
             readers.append(await tab.join(answer.chat, answer.question))
             readers[-1].uid = answer.uid
+    for reader in readers:
+        await reader.until(lambda reader=reader: reader.frames, HANG)
     return readers
 
 
@@ -242,29 +248,28 @@ async def test_a_redis_url_that_does_not_answer_at_the_start_is_told_at_once(sit
     assert_plain_errors(site, [answer], ["hidden"])
 
 
-def layer_of(kind, site):
-    """A channel layer of the site's: its own, or another kind."""
-    if kind == "in-memory":
-        return {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    if kind == "core":
-        return {
-            "default": {
-                "BACKEND": "channels_redis.core.RedisChannelLayer",
-                "CONFIG": {"hosts": [site.redis.url], "prefix": "core"},
-            }
-        }
-    return None
+IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+
+@pytest.fixture(scope="session")
+def sqlite_site(sites):
+    """A site of one process, which waits for a locked file as long as a real one, at the scale of this run."""
+    site = sites()
+    site.database.url += f"?timeout={SQLITE_TIMEOUT}"
+    site.add(layers=IN_MEMORY, **TIMES)
+    asyncio.run(warm(site))
+    return site
 
 
 @pytest.fixture
-def layered_sites(sites, site, one_process):
+def layered_sites(sites, site, one_process, sqlite_site):
     """A running site for each channel layer; where there is none, or one in memory, it has one process."""
     one_process.mend()
-    in_memory, core = sites(), sites("redis-sqlite")
-    in_memory.add(layers=layer_of("in-memory", in_memory))
+    core = sites("redis-sqlite")
+    config = {"hosts": [core.redis.url], "prefix": "core"}
     for _ in range(2):
-        core.add(layers=layer_of("core", core), **TIMES)
-    return {"none": one_process, "in-memory": in_memory, "core": core, "pubsub": site}
+        core.add(layers={"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}}, **TIMES)
+    return {"none": one_process, "in-memory": sqlite_site, "core": core, "pubsub": site}
 
 
 async def test_f31_silence_closes_no_socket_and_news_still_come_after_it(layered_sites):
@@ -302,6 +307,8 @@ async def news(tab, listener):
 
 async def test_f33_a_question_without_its_database_is_refused_and_works_when_it_is_back(site, visitor):
     tabs = [await visitor.open(process.port) for process in site.processes]
+    for answer in [await tab.ask(asking("ok")) for tab in tabs for _ in range(20)]:
+        await answer.ended()  # the pools are full, of connections that are about to break
     await asyncio.to_thread(site.database.server.stop)
     began = time.monotonic()
     refused = [await tab.ask(asking("ok")) for tab in tabs]
@@ -309,7 +316,7 @@ async def test_f33_a_question_without_its_database_is_refused_and_works_when_it_
     await asyncio.sleep(began + pace.seconds(5) - time.monotonic())
     await asyncio.to_thread(site.database.server.start)
     for tab, answer, process in zip(tabs, refused, site.processes, strict=True):
-        await eventually(lambda port=process.port: says(port, "/readyz") == 200, "it did not recover", wait=HANG)
+        await eventually(lambda port=process.port: says(port, "/readyz") == 200, "it did not recover", wait=RECOVERY)
         assert answer.uid is None
         assert site.stored(answer.chat) == []
         assert_asked(site.upstream, answer, times=0)
@@ -317,6 +324,7 @@ async def test_f33_a_question_without_its_database_is_refused_and_works_when_it_
         await tab.send(answer)
         assert await answer.ended(HANG) == "finish"
         assert_kept(site, visitor, answer)
+    await all_beating(site)
 
 
 async def test_f33_an_answer_that_ends_without_its_database_is_written_when_it_is_back(site, visitor):
@@ -339,6 +347,7 @@ async def test_f33_an_answer_that_ends_without_its_database_is_written_when_it_i
     stored = site.message(answer.uid)
     assert (stored.status, stored.text) == ("complete", "Before, meanwhile.")
     assert_kept(site, visitor, answer, *readers)
+    await all_beating(site)
 
 
 @contextlib.contextmanager
@@ -362,7 +371,7 @@ async def test_f34_a_postgres_without_connections_is_a_clear_error_in_bounded_ti
 ):
     server = site.database.server
     await asyncio.to_thread(server.stop)
-    await asyncio.to_thread(server.start, 20)
+    await asyncio.to_thread(server.start, 40)
     try:
         await well(site)
         tab = await visitor.open(site[0].port)
@@ -380,19 +389,10 @@ async def test_f34_a_postgres_without_connections_is_a_clear_error_in_bounded_ti
             await tab.send(answer)
             assert await answer.ended(HANG) == "finish"
         assert_kept(site, visitor, asked[0])
+        await all_beating(site)
     finally:
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
-
-
-@pytest.fixture(scope="session")
-def sqlite_site(sites):
-    """A site of one process that waits for a locked file as long as the real one, at the scale of this run."""
-    site = sites()
-    site.database.url += f"?timeout={SQLITE_TIMEOUT}"
-    site.add(**TIMES)
-    asyncio.run(warm(site))
-    return site
 
 
 async def test_f34_a_sqlite_that_is_locked_for_a_while_costs_that_while(sqlite_site):
