@@ -28,7 +28,7 @@ SITE_VARIABLES = {
 
 def run_tests(venv: Virtualenv) -> int:
     """All tests, in two commands: the browser's and pytest-asyncio's both want the main thread's event loop."""
-    environment = {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
+    environment = _environment()
     if chromium := _chromium(venv):
         environment["CHROMIUM"] = chromium
     coverage = [venv.python, "-m", "coverage"]
@@ -41,6 +41,16 @@ def run_tests(venv: Virtualenv) -> int:
     subprocess.run([*coverage, "combine", "--quiet"], cwd=ROOT, check=True)
     subprocess.run([*coverage, "report"], cwd=ROOT, check=True)
     return max(codes)
+
+
+def run_fault_tests(venv: Virtualenv) -> int:
+    """The tests of faults, in real time and as often as promised; no browser takes part in them."""
+    command = [venv.python, "-m", "pytest", "tests/faults"]
+    return subprocess.run(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}).returncode
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
 
 
 def _chromium(venv: Virtualenv) -> str | None:
