@@ -15,10 +15,10 @@ from tests.faults.promises import MEGABYTE
 from tests.faults.site import Site
 from tests.faults.soak.ledger import Ledger
 
-WARM_UP = 60.0
+WARM_UP = 120.0
 """So long after its start a process still makes what it keeps, in seconds."""
 
-LONG_ENOUGH = 240.0
+LONG_ENOUGH = 600.0
 """A shorter series of memory is told and not judged, in seconds."""
 
 STEEPEST = 1.0
@@ -77,9 +77,10 @@ class Watch:
                 continue
             lasted, slope = warm[-1][0] - warm[0][0], 60 * _slope(warm)
             judged = lasted >= LONG_ENOUGH
+            quarters = ", ".join(f"{warm[(len(warm) - 1) * n // 4][1]:.1f}" for n in range(5))
             yield (
-                f"memory of process {number} ({pid}): {warm[0][1]:.1f} to {warm[-1][1]:.1f} MB in {lasted:.0f} s after "
-                f"warm-up, {slope:+.2f} MB/min{'' if judged else ' (too short to judge)'}"
+                f"memory of process {number} ({pid}): {quarters} MB in the {lasted:.0f} s after its warm-up, "
+                f"{slope:+.2f} MB/min{'' if judged else ' (too short to judge)'}"
             )
             if judged and slope > STEEPEST:
                 self._ledger.violate("I6", f"the memory of process {number} grows by {slope:.2f} MB a minute")
