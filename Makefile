@@ -3,19 +3,22 @@
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
 #   make test           all tests
+#   make test-faults    those of faults again, in real time and with all their rounds: an hour
+#   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
 #   make clean          remove all that was made; the database and the key stay
 
 PORT ?= 8000
+MINUTES ?= 30
 # Python 3.11 or later, and one that works: a version manager's stand-in may exist and only say that it is not installed.
 PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; \
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test setup lint types bench-quick bench-shared clean
+.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -25,6 +28,12 @@ cluster:
 
 test:
 	@$(BOOTSTRAP) test
+
+test-faults:
+	@$(BOOTSTRAP) test-faults
+
+soak: setup
+	@.venv/bin/python -m tests.faults.soak --minutes $(MINUTES)
 
 setup:
 	@$(BOOTSTRAP) setup

@@ -2,6 +2,7 @@
 
     python scripts/bootstrap.py run [port]    what `make run` does: .venv, packages, database, server
     python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
+    python scripts/bootstrap.py test-faults   what `make test-faults` does: the tests of faults, in real time
     python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
     python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
 
@@ -19,7 +20,7 @@ from collections.abc import Callable
 
 from server import free_port, migrate, start
 from steps import ROOT, SetUpError
-from testing import run_tests
+from testing import run_fault_tests, run_tests
 from virtualenv import Virtualenv
 
 
@@ -33,6 +34,11 @@ def run(venv: Virtualenv, arguments: list[str]) -> int:
 def test(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_tests(venv)
+
+
+def test_faults(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_fault_tests(venv)
 
 
 def cluster(venv: Virtualenv, arguments: list[str]) -> int:
@@ -49,6 +55,7 @@ def setup(venv: Virtualenv, arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "run": run,
     "test": test,
+    "test-faults": test_faults,
     "cluster": cluster,
     "setup": setup,
 }

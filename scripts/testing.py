@@ -38,7 +38,7 @@ GROUPS = {
 
 def run_tests(venv: Virtualenv) -> int:
     """All tests, in three groups side by side: most of their time they wait. What each said is shown when it ends."""
-    environment = {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
+    environment = _environment()
     if chromium := _chromium(venv):
         environment["CHROMIUM"] = chromium
     _prepare_services(venv)
@@ -71,6 +71,17 @@ def _prepare_services(venv: Virtualenv) -> None:
         program("nginx", venv.path)
     except SetUpError as error:
         say(f"The tests of the cluster are left out. {error}")
+
+
+def run_fault_tests(venv: Virtualenv) -> int:
+    """The tests of faults, in real time and as often as promised; no browser takes part in them."""
+    _prepare_services(venv)
+    command = [venv.python, "-m", "pytest", "tests/faults"]
+    return subprocess.run(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}).returncode
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
 
 
 def _chromium(venv: Virtualenv) -> str | None:

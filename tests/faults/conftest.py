@@ -140,6 +140,12 @@ async def network(site):
         yield network
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Who stops PostgreSQL comes last: the sites of all others stand on it."""
+    items.sort(key=lambda item: "postgres_service" in getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Show with a failure what the processes of its site had to say."""

@@ -46,12 +46,15 @@ class Site:
     def __len__(self) -> int:
         return len(self.processes)
 
-    def add(self, server: str = "uvicorn", model_url: str = "", **chat: Any) -> SiteProcess:
-        """Start one more process; ``chat`` are entries of its ``CHAT`` setting."""
+    def add(
+        self, server: str = "uvicorn", model_url: str = "", layers: dict[str, Any] | None = None, **chat: Any
+    ) -> SiteProcess:
+        """Start one more process; ``chat`` are entries of its ``CHAT`` setting, ``layers`` its channel layers."""
         redis = self.redis.url if self.redis else ""
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
             "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, "REDIS_PREFIX": self.folder.name, **chat}),
+            "SITE_CHANNEL_LAYERS": json.dumps(layers),
             "DATABASE_URL": self.database.url,
             "REDIS_URL": redis,
             "OPENAI_BASE_URL": model_url or self.upstream.url,

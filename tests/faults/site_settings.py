@@ -1,9 +1,14 @@
-"""``chatproject`` with a test's own ``CHAT``: the variable ``SITE_CHAT`` is JSON that is laid over the site's."""
+"""``chatproject`` with a test's own ``CHAT``: the variable ``SITE_CHAT`` is JSON that is laid over the site's.
+
+``SITE_CHANNEL_LAYERS`` is JSON that replaces the site's.
+"""
 
 import json
 import os
 
 from chatproject.settings import *  # noqa: F403
+from chatproject.settings import CHANNEL_LAYERS as SITE_CHANNEL_LAYERS
 from chatproject.settings import CHAT as SITE_CHAT
 
 CHAT = {**SITE_CHAT, **json.loads(os.environ["SITE_CHAT"])}
+CHANNEL_LAYERS = json.loads(os.environ.get("SITE_CHANNEL_LAYERS", "null")) or SITE_CHANNEL_LAYERS

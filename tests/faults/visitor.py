@@ -335,7 +335,7 @@ class Visitor:
 
     def __init__(self, cookie: str) -> None:
         self.cookie = cookie
-        self._tabs: list[Tab] = []
+        self.tabs: list[Tab] = []
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -345,7 +345,7 @@ class Visitor:
         try:
             yield visitor
         finally:
-            for tab in visitor._tabs:
+            for tab in visitor.tabs:
                 await tab.close()
 
     async def load(self, port: int, chat: str) -> HtmlPage:
@@ -357,6 +357,6 @@ class Visitor:
     async def open(self, port: int, view: str = "text") -> Tab:
         """Open one more tab."""
         tab = Tab(self.cookie, view)
-        self._tabs.append(tab)
+        self.tabs.append(tab)
         await tab.connect(port)
         return tab
