@@ -153,9 +153,15 @@ class Registry:
         return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
 
     def log_of(self, answer: Message) -> Log | None:
-        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago."""
+        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago.
+
+        Not one that was given up: who comes back is told from the database.
+        """
+        log = self.logs.get(answer.pk)
+        if log is not None and not log.lost:
+            return log
         elsewhere = answer.status == Message.Status.RUNNING and answer.process_id != self.process
-        return self.logs.get(answer.pk) or (self.logs.replica(answer.pk) if elsewhere else None)
+        return self.logs.replica(answer.pk) if elsewhere else None
 
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
