@@ -1,14 +1,12 @@
 """F19 to F24: what becomes of answers and their readers when processes are killed, sleep, or are started again."""
 
 import asyncio
-import contextlib
 import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from tests.behaviours import words
 from tests.faults import pace
 from tests.faults.played import begun, call_of, let_go, talking
 from tests.faults.promises import (
@@ -20,7 +18,7 @@ from tests.faults.promises import (
     eventually,
     stored_ending,
 )
-from tests.faults.visitor import Visitor, asking, fresh
+from tests.faults.visitor import fresh
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 """PROCESS_TIMEOUT and two heartbeats, and what a busy machine may need beside."""

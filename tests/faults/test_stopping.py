@@ -5,13 +5,12 @@ import asyncio
 import pytest
 
 from tests.faults import pace
-from tests.faults.played import LET_GO, begun, call_of, let_go
+from tests.faults.played import LET_GO, begun, let_go
 from tests.faults.promises import (
     all_beating,
     assert_asked,
     assert_sent_once,
     assert_shown_as_stored,
-    eventually,
     stored_ending,
 )
 from tests.faults.visitor import Visitor, asking
