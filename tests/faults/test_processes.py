@@ -158,7 +158,8 @@ async def test_f20_a_process_that_only_slept_adds_nothing_to_what_others_have_en
     stored = await stored_ending(site, answer, wait=RECOVERY)
     assert (stored.status, stored.text) == ("interrupted", "Before.")
     site[0].resume()
-    await let_go(call)
+    async with talking([call]):  # it is not the silence that ends it
+        await let_go(call)
     await all_beating(site)
     assert await watcher.ended() == "error"
     await answer.until(lambda: answer.over)

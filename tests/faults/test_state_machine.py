@@ -20,8 +20,8 @@ LONG = "paced:40:40"
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 SETTINGS = settings(
-    max_examples=pace.rounds(4, 30),
-    stateful_step_count=pace.rounds(10, 20),
+    max_examples=pace.rounds(3, 10),
+    stateful_step_count=pace.rounds(8, 20),
     phases=[Phase.generate],  # what happened on a running site cannot be shrunk: it takes other turns each time
     database=None,
     deadline=None,

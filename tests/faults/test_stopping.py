@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.faults import pace
-from tests.faults.played import LET_GO, begun, let_go
+from tests.faults.played import LET_GO, begun, let_go, talking
 from tests.faults.promises import (
     all_beating,
     assert_asked,
@@ -163,10 +163,10 @@ async def test_f26_what_is_deleted_in_mid_answer_stops_and_does_not_come_back(si
             for somebody, (answer, _) in zip((visitor, member), both, strict=True)
         ]
         await asyncio.to_thread(site[-1].manage, "shell", "-v", "0", "-c", DELETION.format(both[0][0].chat))
-        for answer, call in both:
-            call.say(", and more")
-            await let_go(call, BEAT + LET_GO)
-            await answer.ended()
+        async with talking([call for _, call in both]):  # it is not the silence that ends them
+            for answer, call in both:
+                await let_go(call, BEAT + LET_GO)
+                await answer.ended()
         for page in joined:
             await page.until(lambda page=page: page.over)
             assert page.code == "lost"
