@@ -57,6 +57,11 @@ class Call:
         self.at = self._loop.time()
         self._steps: asyncio.Queue[bytes | None] = asyncio.Queue()
 
+    @property
+    def closed(self) -> bool:
+        """Whether its connection is closed, by whichever side."""
+        return self._writer.is_closing()
+
     def say(self, text: str) -> None:
         """Release a delta of a ``gated`` reply."""
         self.release(event(completion({"content": text})))

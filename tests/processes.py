@@ -88,6 +88,12 @@ class SiteProcess:
             except subprocess.TimeoutExpired:
                 self.kill()
 
+    def manage(self, *arguments: str) -> str:
+        """What a command of ``manage.py`` says in the process's environment."""
+        command = [sys.executable, "manage.py", *arguments]
+        options = {"cwd": ROOT, "env": self._environment, "timeout": WAIT}
+        return subprocess.run(command, capture_output=True, text=True, check=True, **options).stdout  # type: ignore[call-overload,no-any-return]
+
     def observed(self) -> psutil.Process:
         """The process as the operating system sees it."""
         return psutil.Process(self.process.pid)

@@ -27,6 +27,8 @@ class Log(ABC):
 
     delayed = False
     """Whether what is appended elsewhere cannot be read at the moment."""
+    lost = False
+    """Whether it was given up."""
 
     @property
     @abstractmethod

@@ -46,6 +46,7 @@ class Registry:
         self._draining = False
         self._runs: dict[int, Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._sockets: set[asyncio.Task[Any]] = set()
         self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.heart = Heart(self.process, self._runs, self.logs, self._tell_end)
         self._beating: asyncio.Task[None] | None = None
@@ -120,6 +121,11 @@ class Registry:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def serve(self, socket: asyncio.Task[Any]) -> None:
+        """End a task of a socket's with the process, if it is not over before."""
+        self._sockets.add(socket)
+        socket.add_done_callback(self._sockets.discard)
+
     def stop(self, answer: Message) -> None:
         """Stop an answer, wherever it runs."""
         if answer.pk in self._runs:
@@ -153,9 +159,15 @@ class Registry:
         return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
 
     def log_of(self, answer: Message) -> Log | None:
-        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago."""
+        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago.
+
+        Not one that was given up: who comes back is told from the database.
+        """
+        log = self.logs.get(answer.pk)
+        if log is not None and not log.lost:
+            return log
         elsewhere = answer.status == Message.Status.RUNNING and answer.process_id != self.process
-        return self.logs.get(answer.pk) or (self.logs.replica(answer.pk) if elsewhere else None)
+        return self.logs.replica(answer.pk) if elsewhere else None
 
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
@@ -176,6 +188,7 @@ class Registry:
         await self.logs.finish()
         await self.events.finish()
         await self.backends.close()
+        await self._leave_sockets()
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
 
@@ -184,6 +197,13 @@ class Registry:
         latest = self._loop.time() + conf.grace_period
         while self._tasks and (left := latest - self._loop.time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
+
+    async def _leave_sockets(self) -> None:
+        """End what still serves sockets. Daphne forgets some, and Python 3.11 may crash on a task that is left over."""
+        for task in self._sockets:
+            task.cancel()
+        if self._sockets:
+            await asyncio.wait(self._sockets, timeout=conf.grace_period)
 
     async def _stop_heart(self) -> None:
         if self._beating is None:

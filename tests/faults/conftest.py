@@ -2,11 +2,10 @@
 
 import asyncio
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cache, cached_property
 
 import pytest
 
-from chat.conf import DEFAULTS
 from tests.faults import pace
 from tests.faults.databases import Postgres, Sqlite, postgres_template, sqlite_template
 from tests.faults.network import Network
@@ -98,17 +97,25 @@ async def warm(site):
                 await (await tab.ask(asking("ok"))).ended()
 
 
-@pytest.fixture(scope="session", params=TOPOLOGIES)
-def running_site(request, sites):
+@pytest.fixture(scope="session")
+def site_of_topology(sites):
     """The site of a topology, for all tests of the run."""
-    topology = request.param
-    if TOPOLOGIES[topology] > 1 and "REDIS_URL" not in DEFAULTS:
-        pytest.skip("logs that are shared through Redis are still to come: there is no CHAT['REDIS_URL']")
-    site = sites(topology)
-    for _ in range(TOPOLOGIES[topology]):
-        site.add()
-    asyncio.run(warm(site))
-    return site
+
+    @cache
+    def running(topology):
+        site = sites(topology)
+        for _ in range(TOPOLOGIES[topology]):
+            site.add()
+        asyncio.run(warm(site))
+        return site
+
+    return running
+
+
+@pytest.fixture(scope="session", params=TOPOLOGIES)
+def running_site(request, site_of_topology):
+    """Each topology's site; ``parametrize("running_site", [...], indirect=True)`` chooses some of them."""
+    return site_of_topology(request.param)
 
 
 @pytest.fixture

@@ -262,6 +262,7 @@ class Tab:
         """Another answer in the place of this one; with ``continue`` one that goes on from it."""
         begun = answer.text if body.get("continue") else ""
         again = Answer(answer.chat, answer.question, answer.message, begun)
+        again.page = answer.page
         more = {"messageId": answer.uid, "body": {"attempt": attempt, **body}}
         await self.request(again, "send", trigger="regenerate-message", messages=[], **more)
         return again
@@ -339,9 +340,9 @@ class Visitor:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def of(cls, process: SiteProcess) -> AsyncIterator["Visitor"]:
-        """A new visitor, whose tabs are closed at the end."""
-        visitor = cls(await asyncio.to_thread(process.visitor))
+    async def of(cls, process: SiteProcess, cookie: str = "") -> AsyncIterator["Visitor"]:
+        """A new visitor, or the one who has a cookie; the tabs are closed at the end."""
+        visitor = cls(cookie or await asyncio.to_thread(process.visitor))
         try:
             yield visitor
         finally:

@@ -1,0 +1,53 @@
+"""Answers whose model a test plays: the questions, the calls that they became, and when the site lets go of those."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from tests.behaviours import Call
+from tests.faults import pace
+from tests.faults.promises import eventually
+from tests.faults.site import Site
+from tests.faults.visitor import Answer, Tab, asking
+
+LET_GO = pace.longer(1.0, 3.0)
+"""How long a connection to the model may stay open when its answer was stopped, in seconds."""
+
+
+async def call_of(site: Site, answer: Answer, attempt: int = 1) -> Call:
+    """What the model was asked for an answer; ``attempt`` counts the answers of a question."""
+    await eventually(lambda: len(site.upstream.calls_of(answer.question)) >= attempt, "the model was not asked", 20)
+    return site.upstream.calls_of(answer.question)[attempt - 1]
+
+
+async def begun(site: Site, tab: Tab, *said: str, chat: str | None = None) -> tuple[Answer, Call]:
+    """An answer of which a tab shows what the model has said so far."""
+    answer = await tab.ask(asking("gated"), chat)
+    call = await call_of(site, answer)
+    for text in said:
+        call.say(text)
+    await answer.until(lambda: answer.uid and answer.text == "".join(said))
+    return answer, call
+
+
+async def let_go(call: Call, wait: float = LET_GO) -> float:
+    """The site closes the connection of a call; returns how long that took."""
+    return await eventually(lambda: call.closed, f"the connection to the model was open after {wait} s", wait)
+
+
+@contextlib.asynccontextmanager
+async def talking(calls: Sequence[Call]) -> AsyncIterator[None]:
+    """The model goes on meanwhile, a word from time to time in each call."""
+
+    async def talk() -> None:
+        while True:
+            for call in calls:
+                call.say("word ")
+            await asyncio.sleep(pace.seconds(1.0))
+
+    task = asyncio.create_task(talk())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
