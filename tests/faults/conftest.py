@@ -112,7 +112,7 @@ def site_of_topology(sites):
     return running
 
 
-@pytest.fixture(scope="session", params=TOPOLOGIES)
+@pytest.fixture(scope="session", params=["memory", *pace.SHARED])
 def running_site(request, site_of_topology):
     """Each topology's site; ``parametrize("running_site", [...], indirect=True)`` chooses some of them."""
     return site_of_topology(request.param)
@@ -129,7 +129,7 @@ def site(running_site):
 def one_process(sites):
     """A site of one process, which the tests of the model's side share; some of them wait for its deadlines."""
     site = sites()
-    site.add(FIRST_TOKEN_TIMEOUT=max(pace.seconds(30.0), 4.0), DELTA_TIMEOUT=max(pace.seconds(30.0), 4.0))
+    site.add(FIRST_TOKEN_TIMEOUT=pace.MODEL_DEADLINE, DELTA_TIMEOUT=pace.MODEL_DEADLINE)
     asyncio.run(warm(site))
     return site
 

@@ -24,6 +24,13 @@ def longer(alone: float, shared: float) -> float:
     return alone if REAL_TIME else shared
 
 
+SHARED = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-postgres"]
+"""The topologies of several processes. What SQLite adds to them is left to the whole run, but for where it matters."""
+
+MODEL_DEADLINE = max(seconds(30.0), 4.0)
+"""Of the process that the tests of the model's side share, some of which wait for it."""
+
+
 def chance(*salt: object) -> random.Random:
     """Chances that are the same for the same seed and salt."""
     return random.Random(f"{SEED} {salt}")

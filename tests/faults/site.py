@@ -39,6 +39,7 @@ class Site:
         self.upstream = upstream
         self.redis = redis
         self.processes: list[SiteProcess] = []
+        self._said: dict[int, int] = {}
 
     def __getitem__(self, index: int) -> SiteProcess:
         return self.processes[index]
@@ -68,8 +69,8 @@ class Site:
 
     @property
     def log(self) -> str:
-        """What all processes have said."""
-        return "\n".join(process.log for process in self.processes)
+        """What all processes have said since the site was well."""
+        return "\n".join(process.log[self._said.get(process.port, 0) :] for process in self.processes)
 
     def stored(self, conversation: str) -> list[Stored]:
         """The messages of a conversation in their order, those of other branches among them."""
@@ -97,12 +98,13 @@ class Site:
         return next(process for process in self.processes if process.process.pid == rows[0][0])
 
     def mend(self) -> None:
-        """Bring every process back."""
+        """Bring every process back, and forget what they have said so far."""
         for process in self.processes:
             if process.alive:
                 process.resume()
             else:
                 process.start()
+        self._said = {process.port: len(process.log) for process in self.processes}
 
     def close(self) -> None:
         for process in self.processes:

@@ -23,7 +23,7 @@ from tests.faults.visitor import fresh
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 """PROCESS_TIMEOUT and two heartbeats, and what a busy machine may need beside."""
 
-SHARED = pytest.mark.parametrize("running_site", ["redis-postgres", "redis-sqlite"], indirect=True)
+SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)
 ALONE = pytest.mark.parametrize("running_site", ["memory"], indirect=True)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.behaviours import ANSWER
 from tests.faults import pace
 from tests.faults.promises import (
@@ -50,6 +52,7 @@ async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
         assert_asked(site.upstream, first)
 
 
+@pytest.mark.parametrize("running_site", ["memory", "redis-postgres", "redis-sqlite"], indirect=True)
 async def test_f02_a_message_sent_to_two_processes_at_once_is_one(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
     for _ in range(pace.rounds(10, 200)):
