@@ -41,6 +41,7 @@ POOL_TIMEOUT = max(1, round(pace.seconds(5)))
 SQLITE_TIMEOUT = max(2, round(pace.seconds(20)))
 TIMES = {
     "DATABASE_WAIT": max(pace.seconds(10), 1.0),
+    "PROCESS_TIMEOUT": max(pace.seconds(30), 6.0),  # longer than a request waits for the pool of connections
     "SAVE_TIMEOUT": max(pace.seconds(30), HANG),
     "FIRST_TOKEN_TIMEOUT": 2 * HANG,
     "DELTA_TIMEOUT": 3 * HANG,
