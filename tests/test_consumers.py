@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 
 from chat.models import Conversation, Message
 from chat.protocol import Refusal
+from chat.runs.registry import Registry
 from chat.store.answers import finish
 from chat.store.turns import ask
 from tests.sockets import Socket, text_of
@@ -604,6 +605,16 @@ async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, co
     await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     reply = await script.anext_reply()
     assert [message["role"] for message in reply.request.messages] == ["user", "assistant"]
+
+
+async def test_a_tick_that_comes_first_does_not_put_the_old_text_before_the_start(script, connect, served, monkeypatch):
+    begin = Registry.begin
+    monkeypatch.setattr(Registry, "begin", lambda registry, turn: (begin(registry, turn), registry._tick()))
+    socket = await connect()
+    request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
+    (await script.anext_reply()).finish()
+    kinds = [chunk["type"] for chunk in await socket.chunks(request)]
+    assert kinds[:4] == ["start", "start-step", "text-start", "text-delta"]
 
 
 async def test_the_same_attempt_to_continue_asks_the_model_once(script, connect):

@@ -71,7 +71,7 @@ class Registry:
         self.events.start()
         self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
         self.spawn(self._prepare())
-        drain_before_shutdown(self.drain)
+        drain_before_shutdown(self._drain_for_daphne)
         self._started = True
 
     @property
@@ -122,7 +122,7 @@ class Registry:
         return task
 
     def serve(self, socket: asyncio.Task[Any]) -> None:
-        """End a task of a socket's with the process, if it is not over before."""
+        """Know a task of a socket's, to end it with the process."""
         self._sockets.add(socket)
         socket.add_done_callback(self._sockets.discard)
 
@@ -188,7 +188,6 @@ class Registry:
         await self.logs.finish()
         await self.events.finish()
         await self.backends.close()
-        await self._leave_sockets()
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
 
@@ -198,8 +197,9 @@ class Registry:
         while self._tasks and (left := latest - self._loop.time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
 
-    async def _leave_sockets(self) -> None:
-        """End what still serves sockets. Daphne forgets some, and Python 3.11 may crash on a task that is left over."""
+    async def _drain_for_daphne(self) -> None:
+        """Drain, and end what still serves sockets: daphne forgets some, and Python 3.11 may crash on such a task."""
+        await self.drain()
         for task in self._sockets:
             task.cancel()
         if self._sockets:

@@ -60,6 +60,8 @@ class Run:
         self._deadline = self._latest = float("inf")
         self._owned = True
         self._told = False
+        # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
+        self._append([Start(turn.answer.uid), StartStep()])
 
     def end(self, ending: Ending) -> None:
         """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
@@ -90,7 +92,6 @@ class Run:
 
     async def make(self) -> None:
         """Make the answer. Never raises but for a bug in the run itself."""
-        self._append([Start(self.turn.answer.uid), StartStep()])
         ending = await self._read()
         if isinstance(ending, Error):
             logger.warning("The answer %s ended as: %s%s.", self.answer, ending.code, self._hint)

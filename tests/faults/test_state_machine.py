@@ -1,26 +1,34 @@
-"""I1 to I4 over any order of sending, cutting, resuming, stopping, asking again, and killing processes."""
+"""I1 to I4 over any order of sending, cutting, resuming, stopping, asking again, and killing processes.
+
+The model talks until a conversation is settled, so that whatever happens, happens in the middle of an answer.
+"""
 
 import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from websockets.exceptions import ConnectionClosed
 
+from tests.behaviours import Call
 from tests.faults import pace
 from tests.faults.promises import assert_shown_as_stored, stored_ending
 from tests.faults.visitor import AGAIN, Answer, Tab, asking, fresh
 
-LONG = "paced:40:40"
-"""An answer of a second: long enough for something to happen to it."""
-
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 SETTINGS = settings(
-    max_examples=pace.rounds(3, 10),
+    max_examples=pace.rounds(5, 20),
     stateful_step_count=pace.rounds(8, 20),
     phases=[Phase.generate],  # what happened on a running site cannot be shrunk: it takes other turns each time
     database=None,
@@ -86,6 +94,9 @@ class Turn:
     stopped: bool = False
     killed: bool = False
     """Whether a process was killed since the attempt began."""
+    said: bool = False
+    """Whether the model has nothing more to say."""
+    finished: set[Call] = field(default_factory=set)
 
     @property
     def answer(self) -> Answer:
@@ -107,6 +118,19 @@ class Visits(RuleBasedStateMachine):
         self.site.mend()
         self.dead = set()
         self.known = []
+        self.talking = asyncio.run_coroutine_threadsafe(self.talk(), self.loop)
+
+    async def talk(self):
+        """The model says a word in each call from time to time, and comes to an end where it may."""
+        while True:
+            for turn in list(self.known):
+                for call in set(self.site.upstream.calls_of(turn.answer.question)) - turn.finished:
+                    if turn.said:
+                        turn.finished.add(call)
+                        call.finish()
+                    else:
+                        call.say("wörd ")
+            await asyncio.sleep(0.02)
 
     def do(self, work):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
@@ -120,13 +144,20 @@ class Visits(RuleBasedStateMachine):
         await tab.reconnect(self.port(process))
         return Page(tab, answer)
 
+    @initialize(target=turns, process=PROCESS, view=VIEW)
+    def send_first(self, process, view):
+        return self.send_one(process, view)
+
     @rule(target=turns, process=PROCESS, view=VIEW)
     def send(self, process, view):
-        answer = Answer(fresh("c"), asking(LONG), fresh("m"))
+        return self.send_one(process, view)
+
+    def send_one(self, process, view):
+        answer = Answer(fresh("c"), asking("gated"), fresh("m"))
         page = self.do(self.page(process, view, answer))
         page.ask = lambda: page.tab.send(answer)
-        self.do(page.ask())
         self.known.append(turn := Turn([page]))
+        self.do(page.ask())
         return turn
 
     @rule(turn=turns, number=st.integers(0, 5))
@@ -145,11 +176,15 @@ class Visits(RuleBasedStateMachine):
 
     @rule(turn=turns, number=st.integers(0, 5))
     def stop(self, turn, number):
+        """Press the button; who sees the answer then sees it end, unless the socket or a process ends before."""
         page = turn.pages[number % len(turn.pages)]
+        shown = page.answer.sequence >= 0 and not page.answer.over
         turn.stopped = True
         with contextlib.suppress(ConnectionClosed):
             if not page.tab.lost:
                 self.do(page.tab.stop(page.answer))
+                if shown:
+                    self.do(page.answer.until(lambda: page.answer.over or page.tab.lost))
 
     @rule(turn=turns, go_on=st.booleans(), process=PROCESS)
     def ask_again(self, turn, go_on, process):
@@ -164,7 +199,8 @@ class Visits(RuleBasedStateMachine):
         body = {"attempt": fresh("t"), "continue": go_on}
         frame = {"trigger": "regenerate-message", "messages": [], "messageId": old.uid, "body": body}
         first.ask = lambda: first.tab.request(answer, "send", **frame)
-        turn.pages, turn.attempts, turn.stopped, turn.killed = [first], turn.attempts + 1, False, False
+        turn.pages, turn.attempts = [first], turn.attempts + 1
+        turn.stopped = turn.killed = turn.said = False
         turn.calls = len(self.site.upstream.calls_of(old.question))
         self.do(first.on(self.port(process)))
 
@@ -188,6 +224,7 @@ class Visits(RuleBasedStateMachine):
     async def settle(self, turn):
         """Follow every page of a conversation to the end, and see that all holds that is promised."""
         site, answer = self.site, turn.answer
+        turn.said = True
         for number, page in enumerate(turn.pages):
             await page.follow_through(self.port(number % 2))
         stored = await stored_ending(site, answer, wait=RECOVERY)
@@ -213,6 +250,7 @@ class Visits(RuleBasedStateMachine):
             for turn in self.known:
                 note(self.do(self.settle(turn)))
         finally:
+            self.talking.cancel()
             for page in (page for turn in self.known for page in turn.pages):
                 self.do(page.tab.close())
 
