@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.behaviours import Call
 from tests.faults import pace
-from tests.faults.promises import assert_shown_as_stored, stored_ending
+from tests.faults.promises import assert_shown_as_stored, eventually, stored_ending
 from tests.faults.visitor import AGAIN, Answer, Tab, asking, fresh
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
@@ -118,6 +118,8 @@ class Visits(RuleBasedStateMachine):
         self.site.mend()
         self.dead = set()
         self.known = []
+        self.unrecovered = False
+        """Whether a process was killed and nobody has waited since for the end of its answers."""
         self.talking = asyncio.run_coroutine_threadsafe(self.talk(), self.loop)
 
     async def talk(self):
@@ -148,9 +150,13 @@ class Visits(RuleBasedStateMachine):
     def send_first(self, process, view):
         return self.send_one(process, view)
 
-    @rule(target=turns, process=PROCESS, view=VIEW)
-    def send(self, process, view):
-        return self.send_one(process, view)
+    @rule(target=turns, process=PROCESS, view=VIEW, heard=st.booleans())
+    def send(self, process, view, heard):
+        """Send a question; who does not hear the server has lost the socket at once."""
+        turn = self.send_one(process, view)
+        if not heard:
+            self.do(turn.pages[0].tab.drop())
+        return turn
 
     def send_one(self, process, view):
         answer = Answer(fresh("c"), asking("gated"), fresh("m"))
@@ -209,6 +215,7 @@ class Visits(RuleBasedStateMachine):
         if process in self.dead:
             return
         self.site[process].kill()
+        self.unrecovered = True
         for turn in self.known:
             turn.killed = True
         self.dead.add(process)
@@ -220,6 +227,22 @@ class Visits(RuleBasedStateMachine):
     def start(self):
         self.site.mend()
         self.dead.clear()
+
+    @precondition(lambda self: self.unrecovered)
+    @rule()
+    def recover(self):
+        """Wait for the end of what ran in processes that were killed."""
+        alive = {process.process.pid for process in self.site.processes if process.alive}
+        query = (
+            "SELECT p.pid FROM llm_chat_message m LEFT JOIN llm_chat_process p ON p.id = m.process_id"
+            " WHERE m.status = 'running'"
+        )
+
+        def recovered():
+            return all(pid in alive for (pid,) in self.site.database.rows(query))
+
+        self.do(eventually(recovered, "an answer of a dead process runs", RECOVERY))
+        self.unrecovered = False
 
     async def settle(self, turn):
         """Follow every page of a conversation to the end, and see that all holds that is promised."""
