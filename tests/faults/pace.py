@@ -27,6 +27,9 @@ def longer(alone: float, shared: float) -> float:
 SHARED = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-postgres"]
 """The topologies of several processes. What SQLite adds to them is left to the whole run, but for where it matters."""
 
+GRACE = max(seconds(20.0), 3.0)
+"""For answers that take two fifths of it at full scale, and at any other no more than half a second."""
+
 MODEL_DEADLINE = max(seconds(30.0), 4.0)
 """Of the process that the tests of the model's side share, some of which wait for it."""
 
@@ -42,7 +45,7 @@ def chat() -> dict[str, Any]:
         "TICK": max(seconds(0.04), 0.004),
         "HEARTBEAT": seconds(2.0),
         "PROCESS_TIMEOUT": seconds(30.0),
-        "GRACE_PERIOD": seconds(20.0),
+        "GRACE_PERIOD": GRACE,
         "FIRST_TOKEN_TIMEOUT": max(seconds(30.0), 10.0),
         "DELTA_TIMEOUT": max(seconds(30.0), 10.0),
         "RETRY_WAIT": seconds(0.5),

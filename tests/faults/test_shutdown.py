@@ -14,8 +14,8 @@ from tests.faults.played import call_of
 from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, eventually, stored_ending
 from tests.faults.visitor import AGAIN, Answer, Visitor, asking, fresh
 
-GRACE = pace.seconds(20.0)
-SHORT = f"paced:20:{20 / (GRACE * 0.4):.2f}"
+GRACE = pace.GRACE
+SHORT = f"paced:20:{20 / pace.seconds(8.0):.2f}"
 """An answer that takes two fifths of the grace period."""
 WHOLE = "".join(words(20))
 BUSY = pace.longer(3.0, 8.0)
