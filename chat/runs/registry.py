@@ -44,6 +44,7 @@ class Registry:
         self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._draining = False
+        self._out_of_time = False
         self._runs: dict[int, Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: set[asyncio.Task[Any]] = set()
@@ -107,7 +108,7 @@ class Registry:
         log = self.logs.open(turn.answer.pk)
         run = Run(turn, self.process, self.backend, log)
         self._runs[run.answer] = run
-        if self._draining:  # the grace period ended while the question was being stored
+        if self._out_of_time:  # the grace period ended while the question was being stored
             run.end(INTERRUPTED)
         self.spawn(self._carry(run))
         self._tell("run-started", turn.conversation, turn.answer)
@@ -175,6 +176,7 @@ class Registry:
         if self._runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
         await self._wait_for_tasks()
+        self._out_of_time = True
         for run in self._runs.values():
             run.end(INTERRUPTED)
         await self._wait_for_tasks()

@@ -27,6 +27,8 @@ from tests.faults.promises import assert_shown_as_stored, eventually, stored_end
 from tests.faults.visitor import AGAIN, Answer, Tab, asking, fresh
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
+PATIENCE = 2 * RECOVERY + 30.0
+"""How long a page may have to wait, for two recoveries at most."""
 SETTINGS = settings(
     max_examples=pace.rounds(5, 20),
     stateful_step_count=pace.rounds(8, 20),
@@ -73,9 +75,9 @@ class Page:
         return answer.over and answer.code not in AGAIN and bool(shown or not answer.missing)
 
     async def follow_through(self, port: int) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(2 * PATIENCE):
             while not self.at_its_end:
-                await self.answer.until(lambda: self.answer.over or self.tab.lost)
+                await self.answer.until(lambda: self.answer.over or self.tab.lost, PATIENCE)
                 if not self.at_its_end:
                     self.answer.code = None
                     await self.on(port)
@@ -190,7 +192,7 @@ class Visits(RuleBasedStateMachine):
             if not page.tab.lost:
                 self.do(page.tab.stop(page.answer))
                 if shown:
-                    self.do(page.answer.until(lambda: page.answer.over or page.tab.lost))
+                    self.do(page.answer.until(lambda: page.answer.over or page.tab.lost, PATIENCE))
 
     @rule(turn=turns, go_on=st.booleans(), process=PROCESS)
     def ask_again(self, turn, go_on, process):

@@ -262,7 +262,28 @@ async def test_a_process_whose_row_was_removed_writes_it_again_and_says_so(scrip
     assert "does another process run" in caplog.text
 
 
-async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(script, connect, monkeypatch, settings):
+async def test_a_question_that_is_being_stored_when_the_process_is_told_to_end_is_answered(
+    script, connect, served, monkeypatch, settings
+):
+    settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 5.0}
+    begun, release = threading.Event(), threading.Event()
+    monkeypatch.setattr("chat.replies.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    assert await asyncio.to_thread(begun.wait, 5)
+    draining = asyncio.create_task(served.drain())
+    await asyncio.sleep(0)
+    assert served.draining
+    release.set()
+    (await script.anext_reply()).finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+    await draining
+    assert (await Message.objects.aget(role="assistant")).status == "complete"
+
+
+async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(
+    script, connect, served, monkeypatch, settings
+):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.2}
     begun, release = threading.Event(), threading.Event()
     monkeypatch.setattr("chat.replies.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
@@ -270,7 +291,7 @@ async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(scr
     await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
     draining = asyncio.create_task(registry().drain())
-    await asyncio.sleep(0)
+    await eventually(lambda: served._out_of_time)
     release.set()
     await draining
     assert script.waiting == 0
