@@ -29,6 +29,9 @@ SITE_VARIABLES = {
 }
 
 
+HUNG = "Timeout (0:"
+"""How the stacks of a run that hangs begin."""
+
 GROUPS = {
     "The tests of faults": ("tests/faults",),
     "The browser's tests": ("-m", "browser", "tests"),  # theirs and pytest-asyncio's both want the main thread's loop
@@ -46,21 +49,50 @@ def run_tests(venv: Virtualenv) -> int:
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
     say("Running the tests in three groups, side by side; what they say follows when they end ...")
     with tempfile.TemporaryDirectory() as folder:
-        running = {}
-        for number, (name, chosen) in enumerate(GROUPS.items()):
-            with (Path(folder) / str(number)).open("wb") as output:
-                command = [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen]
-                running[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-        codes = [_show(name, process, Path(folder) / str(n)) for n, (name, process) in enumerate(running.items())]
+        groups = [
+            _Group(
+                name, [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen], environment, Path(folder)
+            )
+            for name, chosen in GROUPS.items()
+        ]
+        codes = [group.show() for group in groups]
     subprocess.run([*coverage, "combine", "--quiet"], cwd=ROOT, check=True)
     subprocess.run([*coverage, "report"], cwd=ROOT, check=True)
     return max(codes)
 
 
-def _show(name: str, process: subprocess.Popen[bytes], output: Path) -> int:
-    code = process.wait()
-    say(f"{name}:\n{output.read_text(errors='replace')}")
-    return code
+class _Group:
+    """A run of pytest beside others. One that hangs is ended by pytest itself, with the stacks of all its threads.
+
+    Then it runs again, once: it was seen that a browser was gone and Playwright waited for it for ever.
+    """
+
+    def __init__(self, name: str, command: list[str | Path], environment: dict[str, str], folder: Path) -> None:
+        self._name = name
+        self._command = command
+        self._environment = environment
+        self._output = folder / name
+        self._start()
+
+    def _start(self) -> None:
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output
+            )
+
+    def _end(self) -> tuple[int, str]:
+        code = self._process.wait()
+        text = self._output.read_text(errors="replace")
+        say(f"{self._name}:\n{text}")
+        return code, text
+
+    def show(self) -> int:
+        code, text = self._end()
+        if code and HUNG in text:
+            say(f"{self._name} hung, as is shown above. Once more:")
+            self._start()
+            code, text = self._end()
+        return code
 
 
 def _prepare_services(venv: Virtualenv) -> None:
@@ -76,7 +108,7 @@ def _prepare_services(venv: Virtualenv) -> None:
 def run_fault_tests(venv: Virtualenv) -> int:
     """The tests of faults, in real time and as often as promised; no browser takes part in them."""
     _prepare_services(venv)
-    command = [venv.python, "-m", "pytest", "tests/faults"]
+    command = [venv.python, "-m", "pytest", "-o", "faulthandler_timeout=3600", "tests/faults"]
     return subprocess.run(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}).returncode
 
 
