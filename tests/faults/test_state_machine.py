@@ -30,7 +30,7 @@ RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 PATIENCE = 2 * RECOVERY + 30.0
 """How long a page may have to wait, for two recoveries at most."""
 SETTINGS = settings(
-    max_examples=pace.rounds(5, 20),
+    max_examples=pace.rounds(6, 40),
     stateful_step_count=pace.rounds(8, 20),
     phases=[Phase.generate],  # what happened on a running site cannot be shrunk: it takes other turns each time
     database=None,
