@@ -12,6 +12,8 @@ from tests.servers import running
 
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"
+ANSWERED = """addEventListener("chat:answered", () => document.documentElement.setAttribute("data-answered", ""))"""
+"""Tells when a request has come to its end, the first resume of a page above all."""
 
 
 def pytest_collection_modifyitems(items):
@@ -62,6 +64,11 @@ class Chat:
     def open(self, path: str = "/chat/") -> "Chat":
         self.page.goto(self.url + path)
         return self.connected()
+
+    def settled(self) -> "Chat":
+        """Wait until the first resume has come to its end: the page knows that it lacks nothing."""
+        self.page.wait_for_selector("html[data-answered]", state="attached")
+        return self
 
     def connected(self) -> "Chat":
         self.page.wait_for_selector("llm-chat-connection[connected]", state="attached")
@@ -141,6 +148,7 @@ def visit(new_context, console):
         if visitor not in contexts:
             contexts[visitor] = new_context(**options)
         page = contexts[visitor].new_page()
+        page.add_init_script(ANSWERED)
         page.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: console.append(f"error: {error}"))
         return Chat(page, url)

@@ -66,7 +66,7 @@ def test_a_cut_connection_is_resumed_and_the_text_is_whole(script, site, proxy, 
 
 
 def test_a_stop_that_was_lost_with_the_connection_reaches_the_answer_that_runs(script, site, proxy, visit):
-    chat = visit(f"http://127.0.0.1:{proxy.port}").open()
+    chat = visit(f"http://127.0.0.1:{proxy.port}").open().settled()
     proxy.hold("server")
     chat.ask("Tell me")
     reply = script.next_reply()

@@ -71,7 +71,7 @@ def test_a_message_that_cannot_be_encoded_is_sent_without_what_is_broken(chat, s
 
 def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs(script, site, proxy, visit):
     first = visit(site.url).open("/chat/shared/")
-    second = visit(f"http://127.0.0.1:{proxy.port}").open("/chat/shared/")
+    second = visit(f"http://127.0.0.1:{proxy.port}").open("/chat/shared/").settled()
     proxy.hold("server")  # what happens in the first tab is not heard of in time
     first.ask("First")
     reply = script.next_reply()
