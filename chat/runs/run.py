@@ -59,7 +59,6 @@ class Run:
         self._limit = self.draft.length + conf.max_answer_length
         self._deadline = self._latest = float("inf")
         self._owned = True
-        self._told = False
         # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
         self._append([Start(turn.answer.uid), StartStep()])
 
@@ -203,7 +202,7 @@ class Run:
         ``unsaved``, from where the heartbeat takes what this run had to give up.
         """
         written, end = self.unsaved = self.written(), end_of(ending, self._usage)
-        wait, latest = conf.retry_wait, self._loop.time() + conf.save_timeout
+        wait, latest, told = conf.retry_wait, self._loop.time() + conf.save_timeout, False
         while True:
             try:
                 mine = await in_database(finish, self._process, written, end)
@@ -214,8 +213,8 @@ class Run:
                 return ending if mine else None
             if self._loop.time() + wait > latest:
                 return Error("not_saved")
-            if not self._told:
-                self._told = True
+            if not told:
+                told = True
                 self.log.append(Status({"status": "saving"}))
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_PAUSE)

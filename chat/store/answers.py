@@ -86,12 +86,10 @@ def ask_to_stop(answer: int) -> None:
 
 def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
     """Those of the answers that do not run any more; ``None`` for one that is deleted."""
-    found = Message.objects.in_bulk(list(answers))
-    return {answer: found.get(answer) for answer in answers if not _runs(found.get(answer))}
-
-
-def _runs(message: Message | None) -> bool:
-    return message is not None and message.status == Message.Status.RUNNING
+    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING).values_list("pk", flat=True)
+    ended = set(answers) - set(running)  # only theirs are the texts that are worth reading
+    found = Message.objects.in_bulk(ended)
+    return {answer: found.get(answer) for answer in ended}
 
 
 def _end(end: End) -> dict[str, Any]:
