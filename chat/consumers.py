@@ -10,7 +10,6 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
-from .backends.plugged import max_message_length
 from .conf import conf
 from .owners import Owner
 from .protocol import (
@@ -18,20 +17,18 @@ from .protocol import (
     NO_SESSION,
     TOO_BIG,
     Abort,
+    Asked,
     BadFrameError,
     Event,
     Ping,
     Received,
     Refusal,
-    Resume,
-    Send,
     error_frame,
     event_frame,
     parse,
-    question,
 )
 from .protocol import frame as answer_frame
-from .replies import Asking, Reply, Resuming
+from .replies import Reply, reply_to
 from .runs.registry import registry
 
 logger = logging.getLogger(__name__)
@@ -111,15 +108,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         except Refusal as refusal:
             await self.send(error_frame(frame.request_id, refusal.code))
 
-    def _reply(self, frame: Send | Resume, owner: Owner) -> Reply:
+    def _reply(self, frame: Asked, owner: Owner) -> Reply:
         if frame.request_id in self._replies:
             raise BadFrameError("Expected a requestId that no open request has.")
         if len(self._replies) >= conf.max_pending_requests:
             raise Refusal("too_many")
-        if isinstance(frame, Resume):
-            return Resuming(registry(), owner, frame)
-        asked = question(frame, max_message_length()) if frame.trigger == "submit-message" else None
-        return Asking(registry(), owner, frame, asked)
+        return reply_to(frame, registry(), owner)
 
     def _begin(self, reply: Reply) -> None:
         self._replies[reply.request_id] = reply

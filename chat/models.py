@@ -9,6 +9,7 @@ from .conf import conf
 from .owners import Owner
 
 TITLE_LENGTH = 80
+COMMENT_LENGTH = 2_000
 
 
 class Process(models.Model):
@@ -50,6 +51,7 @@ class Conversation(models.Model):
         "Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="running_in"
     )
     tip = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
+    unread = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(db_index=True)
 
@@ -135,3 +137,23 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:60]}"
+
+
+class Feedback(models.Model):
+    """What the reader of an answer thinks of it."""
+
+    class Value(models.IntegerChoices):
+        GOOD = 1, _("good")
+        BAD = -1, _("bad")
+
+    message = models.OneToOneField(Message, models.CASCADE)
+    value = models.SmallIntegerField(choices=Value)
+    comment = models.TextField(blank=True, max_length=COMMENT_LENGTH)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "feedback"
+
+    def __str__(self) -> str:
+        return f"{self.get_value_display()}: {self.comment[:60]}"

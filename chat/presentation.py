@@ -29,6 +29,19 @@ class PartView:
 
 
 @dataclass(frozen=True, slots=True)
+class Siblings:
+    """The place of a message among those that could stand in its place: ``position`` of ``count``, from 1.
+
+    ``previous`` and ``next`` are the ids of its neighbours, where it has them.
+    """
+
+    position: int
+    count: int
+    previous: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageView:
     """What ``llm_chat/message.html`` and ``llm_chat/footer.html`` know as ``message``."""
 
@@ -40,6 +53,9 @@ class MessageView:
     parts: Sequence[PartView] = field(default_factory=list)
     attempt: str | None = None
     saved: bool = True
+    siblings: Siblings | None = None
+    rating: int = 0
+    comment: str = ""
 
     @property
     def can_go_on(self) -> bool:

@@ -1,14 +1,10 @@
-"""The wire format of the websocket, as pure functions: bytes to frames and chunks to bytes.
-
-The format is that of ``WebSocketChatTransport`` in the npm package ``ai`` (7.0.135 and later); ``docs/protocol.md``
-tells it in full, with our additions, all of which stay inside the room that the format leaves.
-"""
+"""What a client sends: frames of the AI SDK's, and ours beside them."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
-from .chunks import ERRORS, Chunk, Error
+from ..chunks import ERRORS
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
@@ -56,6 +52,8 @@ class Body(msgspec.Struct, frozen=True, rename="camel"):
     after: After | None = None
     message_id: str | None = None
     continue_: bool = msgspec.field(name="continue", default=False)
+    language: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    """The language of the page that shows what comes, in the html view; else the site's own."""
 
 
 class Frame(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
@@ -92,13 +90,41 @@ class Abort(Frame, tag="abort", frozen=True):
     """Stop the answer that the request ``request_id`` follows."""
 
 
-class Event(msgspec.Struct, frozen=True):
-    """What happened in a conversation: ``event`` to its message ``message``; later events have a higher ``version``."""
+class Request(Frame, frozen=True, kw_only=True):
+    """Ours: what a page asks of one conversation beside its answers."""
 
-    event: Literal["run-started", "run-ended", "deleted"]
-    id: str
-    message: str
-    version: int
+    id: ConversationId
+    body: Body = Body()
+
+
+class Earlier(Request, tag="earlier", frozen=True, kw_only=True):
+    """The messages before the message ``message_id``."""
+
+    message_id: MessageId
+
+
+class Select(Request, tag="select", frozen=True, kw_only=True):
+    """Show the branch that the message ``message_id`` is on."""
+
+    message_id: MessageId
+
+
+class Source(Request, tag="source", frozen=True, kw_only=True):
+    """The Markdown of the message ``message_id``."""
+
+    message_id: MessageId
+
+
+class Rate(Request, tag="rate", frozen=True, kw_only=True):
+    """What the reader thinks of the answer ``message_id``: good, bad, or nothing any more; ``comment`` says why."""
+
+    message_id: MessageId
+    value: Literal[1, 0, -1]
+    comment: str | None = None
+
+
+class Read(Request, tag="read", frozen=True, kw_only=True):
+    """The reader has seen the conversation's last answer."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -119,11 +145,13 @@ class _Message(msgspec.Struct, frozen=True):
     parts: list[_Part]
 
 
-Received = Send | Resume | Abort | Ping
+Asked = Send | Resume | Earlier | Select | Source | Rate | Read
+"""What has a reply of its own."""
+
+Received = Asked | Abort | Ping
 
 _frames: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
 _messages = msgspec.json.Decoder(_Message)
-_encoder = msgspec.json.Encoder()
 
 
 def parse(text: str | bytes) -> Received:
@@ -131,7 +159,7 @@ def parse(text: str | bytes) -> Received:
     try:
         frame = _frames.decode(text)
     except msgspec.ValidationError as error:
-        raise BadFrameError(f"Expected a send, resume, abort or ping frame: {error}") from None
+        raise BadFrameError(f"Expected a frame of a known type: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadFrameError("Expected one JSON object as a text frame.") from None
     if frame.request_id == RESERVED_REQUEST:
@@ -155,31 +183,3 @@ def question(send: Send, max_length: int) -> Question:
     if len(text) > max_length:
         raise Refusal("too_long")
     return Question(message.id, text)
-
-
-def frame(kind: Literal["start", "end", "no-active", "pong"], request_id: str) -> str:
-    """A frame of the server's that carries nothing but its type."""
-    return _encoder.encode({"type": kind, "requestId": request_id}).decode()
-
-
-def event_frame(event: Event) -> str:
-    """News of a conversation, for every socket of its owner."""
-    return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, **msgspec.to_builtins(event)}).decode()
-
-
-def error_frame(request_id: str, code: str) -> str:
-    """The refusal of a request: a code and its fixed sentence."""
-    return _encoder.encode({"type": "error", "requestId": request_id, "errorText": ERRORS[code], "code": code}).decode()
-
-
-def chunk_prefix(request_id: str) -> str:
-    """The part of a request's ``chunk`` frames that is the same in all of them."""
-    return f'{{"type":"chunk","requestId":{_encoder.encode(request_id).decode()},"sequence":'
-
-
-def chunk_frame(prefix: str, sequence: int, chunk: Chunk) -> str:
-    """One chunk under its number; ``prefix`` comes from ``chunk_prefix``."""
-    if type(chunk) is Error:
-        text = _encoder.encode({"type": "error", "errorText": ERRORS[chunk.code]}).decode()
-        return f'{prefix}{sequence},"chunk":{text},"code":"{chunk.code}"}}'
-    return f'{prefix}{sequence},"chunk":{_encoder.encode(chunk).decode()}}}'

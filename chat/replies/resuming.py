@@ -1,0 +1,65 @@
+"""The reply to a ``resume``."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from django.utils import timezone
+
+from ..conf import conf
+from ..database import in_database
+from ..models import Message
+from ..owners import Owner
+from ..protocol import Resume, frame
+from ..readers import missed
+from ..runs.registry import Registry
+from ..store.lookups import last_answer
+from .base import Reply
+
+
+class Resuming(Reply):
+    """The reply to a ``resume``: follow what runs, and in the html view everything that the page lacks."""
+
+    def __init__(self, registry: Registry, owner: Owner, resume: Resume) -> None:
+        super().__init__(registry, owner, resume.request_id)
+        self._resume = resume
+
+    async def _frames(self) -> AsyncGenerator[str, None]:
+        frames = self._resume_html() if self._resume.body.view == "html" else self._resume_text()
+        async with aclosing(frames):
+            async for text in frames:
+                yield text
+
+    async def _resume_text(self) -> AsyncGenerator[str, None]:
+        async with self.registry.order(self.owner, self._resume.id):
+            answer = await in_database(last_answer, self.owner, self._resume.id)
+        if answer is None or not self._active(answer):
+            yield frame("no-active", self.request_id)
+            return
+        self._follows(answer)
+        yield frame("start", self.request_id)
+        known = self._resume.body.message_id == answer.uid
+        after = self._resume.last_sequence if known and self._resume.last_sequence is not None else -1
+        async with aclosing(self._text(answer, after)) as frames:
+            async for text in frames:
+                yield text
+
+    def _active(self, answer: Message) -> bool:
+        """Whether there is something to resume: an answer that ended a moment ago is still replayed."""
+        if self.registry.log_of(answer) is not None:
+            return True
+        ended = answer.ended_at
+        return ended is not None and (timezone.now() - ended).total_seconds() < conf.log_retention
+
+    async def _resume_html(self) -> AsyncGenerator[str, None]:
+        resume = self._resume
+        async with self.registry.order(self.owner, resume.id):
+            lacks = await in_database(missed, self.owner, resume.id, resume.body.after)
+        if lacks is None:
+            yield frame("no-active", self.request_id)
+            return
+        if lacks.running is not None:
+            self._follows(lacks.running)
+        yield frame("start", self.request_id)
+        async with aclosing(self._html(lacks.messages, lacks.running, lacks.after)) as frames:
+            async for text in frames:
+                yield text
