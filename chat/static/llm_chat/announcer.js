@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-announcer>`: tells a screen reader what happens, in a word or two, and never a token.
  *
@@ -7,27 +9,21 @@
  * In: `chat:chunk`, `chat:state`, `chat:refused`, `chat:problem` and `chat:close` on the surrounding `<llm-chat>`.
  * State: the attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
  */
-class ChatAnnouncer extends HTMLElement {
+class ChatAnnouncer extends ChatElement {
   /** What an answer may wait for; any other status ends the wait, without a word. */
   static waits = new Set(["loading", "saving", "reconnecting"]);
 
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:chunk", ({ detail }) => this.#follow(detail), { signal });
-    chat.addEventListener("chat:state", ({ detail }) => detail.streaming && this.#begin(), { signal });
-    chat.addEventListener("chat:refused", ({ detail }) => this.#alert(detail.text || this.dataset.unsent), { signal });
-    chat.addEventListener("chat:problem", ({ detail }) => this.#alert(detail.text, true), { signal });
-    chat.addEventListener("chat:close", ({ detail }) => detail.final && this.#alert(this.dataset.closed), { signal });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(this.chat, {
+      "chat:chunk": (chunk) => this.#follow(chunk),
+      "chat:state": ({ streaming }) => streaming && this.#begin(),
+      "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
+      "chat:problem": ({ text }) => this.#alert(text, true),
+      "chat:close": ({ final }) => final && this.#alert(this.dataset.closed),
+    });
   }
 
   // Actions
@@ -62,4 +58,4 @@ class ChatAnnouncer extends HTMLElement {
   }
 }
 
-if (!customElements.get("llm-chat-announcer")) customElements.define("llm-chat-announcer", ChatAnnouncer);
+ChatAnnouncer.define("llm-chat-announcer");

@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat>`: one conversation. It decides what is asked of the server and when; its children keep, transport, show
  * and announce. They meet here: every event is dispatched on this element or bubbles up to it.
@@ -15,7 +17,7 @@
  * @typedef {{trigger: string, message: string, frame: object, proof: string, sent: boolean, stored?: boolean}} Ask
  *   `proof`: the selector of what the page shows once the server has it
  */
-class Chat extends HTMLElement {
+class Chat extends ChatElement {
   /** What the reader wants, until the answer to it has ended. @type {Ask | null} */
   #ask = null;
   /** What the socket answers now: an ask of ours or a resume. @type {{own: boolean, running: boolean} | null} */
@@ -25,14 +27,11 @@ class Chat extends HTMLElement {
   #connected = false;
   #closed = false;
   #stopping = false;
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    /** @type {Record<string, (detail: any) => void>} */
-    const actions = {
+  start() {
+    this.hear(this, {
       "chat:ask": (ask) => this.#begin(ask),
       "chat:stop": () => this.#stop(),
       "chat:open": () => this.#resume(),
@@ -41,16 +40,12 @@ class Chat extends HTMLElement {
       "chat:received": (chunk) => this.#accept(chunk),
       "chat:answered": ({ text, code }) => this.#end(text, code),
       "chat:stale": () => this.#catchUp(),
-    };
-    for (const [type, act] of Object.entries(actions)) {
-      this.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
-    }
+    });
     this.#orphaned = this.#shown()?.dataset.status === "running";
     this.#reflect();
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     this.#lose(false);
   }
 
@@ -68,7 +63,7 @@ class Chat extends HTMLElement {
    */
   #stop() {
     this.#stopping = true;
-    if (this.#request?.running) this.#emit("chat:abort");
+    if (this.#request?.running) this.tell("chat:abort");
     else if (this.#ask && !this.#ask.sent) this.#refuse("");
   }
 
@@ -79,7 +74,7 @@ class Chat extends HTMLElement {
     const after = last ? { message: last.dataset.message, status: last.dataset.status } : undefined;
     this.#request = { own: false, running: this.#orphaned };
     this.#orphaned = false;
-    this.#emit("chat:request", { type: "resume", body: { after } });
+    this.tell("chat:request", { type: "resume", body: { after } });
   }
 
   /** Resume, unless that is what happens anyway. */
@@ -96,7 +91,7 @@ class Chat extends HTMLElement {
       this.#request = { own: true, running: true };
       this.#ask.sent = true;
       this.#tell("chat:sent", this.#ask);
-      this.#emit("chat:request", { type: "send", trigger: this.#ask.trigger, ...this.#ask.frame });
+      this.tell("chat:request", { type: "send", trigger: this.#ask.trigger, ...this.#ask.frame });
     }
     this.#reflect();
   }
@@ -119,7 +114,7 @@ class Chat extends HTMLElement {
   /** @param {any} chunk */
   #accept(chunk) {
     if (chunk.type === "start" && this.#request?.own) this.#store();
-    this.#emit("chat:chunk", chunk);
+    this.tell("chat:chunk", chunk);
     if (chunk.type === "data-message") this.#meet(chunk.data.status);
     this.#reflect();
   }
@@ -152,9 +147,9 @@ class Chat extends HTMLElement {
     this.#request = null;
     this.#stopping = false;
     if (refused) this.#refuse(error);
-    else if (error) this.#emit("chat:problem", { text: error });
+    else if (error) this.tell("chat:problem", { text: error });
     if (this.#ask?.stored) this.#ask = null;
-    if (code === "gone") this.#emit("chat:gone");
+    if (code === "gone") this.tell("chat:gone");
     if (code === "busy") this.#catchUp(); // the answer that runs was asked for in another tab
     this.#proceed();
   }
@@ -177,18 +172,13 @@ class Chat extends HTMLElement {
     const streaming = Boolean(this.#ask || this.#orphaned || this.#request?.running);
     if (streaming === this.hasAttribute("streaming")) return;
     this.toggleAttribute("streaming", streaming);
-    this.#emit("chat:state", { streaming });
+    this.tell("chat:state", { streaming });
   }
 
   /** What became of an ask. @param {string} type @param {Ask} ask @param {string} [text] */
   #tell(type, { trigger, message }, text) {
-    this.#emit(type, { trigger, message, text });
-  }
-
-  /** @param {string} type @param {object} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+    this.tell(type, { trigger, message, text });
   }
 }
 
-if (!customElements.get("llm-chat")) customElements.define("llm-chat", Chat);
+Chat.define("llm-chat");

@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops.
  *
@@ -5,29 +7,20 @@
  * Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements, shown
  * one at a time. The text is never locked and leaves the field only when it is sent.
  */
-class ChatComposer extends HTMLElement {
+class ChatComposer extends ChatElement {
   /** There Enter is the only way to break a line, and the button is near. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
 
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:state", ({ detail }) => this.#reflect(detail.streaming), { signal });
-    this.#form.addEventListener("submit", (event) => this.#submit(event), { signal });
-    this.#field.addEventListener("input", () => this.#measure(), { signal });
-    this.#field.addEventListener("keydown", (event) => this.#press(event), { signal });
-    this.#button.addEventListener("click", (event) => this.#click(event), { signal });
-    this.#reflect(chat.hasAttribute("streaming"));
-    if (chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(this.chat, { "chat:state": ({ streaming }) => this.#reflect(streaming) });
+    this.hear(this.#form, { submit: (event) => this.#submit(event) });
+    this.hear(this.#field, { input: () => this.#measure(), keydown: (event) => this.#press(event) });
+    this.hear(this.#button, { click: (event) => this.#click(event) });
+    this.#reflect(this.chat.hasAttribute("streaming"));
+    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   // Actions
@@ -40,7 +33,7 @@ class ChatComposer extends HTMLElement {
     if (!text.trim()) return;
     if (this.hasAttribute("streaming")) return this.#hint("busy");
     if (this.#measure() > this.#limit) return;
-    this.#emit("chat:submit", { text });
+    this.tell("chat:submit", { text });
     this.#field.value = "";
     this.#measure();
   }
@@ -48,7 +41,7 @@ class ChatComposer extends HTMLElement {
   /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && this.hasAttribute("streaming")) this.#emit("chat:stop");
+    if (event.key === "Escape" && this.hasAttribute("streaming")) this.tell("chat:stop");
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
@@ -59,7 +52,7 @@ class ChatComposer extends HTMLElement {
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
-    if (event.detail < 2) this.#emit("chat:stop");
+    if (event.detail < 2) this.tell("chat:stop");
   }
 
   /** @param {boolean} streaming */
@@ -108,11 +101,6 @@ class ChatComposer extends HTMLElement {
   get #button() {
     return /** @type {HTMLButtonElement} */ (this.querySelector("[type=submit]"));
   }
-
-  /** @param {string} type @param {object} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
-  }
 }
 
-if (!customElements.get("llm-chat-composer")) customElements.define("llm-chat-composer", ChatComposer);
+ChatComposer.define("llm-chat-composer");

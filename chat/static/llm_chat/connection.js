@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-connection>`: one websocket that comes back. It transports frames and renders nothing.
  *
@@ -5,7 +7,7 @@
  * Out: `chat:open`, `chat:close` {final, refused} and `chat:frame` (a frame). State: the attributes `connected`, `down` (without
  * a connection for a while) and `closed` (for good: the server knows no session, and only a reload makes one).
  */
-class ChatConnection extends HTMLElement {
+class ChatConnection extends ChatElement {
   /** The close code after which another try is pointless. */
   static noSession = 4401;
   /** Close codes that answer a frame of ours: sent again, it would only close the next connection as well. */
@@ -32,26 +34,19 @@ class ChatConnection extends HTMLElement {
   #openedAt = Infinity;
   #retry = 0;
   #notice = 0;
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:transmit", (event) => this.#transmit(event.detail), { signal });
-    chat.addEventListener("chat:reset", () => this.#lose(), { signal });
-    window.addEventListener("online", () => this.#hurry(), { signal });
-    window.addEventListener("offline", () => this.#lose(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry(), { signal });
+  start() {
+    this.hear(this.chat, { "chat:transmit": (frame) => this.#transmit(frame), "chat:reset": () => this.#lose() });
+    this.hear(window, { online: () => this.#hurry(), offline: () => this.#lose() });
+    this.hear(document, { visibilitychange: () => document.hidden || this.#hurry() });
     this.removeAttribute("closed");
     this.#expectNotice();
     this.#connect();
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     this.#forget();
     clearTimeout(this.#retry);
     clearTimeout(this.#notice);
@@ -90,13 +85,13 @@ class ChatConnection extends HTMLElement {
     clearTimeout(this.#notice);
     this.removeAttribute("down");
     this.toggleAttribute("connected", true);
-    this.#emit("chat:open");
+    this.tell("chat:open");
   }
 
   /** @param {string} data */
   #receive(data) {
     const frame = JSON.parse(data);
-    if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.#emit("chat:frame", frame);
+    if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.tell("chat:frame", frame);
   }
 
   /** The connection is gone, or is to be given up. @param {number} [code] of the close frame */
@@ -112,7 +107,7 @@ class ChatConnection extends HTMLElement {
     clearTimeout(this.#retry);
     if (final) this.#close();
     else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
-    this.#emit("chat:close", { final, refused: ChatConnection.badFrame.has(code) });
+    this.tell("chat:close", { final, refused: ChatConnection.badFrame.has(code) });
   }
 
   #close() {
@@ -134,11 +129,6 @@ class ChatConnection extends HTMLElement {
     clearTimeout(this.#notice);
     this.#notice = setTimeout(() => this.toggleAttribute("down", true), this.patience);
   }
-
-  /** @param {string} type @param {unknown} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
-  }
 }
 
-if (!customElements.get("llm-chat-connection")) customElements.define("llm-chat-connection", ChatConnection);
+ChatConnection.define("llm-chat-connection");

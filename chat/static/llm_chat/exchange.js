@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, and the frames that answer it.
  *
@@ -9,33 +11,26 @@
  *
  * @typedef {{requestId: string, type: string, next: number}} Request `next`: the sequence that is expected
  */
-class ChatExchange extends HTMLElement {
+class ChatExchange extends ChatElement {
   /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
   static elsewhere = new Set(["draining", "lost"]);
 
   /** @type {Request | null} */
   #request = null;
   #count = 0;
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    /** @type {Record<string, (detail: any) => void>} */
-    const actions = {
+  start() {
+    this.hear(this.chat, {
       "chat:request": (frame) => this.#begin(frame),
-      "chat:abort": () => this.#emit("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
+      "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
       "chat:frame": (frame) => this.#receive(frame),
       "chat:close": () => this.#forget(),
-    };
-    for (const [type, act] of Object.entries(actions)) {
-      this.#chat.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
-    }
+    });
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     this.#forget();
   }
 
@@ -45,16 +40,16 @@ class ChatExchange extends HTMLElement {
   #begin(frame) {
     const requestId = `request-${++this.#count}`;
     this.#request = { requestId, type: frame.type, next: 0 };
-    const id = this.#chat.getAttribute("conversation");
-    this.#emit("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
+    const id = this.chat.getAttribute("conversation");
+    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
   }
 
   /** @param {Record<string, any>} frame */
   #receive(frame) {
     const { type, event, id, message, version } = frame;
-    if (type === "event") return this.#emit("chat:event", { event, id, message, version });
+    if (type === "event") return this.tell("chat:event", { event, id, message, version });
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
-    if (type === "start") this.#emit("chat:found");
+    if (type === "start") this.tell("chat:found");
     else if (type === "chunk") this.#accept(this.#request, frame);
     else if (type === "end" || type === "no-active") this.#end();
     else if (type === "error") this.#refuse(this.#request, frame);
@@ -65,9 +60,9 @@ class ChatExchange extends HTMLElement {
   /** @param {Request} request @param {Record<string, any>} frame */
   #accept(request, { sequence, chunk, code }) {
     if (sequence < request.next) return;
-    if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.#emit("chat:reset");
+    if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.tell("chat:reset");
     request.next += 1;
-    this.#emit("chat:received", chunk);
+    this.tell("chat:received", chunk);
   }
 
   /**
@@ -76,28 +71,19 @@ class ChatExchange extends HTMLElement {
    */
   #refuse(request, { errorText = "", code }) {
     const failed = request.type === "resume" && code !== "gone";
-    if (failed || ChatExchange.elsewhere.has(code)) this.#emit("chat:reset");
+    if (failed || ChatExchange.elsewhere.has(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
   }
 
   /** @param {string} [text] @param {string} [code] */
   #end(text = "", code = "") {
     this.#forget();
-    this.#emit("chat:answered", { text, code });
+    this.tell("chat:answered", { text, code });
   }
 
   #forget() {
     this.#request = null;
   }
-
-  get #chat() {
-    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
-  }
-
-  /** @param {string} type @param {object} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
-  }
 }
 
-if (!customElements.get("llm-chat-exchange")) customElements.define("llm-chat-exchange", ChatExchange);
+ChatExchange.define("llm-chat-exchange");

@@ -1,23 +1,20 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-list>`: the list of conversations on the page, kept in step with the chats on it.
  *
  * In: the attribute `current` (the conversation that the page is about); from any chat `chat:conversation` {id, title,
  * html} and `chat:event` {event, id}.
  */
-class ChatList extends HTMLElement {
-  #listeners = new AbortController();
+class ChatList extends ChatElement {
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    document.addEventListener("chat:conversation", ({ detail }) => this.#show(detail), { signal });
-    document.addEventListener("chat:event", ({ detail }) => detail.event === "deleted" && this.#drop(detail.id), { signal });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(document, {
+      "chat:conversation": (conversation) => this.#show(conversation),
+      "chat:event": ({ event, id }) => event === "deleted" && this.#drop(id),
+    });
   }
 
   // Actions
@@ -57,4 +54,4 @@ class ChatList extends HTMLElement {
   }
 }
 
-if (!customElements.get("llm-chat-list")) customElements.define("llm-chat-list", ChatList);
+ChatList.define("llm-chat-list");

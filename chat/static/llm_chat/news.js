@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-news>`: notices that the page lacks something that another tab, or another server, knows.
  *
@@ -7,34 +9,29 @@
  *
  * @typedef {{event: string, id: string, message: string}} News
  */
-class ChatNews extends HTMLElement {
+class ChatNews extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
   static settled = new Set(["complete", "cut", "stopped"]);
 
   /** What a resume has not been asked for since. @type {News[]} */
   #news = [];
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    this.#chat.addEventListener("chat:event", ({ detail }) => this.#hear(detail), { signal });
-    this.#chat.addEventListener("chat:request", ({ detail }) => this.#forget(detail.type), { signal });
-    this.#chat.addEventListener("chat:answered", () => this.#look(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.#tell(), { signal });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(this.chat, {
+      "chat:event": (news) => this.#take(news),
+      "chat:request": ({ type }) => this.#forget(type),
+      "chat:answered": () => this.#look(),
+    });
+    this.hear(document, { visibilitychange: () => document.hidden || this.tell("chat:stale") });
   }
 
   // Actions
 
   /** @param {News} news */
-  #hear(news) {
-    if (news.id !== this.#chat.getAttribute("conversation")) return;
+  #take(news) {
+    if (news.id !== this.chat.getAttribute("conversation")) return;
     this.#news.push(news);
     this.#look();
   }
@@ -46,24 +43,16 @@ class ChatNews extends HTMLElement {
 
   #look() {
     this.#news = this.#news.filter((news) => !this.#shows(news));
-    if (this.#news.length) this.#tell();
+    if (this.#news.length) this.tell("chat:stale");
   }
 
   // Internals
 
   /** @param {News} news @returns {boolean} whether the page shows it already */
   #shows({ event, message }) {
-    const status = this.#chat.querySelector(`[data-message="${CSS.escape(message)}"]`)?.dataset.status;
+    const status = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`)?.dataset.status;
     return event === "run-started" ? status !== undefined : event === "run-ended" && ChatNews.settled.has(status);
-  }
-
-  get #chat() {
-    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
-  }
-
-  #tell() {
-    this.dispatchEvent(new CustomEvent("chat:stale", { bubbles: true }));
   }
 }
 
-if (!customElements.get("llm-chat-news")) customElements.define("llm-chat-news", ChatNews);
+ChatNews.define("llm-chat-news");

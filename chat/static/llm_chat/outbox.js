@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
  * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
@@ -11,7 +13,7 @@
  * @typedef {{trigger: string, message: string, text?: string, attempt?: string, continues?: boolean, sent: boolean,
  *   refused?: string}} Entry `refused`: the server's sentence, empty where the reader took it back
  */
-class ChatOutbox extends HTMLElement {
+class ChatOutbox extends ChatElement {
   /** Milliseconds that an acknowledgement may take before the connection is given up; each repeat waits longer. */
   overdue = 10_000;
 
@@ -21,14 +23,11 @@ class ChatOutbox extends HTMLElement {
   #asked;
   #clock = 0;
   #repeats = 0;
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    /** @type {Record<string, (detail: any) => void>} */
-    const actions = {
+  start() {
+    this.hear(this.chat, {
       "chat:submit": ({ text }) => this.#submit(uuid(), text),
       "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
       "chat:continue": ({ message }) => this.#regenerate(message, true),
@@ -37,15 +36,11 @@ class ChatOutbox extends HTMLElement {
       "chat:stored": () => this.#acknowledge(),
       "chat:refused": ({ text }) => this.#refuse(text),
       "chat:close": () => clearTimeout(this.#clock),
-    };
-    for (const [type, act] of Object.entries(actions)) {
-      this.#chat.addEventListener(type, (event) => act(event.detail), { signal: this.#listeners.signal });
-    }
+    });
     this.#restore();
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     clearTimeout(this.#clock);
   }
 
@@ -53,7 +48,7 @@ class ChatOutbox extends HTMLElement {
 
   /** @param {string} message its id @param {string} text */
   #submit(message, text) {
-    if (this.#chat.hasAttribute("streaming")) return;
+    if (this.chat.hasAttribute("streaming")) return;
     this.#ask({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false });
   }
 
@@ -62,7 +57,7 @@ class ChatOutbox extends HTMLElement {
    * @param {string} message the answer to replace @param {boolean} [continues] whether its text is to go on
    */
   #regenerate(message, continues = false) {
-    if (this.#chat.hasAttribute("streaming")) return;
+    if (this.chat.hasAttribute("streaming")) return;
     const entry = { trigger: "regenerate-message", message, continues, sent: false };
     this.#ask({ ...entry, attempt: this.#entries.find((kept) => alike(kept, entry))?.attempt ?? uuid() });
   }
@@ -77,7 +72,7 @@ class ChatOutbox extends HTMLElement {
     if (this.#asked) this.#asked.sent = true;
     this.#keep(this.#entries);
     clearTimeout(this.#clock);
-    this.#clock = setTimeout(() => this.#emit("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats++, 3));
+    this.#clock = setTimeout(() => this.tell("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats++, 3));
   }
 
   #acknowledge() {
@@ -102,23 +97,23 @@ class ChatOutbox extends HTMLElement {
     this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
     this.#turnTo();
     const { trigger, message, text, sent } = entry;
-    if (text !== undefined) this.#emit("chat:sending", { message, text });
-    this.#emit("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
+    if (text !== undefined) this.tell("chat:sending", { message, text });
+    this.tell("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
   }
 
   /** A reload from now on is to come back to this conversation. */
   #turnTo() {
-    const url = new URL(this.#chat.getAttribute("page-url") || location.href, location.href);
+    const url = new URL(this.chat.getAttribute("page-url") || location.href, location.href);
     if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
   }
 
   /** What an earlier page left. The server may have more than that page knew. */
   #restore() {
-    this.#keep(this.#stored().filter((entry) => !this.#chat.querySelector(proofOf(entry))));
+    this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
       const { message, text, refused } = entry;
       if (refused === undefined) this.#ask(entry);
-      else if (text !== undefined) this.#emit("chat:unsent", { message, text, error: refused });
+      else if (text !== undefined) this.tell("chat:unsent", { message, text, error: refused });
     }
   }
 
@@ -144,16 +139,7 @@ class ChatOutbox extends HTMLElement {
   }
 
   get #key() {
-    return `llm-chat ${this.#chat.getAttribute("owner")} ${this.#chat.getAttribute("conversation")}`;
-  }
-
-  get #chat() {
-    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
-  }
-
-  /** @param {string} type @param {object} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+    return `llm-chat ${this.chat.getAttribute("owner")} ${this.chat.getAttribute("conversation")}`;
   }
 }
 
@@ -183,4 +169,4 @@ function uuid() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-if (!customElements.get("llm-chat-outbox")) customElements.define("llm-chat-outbox", ChatOutbox);
+ChatOutbox.define("llm-chat-outbox");

@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
@@ -5,19 +7,13 @@
  * chunk). A block is set by the server's HTML only; what the page keeps between two patches is the source of the last,
  * open block, because a splice counts in the server's string and not in what a browser makes of it.
  */
-class ChatPart extends HTMLElement {
+class ChatPart extends ChatElement {
   #source = "";
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    this.addEventListener("chat:patch", (event) => this.#patch(event.detail), { signal: this.#listeners.signal });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(this, { "chat:patch": (patch) => this.#patch(patch) });
   }
 
   // Actions
@@ -85,4 +81,4 @@ function adapt(old, fresh) {
   return true;
 }
 
-if (!customElements.get("llm-chat-part")) customElements.define("llm-chat-part", ChatPart);
+ChatPart.define("llm-chat-part");

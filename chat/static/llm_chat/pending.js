@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows.
  *
@@ -7,32 +9,26 @@
  * Out: `chat:retry` {message, role, text} and `chat:discard` {message}. State: `data-status` on each article, which is
  * `sending` or `unsent`.
  */
-class ChatPending extends HTMLElement {
-  #listeners = new AbortController();
+class ChatPending extends ChatElement {
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:sending", ({ detail }) => this.#send(detail), { signal });
-    chat.addEventListener("chat:unsent", ({ detail }) => this.#return(detail), { signal });
-    chat.addEventListener("chat:stored", ({ detail }) => this.#set(detail.message, "complete"), { signal });
-    chat.addEventListener("chat:refused", ({ detail }) => this.#set(detail.message, "unsent", detail.text), { signal });
-    chat.addEventListener("chat:chunk", ({ detail }) => this.#giveWay(detail), { signal });
-    this.addEventListener("click", (event) => this.#click(event.target), { signal });
-  }
-
-  disconnectedCallback() {
-    this.#listeners.abort();
+  start() {
+    this.hear(this.chat, {
+      "chat:sending": (sent) => this.#send(sent),
+      "chat:unsent": (unsent) => this.#return(unsent),
+      "chat:stored": ({ message }) => this.#set(message, "complete"),
+      "chat:refused": ({ message, text }) => this.#set(message, "unsent", text),
+      "chat:chunk": (chunk) => this.#giveWay(chunk),
+    });
+    this.hear(this, { click: ({ target }) => this.#click(target) });
   }
 
   // Actions
 
   /** A message of the reader's stands on the page at once. @param {{message: string, text: string}} sent */
   #send({ message, text }) {
-    this.append(this.#article(message) ?? this.#build(message, text));
+    this.append(this.article(message) ?? this.#build(message, text));
     this.#set(message, "sending");
   }
 
@@ -44,7 +40,7 @@ class ChatPending extends HTMLElement {
 
   /** @param {{type: string, data?: {id: string}}} chunk */
   #giveWay({ type, data }) {
-    if (type === "data-message") this.#article(data?.id)?.remove();
+    if (type === "data-message") this.article(data?.id)?.remove();
   }
 
   /** @param {EventTarget | null} target */
@@ -54,7 +50,7 @@ class ChatPending extends HTMLElement {
     if (!button || !article) return;
     const { message, role } = article.dataset;
     const text = article.querySelector("[data-blocks]")?.textContent;
-    this.#emit(`chat:${button.getAttribute("data-action")}`, { message, role, text });
+    this.tell(`chat:${button.getAttribute("data-action")}`, { message, role, text });
     if (button.matches("[data-action=retry]")) return;
     article.remove();
     this.closest("[role=log]")?.focus({ preventScroll: true }); // the button that had the focus is gone
@@ -64,10 +60,10 @@ class ChatPending extends HTMLElement {
 
   /** @param {string} message its id @param {string} status @param {string} [error] the server's sentence */
   #set(message, status, error = "") {
-    const article = this.#article(message);
+    const article = this.article(message);
     if (!article) return;
     article.dataset.status = status;
-    const note = status === "complete" ? document.createDocumentFragment() : this.#clone(status);
+    const note = status === "complete" ? document.createDocumentFragment() : this.clone(status);
     const sentence = note.querySelector("[data-error]");
     if (sentence) sentence.textContent = error;
     article.querySelector("[data-footer]")?.replaceChildren(note);
@@ -75,30 +71,14 @@ class ChatPending extends HTMLElement {
 
   /** @param {string} id @param {string} text */
   #build(id, text) {
-    const article = /** @type {HTMLElement} */ (this.#clone("message").firstElementChild);
+    const article = /** @type {HTMLElement} */ (this.clone("message").firstElementChild);
     article.dataset.message = id;
-    article.querySelector("[data-parts]")?.append(this.#clone("part"));
+    article.querySelector("[data-parts]")?.append(this.clone("part"));
     const block = article.querySelector("[data-blocks]")?.appendChild(document.createElement("div"));
     block?.setAttribute("class", "chat-block");
     block?.append(text);
     return article;
   }
-
-  /** @param {string} [id] @returns {HTMLElement | null} */
-  #article(id = "") {
-    return this.querySelector(`:scope > [data-message="${CSS.escape(id)}"]`);
-  }
-
-  /** @param {string} name @returns {DocumentFragment} */
-  #clone(name) {
-    const template = this.closest("llm-chat")?.querySelector(`template[data-template="${name}"]`);
-    return document.importNode(/** @type {HTMLTemplateElement} */ (template).content, true);
-  }
-
-  /** @param {string} type @param {unknown} detail */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
-  }
 }
 
-if (!customElements.get("llm-chat-pending")) customElements.define("llm-chat-pending", ChatPending);
+ChatPending.define("llm-chat-pending");

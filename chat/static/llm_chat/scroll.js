@@ -1,33 +1,32 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away.
  *
  * Holds a scrolling `[role=log]` and a `[data-action=jump]` button. In: `chat:sending`, `chat:retry` and `chat:continue` on the
  * surrounding `<llm-chat>` (who asks wants to see the answer). State: the attribute `pinned`.
  */
-class ChatScroll extends HTMLElement {
-  #listeners = new AbortController();
+class ChatScroll extends ChatElement {
   /** Fires after layout and after scroll events, so that a reader who scrolled in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
   #top = 0;
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:sending", () => this.#pin(), { signal });
-    chat.addEventListener("chat:retry", () => this.#jump(), { signal });
-    chat.addEventListener("chat:continue", () => this.#jump(), { signal });
-    this.#log.addEventListener("scroll", () => this.#heed(), { signal, passive: true });
-    this.#log.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.#unpin(), { signal, passive: true });
-    this.#button.addEventListener("click", () => this.#jump(), { signal });
+  start() {
+    this.hear(this.chat, {
+      "chat:sending": () => this.#pin(),
+      "chat:retry": () => this.#jump(),
+      "chat:continue": () => this.#jump(),
+    });
+    const moves = { scroll: () => this.#heed(), wheel: ({ deltaY }) => deltaY < 0 && this.#unpin() };
+    this.hear(this.#log, moves, { passive: true });
+    this.hear(this.#button, { click: () => this.#jump() });
     for (const box of [this.#log, ...this.#log.children]) this.#growth.observe(box);
     this.#pin();
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     this.#growth.disconnect();
   }
 
@@ -78,4 +77,4 @@ class ChatScroll extends HTMLElement {
   }
 }
 
-if (!customElements.get("llm-chat-scroll")) customElements.define("llm-chat-scroll", ChatScroll);
+ChatScroll.define("llm-chat-scroll");

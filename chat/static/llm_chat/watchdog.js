@@ -1,3 +1,5 @@
+const ChatElement = customElements.get("llm-chat-element");
+
 /**
  * `<llm-chat-watchdog>`: notices a connection that is open and dead. A network that has gone says nothing, and the browser
  * believes in the socket for minutes.
@@ -5,7 +7,7 @@
  * In: `chat:open`, `chat:frame` and `chat:close` on the surrounding `<llm-chat>`; the network's and the reader's coming back.
  * Out: `chat:transmit` of a `ping` after a silence, to which the server says `pong`; `chat:reset` where nothing comes.
  */
-class ChatWatchdog extends HTMLElement {
+class ChatWatchdog extends ChatElement {
   /** Milliseconds without a frame before the server is asked whether it is there. */
   silence = 20_000;
   /** Milliseconds that it may take to say so. */
@@ -16,23 +18,20 @@ class ChatWatchdog extends HTMLElement {
   #open = false;
   #heard = 0;
   #timer = 0;
-  #listeners = new AbortController();
 
   // Life cycle
 
-  connectedCallback() {
-    this.#listeners = new AbortController();
-    const { signal } = this.#listeners;
-    const chat = /** @type {HTMLElement} */ (this.closest("llm-chat"));
-    chat.addEventListener("chat:open", () => this.#listen(), { signal });
-    chat.addEventListener("chat:frame", () => this.#listen(), { signal });
-    chat.addEventListener("chat:close", () => this.#sleep(), { signal });
-    window.addEventListener("online", () => this.#doubt(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.#doubt(), { signal });
+  start() {
+    this.hear(this.chat, {
+      "chat:open": () => this.#listen(),
+      "chat:frame": () => this.#listen(),
+      "chat:close": () => this.#sleep(),
+    });
+    this.hear(window, { online: () => this.#doubt() });
+    this.hear(document, { visibilitychange: () => document.hidden || this.#doubt() });
   }
 
-  disconnectedCallback() {
-    this.#listeners.abort();
+  stop() {
     this.#sleep();
   }
 
@@ -60,15 +59,10 @@ class ChatWatchdog extends HTMLElement {
 
   /** @param {number} wait milliseconds for any frame to come */
   #ask(wait) {
-    this.#emit("chat:transmit", { type: "ping", requestId: "ping" });
+    this.tell("chat:transmit", { type: "ping", requestId: "ping" });
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#emit("chat:reset"), wait);
-  }
-
-  /** @param {string} type @param {object} [detail] */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
+    this.#timer = setTimeout(() => this.tell("chat:reset"), wait);
   }
 }
 
-if (!customElements.get("llm-chat-watchdog")) customElements.define("llm-chat-watchdog", ChatWatchdog);
+ChatWatchdog.define("llm-chat-watchdog");
