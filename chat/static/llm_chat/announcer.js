@@ -6,7 +6,7 @@ const ChatElement = customElements.get("llm-chat-element");
  * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own (`data-answering`,
  * `data-loading`, `data-saving`, `data-reconnecting`, `data-complete`, `data-cut`, `data-stopped`, `data-unsent`,
  * `data-closed`).
- * In: `chat:chunk`, `chat:state`, `chat:refused`, `chat:problem` and `chat:close` on the surrounding `<llm-chat>`.
+ * In: `chat:chunk`, `chat:state`, `chat:say`, `chat:refused`, `chat:problem` and `chat:close` on the surrounding `<llm-chat>`.
  * State: the attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
  */
 class ChatAnnouncer extends ChatElement {
@@ -20,6 +20,7 @@ class ChatAnnouncer extends ChatElement {
     this.hear(this.chat, {
       "chat:chunk": (chunk) => this.#follow(chunk),
       "chat:state": ({ streaming }) => streaming && this.#begin(),
+      "chat:say": ({ text }) => this.#say(text),
       "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
       "chat:problem": ({ text }) => this.#alert(text, true),
       "chat:close": ({ final }) => final && this.#alert(this.dataset.closed),
@@ -52,7 +53,7 @@ class ChatAnnouncer extends ChatElement {
   /** An alert ends whatever the status said. @param {string} [sentence] @param {boolean} [visible] */
   #alert(sentence = "", visible = false) {
     this.#say();
-    this.toggleAttribute("problem", visible);
+    this.toggleAttribute("problem", visible && Boolean(sentence));
     const alert = this.querySelector("[role=alert]");
     if (alert) alert.textContent = sentence;
   }

@@ -20,7 +20,7 @@ class ChatComposer extends ChatElement {
     this.hear(this.#field, { input: () => this.#measure(), keydown: (event) => this.#press(event) });
     this.hear(this.#button, { click: (event) => this.#click(event) });
     this.#reflect(this.chat.hasAttribute("streaming"));
-    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
+    if (this.chat.getAttribute("page-url") && !this.closest("article") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   // Actions
@@ -33,15 +33,24 @@ class ChatComposer extends ChatElement {
     if (!text.trim()) return;
     if (this.hasAttribute("streaming")) return this.#hint("busy");
     if (this.#measure() > this.#limit) return;
+    this.send(text);
+  }
+
+  /** @param {string} text */
+  send(text) {
     this.tell("chat:submit", { text });
     this.#field.value = "";
     this.#measure();
   }
 
+  escape() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
+  }
+
   /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && this.hasAttribute("streaming")) this.tell("chat:stop");
+    if (event.key === "Escape") this.escape();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
