@@ -144,6 +144,10 @@ class ConversationHtml(Transient, tag="data-conversation", frozen=True):
     """A conversation's line in the list, in the html view: ``{"id", "title", "html"}``."""
 
 
+class MessageSource(Transient, tag="data-source", frozen=True):
+    """A message as Markdown: ``{"message", "text"}``."""
+
+
 Ending = Finish | Abort | Error
 """A log ends with exactly one of these."""
 
