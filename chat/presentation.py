@@ -79,6 +79,8 @@ def safe(blocks: Sequence[str]) -> list[SafeString]:
 
 def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
     """A stored message; ``parts`` are given where the log knows better than the database."""
+    # Asked for only where the query that found the message did: this is called on the event loop too.
+    feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(
         id=message.uid,
         role=message.role,
@@ -87,6 +89,8 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         created=message.created_at,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
+        rating=feedback.value if feedback else 0,
+        comment=feedback.comment if feedback else "",
     )
 
 
