@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 DEFAULTS: dict[str, Any] = {
     "BACKENDS": {"default": {"BACKEND": "chat.backends.local.LocalBackend", "OPTIONS": {}}},
     "SYSTEM_PROMPT": "",
+    "TITLES": "question",
     "MAX_DURATION": 300.0,
     "FIRST_TOKEN_TIMEOUT": 30.0,
     "DELTA_TIMEOUT": 30.0,
@@ -92,6 +93,11 @@ class Conf:
         if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
             return cast(Callable[..., str], import_string(value))
         return cast(str | Callable[..., str], value)
+
+    @property
+    def titles(self) -> str:
+        """Where conversations get their titles from: ``"question"``, the first one's first line, or ``"model"``."""
+        return cast(str, self._get("TITLES"))
 
     @property
     def max_duration(self) -> float:

@@ -28,6 +28,7 @@ from .news import News
 from .process import enrol, withdraw
 from .run import INTERRUPTED, STOPPED, Run
 from .shutdown import drain_before_shutdown
+from .titles import Titles
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Registry:
         self.logs = make_logs()
         self.events = Events(self.process)
         self.news = News(self.events)
+        self.titles = Titles(self.news, self.spawn)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()
         self._starting: asyncio.Task[None] | None = None
@@ -174,6 +176,7 @@ class Registry:
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
         self._draining = True
+        self.titles.close()
         if self._runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
         await self._wait_for_tasks()
@@ -230,6 +233,7 @@ class Registry:
             del self._runs[run.answer]
             self._loop.call_later(conf.log_retention, self.logs.discard, run.answer)
             self.news.ended(run.turn.answer)
+            self.titles.answered(run.turn, run.backend)
 
     def _tick(self) -> None:
         """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""
