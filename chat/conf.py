@@ -65,6 +65,11 @@ class Conf:
         return settings.AUTH_USER_MODEL
 
     @property
+    def language(self) -> str:
+        """Django's ``LANGUAGE_CODE``: the language of who names none of the site's."""
+        return settings.LANGUAGE_CODE
+
+    @property
     def trusted_origins(self) -> list[str]:
         """Django's ``CSRF_TRUSTED_ORIGINS``."""
         return list(settings.CSRF_TRUSTED_ORIGINS)

@@ -5,13 +5,13 @@ from ..owners import Owner
 from ..protocol import Asked, BadFrameError, Rate, Read, Resume, Send, Source, question
 from ..runs.registry import Registry
 from .asking import Asking
-from .base import Reply
+from .base import Reply, language_of
 from .rating import Rating
 from .reading import Reading
 from .resuming import Resuming
 from .sourcing import Sourcing
 
-__all__ = ["Reply", "reply_to"]
+__all__ = ["Reply", "language_of", "reply_to"]
 
 
 def reply_to(frame: Asked, registry: Registry, owner: Owner) -> Reply:

@@ -14,7 +14,7 @@ class Rating(Reply):
     """Store what the reader thinks of an answer."""
 
     def __init__(self, registry: Registry, owner: Owner, request: Rate) -> None:
-        super().__init__(registry, owner, request.request_id)
+        super().__init__(registry, owner, request)
         self._request = request
 
     async def _frames(self) -> AsyncGenerator[str, None]:

@@ -14,7 +14,7 @@ class Reading(Reply):
     """Clear the conversation's unread mark, on the owner's other pages as well."""
 
     def __init__(self, registry: Registry, owner: Owner, request: Read) -> None:
-        super().__init__(registry, owner, request.request_id)
+        super().__init__(registry, owner, request)
         self._conversation = request.id
 
     async def _frames(self) -> AsyncGenerator[str, None]:

@@ -21,7 +21,7 @@ class Sourcing(Reply):
     """A message as the Markdown that it is made of."""
 
     def __init__(self, registry: Registry, owner: Owner, request: Source) -> None:
-        super().__init__(registry, owner, request.request_id)
+        super().__init__(registry, owner, request)
         self._request = request
 
     async def _frames(self) -> AsyncGenerator[str, None]:

@@ -1,5 +1,6 @@
 """A conversation that is deleted, by whomever, in mid-answer or not: its answer stops, and open pages hear of it."""
 
+import time
 from typing import Any
 
 from django.db import transaction
@@ -8,14 +9,13 @@ from django.dispatch import receiver
 
 from ..models import Conversation
 from ..protocol import Event
-from .news import version
 from .registry import Registry, registries
 
 
 @receiver(post_delete, sender=Conversation, dispatch_uid="llm_chat.deletion")
 def forget(instance: Conversation, using: str, **_: Any) -> None:
     """Once the deletion is committed, let the process give the answer up; other processes find out as they beat."""
-    event = Event("deleted", instance.uid, "", version())
+    event = Event("deleted", instance.uid, "", time.time_ns() // 1_000_000)
     owner, answer = instance.owner, instance.running_id
 
     def tell(registry: Registry) -> None:
