@@ -115,8 +115,8 @@ class ChatExchange extends ChatElement {
   /** @param {{body?: object}} frame @returns {string} the id that it gets */
   #transmit(frame) {
     const requestId = `request-${++this.#count}`;
-    const id = this.chat.getAttribute("conversation");
-    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
+    const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];
+    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", language, ...frame.body } });
     return requestId;
   }
 }
