@@ -24,7 +24,7 @@ class ChatCopy extends ChatElement {
       focusin: ({ target }) => this.#point(target),
       keydown: (event) => this.#press(event),
     });
-    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#text)) });
+    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code?.textContent ?? "")) });
     for (const box of [log, ...log.children]) this.#growth.observe(box);
   }
 
@@ -107,11 +107,6 @@ class ChatCopy extends ChatElement {
       button.focus({ preventScroll: true });
       return done;
     }
-  }
-
-  /** The line feed before the closing fence is the fence's. */
-  get #text() {
-    return (this.#code?.querySelector("code") ?? this.#code)?.textContent?.replace(/\n$/, "") ?? "";
   }
 
   get #button() {
