@@ -115,12 +115,8 @@ def touch(chat):
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def find(chat):
-    chat.log.focus()
-    assert chat.page.evaluate("window.find('Paragraph 7 of', false, false, true)")
-
-
 def into_view(chat):
+    """As a search in the page does."""
     chat.answers.first.get_by_text("Paragraph 12 of").last.evaluate("element => element.scrollIntoView()")
 
 
@@ -135,7 +131,6 @@ WAYS = {
     "Home": key("Home"),
     "ArrowUp": key("ArrowUp"),
     "touch": touch,
-    "find": find,
     "scrollIntoView": into_view,
     "focus": focus,
 }
