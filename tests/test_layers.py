@@ -18,7 +18,7 @@ ROWS = [
     ["backends"],
     ["events", "logs"],
     ["runs"],
-    ["presentation"],
+    ["presentation", "composing"],
     ["live"],
     ["readers"],
     ["replies"],
