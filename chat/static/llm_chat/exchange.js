@@ -20,6 +20,8 @@ class ChatExchange extends ChatElement {
   #request = null;
   /** By their ids. @type {Map<string, {data: any[], resolve: Function, reject: Function}>} */
   #asides = new Map();
+  /** @type {object[]} */
+  #events = [];
   #open = false;
   #count = 0;
 
@@ -48,14 +50,15 @@ class ChatExchange extends ChatElement {
 
   #ask({ frame, resolve, reject }) {
     if (!this.#open) return reject("");
-    this.#asides.set(this.#transmit(frame), { data: [], resolve, reject });
-    setTimeout(reject, this.patience, "");
+    const requestId = this.#transmit(frame);
+    this.#asides.set(requestId, { data: [], resolve, reject });
+    setTimeout(() => this.#fill({ requestId, errorText: "" }), this.patience);
   }
 
   /** @param {Record<string, any>} frame */
   #receive(frame) {
     const { type } = frame;
-    if (type === "event") return this.tell("chat:event", frame);
+    if (type === "event") return this.#spread(this.#events.push(frame));
     this.#fill(frame);
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
     if (type === "start") this.tell("chat:found");
@@ -92,13 +95,19 @@ class ChatExchange extends ChatElement {
     this.#asides.delete(requestId);
     if (type === "end") aside.resolve(aside.data);
     else aside.reject(errorText);
+    setTimeout(() => this.#spread());
+  }
+
+  /** News may be of what an aside has done: they come behind it. */
+  #spread() {
+    if (this.#asides.size) return;
+    for (const event of this.#events.splice(0)) this.tell("chat:event", event);
   }
 
   #lose() {
     this.#open = false;
     this.#request = null;
-    for (const { reject } of this.#asides.values()) reject("");
-    this.#asides.clear();
+    for (const requestId of this.#asides.keys()) this.#fill({ requestId, errorText: "" });
   }
 
   /** @returns {string} the id that the frame gets */

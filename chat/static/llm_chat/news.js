@@ -50,6 +50,7 @@ class ChatNews extends ChatElement {
 
   /** @param {News} news @returns {boolean} whether the page shows it already */
   #shows({ event, message }) {
+    if (event === "branch") return this.chat.querySelector("llm-chat-transcript")?.lastElementChild?.dataset.message === message;
     const status = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`)?.dataset.status;
     return event === "run-started" ? status !== undefined : event === "run-ended" && ChatNews.settled.has(status);
   }
