@@ -46,7 +46,7 @@ def collect() -> None:
     call_command(
         "makemessages",
         locale=list(LANGUAGES),
-        extensions=["html", "py", "txt"],
+        extensions=["html", "py"],
         ignore_patterns=list(OTHERS),
         no_location=True,
         no_wrap=True,
