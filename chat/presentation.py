@@ -156,9 +156,9 @@ def message_end_chunk(view: MessageView, ending: Ending) -> MessageEnd:
     return MessageEnd({"message": view.id, "status": ended.status, "html": _render("footer", message=ended)})
 
 
-def conversation_chunk(conversation: Conversation) -> ConversationHtml:
-    """A line of the list of conversations."""
-    view = conversation_view(conversation)
+def conversation_chunk(conversation: Conversation, *, running: bool) -> ConversationHtml:
+    """A line of the list of conversations; ``running`` says whether its answer runs, for it was read before."""
+    view = replace(conversation_view(conversation), running=running)
     html = _render("conversation_item", item=view, current=True)
     return ConversationHtml({"id": view.id, "title": view.title, "html": html})
 
