@@ -64,6 +64,14 @@ def test_ids_and_titles_are_escaped(attack):
     assert attack not in message_chunk(message_view(message(uid=attack))).data["html"]
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_line_of_the_list_says_whether_an_answer_runs(running):
+    conversation = Conversation(uid="c1", title="One", updated_at=timezone.now())
+    html = conversation_chunk(conversation, running=running).data["html"]
+    assert (" data-running" in html) is running
+    assert 'href="/chat/c1/options/"' in html
+
+
 def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
     conversation = Conversation(uid="c1", title="One")
     assert conversation_view(conversation).url == "/chat/c1/"
