@@ -6,6 +6,7 @@ from contextlib import aclosing
 from functools import partial
 
 from ..chunks import Chunk, Start
+from ..models import Message
 from ..owners import Owner
 from ..presentation import conversation_chunk
 from ..protocol import Question, Send
@@ -54,7 +55,9 @@ class Asking(Reply):
         shown = tell() if turn.fresh else await asyncio.to_thread(tell)  # which may have long answers to render
         if shown.followed is not None:
             self._follows(shown.followed)
-        opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation, self.language)]
+        running = turn.shown.messages[-1].status == Message.Status.RUNNING
+        line = conversation_chunk(turn.conversation, self.language, running=running)
+        opening: list[Chunk] = [Start(turn.answer.uid), line]
         async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:
             async for text in frames:
                 yield text
