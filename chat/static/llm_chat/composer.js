@@ -1,24 +1,38 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+const DRAFT = "llm-chat draft ";
+
 /**
  * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops.
  *
- * In: the attribute `max-length` (characters); `chat:state` {streaming} on the surrounding `<llm-chat>`.
- * Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements, shown
- * one at a time. The text is never locked and leaves the field only when it is sent.
+ * In: the attribute `max-length` (characters); on the surrounding `<llm-chat>` `chat:state` {streaming} and `chat:close`
+ * {final}. Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements,
+ * shown one at a time. The text is never locked and leaves the field only when it is sent; until then the device keeps it.
  */
 class ChatComposer extends ChatElement {
   /** There Enter is the only way to break a line, and the button is near. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
 
+  /** The session is gone: the reader will have another name, and is to find the draft in this tab all the same. */
+  #lost = false;
 
   // Life cycle
 
   start() {
-    this.hear(this.chat, { "chat:state": ({ streaming }) => this.#reflect(streaming) });
+    this.hear(this.chat, {
+      "chat:state": ({ streaming }) => this.#reflect(streaming),
+      "chat:close": ({ final }) => this.#lose(final),
+      dragover: (event) => this.#refuse(event, event.dataTransfer),
+      drop: (event) => this.#refuse(event, event.dataTransfer),
+    });
     this.hear(this.#form, { submit: (event) => this.#submit(event) });
-    this.hear(this.#field, { input: () => this.#measure(), keydown: (event) => this.#press(event) });
+    this.hear(this.#field, {
+      input: () => this.#input(),
+      keydown: (event) => this.#press(event),
+      paste: (event) => this.#refuse(event, event.clipboardData),
+    });
     this.hear(this.#button, { click: (event) => this.#click(event) });
+    this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
     if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
@@ -31,11 +45,24 @@ class ChatComposer extends ChatElement {
     const text = this.#field.value;
     this.#field.focus();
     if (!text.trim()) return;
+    if (this.#lost) return this.#hint("lost");
     if (this.hasAttribute("streaming")) return this.#hint("busy");
     if (this.#measure() > this.#limit) return;
-    this.tell("chat:submit", { text });
     this.#field.value = "";
+    this.#input(); // first, for sending gives a new chat its address
+    this.tell("chat:submit", { text });
+  }
+
+  #input() {
     this.#measure();
+    this.#keep();
+  }
+
+  /** A file that is dropped would take the page's place. @param {Event} event @param {DataTransfer} data */
+  #refuse(event, { types }) {
+    if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
+    event.preventDefault();
+    if (event.type !== "dragover") this.#hint("files");
   }
 
   /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
@@ -61,7 +88,37 @@ class ChatComposer extends ChatElement {
     this.#measure();
   }
 
+  /** @param {boolean} final whether the session is gone */
+  #lose(final) {
+    this.#lost = final;
+    if (final) this.#keep();
+  }
+
   // Internals
+
+  /** Drafts of other owners go: whoever wrote them has signed out here. */
+  #restore() {
+    tried(() => {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(DRAFT) && !key.startsWith(DRAFT + this.chat.getAttribute("owner"))) localStorage.removeItem(key);
+      }
+      this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key()) ?? "";
+      sessionStorage.removeItem(this.#key(""));
+    });
+    this.#keep();
+  }
+
+  #keep() {
+    const text = this.#field.value;
+    const [storage, key] = this.#lost ? ["sessionStorage", this.#key("")] : ["localStorage", this.#key()];
+    tried(() => (text.trim() ? window[storage].setItem(key, text) : window[storage].removeItem(key)));
+  }
+
+  /** A new chat has another id on each load. @param {string | null} [owner] */
+  #key(owner = this.chat.getAttribute("owner")) {
+    const page = this.chat.getAttribute("page-url");
+    return `${DRAFT + owner} ${page && page !== location.pathname ? "" : this.chat.getAttribute("conversation")}`;
+  }
 
   /** Grow with the text and tell when it is too long. @returns {number} its length as the server counts it */
   #measure() {
@@ -100,6 +157,15 @@ class ChatComposer extends ChatElement {
 
   get #button() {
     return /** @type {HTMLButtonElement} */ (this.querySelector("[type=submit]"));
+  }
+}
+
+/** The storage may be full or closed to this site. @param {() => void} act */
+function tried(act) {
+  try {
+    act();
+  } catch {
+    // What is kept lasts as long as the page.
   }
 }
 
