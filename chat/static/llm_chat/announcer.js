@@ -84,9 +84,11 @@ class ChatAnnouncer extends ChatElement {
 
   /** An alert ends whatever the status said. @param {string} [sentence] @param {boolean} [visible] */
   #alert(sentence = "", visible = false) {
-    this.#say();
-    this.#left = -1;
-    this.toggleAttribute("problem", visible);
+    if (sentence) {
+      this.#say();
+      this.#left = -1;
+    }
+    this.toggleAttribute("problem", visible && Boolean(sentence));
     const alert = this.querySelector("[role=alert]");
     if (alert) alert.textContent = sentence;
   }

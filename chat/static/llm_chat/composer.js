@@ -32,9 +32,8 @@ class ChatComposer extends ChatElement {
       paste: (event) => this.#refuse(event, event.clipboardData),
     });
     this.hear(this.#button, { click: (event) => this.#click(event) });
-    this.#restore();
+    if (!this.#inside) this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
-    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   // Actions
@@ -48,9 +47,18 @@ class ChatComposer extends ChatElement {
     if (this.#lost) return this.#hint("lost");
     if (this.hasAttribute("streaming")) return this.#hint("busy");
     if (this.#measure() > this.#limit) return;
+    this.send(text);
+  }
+
+  /** @param {string} text */
+  send(text) {
     this.#field.value = "";
     this.#input(); // first, for sending gives a new chat its address
     this.tell("chat:submit", { text });
+  }
+
+  escape() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
   #input() {
@@ -68,7 +76,7 @@ class ChatComposer extends ChatElement {
   /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && this.hasAttribute("streaming")) this.tell("chat:stop");
+    if (event.key === "Escape") this.escape();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
@@ -106,9 +114,11 @@ class ChatComposer extends ChatElement {
       sessionStorage.removeItem(this.#key(""));
     });
     this.#keep();
+    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   #keep() {
+    if (this.#inside) return;
     const text = this.#field.value;
     const [storage, key] = this.#lost ? ["sessionStorage", this.#key("")] : ["localStorage", this.#key()];
     tried(() => (text.trim() ? window[storage].setItem(key, text) : window[storage].removeItem(key)));
@@ -141,6 +151,11 @@ class ChatComposer extends ChatElement {
   /** @param {string} name of the hint to show, or none */
   #hint(name) {
     for (const hint of this.querySelectorAll("[data-hint]")) hint.hidden = hint.dataset.hint !== name;
+  }
+
+  /** In a message, which it edits. */
+  get #inside() {
+    return this.closest("[data-message]");
   }
 
   get #limit() {
