@@ -70,6 +70,14 @@ class ConversationView:
     id: str
     title: str
     url: str
+    running: bool = False
+    unread: bool = False
+    updated: datetime | None = None
+
+    @property
+    def options(self) -> str:
+        """The page where it is renamed, exported and deleted."""
+        return f"{self.url}options/" if self.url else ""
 
 
 def safe(blocks: Sequence[str]) -> list[SafeString]:
@@ -98,7 +106,14 @@ def _stored_parts(message: Message) -> list[PartView]:
 
 def conversation_view(conversation: Conversation) -> ConversationView:
     """A conversation as a line of the list."""
-    return ConversationView(conversation.uid, conversation.title, page_url(conversation.uid))
+    return ConversationView(
+        id=conversation.uid,
+        title=conversation.title,
+        url=page_url(conversation.uid),
+        running=conversation.running_id is not None,
+        unread=conversation.unread,
+        updated=conversation.updated_at,
+    )
 
 
 def page_url(uid: str) -> str:

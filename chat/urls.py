@@ -2,8 +2,8 @@
 
 from django.urls import path, register_converter
 
-from . import views
 from .protocol import CONVERSATION_ID
+from .views import asking, export, options, page
 
 app_name = "llm_chat"
 
@@ -24,7 +24,16 @@ class ConversationIdConverter:
 
 register_converter(ConversationIdConverter, "conversation")
 
+# No id of a conversation begins with "~": it marks what belongs to none.
 urlpatterns = [
-    path("", views.page, name="page"),
-    path("<conversation:uid>/", views.page, name="conversation"),
+    path("", page, name="page"),
+    path("~options/", options.all_options, name="all-options"),
+    path("~delete/", options.delete_all, name="delete-all"),
+    path("<conversation:uid>/", page, name="conversation"),
+    path("<conversation:uid>/options/", options.options, name="options"),
+    path("<conversation:uid>/rename/", options.rename_one, name="rename"),
+    path("<conversation:uid>/delete/", options.delete_one, name="delete"),
+    path("<conversation:uid>/stop/", asking.stop, name="stop"),
+    path("<conversation:uid>/export.md", export.markdown, name="export-markdown"),
+    path("<conversation:uid>/export.json", export.json, name="export-json"),
 ]

@@ -125,7 +125,7 @@ async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(scrip
             raise
 
     monkeypatch.setattr("chat.runs.run.finish", lambda *args: release.wait(5) and finish(*args))
-    monkeypatch.setattr("chat.replies.asking.ask", ask_and_tell)
+    monkeypatch.setattr("chat.runs.beginning.ask", ask_and_tell)
     socket = await connect()
     first = await socket.ask("One", message="m1")
     await script.anext_reply()
@@ -506,7 +506,7 @@ async def test_an_id_does_not_end_in_a_line_feed(script, connect, chat, message)
 
 async def test_a_stop_is_not_lost_with_the_socket_while_the_question_is_being_stored(script, connect, monkeypatch):
     begun, release = threading.Event(), threading.Event()
-    monkeypatch.setattr("chat.replies.asking.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    monkeypatch.setattr("chat.runs.beginning.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
     socket = await connect()
     request = await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
@@ -529,7 +529,7 @@ async def test_who_resumes_while_the_question_is_being_stored_gets_the_answer(sc
         release.wait(5)
         return turn
 
-    monkeypatch.setattr("chat.replies.asking.ask", ask_slowly)
+    monkeypatch.setattr("chat.runs.beginning.ask", ask_slowly)
     first, second = await connect(), await connect()
     await first.ask("Tell me")
     assert await asyncio.to_thread(committed.wait, 5)

@@ -17,7 +17,7 @@ ROWS = [
     ["backends"],
     ["events", "logs"],
     ["runs"],
-    ["presentation"],
+    ["presentation", "composing"],
     ["live"],
     ["readers"],
     ["replies"],

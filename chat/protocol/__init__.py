@@ -27,6 +27,7 @@ from .received import (
     Source,
     parse,
     question,
+    sendable,
 )
 from .sent import Event, chunk_frame, chunk_prefix, error_frame, event_frame, frame
 
@@ -59,4 +60,5 @@ __all__ = [
     "frame",
     "parse",
     "question",
+    "sendable",
 ]

@@ -177,9 +177,14 @@ def question(send: Send, max_length: int) -> Question:
         raise BadFrameError(f"Expected a UI message last in messages: {error}") from None
     if message.role != "user" or any(part.type != "text" for part in message.parts):
         raise Refusal("unsupported")
-    text = "\n\n".join(part.text for part in message.parts).replace("\0", "\ufffd")
+    return Question(message.id, sendable("\n\n".join(part.text for part in message.parts), max_length))
+
+
+def sendable(text: str, max_length: int) -> str:
+    """The text of a visitor's message as it can be stored. Raises ``Refusal`` where it is empty or too long."""
+    text = text.replace("\0", "\ufffd")
     if not text.strip():
         raise Refusal("empty")
     if len(text) > max_length:
         raise Refusal("too_long")
-    return Question(message.id, text)
+    return text

@@ -10,7 +10,9 @@ from django.template import Context
 from django.urls import get_script_prefix
 
 from ..backends.plugged import max_message_length
+from ..composing import Refused, composer_view
 from ..conf import conf
+from ..models import Message
 from ..owners import admit
 from ..presentation import message_view
 from ..protocol import CONVERSATION_ID
@@ -20,11 +22,14 @@ register = template.Library()
 
 
 @register.inclusion_tag("llm_chat/chat.html", takes_context=True)
-def chat(context: Context, conversation: str = "default", *, page: str = "") -> dict[str, Any]:
+def chat(
+    context: Context, conversation: str = "default", *, page: str = "", refused: Refused | None = None
+) -> dict[str, Any]:
     """The visitor's own conversation of the id ``conversation``, with its composer.
 
     The id means something only together with the visitor: ``{% chat "support" %}`` gives each their own. ``page`` is
-    put into the address bar with the first message. Raises ``ImproperlyConfigured`` without a request in the context.
+    put into the address bar with the first message; ``refused`` is a message that the form could not send. Raises
+    ``ImproperlyConfigured`` without a request in the context.
     """
     request = context.get("request")
     if request is None or not hasattr(request, "session"):
@@ -37,13 +42,17 @@ def chat(context: Context, conversation: str = "default", *, page: str = "") -> 
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
     owner = admit(getattr(request, "user", None), request.session)
+    messages = branch_of(owner, conversation)
+    running = bool(messages) and messages[-1].status == Message.Status.RUNNING
+    leads_to = "" if page else request.get_full_path()
     return {
         "request": request,
         "conversation_id": conversation,
         "owner": hashlib.sha256(owner.key.encode()).hexdigest()[:16],
-        "messages": [message_view(message) for message in branch_of(owner, conversation)],
+        "messages": [message_view(message) for message in messages],
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,
+        "composer": composer_view(conversation, running=running, leads_to=leads_to, refused=refused),
     }

@@ -170,7 +170,7 @@ async def test_a_request_that_fails_in_the_database_is_refused_and_the_next_one_
 
     socket = await connect()
     with monkeypatch.context() as broken:
-        broken.setattr("chat.replies.asking.ask", fail)
+        broken.setattr("chat.runs.beginning.ask", fail)
         assert await socket.error(await socket.ask("Tell me")) == "storage"
     request = await socket.ask("Tell me")
     (await script.anext_reply()).finish()
@@ -222,7 +222,7 @@ async def test_an_answer_that_nobody_makes_frees_its_conversation(script, connec
 
     socket = await connect()
     with monkeypatch.context() as broken:
-        broken.setattr("chat.replies.asking.ask", lose)
+        broken.setattr("chat.runs.beginning.ask", lose)
         assert await socket.error(await socket.ask("Tell me")) == "storage"
     await eventually(lambda: Message.objects.filter(role="assistant", status="interrupted").exists())
     request = await socket.regenerate(attempt="again")
@@ -267,7 +267,7 @@ async def test_a_question_that_is_being_stored_when_the_process_is_told_to_end_i
 ):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 5.0}
     begun, release = threading.Event(), threading.Event()
-    monkeypatch.setattr("chat.replies.asking.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    monkeypatch.setattr("chat.runs.beginning.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
     socket = await connect()
     request = await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
@@ -286,7 +286,7 @@ async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(
 ):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.2}
     begun, release = threading.Event(), threading.Event()
-    monkeypatch.setattr("chat.replies.asking.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    monkeypatch.setattr("chat.runs.beginning.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
     socket = await connect()
     await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
+from django.test import override_settings
 from django.urls import set_script_prefix
 
 from chat.owners import VISITOR
@@ -69,3 +70,19 @@ def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor)
         assert 'path="/app/ws/chat/"' in render("{% chat %}", request=request_of_a_visitor)
     finally:
         set_script_prefix("/")
+
+
+def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
+    assert '<form class="chat-form" method="post" action="/chat/default/"' in page
+    assert '<input type="hidden" name="next" value="/any/page/">' in page
+    assert '<input type="hidden" name="csrfmiddlewaretoken" value="secret">' in page
+    assert "needs JavaScript" not in page
+
+
+def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_visitor):
+    with override_settings(ROOT_URLCONF=()):
+        page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
+    assert '<form class="chat-form" method="dialog"' in page
+    assert "secret" not in page
+    assert "Sending messages needs JavaScript." in page

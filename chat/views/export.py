@@ -1,0 +1,114 @@
+"""One conversation as a file: what it shows as Markdown, or all that it holds as JSON."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from ..chunks import ERRORS
+from ..models import Conversation, Message
+from .frame import conversation_of
+
+
+@never_cache
+@require_safe
+def markdown(request: HttpRequest, uid: str) -> HttpResponse:
+    """The branch that a conversation shows: its title, then each message under its sender and time."""
+    conversation = conversation_of(request, uid)
+    pieces = [f"# {_title(conversation)}"]
+    for message in _branch(conversation, _messages(conversation)):
+        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", message.text, _ending(message)]
+    text = "\n\n".join(piece for piece in pieces if piece) + "\n"
+    return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
+
+
+@never_cache
+@require_safe
+def json(request: HttpRequest, uid: str) -> HttpResponse:
+    """All messages of a conversation, the other branches' too; ``branch`` has the ids of the one that it shows."""
+    conversation = conversation_of(request, uid)
+    messages = _messages(conversation)
+    uids = {message.pk: message.uid for message in messages}
+    content = {
+        "id": conversation.uid,
+        "title": conversation.title,
+        "created": conversation.created_at,
+        "messages": [_as_json(message, uids.get(message.parent_id or 0)) for message in messages],
+        "branch": [message.uid for message in _branch(conversation, messages)],
+    }
+    response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 2})
+    return _attached(response, conversation, "json")
+
+
+def _as_json(message: Message, parent: str | None) -> dict[str, Any]:
+    return {
+        "id": message.uid,
+        "parent": parent,
+        "role": message.role,
+        "status": message.status,
+        "created": message.created_at,
+        "parts": message.parts,
+        "model": message.model,
+        "usage": message.usage,
+    }
+
+
+def _messages(conversation: Conversation) -> list[Message]:
+    return list(conversation.message_set.order_by("pk"))
+
+
+def _branch(conversation: Conversation, messages: list[Message]) -> list[Message]:
+    """Those of a conversation's messages that it shows, in order."""
+    by_key = {message.pk: message for message in messages}
+    branch = []
+    found = by_key.get(conversation.tip_id or 0)
+    while found is not None:
+        branch.append(found)
+        found = by_key.get(found.parent_id or 0)
+    return branch[::-1]
+
+
+def _title(conversation: Conversation) -> str:
+    return conversation.title or gettext("New chat")
+
+
+def _sender(message: Message) -> str:
+    return gettext("You") if message.role == Message.Role.USER else gettext("Assistant")
+
+
+def _time(moment: datetime) -> str:
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return f"{local:%Y-%m-%d %H:%M %Z}".strip()
+
+
+_ENDINGS: dict[str, Callable[[Message], str]] = {
+    Message.Status.RUNNING: lambda message: gettext("The answer is still running."),
+    Message.Status.COMPLETE: lambda message: "" if message.text else gettext("The answer is empty."),
+    Message.Status.CUT: lambda message: gettext("The answer reached its limit and was cut off."),
+    Message.Status.STOPPED: lambda message: gettext("Stopped."),
+}
+
+
+def _ending(message: Message) -> str:
+    """How an answer ended that is not complete, as its page says it."""
+    if message.role == Message.Role.USER:
+        return ""
+    known = _ENDINGS.get(message.status)
+    told = known(message) if known else ERRORS.get(message.error) or gettext("The answer was interrupted.")
+    return f"*{told}*" if told else ""
+
+
+def _attached(response: HttpResponse, conversation: Conversation, extension: str) -> HttpResponse:
+    """A file to be kept, under a name that every system takes."""
+    name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]+', " ", _title(conversation))
+    name = " ".join(name.split()).strip(". ") or "conversation"
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.{extension}")
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,94 @@
+"""What the app's views share: whose they are, the page around what they show, and how they answer."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
+
+from ..composing import Refused
+from ..models import Conversation
+from ..owners import Owner, admit
+from ..presentation import ConversationView, conversation_view, page_url
+from ..runs.telling import tell
+from ..store.conversations import mark_read, own
+from .sections import sections
+
+PLACEHOLDER = "_id_"
+"""Stands for an id in the markup from which a script makes the line of a new conversation."""
+
+View = Callable[..., HttpResponse]
+
+
+class SeeOther(HttpResponseRedirect):
+    """Look there now, by GET."""
+
+    status_code = 303
+
+
+def command(view: View) -> View:
+    """A view that changes something: POST only, from a page of the site's own, never cached.
+
+    The check stands here too, for a site that has left Django's middleware out.
+    """
+    return never_cache(csrf_protect(require_POST(view)))
+
+
+def visitor(request: HttpRequest) -> Owner:
+    """The owner behind a request; a new visitor becomes one."""
+    return admit(getattr(request, "user", None), request.session)
+
+
+def conversation_of(request: HttpRequest, uid: str) -> Conversation:
+    """One of the visitor's own conversations. Raises ``Http404`` where it is not there, or not theirs."""
+    owner = Owner.of(getattr(request, "user", None), request.session)
+    found = own(owner, uid) if owner is not None else None
+    if found is None:
+        raise Http404("There is no such conversation.")
+    return found
+
+
+def by_script(request: HttpRequest) -> bool:
+    """Whether a script of the page sent it: one that shows fragments, and hears from the news what has happened."""
+    accepted = request.headers.get("Accept", "")
+    return "application/json" in accepted or request.headers.get("X-Requested-With") == "llm-chat"
+
+
+def done(request: HttpRequest, url: str) -> HttpResponse:
+    """A command was carried out: a script needs no page, anybody else is led to one."""
+    return HttpResponse(status=204) if by_script(request) else SeeOther(url)
+
+
+def conversation_page(
+    request: HttpRequest, uid: str = "", *, refused: Refused | None = None, status: int = 200
+) -> HttpResponse:
+    """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
+    owner = visitor(request)
+    stored = own(owner, uid) if uid else None
+    if stored is not None and stored.unread and mark_read(stored):
+        tell("read", stored)
+    uid = uid or secrets.token_urlsafe(9)
+    current = conversation_view(stored) if stored else ConversationView(uid, "", page_url(uid))
+    return _page(request, owner, "page", {"conversation": current, "refused": refused}, status)
+
+
+def framed(request: HttpRequest, inner: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """Something else than a conversation, beside the list; alone, where a script asks for it (``?fragment``)."""
+    template = f"llm_chat/{inner}.html"
+    if "fragment" in request.GET or by_script(request):
+        return render(request, template, context, status=status)
+    return _page(request, visitor(request), "frame", {**context, "inner": template}, status)
+
+
+def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, Any], status: int) -> HttpResponse:
+    conversations = [conversation_view(found) for found in Conversation.objects.of(owner).listed()]
+    around = {
+        "sections": sections(conversations),
+        "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),
+        "query": request.GET.get("q", ""),
+    }
+    return render(request, f"llm_chat/{template}.html", {**around, **context}, status=status)

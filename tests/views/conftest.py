@@ -1,0 +1,61 @@
+"""Visitors of the app's pages, and what they have written."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import AsyncClient
+from django.utils import timezone
+
+from chat.models import Conversation
+from chat.owners import VISITOR, Owner
+
+ANN = Owner("visitor:ann")
+
+
+@pytest.fixture(autouse=True)
+def scripted(script):
+    """No page asks for the weights of a real model."""
+
+
+@pytest.fixture
+def ann(client):
+    """A browser of the visitor Ann's, under WSGI."""
+    session = client.session
+    session[VISITOR] = "ann"
+    session.save()
+    return client
+
+
+@pytest.fixture
+async def asgi(served):
+    """A browser of the visitor Ann's, on the event loop of the server."""
+    store = SessionStore()
+    store[VISITOR] = "ann"
+    await sync_to_async(store.save)()
+    client = AsyncClient()
+    client.cookies[django_settings.SESSION_COOKIE_NAME] = store.session_key
+    return client
+
+
+@pytest.fixture
+def converse():
+    """Store a conversation of a question and its answer."""
+
+    def converse(owner=ANN, uid="c1", title="Why is the sky blue?", question="Why?", answer="**Scattering**", **fields):
+        made = Conversation.objects.create(owner=owner.key, uid=uid, title=title, updated_at=timezone.now())
+        asked = made.message_set.create(uid=f"q-{uid}", role="user", text=question)
+        told = made.message_set.create(
+            uid=f"a-{uid}",
+            role="assistant",
+            parent=asked,
+            text=answer,
+            parts=[{"type": "text", "text": answer}],
+            **fields,
+        )
+        running = told if fields.get("status") == "running" else None
+        Conversation.objects.filter(pk=made.pk).update(tip=told, running=running)
+        made.refresh_from_db()
+        return made
+
+    return converse

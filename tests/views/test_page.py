@@ -1,0 +1,128 @@
+"""The app's page, as a browser gets it."""
+
+import re
+
+import pytest
+
+from chat.models import Conversation
+from chat.owners import VISITOR, Owner
+
+pytestmark = pytest.mark.django_db
+BOB = Owner("visitor:bob")
+
+
+def visit(client, path="/chat/"):
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def without_secrets(page):
+    """A page without what is new at each rendering."""
+    page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page)
+    return re.sub(r'name="id" value="[\w-]+"', "", page)
+
+
+def test_the_first_view_gives_a_visitor_an_id_and_a_cookie(client):
+    visit(client)
+    assert client.session[VISITOR]
+    assert "sessionid" in client.cookies
+
+
+def test_a_conversation_is_rendered_with_its_messages(ann, converse):
+    converse(question="Why <is> the sky blue?")
+    page = visit(ann, "/chat/c1/")
+    assert "Why &lt;is&gt; the sky blue?" in page
+    assert "<strong>Scattering</strong>" in page
+    assert page.count('aria-current="page"') == 1
+    assert "<title>Why is the sky blue?</title>" in page
+
+
+def test_another_visitors_conversation_looks_as_if_it_did_not_exist(ann, converse):
+    converse(BOB)
+    known, unknown = without_secrets(visit(ann, "/chat/c1/")), without_secrets(visit(ann, "/chat/not-there/"))
+    for before, behind in (("/", "/"), ('"', '"')):  # not where the two letters stand in a fingerprint
+        known = known.replace(f"{before}c1{behind}", f"{before}not-there{behind}")
+    assert known == unknown
+
+
+def test_a_signed_in_users_conversations_hang_on_the_account(client, django_user_model, converse):
+    user = django_user_model.objects.create_user("ann")
+    client.force_login(user)
+    converse(Owner(f"user:{user.pk}"))
+    assert "<strong>Scattering</strong>" in visit(client, "/chat/c1/")
+    client.logout()
+    assert "<strong>Scattering</strong>" not in visit(client, "/chat/c1/")
+
+
+def test_each_new_chat_has_an_id_of_its_own(client):
+    ids = {re.search(r'<llm-chat [^>]*conversation="([^"]+)"', visit(client))[1] for _ in range(5)}
+    assert len(ids) == 5
+
+
+@pytest.mark.parametrize("path", ["/chat/a.b/", "/chat/" + "x" * 65 + "/", "/chat/a/b/", "/chat/~c1/"])
+def test_an_id_that_is_not_well_formed_is_no_page(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_the_page_is_never_cached_and_takes_no_other_method(client):
+    assert client.put("/chat/").status_code == 405
+    assert "no-store" in client.get("/chat/")["Cache-Control"]
+
+
+def test_the_page_says_the_limit_that_the_model_sets(client, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 1234}
+    assert 'max-length="1234"' in visit(client)
+
+
+def test_search_engines_are_kept_out_and_the_browsers_own_bars_have_the_pages_colour(client):
+    page = visit(client)
+    assert '<meta name="robots" content="noindex">' in page
+    assert page.count('<meta name="theme-color"') == 2
+
+
+def test_the_page_refreshes_itself_without_a_script_only_while_an_answer_runs(ann, converse):
+    refresh = '<noscript><meta http-equiv="refresh"'
+    converse(uid="runs", status="running")
+    converse(uid="done")
+    assert refresh in visit(ann, "/chat/runs/")
+    assert refresh not in visit(ann, "/chat/done/")
+    assert refresh not in visit(ann, "/chat/new/")
+
+
+def test_a_conversation_that_is_opened_is_read_unless_its_answer_runs(ann, converse):
+    converse(uid="runs", status="running")
+    converse(uid="done")
+    converse(BOB, uid="bobs")
+    Conversation.objects.update(unread=True)
+    for uid in ("runs", "done", "bobs"):
+        visit(ann, f"/chat/{uid}/")
+    assert set(Conversation.objects.filter(unread=True).values_list("uid", flat=True)) == {"runs", "bobs"}
+
+
+def test_the_list_marks_what_runs_and_what_is_unread_and_leads_to_the_options(ann, converse):
+    converse(uid="runs", title="One", status="running")
+    converse(uid="new", title="Two <b>")
+    Conversation.objects.filter(uid="new").update(unread=True)
+    page = visit(ann)
+    assert '<li class="chat-conversation" data-conversation="runs" data-running>' in page
+    assert '<li class="chat-conversation" data-conversation="new" data-unread>' in page
+    assert 'href="/chat/new/options/" data-action="options" aria-label="Options of “Two &lt;b&gt;”"' in page
+
+
+def test_a_script_finds_what_it_makes_a_new_line_of(client):
+    page = visit(client)
+    assert page.count("data-conversations>") == 1
+    assert '<section class="chat-day" data-day="today">' in page
+    template = re.search(r'<template data-template="conversation" data-url="/chat/_id_/">(.*?)</template>', page, re.S)[
+        1
+    ]
+    assert 'data-conversation="_id_"' in template
+    assert 'href="/chat/_id_/"' in template
+    assert 'href="/chat/_id_/options/"' in template
+
+
+def test_a_conversation_that_is_too_old_for_the_list_still_has_its_title(ann, converse, monkeypatch):
+    converse()
+    monkeypatch.setattr("chat.models.ConversationQuerySet.listed", lambda self: self.none())
+    assert "<title>Why is the sky blue?</title>" in visit(ann, "/chat/c1/")
