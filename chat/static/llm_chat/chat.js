@@ -8,7 +8,7 @@ const ChatElement = customElements.get("llm-chat-element");
  * `chat:open` and `chat:close` {final, refused}; from the exchange `chat:found`, `chat:received` (a chunk) and
  * `chat:answered` {text, code}; `chat:stale` from whoever knows that the page lacks something.
  * Out: to the exchange `chat:request` (a frame) and `chat:abort`; to whoever keeps, shows or tells it `chat:sent`,
- * `chat:stored` and `chat:refused`, each {trigger, message, text}, `chat:problem` {text}, `chat:gone` (the
+ * `chat:stored` and `chat:refused`, each {message, text, replaces}, `chat:problem` {text}, `chat:gone` (the
  * conversation was deleted), `chat:chunk` (a chunk) and `chat:state` {streaming}. State: the attribute `streaming`.
  *
  * One request at most is under way on the socket. A connection begins with a resume, and what was not acknowledged on
@@ -176,8 +176,8 @@ class Chat extends ChatElement {
   }
 
   /** What became of an ask. @param {string} type @param {Ask} ask @param {string} [text] */
-  #tell(type, { trigger, message }, text) {
-    this.tell(type, { trigger, message, text });
+  #tell(type, { message, frame }, text) {
+    this.tell(type, { message, text, replaces: "messageId" in frame });
   }
 }
 

@@ -57,10 +57,6 @@ class ChatComposer extends ChatElement {
     this.tell("chat:submit", { text });
   }
 
-  escape() {
-    if (this.hasAttribute("streaming")) this.tell("chat:stop");
-  }
-
   #input() {
     this.#measure();
     this.#keep();
@@ -71,6 +67,10 @@ class ChatComposer extends ChatElement {
     if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
     event.preventDefault();
     if (event.type !== "dragover") this.#hint("files");
+  }
+
+  escape() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
   /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */

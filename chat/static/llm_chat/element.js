@@ -45,6 +45,11 @@ class ChatElement extends HTMLElement {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   }
 
+  /** Ask the server for something beside its answers. @param {object} frame @returns {Promise<any[]>} the data of its chunks */
+  aside(frame) {
+    return new Promise((resolve, reject) => this.tell("chat:aside", { frame, resolve, reject }));
+  }
+
   /** A child by its message's id. @param {string} [id] @returns {HTMLElement | null} */
   article(id = "") {
     return this.querySelector(`:scope > [data-message="${CSS.escape(id)}"]`);

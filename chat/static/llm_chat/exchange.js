@@ -1,13 +1,14 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, and the frames that answer it.
+ * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, what is asked beside it, and the frames
+ * that answer them.
  *
- * In: on the surrounding `<llm-chat>`, whose attribute `conversation` goes into every request, `chat:request` (a `send` or
- * `resume` frame without its ids) and `chat:abort`; from the connection `chat:frame` and `chat:close`.
+ * In: the chat's attribute `conversation`; `chat:request` (a `send` or `resume` frame without its ids), `chat:abort`, and
+ * `chat:aside` {frame, resolve, reject}; from the connection `chat:open`, `chat:frame` and `chat:close`.
  * Out: to the connection `chat:transmit` (a frame) and `chat:reset`; to the chat `chat:found` (a resume found something),
- * `chat:received` (a chunk) and `chat:answered` {text, code} when the request has ended, with a sentence and a code where
- * it was refused; `chat:event` {event, id, message, version}, which belongs to no request and to any conversation.
+ * `chat:received` (a chunk) and `chat:answered` {text, code}, with a sentence and a code where it was refused; `chat:event`
+ * {event, id, message, title}, of any conversation.
  *
  * @typedef {{requestId: string, type: string, next: number}} Request `next`: the sequence that is expected
  */
@@ -15,8 +16,14 @@ class ChatExchange extends ChatElement {
   /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
   static elsewhere = new Set(["draining", "lost"]);
 
+  /** Milliseconds that an aside may take. */
+  patience = 10_000;
+
   /** @type {Request | null} */
   #request = null;
+  /** By their ids. @type {Map<string, {data: any[], resolve: Function, reject: Function}>} */
+  #asides = new Map();
+  #open = false;
   #count = 0;
 
   // Life cycle
@@ -25,29 +32,36 @@ class ChatExchange extends ChatElement {
     this.hear(this.chat, {
       "chat:request": (frame) => this.#begin(frame),
       "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
+      "chat:aside": (aside) => this.#ask(aside),
+      "chat:open": () => (this.#open = true),
       "chat:frame": (frame) => this.#receive(frame),
-      "chat:close": () => this.#forget(),
+      "chat:close": () => this.#lose(),
     });
   }
 
   stop() {
-    this.#forget();
+    this.#lose();
   }
 
   // Actions
 
   /** @param {{type: string, body?: object}} frame */
   #begin(frame) {
-    const requestId = `request-${++this.#count}`;
-    this.#request = { requestId, type: frame.type, next: 0 };
-    const id = this.chat.getAttribute("conversation");
-    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
+    this.#request = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
+  }
+
+  /** @param {{frame: object, resolve: Function, reject: Function}} aside */
+  #ask({ frame, resolve, reject }) {
+    if (!this.#open) return reject("");
+    this.#asides.set(this.#transmit(frame), { data: [], resolve, reject });
+    setTimeout(reject, this.patience, "");
   }
 
   /** @param {Record<string, any>} frame */
   #receive(frame) {
-    const { type, event, id, message, version } = frame;
-    if (type === "event") return this.tell("chat:event", { event, id, message, version });
+    if (frame.type === "event") return this.tell("chat:event", frame);
+    const { type } = frame;
+    this.#fill(frame);
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
     if (type === "start") this.tell("chat:found");
     else if (type === "chunk") this.#accept(this.#request, frame);
@@ -77,12 +91,33 @@ class ChatExchange extends ChatElement {
 
   /** @param {string} [text] @param {string} [code] */
   #end(text = "", code = "") {
-    this.#forget();
+    this.#request = null;
     this.tell("chat:answered", { text, code });
   }
 
-  #forget() {
+  /** @param {Record<string, any>} frame */
+  #fill({ type, requestId, chunk, errorText }) {
+    const aside = this.#asides.get(requestId);
+    if (!aside || type === "start") return;
+    if (type === "chunk") return aside.data.push(chunk.data);
+    this.#asides.delete(requestId);
+    if (type === "end") aside.resolve(aside.data);
+    else aside.reject(errorText);
+  }
+
+  #lose() {
+    this.#open = false;
     this.#request = null;
+    for (const { reject } of this.#asides.values()) reject("");
+    this.#asides.clear();
+  }
+
+  /** @param {{body?: object}} frame @returns {string} the id that it gets */
+  #transmit(frame) {
+    const requestId = `request-${++this.#count}`;
+    const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];
+    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", language, ...frame.body } });
+    return requestId;
   }
 }
 

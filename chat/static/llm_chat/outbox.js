@@ -4,11 +4,12 @@ const ChatElement = customElements.get("llm-chat-element");
  * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
  * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
  *
- * In: on the surrounding `<llm-chat>`, whose attributes `owner` and `conversation` say whose asks they are, `chat:submit`
- * {text}, `chat:retry` {message, role, text}, `chat:continue` {message} and `chat:discard` {message}; from the chat
+ * In: the chat's attributes `owner` and `conversation` say whose asks they are; `chat:submit` {text}, `chat:rewrite` {message,
+ * text}, `chat:retry` {message, role, text}, `chat:continue` {message} and `chat:discard` {message}; from the chat
  * `chat:sent`, `chat:stored`, `chat:refused` {text} and `chat:close`.
- * Out: `chat:ask` (an ask, see chat.js); to whoever shows it `chat:sending` {message, text} and, for what was refused
- * before a reload, `chat:unsent` {message, text, error}; `chat:reset` where no acknowledgement comes.
+ * Out: `chat:ask` (an ask, see chat.js); `chat:sending` {message, text, edits} and, for what was refused before a reload,
+ * `chat:unsent` {message, text, edits, error}, where `edits` says that the page shows the message with another text;
+ * `chat:reset` where no acknowledgement comes.
  *
  * @typedef {{trigger: string, message: string, text?: string, attempt?: string, continues?: boolean, sent: boolean,
  *   refused?: string}} Entry `refused`: the server's sentence, empty where the reader took it back
@@ -29,6 +30,7 @@ class ChatOutbox extends ChatElement {
   start() {
     this.hear(this.chat, {
       "chat:submit": ({ text }) => this.#submit(uuid(), text),
+      "chat:rewrite": ({ message, text }) => this.#submit(message, text, true),
       "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
       "chat:continue": ({ message }) => this.#regenerate(message, true),
       "chat:discard": ({ message }) => this.#drop(message),
@@ -46,20 +48,24 @@ class ChatOutbox extends ChatElement {
 
   // Actions
 
-  /** @param {string} message its id @param {string} text */
-  #submit(message, text) {
-    if (this.chat.hasAttribute("streaming")) return;
-    this.#ask({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false });
+  /** @param {string} message its id @param {string} text @param {boolean} [edits] whether the server has it, with another */
+  #submit(message, text, edits = false) {
+    this.#begin({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false }, edits);
+  }
+
+  /** @param {string} message the answer to replace @param {boolean} [continues] whether its text is to go on */
+  #regenerate(message, continues = false) {
+    this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
   }
 
   /**
    * Another try has the attempt of the one before, as long as that may have been heard: it must not be paid for twice.
-   * @param {string} message the answer to replace @param {boolean} [continues] whether its text is to go on
+   * @param {Entry} entry @param {boolean} attempts
    */
-  #regenerate(message, continues = false) {
+  #begin(entry, attempts) {
     if (this.chat.hasAttribute("streaming")) return;
-    const entry = { trigger: "regenerate-message", message, continues, sent: false };
-    this.#ask({ ...entry, attempt: this.#entries.find((kept) => alike(kept, entry))?.attempt ?? uuid() });
+    const kept = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
+    this.#ask({ ...entry, attempt: kept?.attempt ?? (attempts ? uuid() : undefined) });
   }
 
   /** @param {string} message */
@@ -96,8 +102,8 @@ class ChatOutbox extends ChatElement {
     this.#asked = entry;
     this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
     this.#turnTo();
-    const { trigger, message, text, sent } = entry;
-    if (text !== undefined) this.tell("chat:sending", { message, text });
+    const { trigger, message, sent } = entry;
+    this.#show("chat:sending", entry);
     this.tell("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
   }
 
@@ -111,10 +117,15 @@ class ChatOutbox extends ChatElement {
   #restore() {
     this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
-      const { message, text, refused } = entry;
-      if (refused === undefined) this.#ask(entry);
-      else if (text !== undefined) this.tell("chat:unsent", { message, text, error: refused });
+      if (entry.refused === undefined) this.#ask(entry);
+      else this.#show("chat:unsent", entry);
     }
+  }
+
+  /** @param {string} type @param {Entry} entry */
+  #show(type, { message, text, refused: error }) {
+    const edits = Boolean(this.chat.querySelector(`llm-chat-transcript > [data-message="${CSS.escape(message)}"]`));
+    if (text !== undefined) this.tell(type, { message, text, edits, error });
   }
 
   /** @returns {Entry[]} */
@@ -150,8 +161,9 @@ function alike(one, other) {
 
 /** @param {Entry} entry @returns {object} what is its own in the `send` frame */
 function frameOf({ message, text, attempt, continues }) {
-  if (attempt === undefined) return { messages: [{ id: message, role: "user", parts: [{ type: "text", text }] }] };
-  return { messageId: message, messages: [], body: { attempt, ...(continues && { continue: true }) } };
+  const messages = text === undefined ? [] : [{ id: message, role: "user", parts: [{ type: "text", text }] }];
+  if (attempt === undefined) return { messages };
+  return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
 }
 
 /** @param {Entry} entry @returns {string} a selector of what the page shows once the server has it */

@@ -3,11 +3,9 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows.
  *
- * They are cloned from the `<template data-template>` elements of the surrounding `<llm-chat>`; on it come `chat:sending`
- * {message, text}, `chat:unsent` {message, text, error}, `chat:stored` and `chat:refused`. When `chat:chunk` brings the
- * server's own article of a message, the one here goes.
- * Out: `chat:retry` {message, role, text} and `chat:discard` {message}. State: `data-status` on each article, which is
- * `sending` or `unsent`.
+ * In: `chat:sending`, `chat:unsent`, but for edits, `chat:stored`, `chat:refused` and `chat:discard`. When `chat:chunk`
+ * brings the server's own article of a message, the one here goes.
+ * State: `data-status` on each article, which is `sending` or `unsent`.
  */
 class ChatPending extends ChatElement {
 
@@ -15,13 +13,13 @@ class ChatPending extends ChatElement {
 
   start() {
     this.hear(this.chat, {
-      "chat:sending": (sent) => this.#send(sent),
-      "chat:unsent": (unsent) => this.#return(unsent),
+      "chat:sending": (sent) => sent.edits || this.#send(sent),
+      "chat:unsent": (unsent) => unsent.edits || this.#return(unsent),
+      "chat:discard": ({ message }) => this.#drop(message),
       "chat:stored": ({ message }) => this.#set(message, "complete"),
       "chat:refused": ({ message, text }) => this.#set(message, "unsent", text),
       "chat:chunk": (chunk) => this.#giveWay(chunk),
     });
-    this.hear(this, { click: ({ target }) => this.#click(target) });
   }
 
   // Actions
@@ -43,15 +41,10 @@ class ChatPending extends ChatElement {
     if (type === "data-message") this.article(data?.id)?.remove();
   }
 
-  /** @param {EventTarget | null} target */
-  #click(target) {
-    const button = target instanceof Element && target.closest("[data-action=retry], [data-action=discard]");
-    const article = /** @type {HTMLElement | null} */ (button && button.closest("[data-message]"));
-    if (!button || !article) return;
-    const { message, role } = article.dataset;
-    const text = article.querySelector("[data-blocks]")?.textContent;
-    this.tell(`chat:${button.getAttribute("data-action")}`, { message, role, text });
-    if (button.matches("[data-action=retry]")) return;
+  /** @param {string} message */
+  #drop(message) {
+    const article = this.article(message);
+    if (!article) return;
     article.remove();
     this.closest("[role=log]")?.focus({ preventScroll: true }); // the button that had the focus is gone
   }

@@ -3,10 +3,10 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
  *
- * In: `chat:chunk`, `chat:refused`, `chat:gone`, `chat:state` and `chat:close` on the surrounding `<llm-chat>`.
- * Out: `chat:retry` {message, role} and `chat:continue` {message, role}; `chat:patch` to a part; `chat:conversation` {id,
- * title, html}. State: an attribute that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each
- * article `data-status`.
+ * In: `chat:chunk`, `chat:earlier` {html, more}, `chat:edit` {message, text}, `chat:sending` and `chat:unsent` of edits,
+ * `chat:refused`, `chat:gone`, `chat:state` and `chat:close`.
+ * Out: `chat:patch` to a part; `chat:conversation` {id, title, html}. State: the attribute `earlier` where there are older
+ * messages; one that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each article `data-status`.
  */
 class ChatTranscript extends ChatElement {
   /** What an answer may wait for. Any other status ends it. */
@@ -27,28 +27,38 @@ class ChatTranscript extends ChatElement {
   start() {
     this.hear(this.chat, {
       "chat:chunk": ({ type, data }) => this.#chunks[type]?.(data),
+      "chat:earlier": (page) => this.#lead(page),
+      "chat:edit": (question) => this.#edit(question)?.focus(),
+      "chat:sending": (sent) => this.#edit(sent, true),
+      "chat:unsent": (unsent) => this.#edit(unsent),
       "chat:refused": (refused) => this.#refuse(refused),
-      "chat:gone": () => this.replaceChildren(),
+      "chat:gone": () => this.#lead({ html: "" }, this.replaceChildren()),
       "chat:state": () => this.#wait(),
       "chat:close": () => this.#wait(),
     });
-    this.hear(this, { click: ({ target }) => this.#click(target) });
+    localise(this);
   }
 
   // Actions
 
-  /** @param {EventTarget | null} target */
-  #click(target) {
-    const button = target instanceof Element && target.closest("[data-action=retry], [data-action=continue]");
-    const article = /** @type {HTMLElement | null} */ (button && button.closest("[data-message]"));
-    if (!button || !article) return;
-    const { message, role } = article.dataset;
-    this.tell(`chat:${button.getAttribute("data-action")}`, { message, role });
+  /** The text of a question is to be changed, or is being sent. @returns {HTMLTextAreaElement | undefined} */
+  #edit({ message, text, error = "" }, sending = false) {
+    const article = this.article(message);
+    if (!article) return;
+    const edit = article.querySelector("llm-chat-edit") ?? this.clone("edit").firstElementChild;
+    const field = edit.querySelector("textarea");
+    field.value = edit.querySelector("[data-draft]").textContent = text;
+    edit.querySelector("[data-error]").textContent = error;
+    edit.toggleAttribute("sending", sending);
+    if (!edit.isConnected) article.append(edit);
+    return field;
   }
 
-  /** Another answer was asked for and refused: the old one stays. @param {{message: string, text: string}} refused */
+  /** What was asked for in the place of a message was refused: the old one stays. @param {{message: string, text: string}} refused */
   #refuse({ message, text }) {
     const article = this.article(message);
+    const draft = article?.querySelector("llm-chat-edit [data-draft]")?.textContent;
+    if (draft) return this.#edit({ message, text: draft, error: text });
     if (!article || !text) return;
     const note = this.clone("refused");
     note.querySelector("[data-error]")?.append(text);
@@ -63,23 +73,28 @@ class ChatTranscript extends ChatElement {
 
   // Internals
 
-  /** @param {{id: string, html: string, after?: string | null}} message */
-  #show({ id, html, after }) {
+  /** @param {{html: string, more?: boolean}} page */
+  #lead({ html, more }) {
+    this.prepend(fragment(html));
+    this.toggleAttribute("earlier", Boolean(more));
+  }
+
+  /**
+   * One that came with its place in the conversation, behind another one or first on the page, ends the branch.
+   * @param {{id: string, html: string, after?: string | null, earlier?: boolean}} message
+   */
+  #show({ id, html, after, earlier }) {
     const article = fragment(html).firstElementChild;
     if (!article) return;
-    const old = this.article(id);
-    const before = after ? this.article(after) : null;
-    if (after === null) this.prepend(article);
-    else if (before) before.after(article);
+    const [old, before] = [this.article(id), this.article(after ?? "")];
+    if (before) before.after(article);
+    else if (after !== undefined) this.prepend(article);
     else if (old) old.before(article);
     else this.append(article);
     old?.remove();
-    if (after !== undefined) this.#endBranch(article);
-  }
-
-  /** It came with its place in the conversation: what stands behind it is another branch. @param {Element} article */
-  #endBranch(article) {
+    if (after === undefined) return;
     while (article.nextElementSibling) article.nextElementSibling.remove();
+    if (after === null) this.toggleAttribute("earlier", Boolean(earlier));
   }
 
   /** @param {{message: string, part: number, html: string}} data */
@@ -108,7 +123,20 @@ class ChatTranscript extends ChatElement {
 function fragment(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
-  return document.importNode(template.content, true);
+  return localise(document.importNode(template.content, true));
+}
+
+const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
+const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+
+/** Times as the reader's own clock shows them. */
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const date = new Date(time.dateTime);
+    time.textContent = clock.format(date);
+    time.title = calendar.format(date);
+  }
+  return root;
 }
 
 ChatTranscript.define("llm-chat-transcript");
