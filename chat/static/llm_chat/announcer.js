@@ -3,10 +3,8 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token.
  *
- * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own (`data-answering`, `data-still`,
- * `data-loading`, `data-saving`, `data-reconnecting`, `data-long` with `{length}`, `data-unsent`, `data-closed`).
- * In: on the surrounding `<llm-chat>` `chat:chunk`, `chat:state`, `chat:refused`, `chat:problem`, `chat:close` and `chat:say`
- * {text}. State: the attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
+ * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own. In: what is heard below. State: the
+ * attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
  */
 class ChatAnnouncer extends ChatElement {
   /** Milliseconds without a word before a reminder. */
@@ -37,7 +35,6 @@ class ChatAnnouncer extends ChatElement {
 
   // Actions
 
-  /** @param {boolean} streaming */
   #begin(streaming) {
     if (!streaming) return this.#end();
     this.#alert();
@@ -45,7 +42,6 @@ class ChatAnnouncer extends ChatElement {
     this.#remind(this.dataset.answering);
   }
 
-  /** @param {{type: string, data?: any, errorText?: string}} chunk */
   #follow({ type, data, errorText }) {
     const wait = type === "data-status" && this.dataset[data.status];
     if (wait) this.#remind(wait);
@@ -55,7 +51,6 @@ class ChatAnnouncer extends ChatElement {
 
   // Internals
 
-  /** @param {string} [sentence] */
   #remind(sentence) {
     clearTimeout(this.#clock);
     if (this.#left < 1) return;

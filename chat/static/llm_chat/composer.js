@@ -38,7 +38,6 @@ class ChatComposer extends ChatElement {
 
   // Actions
 
-  /** @param {SubmitEvent} event */
   #submit(event) {
     event.preventDefault();
     const text = this.#field.value;
@@ -50,7 +49,6 @@ class ChatComposer extends ChatElement {
     this.send(text);
   }
 
-  /** @param {string} text */
   send(text) {
     this.#field.value = "";
     this.#input(); // first, for sending gives a new chat its address
@@ -62,7 +60,7 @@ class ChatComposer extends ChatElement {
     this.#keep();
   }
 
-  /** A file that is dropped would take the page's place. @param {Event} event @param {DataTransfer} data */
+  /** A file that is dropped would take the page's place. */
   #refuse(event, { types }) {
     if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
     event.preventDefault();
@@ -73,7 +71,7 @@ class ChatComposer extends ChatElement {
     if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
-  /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
+  /** An input method's Enter and Escape are its own. */
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") this.escape();
@@ -83,14 +81,13 @@ class ChatComposer extends ChatElement {
     this.#form.requestSubmit();
   }
 
-  /** The second click of a double click on Send must not stop. @param {MouseEvent} event */
+  /** The second click of a double click on Send must not stop. */
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
     if (event.detail < 2) this.tell("chat:stop");
   }
 
-  /** @param {boolean} streaming */
   #reflect(streaming) {
     this.toggleAttribute("streaming", streaming);
     this.#measure();
@@ -175,7 +172,7 @@ class ChatComposer extends ChatElement {
   }
 }
 
-/** The storage may be full or closed to this site. @param {() => void} act */
+/** The storage may be full or closed to this site. */
 function tried(act) {
   try {
     act();
