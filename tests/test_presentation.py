@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from chat.chunks import Abort, Error, Finish
 from chat.models import Conversation, Message
-from chat.presentation import conversation_view, message_chunk, message_end_chunk, message_view
+from chat.presentation import conversation_chunk, conversation_view, message_chunk, message_end_chunk, message_view
 
 
 def message(**fields):
@@ -53,6 +53,14 @@ def test_a_message_has_a_place_only_where_one_is_given():
 @pytest.mark.parametrize("attack", ['"><script>alert(1)</script>', "<img src=x onerror=alert(1)>"])
 def test_ids_and_titles_are_escaped(attack):
     assert attack not in message_chunk(message_view(message(uid=attack))).data["html"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_line_of_the_list_says_whether_an_answer_runs(running):
+    conversation = Conversation(uid="c1", title="One", updated_at=timezone.now())
+    html = conversation_chunk(conversation, running=running).data["html"]
+    assert (" data-running" in html) is running
+    assert 'href="/chat/c1/options/"' in html
 
 
 def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():

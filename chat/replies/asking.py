@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ..chunks import Chunk, Start
+from ..models import Message
 from ..owners import Owner
 from ..presentation import conversation_chunk, message_chunk, message_view
 from ..protocol import Question, Send
@@ -38,7 +39,9 @@ class Asking(Reply):
         return Ask(self.owner, send.id, asked, edits=send.message_id == asked.id)
 
     def _opening(self, turn: Turn) -> list[Chunk]:
-        opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation, self.language)]
+        running = turn.answer.status == Message.Status.RUNNING
+        line = conversation_chunk(turn.conversation, running=running, language=self.language)
+        opening: list[Chunk] = [Start(turn.answer.uid), line]
         if self._question is not None:
             opening.append(message_chunk(message_view(turn.question), language=self.language))
         return opening

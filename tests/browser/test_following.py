@@ -401,7 +401,7 @@ def test_a_conversation_that_was_deleted_elsewhere_leaves_the_page(script, site,
     chat.ask("Tell me")
     script.next_reply().finish()
     chat.idle()
-    line = chat.page.get_by_role("link", name="Tell me")
+    line = chat.page.get_by_role("link", name="Tell me", exact=True)
     expect(line).to_be_visible()
     Conversation.objects.all().delete()
     event = {"type": "event", "requestId": "conversation", "event": "deleted", "message": "", "version": 1}

@@ -83,7 +83,7 @@ def test_a_second_question_sends_the_history(chat, script):
 def test_the_list_shows_ones_conversations_and_a_new_one_can_be_begun(chat, script):
     chat.ask("First question")
     script.next_reply().finish()
-    line = chat.page.get_by_role("link", name="First question")
+    line = chat.page.get_by_role("link", name="First question", exact=True)
     expect(line).to_be_visible()
     chat.page.get_by_role("link", name="New chat").first.click()
     chat.connected()

@@ -96,6 +96,7 @@ async def test_a_message_in_mid_answer_is_refused_and_the_page_does_not_refresh_
     assert response.status_code == 409
     assert ERRORS["busy"] in page
     assert "More?</textarea>" in page
+    assert 'action="/chat/c1/stop/"' in page
     assert 'http-equiv="refresh"' not in page
 
 
