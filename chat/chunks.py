@@ -130,7 +130,11 @@ class Patch(Transient, tag="data-patch", frozen=True):
 
 
 class MessageHtml(Transient, tag="data-message", frozen=True):
-    """A whole message in the html view: ``{"id", "status", "html"}``."""
+    """A whole message in the html view: ``{"id", "status", "html", "after", "earlier"}``, the last two in some only."""
+
+
+class EarlierHtml(Transient, tag="data-earlier", frozen=True):
+    """Messages that stand before others: ``{"html", "more"}``, whether there are still older ones."""
 
 
 class PartHtml(Transient, tag="data-part", frozen=True):

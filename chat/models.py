@@ -1,5 +1,6 @@
 """Conversations, their messages, and the processes that write them."""
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from django.db import models
@@ -10,6 +11,9 @@ from .owners import Owner
 
 TITLE_LENGTH = 80
 COMMENT_LENGTH = 2_000
+
+SLICE = 128
+"""So many messages are looked at by one query on the way up a branch: a page's window, and some of other branches."""
 
 
 class Process(models.Model):
@@ -63,16 +67,27 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title or self.uid
 
-    def branch(self) -> list["Message"]:
-        """The messages from the first to the tip, in order."""
-        wanted: int | None = self.tip_id
-        rows: list[Message] = []
-        messages = self.message_set.select_related("feedback")
-        for message in messages.order_by("-pk"):  # a parent is always older than its child
-            if message.pk == wanted:
-                rows.append(message)
-                wanted = message.parent_id
-        return rows[::-1]
+    def lineage(self, last: int | None) -> Iterator[tuple[int, int | None]]:
+        """The keys of the messages from ``last`` up to the first, each with its parent's: read as far as one goes."""
+        keys = self.message_set.order_by("-pk").values_list("pk", "parent_id")
+        while last is not None:
+            wanted: int | None = last
+            for pk, parent in keys.filter(pk__lte=last)[:SLICE]:  # a parent is always older than its child
+                if pk == wanted:
+                    yield pk, parent
+                    wanted = parent
+            if wanted == last:  # deleted meanwhile
+                return
+            last = wanted
+
+    def newest_under(self, message: int) -> int:
+        """The key of the newest message that has ``message`` above it, or of itself: the tip of its newest branch."""
+        under = {message}
+        newer = self.message_set.filter(pk__gt=message).order_by("pk").values_list("pk", "parent_id")
+        for pk, parent in newer:
+            if parent in under:
+                under.add(pk)
+        return max(under)
 
     def history(self, tip: int, budget: int) -> list[dict[str, str]]:
         """What a model reads of the branch that ends in the message ``tip``, oldest first.
@@ -129,6 +144,9 @@ class Message(models.Model):
     process = models.ForeignKey(Process, models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    siblings: tuple[str, ...] = ()
+    """The ids of the messages that could stand in this one's place, itself among them, where they were asked for."""
 
     class Meta:
         constraints: ClassVar = [

@@ -102,9 +102,19 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         created=message.created_at,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
+        siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
     )
+
+
+def _siblings(message: Message) -> Siblings | None:
+    """The place of a message among its siblings, where they were asked for and it has any."""
+    if len(message.siblings) < 2:
+        return None
+    place = message.siblings.index(message.uid)
+    before, behind = ("", *message.siblings)[place], (*message.siblings, "")[place + 1]
+    return Siblings(place + 1, len(message.siblings), before, behind)
 
 
 def _sentence(code: str) -> str:
@@ -138,14 +148,25 @@ def page_url(uid: str) -> str:
         return ""
 
 
-def message_chunk(view: MessageView, *place: str | None, language: str | None = None) -> MessageHtml:
+def message_chunk(
+    view: MessageView, *place: str | None, earlier: bool = False, language: str | None = None
+) -> MessageHtml:
     """The whole ``<article>`` of a message.
 
     With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
-    branch; without one it stays where it is, or comes last.
+    branch; without one it stays where it is, or comes last. ``earlier`` says of the first that there are older ones.
     """
-    data = {"id": view.id, "status": view.status, "html": _render("message", language, message=view)}
-    return MessageHtml({**data, "after": place[0]} if place else data)
+    data: dict[str, Any] = {"id": view.id, "status": view.status, "html": message_html(view, language)}
+    if place:
+        data["after"] = place[0]
+    if earlier:
+        data["earlier"] = True
+    return MessageHtml(data)
+
+
+def message_html(view: MessageView, language: str | None = None) -> str:
+    """The ``<article>`` of a message."""
+    return _render("message", language, message=view)
 
 
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:

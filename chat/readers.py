@@ -11,8 +11,8 @@ from .logs.base import Log
 from .models import Message
 from .owners import Owner
 from .presentation import message_chunk, message_end_chunk, message_view
-from .protocol import After, Refusal
-from .store.lookups import branch_of
+from .protocol import After
+from .store.branches import Stretch, unseen
 from .store.replay import ending_of, replay
 
 
@@ -48,35 +48,35 @@ async def html_view(
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """What a page lacks: whole messages, and the answer that runs, which stands behind the message ``after``."""
+class Told:
+    """What a page is told of a branch: whole messages, and the one that it follows, behind the message ``after``."""
 
     messages: list[Chunk]
-    running: Message | None = None
+    followed: Message | None = None
     after: str | None = None
 
 
-def missed(owner: Owner, uid: str, shown: After | None, language: str | None = None) -> Missed | None:
+def told(stretch: Stretch, language: str | None = None, *, follow: bool = False, placed: bool = True) -> Told:
+    """A branch for a page, which follows its last message if it is to ``follow``.
+
+    Where the first message is not ``placed``, it stays where it is on the page, or comes last.
+    """
+    whole: list[Chunk] = []
+    after = stretch.after
+    for message in stretch.messages[:-1] if follow else stretch.messages:
+        place = [after] if whole or placed or stretch.earlier else []
+        earlier = stretch.earlier and not whole
+        whole.append(message_chunk(message_view(message), *place, earlier=earlier, language=language))
+        after = message.uid
+    return Told(whole, stretch.messages[-1] if follow else None, after)
+
+
+def missed(owner: Owner, uid: str, shown: After | None, language: str | None = None) -> Told | None:
     """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step.
 
     Raises ``Refusal`` where the page shows a conversation that is no longer there.
     """
-    messages = branch_of(owner, uid)
-    if not messages and shown is not None and shown.message is not None:
-        raise Refusal("gone")
-    before = [None, *(message.uid for message in messages)]
-    first = _first_missed(messages, shown)
-    running = messages[-1] if messages and messages[-1].status == Message.Status.RUNNING else None
-    ended = [i for i in range(first, len(messages)) if messages[i] is not running]
-    if not ended and running is None:
+    stretch = unseen(owner, uid, shown)
+    if not stretch.messages:
         return None
-    whole: list[Chunk] = [message_chunk(message_view(messages[i]), before[i], language=language) for i in ended]
-    return Missed(whole, running, before[len(messages) - 1])
-
-
-def _first_missed(messages: list[Message], shown: After | None) -> int:
-    """The first message that a page lacks, or shows in an older state."""
-    for index, message in enumerate(messages):
-        if shown is not None and message.uid == shown.message:
-            return index if message.status != shown.status else index + 1
-    return 0
+    return told(stretch, language, follow=stretch.messages[-1].status == Message.Status.RUNNING)

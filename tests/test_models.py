@@ -1,5 +1,7 @@
 """Whose conversations they are, and what a model reads of one."""
 
+import itertools
+
 import pytest
 from django.utils import timezone
 
@@ -54,8 +56,40 @@ def test_messages_without_text_are_no_part_of_the_history(conversation):
     assert texts(conversation.history(grow(conversation, "one", "", "two").pk, 100)) == ["one", "two"]
 
 
-def test_a_branch_is_shown_in_order(conversation):
+def test_the_lineage_of_a_message_goes_up_to_the_first(conversation):
     question = grow(conversation, "one", "uno", "two")
-    grow(conversation, "old", parent=question)
-    conversation.tip = grow(conversation, "new", parent=question)
-    assert [message.text for message in conversation.branch()] == ["one", "uno", "two", "new"]
+    grow(conversation, "zwei", parent=question)
+    last = grow(conversation, "three", parent=question)
+    found = list(conversation.lineage(last.pk))
+    assert found == [
+        (last.pk, question.pk),
+        (question.pk, question.parent_id),
+        *list(conversation.lineage(question.parent_id)),
+    ]
+    assert len(found) == 4
+    assert list(conversation.lineage(None)) == []
+
+
+def test_the_lineage_is_read_as_far_as_one_goes(conversation, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr("chat.models.SLICE", 4)
+    last = grow(conversation, *("text" for _ in range(20)))
+    with django_assert_num_queries(2):
+        found = list(itertools.islice(conversation.lineage(last.pk), 8))
+    assert len(found) == 8
+    with django_assert_num_queries(5):
+        assert len(list(conversation.lineage(last.pk))) == 20
+
+
+def test_the_lineage_ends_where_a_message_is_gone(conversation):
+    last = grow(conversation, "one", "uno")
+    Message.objects.filter(pk=last.pk).delete()
+    assert list(conversation.lineage(last.pk)) == []
+
+
+def test_the_newest_branch_under_a_message_is_that_of_its_newest_descendant(conversation):
+    first = grow(conversation, "one")
+    older = grow(conversation, "uno", parent=first)
+    newer = grow(conversation, "eins", parent=first)
+    last = grow(conversation, "two", parent=older)
+    assert conversation.newest_under(first.pk) == conversation.newest_under(older.pk) == last.pk
+    assert conversation.newest_under(newer.pk) == newer.pk

@@ -2,13 +2,15 @@
 
 from ..backends.plugged import max_message_length
 from ..owners import Owner
-from ..protocol import Asked, BadFrameError, Rate, Read, Resume, Send, Source, question
+from ..protocol import Asked, BadFrameError, Earlier, Rate, Read, Resume, Select, Send, Source, question
 from ..runs.registry import Registry
 from .asking import Asking
 from .base import Reply, language_of
+from .earlier import ShowingEarlier
 from .rating import Rating
 from .reading import Reading
 from .resuming import Resuming
+from .selecting import Selecting
 from .sourcing import Sourcing
 
 __all__ = ["Reply", "language_of", "reply_to"]
@@ -21,6 +23,10 @@ def reply_to(frame: Asked, registry: Registry, owner: Owner) -> Reply:
         return Asking(registry, owner, frame, asked)
     if isinstance(frame, Resume):
         return Resuming(registry, owner, frame)
+    if isinstance(frame, Earlier):
+        return ShowingEarlier(registry, owner, frame)
+    if isinstance(frame, Select):
+        return Selecting(registry, owner, frame)
     if isinstance(frame, Source):
         return Sourcing(registry, owner, frame)
     if isinstance(frame, Rate):

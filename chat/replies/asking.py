@@ -1,13 +1,16 @@
 """The reply to a ``send``."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from ..chunks import Chunk, Start
 from ..models import Message
 from ..owners import Owner
-from ..presentation import conversation_chunk, message_chunk, message_view
+from ..presentation import conversation_chunk
 from ..protocol import Question, Send
+from ..readers import told
 from ..runs.beginning import begin
 from ..runs.registry import Registry
 from ..store.turns import Ask, Regenerate, Turn
@@ -24,10 +27,9 @@ class Asking(Reply):
 
     async def _frames(self) -> AsyncGenerator[str, None]:
         turn = await begin(self.registry, self._request(), self._follows)
-        if self._send.body.view == "html":
-            frames = self._html(self._opening(turn), turn.answer, turn.question.uid)
-        else:
-            frames = self._text(turn.answer)
+        if turn.turned:
+            self.registry.news.turned(self.owner.key, self._send.id, turn.answer)
+        frames = self._branch(turn) if self._whole else self._text(turn.answer)
         async with aclosing(frames):
             async for text in frames:
                 yield text
@@ -35,13 +37,27 @@ class Asking(Reply):
     def _request(self) -> Ask | Regenerate:
         send, asked = self._send, self._question
         if asked is None:
-            return Regenerate(self.owner, send.id, send.message_id, send.body.attempt, send.body.continue_)
-        return Ask(self.owner, send.id, asked, edits=send.message_id == asked.id)
+            body = send.body
+            return Regenerate(self.owner, send.id, send.message_id, body.attempt, body.continue_, self._whole)
+        return Ask(self.owner, send.id, asked, self._edits, send.body.attempt, self._whole)
 
-    def _opening(self, turn: Turn) -> list[Chunk]:
+    @property
+    def _whole(self) -> bool:
+        return self._send.body.view == "html"
+
+    @property
+    def _edits(self) -> bool:
+        return self._question is None or self._send.message_id == self._question.id
+
+    async def _branch(self, turn: Turn) -> AsyncGenerator[str, None]:
+        """What was asked, and for a turn that was found everything below it: the page may have missed that."""
+        tell = partial(told, turn.shown, self.language, follow=True, placed=self._edits)
+        shown = tell() if turn.fresh else await asyncio.to_thread(tell)  # which may have long answers to render
+        if shown.followed is not None:
+            self._follows(shown.followed)
         running = turn.answer.status == Message.Status.RUNNING
         line = conversation_chunk(turn.conversation, running=running, language=self.language)
         opening: list[Chunk] = [Start(turn.answer.uid), line]
-        if self._question is not None:
-            opening.append(message_chunk(message_view(turn.question), language=self.language))
-        return opening
+        async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:
+            async for text in frames:
+                yield text

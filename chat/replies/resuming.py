@@ -57,9 +57,9 @@ class Resuming(Reply):
         if lacks is None:
             yield frame("no-active", self.request_id)
             return
-        if lacks.running is not None:
-            self._follows(lacks.running)
+        if lacks.followed is not None:
+            self._follows(lacks.followed)
         yield frame("start", self.request_id)
-        async with aclosing(self._html(lacks.messages, lacks.running, lacks.after)) as frames:
+        async with aclosing(self._html(lacks.messages, lacks.followed, lacks.after)) as frames:
             async for text in frames:
                 yield text

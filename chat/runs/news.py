@@ -27,6 +27,10 @@ class News:
         """A conversation has another title."""
         self._events.tell(owner, Event("title", uid, "", version(), title))
 
+    def turned(self, owner: str, uid: str, last: Message) -> None:
+        """A conversation shows another branch, which ends in the message ``last``."""
+        self._events.tell(owner, Event("branch", uid, last.uid, version()))
+
     def read(self, owner: str, uid: str) -> None:
         """Nothing in a conversation is unread any more."""
         self._events.tell(owner, Event("read", uid, "", version()))

@@ -4,12 +4,6 @@ from ..models import Conversation, Message
 from ..owners import Owner
 
 
-def branch_of(owner: Owner, uid: str) -> list[Message]:
-    """The messages that one of the owner's own conversations shows; none where there is no such conversation."""
-    conversation = Conversation.objects.of(owner).filter(uid=uid).first()
-    return conversation.branch() if conversation else []
-
-
 def last_answer(owner: Owner, uid: str) -> Message | None:
     """The answer at the tip of one of the owner's own conversations."""
     tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")

@@ -1,9 +1,8 @@
 """The beginning of a turn: store a question, claim its conversation for one answer, read the history."""
 
-import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from django.db import IntegrityError, transaction
@@ -14,6 +13,8 @@ from ..conf import conf
 from ..models import TITLE_LENGTH, Conversation, Message
 from ..owners import Owner
 from ..protocol import Question, Refusal
+from .branches import Stretch, below, pair
+from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
 
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
 """What a model is told that cannot go on from a last message of its own."""
@@ -30,16 +31,26 @@ class Turn:
     history: list[dict[str, str]] = field(default_factory=list)
     begun: tuple[Part, ...] = ()
     """What the answer already holds, where it goes on from another one."""
+    turned: bool = False
+    """Whether the conversation shows another branch now, with nothing new on it."""
+    shown: Stretch = field(default_factory=Stretch)
+    """What was asked for and what stands below it, for a client that shows whole branches; its end is the tip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A new message of the visitor's; ``edits`` says that it replaces an earlier one of the same id."""
+    """A new message of the visitor's.
+
+    ``edits`` says that it replaces an earlier one of the same id, ``attempt`` is the client's name for that edit;
+    ``whole`` says that the client shows whole branches, rather than one question and its answer.
+    """
 
     owner: Owner
     conversation: str
     question: Question
     edits: bool = False
+    attempt: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,7 @@ class Regenerate:
     attempt: str | None
     continues: bool = False
     """Whether the new answer begins with the text of the answer ``message``."""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +79,12 @@ class Writer:
 
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and the answer that is to be made, or find both. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _ask(request, writer))
+    return _repeated_on_conflict(lambda: _asked(request, writer))
 
 
 def regenerate(request: Regenerate, writer: Writer) -> Turn:
     """Store another answer that is to be made, or find it by its attempt. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _regenerate(request, writer))
+    return _repeated_on_conflict(lambda: _regenerated(request, writer))
 
 
 def _repeated_on_conflict(step: Callable[[], Turn]) -> Turn:
@@ -93,6 +105,23 @@ def _lock(owner: Owner, conversation: str) -> None:
 
 
 @transaction.atomic
+def _asked(request: Ask, writer: Writer) -> Turn:
+    turn = _ask(request, writer)
+    return _with_branch(turn, turn.question) if request.whole else turn
+
+
+@transaction.atomic
+def _regenerated(request: Regenerate, writer: Writer) -> Turn:
+    turn = _regenerate(request, writer)
+    return _with_branch(turn, turn.answer) if request.whole else turn
+
+
+def _with_branch(turn: Turn, first: Message) -> Turn:
+    """Read with the transaction, for a turn that is committed must find its run, whatever fails then."""
+    find = pair if turn.fresh else below
+    return replace(turn, shown=find(turn.conversation, first, turn.answer))
+
+
 def _ask(request: Ask, writer: Writer) -> Turn:
     _lock(request.owner, request.conversation)
     conversation, _created = Conversation.objects.get_or_create(
@@ -109,19 +138,21 @@ def _ask(request: Ask, writer: Writer) -> Turn:
     if existing is not None and existing.text != request.question.text:
         if not request.edits or existing.role != Message.Role.USER:
             raise Refusal("conflict")
-        uid, parent = _edit_uid(request.question), existing.parent_id
-        existing = conversation.message_set.filter(uid=uid).first()
+        uid, parent = edit_uid(request.question), existing.parent_id
+        existing = version_of(existing, request.question.text)
     if existing is not None:
-        return _found(conversation, existing, writer, shown=request.edits)
+        return _found(conversation, existing, writer, request)
     text = request.question.text
     question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
     question.parts = [{"type": "text", "text": text}]
     _refuse_if_busy(conversation)
+    if request.edits and request.attempt:
+        refuse_if_taken(conversation, request.attempt)
+        question.attempt = request.attempt
     question.save(force_insert=True)
     return _begin(conversation, question, writer)
 
 
-@transaction.atomic
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     _lock(request.owner, request.conversation)
     conversation = Conversation.objects.of(request.owner).filter(uid=request.conversation).first()
@@ -129,30 +160,47 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
         raise Refusal("not_found")
     messages = conversation.message_set.select_related("parent", "feedback")
     repeated = messages.filter(attempt=request.attempt).first() if request.attempt else None
-    if repeated is not None and repeated.parent is not None:
+    if repeated is not None:
+        if repeated.role != Message.Role.ASSISTANT or repeated.parent is None:
+            raise Refusal("conflict")
         return Turn(conversation, repeated.parent, repeated, fresh=False)
     wanted = {"uid": request.message} if request.message else {"pk": conversation.tip_id}
     target = messages.filter(**wanted).first()
     if target is None:
         raise Refusal("not_found")
-    question = target.parent if target.role == Message.Role.ASSISTANT else _as_edited(conversation, target)
+    question = target.parent if target.role == Message.Role.ASSISTANT else as_shown(conversation, target)
     if question is None:
         raise Refusal("not_found")
     begun = target if request.continues and target.role == Message.Role.ASSISTANT else None
     return _begin(conversation, question, writer, attempt=request.attempt, begun=begun)
 
 
-def _found(conversation: Conversation, question: Message, writer: Writer, *, shown: bool) -> Turn:
-    """The newest answer of a question that was sent before; a question that has none yet gets its answer now.
-
-    ``shown`` says that the client now shows this branch: an edit back to an earlier text.
-    """
+def _found(conversation: Conversation, question: Message, writer: Writer, request: Ask) -> Turn:
+    """The newest answer of a question that was sent before; a question that has none yet gets its answer now."""
+    if request.edits:
+        note_attempt(question, request.attempt)
     answer = question.children.select_related("feedback").order_by("-pk").first()
     if answer is None:
         return _begin(conversation, question, writer)
-    if shown:
-        Conversation.objects.filter(pk=conversation.pk, running=None).update(tip=answer)
+    if request.edits:
+        return _turn_back(conversation, question, answer, request)
     return Turn(conversation, question, answer, fresh=False)
+
+
+def _turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
+    """After an edit back to an earlier text the conversation shows what the client does.
+
+    That is the newest branch below the question, or for a client that knows of none the newest answer.
+    """
+    if request.whole:
+        answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))
+        if conversation.running_id not in (None, answer.pk):
+            raise Refusal("busy")
+    free = Conversation.objects.filter(pk=conversation.pk, running=None).exclude(tip=answer)
+    turned = bool(free.update(tip=answer))
+    if turned:
+        conversation.tip = answer
+    return Turn(conversation, question, answer, fresh=False, turned=turned)
 
 
 def _begin(
@@ -193,20 +241,6 @@ def _begin(
 def _refuse_if_busy(conversation: Conversation) -> None:
     if conversation.running_id is not None:
         raise Refusal("busy")
-
-
-def _as_edited(conversation: Conversation, question: Message) -> Message:
-    """A question as the branch has it: a client goes on calling an edited message by its first id."""
-    branch = conversation.branch()
-    if question in branch:
-        return question
-    siblings = [found for found in branch if found.parent_id == question.parent_id and found.role == question.role]
-    return siblings[0] if siblings else question
-
-
-def _edit_uid(question: Question) -> str:
-    """An id of ours for the edited message, the same for the same edit, so that a repeat finds it."""
-    return "e-" + hashlib.sha256(f"{question.id}\0{question.text}".encode()).hexdigest()[:32]
 
 
 def title_of(text: str) -> str:

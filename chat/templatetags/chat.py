@@ -13,10 +13,10 @@ from ..backends.plugged import max_message_length
 from ..composing import Refused, composer_view
 from ..conf import conf
 from ..models import Message
-from ..owners import admit
+from ..owners import Owner, admit
 from ..presentation import message_view
-from ..protocol import CONVERSATION_ID
-from ..store.lookups import branch_of
+from ..protocol import CONVERSATION_ID, Refusal
+from ..store.branches import Stretch, earlier, latest
 
 register = template.Library()
 
@@ -42,17 +42,30 @@ def chat(
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
     owner = admit(getattr(request, "user", None), request.session)
-    messages = branch_of(owner, conversation)
-    running = bool(messages) and messages[-1].status == Message.Status.RUNNING
+    before = request.GET.get("before", "")
+    end = latest(owner, conversation)
+    running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING
+    older = _before(owner, conversation, before)
+    shown = older or end
     leads_to = "" if page else request.get_full_path()
     return {
         "request": request,
         "conversation_id": conversation,
         "owner": hashlib.sha256(owner.key.encode()).hexdigest()[:16],
-        "messages": [message_view(message) for message in messages],
+        "messages": [message_view(message) for message in shown.messages],
+        "earlier": shown.earlier,
+        "later": older is not None,
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,
         "composer": composer_view(conversation, running=running, leads_to=leads_to, refused=refused),
     }
+
+
+def _before(owner: Owner, conversation: str, message: str) -> Stretch | None:
+    """What stands before a message, where the address asks for it and this conversation has one by that id."""
+    try:
+        return earlier(owner, conversation, message) if message else None
+    except Refusal:
+        return None

@@ -53,6 +53,8 @@ class Chat:
         self.stop = page.get_by_role("button", name="Stop", exact=True)
         self.answers = page.locator(ANSWER)
         self.questions = page.locator(QUESTION)
+        self.status = page.locator("llm-chat-announcer [role=status]")
+        self.log = page.get_by_role("log")
         self.sent: list[dict] = []
         """The frames that the page has sent, on any of its sockets."""
         self.sockets = 0
@@ -135,6 +137,28 @@ class Chat:
     @property
     def answer(self) -> Locator:
         return self.answers.last
+
+    def talk(self, script, question: str = "Tell me", answer: str = "Here") -> None:
+        """Ask, and be answered."""
+        self.ask(question)
+        reply = script.next_reply()
+        reply.say(answer)
+        reply.finish()
+        expect(self.questions.last).to_contain_text(question)
+        expect(self.answer).to_have_attribute("data-status", "complete")
+        self.idle()
+
+    def click(self, name: str, article: Locator | None = None) -> None:
+        """One of the buttons under a message, the last answer where nothing is said."""
+        (article or self.answer).get_by_role("button", name=name, exact=True).click()
+
+    def clipboard(self) -> str:
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def place(self, element: Locator) -> float:
+        """Where an element stands in the window, from above, in pixels."""
+        return element.evaluate("element => element.getBoundingClientRect().top")
 
     def expect_answer(self, text: str, status: str = "complete") -> None:
         expect(self.answer.locator("[data-parts]")).to_have_text(re.compile(r"^\s*" + re.escape(text) + r"\s*$"))

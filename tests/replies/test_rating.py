@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from chat.models import COMMENT_LENGTH, Feedback
 from chat.owners import Owner
 from chat.presentation import message_view
-from chat.store.lookups import branch_of
+from chat.store.branches import latest
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_a_window_of_messages_has_their_ratings_by_one_query(answered, rat
 
     def views():
         with django_assert_num_queries(2):  # the conversation and its messages
-            return [message_view(message) for message in branch_of(Owner("visitor:ann"), "c1")]
+            return [message_view(message) for message in latest(Owner("visitor:ann"), "c1").messages]
 
     found = await sync_to_async(views)()
     assert [(view.rating, view.comment) for view in found] == [(0, ""), (-1, "Too short."), (0, ""), (0, "")]

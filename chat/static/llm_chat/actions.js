@@ -9,7 +9,6 @@ const ChatElement = customElements.get("llm-chat-element");
  * role, text}.
  */
 class ChatActions extends ChatElement {
-  /** @type {Record<string, (article: HTMLElement, button: HTMLButtonElement) => void>} */
   #acts = {
     copy: (article, button) => this.#copy(article, button),
     rate: (article, button) => this.#rate(article, button),
@@ -25,11 +24,10 @@ class ChatActions extends ChatElement {
 
   // Actions
 
-  /** @param {Element} target */
   #click(target) {
-    const button = /** @type {HTMLButtonElement | null} */ (target.closest("[data-action]"));
-    const article = /** @type {HTMLElement | null} */ (button?.closest("[data-message]"));
-    if (!button || !article) return;
+    const button = target.closest("[data-action]");
+    const article = button?.closest("[data-message]");
+    if (!article) return;
     const { message, role } = article.dataset;
     const act = this.#acts[button.dataset.action];
     this.tell("chat:problem", { text: "" });
@@ -40,8 +38,8 @@ class ChatActions extends ChatElement {
   /** As Markdown, or as the page shows it where the server cannot say. */
   #copy(article, button) {
     const shown = article.querySelector("[data-parts]").innerText;
-    const source = "plain" in button.dataset ? Promise.reject() : this.#ask("source", article);
-    this.tell("chat:copy", { button, text: source.then(([{ text }]) => text).catch(() => shown) });
+    const source = this.#ask("source", article).then(([{ text }]) => text);
+    this.tell("chat:copy", { button, text: source.catch(() => shown) });
   }
 
   async #rate(article, button) {
@@ -59,9 +57,9 @@ class ChatActions extends ChatElement {
     }
   }
 
-  /** Why an answer is good or bad. @param {SubmitEvent} event */
+  /** Why an answer is good or bad. */
   async #comment(event) {
-    const form = /** @type {HTMLFormElement} */ (event.target);
+    const form = event.target;
     if (!form.matches("[data-comment]")) return;
     event.preventDefault();
     const article = form.closest("[data-message]");
@@ -98,17 +96,16 @@ class ChatActions extends ChatElement {
 
   // Internals
 
-  /** @param {string} type @param {HTMLElement} article @param {object} [rest] */
   #ask(type, article, rest) {
     return this.aside({ type, messageId: article.dataset.message, ...rest });
   }
 
-  /** @param {unknown} error the server's sentence, if it has said one */
+  /** @param {string} error the server's sentence, or none */
   #fail(error) {
     this.tell("chat:problem", { text: error || this.dataset.failed });
   }
 
-  /** @returns {HTMLButtonElement | null} the thumb that the reader has given */
+  /** The thumb that the reader has given. */
   #pressed(article) {
     return article.querySelector("[aria-pressed=true]");
   }

@@ -2,17 +2,16 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /**
  * `<llm-chat>`: one conversation. It decides what is asked of the server and when; its children keep, transport, show
- * and announce. They meet here: every event is dispatched on this element or bubbles up to it.
+ * and announce. All events of theirs are dispatched on it or bubble up to it.
  *
- * In: the attribute `conversation`; from the outbox `chat:ask` (an ask); from the composer `chat:stop`; from the connection
- * `chat:open` and `chat:close` {final, refused}; from the exchange `chat:found`, `chat:received` (a chunk) and
- * `chat:answered` {text, code}; `chat:stale` from whoever knows that the page lacks something.
- * Out: to the exchange `chat:request` (a frame) and `chat:abort`; to whoever keeps, shows or tells it `chat:sent`,
- * `chat:stored` and `chat:refused`, each {message, text, replaces}, `chat:problem` {text}, `chat:gone` (the
- * conversation was deleted), `chat:chunk` (a chunk) and `chat:state` {streaming}. State: the attribute `streaming`.
+ * In: `chat:ask` (an Ask), `chat:stop`, `chat:open`, `chat:close`, `chat:found`, `chat:received`, `chat:answered`, and
+ * `chat:stale` from whoever knows that the page lacks something.
+ * Out: `chat:request` (a frame), `chat:abort`; `chat:sent`, `chat:stored` and `chat:refused`, each {message, text, replaces};
+ * `chat:problem` {text}, `chat:gone` (the conversation was deleted), `chat:chunk` (a chunk), `chat:state` {streaming}. State:
+ * the attribute `streaming`.
  *
- * One request at most is under way on the socket. A connection begins with a resume, and what was not acknowledged on
- * the last one waits for the resume's end: so the patches of one answer never arrive twice at once.
+ * One request at most is under way. A connection begins with a resume, and what was not acknowledged on the last one waits
+ * for the resume's end: so the patches of one answer never arrive twice at once.
  *
  * @typedef {{trigger: string, message: string, frame: object, proof: string, sent: boolean, stored?: boolean}} Ask
  *   `proof`: the selector of what the page shows once the server has it
@@ -51,16 +50,13 @@ class Chat extends ChatElement {
 
   // Actions
 
-  /** @param {Ask} ask */
   #begin(ask) {
     this.#ask = { ...ask, stored: false };
     this.#stopping = false;
     this.#proceed();
   }
 
-  /**
-   * Without a connection, what was not sent is taken back; what runs, or may run, is stopped as soon as there is one.
-   */
+  /** Without a connection, what was not sent is taken back; what may run is stopped as soon as there is one. */
   #stop() {
     this.#stopping = true;
     if (this.#request?.running) this.tell("chat:abort");
@@ -96,10 +92,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /**
-   * The connection is lost: the answer goes on without it.
-   * @param {boolean} final whether there will be another one @param {boolean} [refused] whether a frame of ours was why
-   */
+  /** The answer goes on without the connection. */
   #lose(final, refused) {
     if (refused && this.#request?.own && !this.#ask?.stored) this.#refuse("");
     if (this.#request?.running) this.#orphaned = !this.#request.own || this.#ask?.stored === true;
@@ -111,7 +104,6 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** @param {any} chunk */
   #accept(chunk) {
     if (chunk.type === "start" && this.#request?.own) this.#store();
     this.tell("chat:chunk", chunk);
@@ -119,7 +111,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** A message came: an answer that runs, or what a lost connection had left in doubt. @param {string} status */
+  /** A message came: an answer that runs, or what a lost connection had left in doubt. */
   #meet(status) {
     if (this.#ask && this.querySelector(this.#ask.proof)) this.#store();
     if (status !== "running" || !this.#request) return;
@@ -140,7 +132,6 @@ class Chat extends ChatElement {
     if (this.#stopping && this.#request?.running) this.#stop();
   }
 
-  /** @param {string} error why the server refused, or nothing @param {string} code */
   #end(error, code) {
     // What was stopped before the server had it is not sent after all.
     const refused = this.#ask && !this.#ask.stored && (this.#request?.own || this.#stopping);
@@ -154,7 +145,7 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** @param {string} text the server's sentence, empty where the reader took it back */
+  /** The text is empty where the reader took it back. */
   #refuse(text) {
     const ask = this.#ask;
     this.#ask = null;
@@ -163,7 +154,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** The last message that the server knows. @returns {HTMLElement | undefined} */
+  /** The last message that the server knows. */
   #shown() {
     return [...this.querySelectorAll("llm-chat-transcript > [data-message]")].at(-1);
   }
@@ -175,7 +166,7 @@ class Chat extends ChatElement {
     this.tell("chat:state", { streaming });
   }
 
-  /** What became of an ask. @param {string} type @param {Ask} ask @param {string} [text] */
+  /** What became of an ask. */
   #tell(type, { message, frame }, text) {
     this.tell(type, { message, text, replaces: "messageId" in frame });
   }

@@ -10,21 +10,20 @@ const ChatElement = customElements.get("llm-chat-element");
 class ChatCopy extends ChatElement {
   /** Milliseconds that a button says so. */
   pause = 2_000;
-  /** @type {HTMLElement | null} */
   #code = null;
   #growth = new ResizeObserver(() => this.#place());
 
   // Life cycle
 
   start() {
-    const log = /** @type {HTMLElement} */ (this.parentElement);
+    const log = this.parentElement;
     this.hear(this.chat, { "chat:copy": ({ button, text }) => this.#copy(button, text) });
     this.hear(log, {
       pointerover: ({ target }) => this.querySelector(":focus-visible") || this.#point(target),
       focusin: ({ target }) => this.#point(target),
       keydown: (event) => this.#press(event),
     });
-    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#text)) });
+    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code?.textContent ?? "")) });
     for (const box of [log, ...log.children]) this.#growth.observe(box);
   }
 
@@ -34,7 +33,6 @@ class ChatCopy extends ChatElement {
 
   // Actions
 
-  /** @param {Element} target */
   #point(target) {
     if (this.contains(target)) return;
     this.#code = target.closest("pre");
@@ -42,21 +40,20 @@ class ChatCopy extends ChatElement {
     this.#place();
   }
 
-  /** The button follows its block in the order of tabs, though it stands elsewhere. @param {KeyboardEvent} event */
+  /** The button follows its block in the order of tabs, though it stands elsewhere. */
   #press(event) {
     const { key, shiftKey, target } = event;
     if (key !== "Tab") return;
     if (target === this.#button) {
       this.#code?.focus({ preventScroll: true }); // from where the browser goes on
       if (shiftKey) event.preventDefault();
-    } else if (!shiftKey && /** @type {Element} */ (target).matches("pre")) {
-      this.#point(/** @type {Element} */ (target));
+    } else if (!shiftKey && target.matches("pre")) {
+      this.#point(target);
       this.#button.focus({ preventScroll: true });
       event.preventDefault();
     }
   }
 
-  /** @param {HTMLButtonElement} button @param {Promise<string>} text */
   async #copy(button, text) {
     const { copied, failed } = this.dataset;
     if (!(await this.#write(text, button))) return this.tell("chat:problem", { text: failed });
@@ -85,10 +82,7 @@ class ChatCopy extends ChatElement {
     this.style.height = `${to.height}px`;
   }
 
-  /**
-   * The promise is given to the clipboard at once: some browsers take nothing later than in the click.
-   * @param {Promise<string>} text @param {HTMLElement} button @returns {Promise<boolean>}
-   */
+  /** Some browsers take nothing later than in the click: they get the promise. @returns {Promise<boolean>} */
   async #write(text, button) {
     try {
       const type = "text/plain";
@@ -109,13 +103,8 @@ class ChatCopy extends ChatElement {
     }
   }
 
-  /** The line feed before the closing fence is the fence's. */
-  get #text() {
-    return (this.#code?.querySelector("code") ?? this.#code)?.textContent?.replace(/\n$/, "") ?? "";
-  }
-
   get #button() {
-    return /** @type {HTMLButtonElement} */ (this.querySelector("button"));
+    return this.querySelector("button");
   }
 }
 

@@ -25,7 +25,6 @@ class ChatEarlier extends ChatElement {
 
   // Actions
 
-  /** @param {MouseEvent} event */
   #click(event) {
     event.preventDefault();
     this.#load();
@@ -40,7 +39,6 @@ class ChatEarlier extends ChatElement {
     if (page && first === this.#first) this.#show(page, first);
   }
 
-  /** @param {{html: string, more: boolean}} page @param {HTMLElement} first what stays where it is */
   #show(page, first) {
     this.tell("chat:keep", { from: first, change: () => this.tell("chat:earlier", page) });
     if (!page.more && this.matches(":focus-within")) this.#log.focus({ preventScroll: true });
@@ -55,13 +53,12 @@ class ChatEarlier extends ChatElement {
     this.#sight.observe(this);
   }
 
-  /** @returns {HTMLElement | null} */
   get #first() {
     return this.chat.querySelector("llm-chat-transcript > [data-message]");
   }
 
   get #log() {
-    return /** @type {HTMLElement} */ (this.closest("[role=log]"));
+    return this.closest("[role=log]");
   }
 }
 

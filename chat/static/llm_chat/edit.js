@@ -16,7 +16,6 @@ class ChatEdit extends ChatComposer {
 
   // Actions
 
-  /** @param {string} text */
   send(text) {
     if (text === this.#article.querySelector("[data-blocks]")?.textContent) this.escape();
     else this.tell("chat:rewrite", { message: this.#article.dataset.message, text });
@@ -32,7 +31,7 @@ class ChatEdit extends ChatComposer {
   // Internals
 
   get #article() {
-    return /** @type {HTMLElement} */ (this.closest("[data-message]"));
+    return this.closest("[data-message]");
   }
 }
 

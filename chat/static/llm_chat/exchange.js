@@ -1,16 +1,13 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, what is asked beside it, and the frames
- * that answer them.
+ * `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer.
  *
- * In: the chat's attribute `conversation`; `chat:request` (a `send` or `resume` frame without its ids), `chat:abort`, and
- * `chat:aside` {frame, resolve, reject}; from the connection `chat:open`, `chat:frame` and `chat:close`.
- * Out: to the connection `chat:transmit` (a frame) and `chat:reset`; to the chat `chat:found` (a resume found something),
- * `chat:received` (a chunk) and `chat:answered` {text, code}, with a sentence and a code where it was refused; `chat:event`
- * {event, id, message, title}, of any conversation.
- *
- * @typedef {{requestId: string, type: string, next: number}} Request `next`: the sequence that is expected
+ * In: `chat:request` (a `send` or `resume` frame without its ids), `chat:abort`, `chat:aside` {frame, resolve, reject},
+ * `chat:open`, `chat:frame`, `chat:close`.
+ * Out: `chat:transmit` (a frame), `chat:reset`; `chat:found` (a resume found something), `chat:received` (a chunk),
+ * `chat:answered` {text, code}, with a sentence and a code where it was refused; `chat:event` (the frame of an event, of any
+ * conversation).
  */
 class ChatExchange extends ChatElement {
   /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
@@ -19,7 +16,7 @@ class ChatExchange extends ChatElement {
   /** Milliseconds that an aside may take. */
   patience = 10_000;
 
-  /** @type {Request | null} */
+  /** `next`: the sequence that is expected. @type {{requestId: string, type: string, next: number} | null} */
   #request = null;
   /** By their ids. @type {Map<string, {data: any[], resolve: Function, reject: Function}>} */
   #asides = new Map();
@@ -45,12 +42,10 @@ class ChatExchange extends ChatElement {
 
   // Actions
 
-  /** @param {{type: string, body?: object}} frame */
   #begin(frame) {
     this.#request = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
   }
 
-  /** @param {{frame: object, resolve: Function, reject: Function}} aside */
   #ask({ frame, resolve, reject }) {
     if (!this.#open) return reject("");
     this.#asides.set(this.#transmit(frame), { data: [], resolve, reject });
@@ -59,8 +54,8 @@ class ChatExchange extends ChatElement {
 
   /** @param {Record<string, any>} frame */
   #receive(frame) {
-    if (frame.type === "event") return this.tell("chat:event", frame);
     const { type } = frame;
+    if (type === "event") return this.tell("chat:event", frame);
     this.#fill(frame);
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
     if (type === "start") this.tell("chat:found");
@@ -71,7 +66,6 @@ class ChatExchange extends ChatElement {
 
   // Internals
 
-  /** @param {Request} request @param {Record<string, any>} frame */
   #accept(request, { sequence, chunk, code }) {
     if (sequence < request.next) return;
     if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.tell("chat:reset");
@@ -79,23 +73,18 @@ class ChatExchange extends ChatElement {
     this.tell("chat:received", chunk);
   }
 
-  /**
-   * A resume that fails is made again, on another connection, but for a conversation that was deleted.
-   * @param {Request} request @param {Record<string, any>} frame
-   */
+  /** A resume that fails is made again, on another connection, but for a conversation that was deleted. */
   #refuse(request, { errorText = "", code }) {
     const failed = request.type === "resume" && code !== "gone";
     if (failed || ChatExchange.elsewhere.has(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
   }
 
-  /** @param {string} [text] @param {string} [code] */
   #end(text = "", code = "") {
     this.#request = null;
     this.tell("chat:answered", { text, code });
   }
 
-  /** @param {Record<string, any>} frame */
   #fill({ type, requestId, chunk, errorText }) {
     const aside = this.#asides.get(requestId);
     if (!aside || type === "start") return;
@@ -112,7 +101,7 @@ class ChatExchange extends ChatElement {
     this.#asides.clear();
   }
 
-  /** @param {{body?: object}} frame @returns {string} the id that it gets */
+  /** @returns {string} the id that the frame gets */
   #transmit(frame) {
     const requestId = `request-${++this.#count}`;
     const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];

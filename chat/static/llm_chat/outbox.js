@@ -4,12 +4,11 @@ const ChatElement = customElements.get("llm-chat-element");
  * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
  * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
  *
- * In: the chat's attributes `owner` and `conversation` say whose asks they are; `chat:submit` {text}, `chat:rewrite` {message,
- * text}, `chat:retry` {message, role, text}, `chat:continue` {message} and `chat:discard` {message}; from the chat
- * `chat:sent`, `chat:stored`, `chat:refused` {text} and `chat:close`.
- * Out: `chat:ask` (an ask, see chat.js); `chat:sending` {message, text, edits} and, for what was refused before a reload,
- * `chat:unsent` {message, text, edits, error}, where `edits` says that the page shows the message with another text;
- * `chat:reset` where no acknowledgement comes.
+ * In: the chat's attributes `owner` and `conversation`; `chat:submit` {text}, `chat:rewrite` {message, text}, `chat:retry`
+ * {message, role, text}, `chat:continue` {message}, `chat:discard` {message}; `chat:sent`, `chat:stored`, `chat:refused`,
+ * `chat:close`.
+ * Out: `chat:ask`; `chat:sending` and, for what was refused before a reload, `chat:unsent`, each {message, text, edits,
+ * error}, where `edits` says that the page shows the message with another text; `chat:reset` where no acknowledgement comes.
  *
  * @typedef {{trigger: string, message: string, text?: string, attempt?: string, continues?: boolean, sent: boolean,
  *   refused?: string}} Entry `refused`: the server's sentence, empty where the reader took it back
@@ -48,27 +47,21 @@ class ChatOutbox extends ChatElement {
 
   // Actions
 
-  /** @param {string} message its id @param {string} text @param {boolean} [edits] whether the server has it, with another */
   #submit(message, text, edits = false) {
     this.#begin({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false }, edits);
   }
 
-  /** @param {string} message the answer to replace @param {boolean} [continues] whether its text is to go on */
   #regenerate(message, continues = false) {
     this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
   }
 
-  /**
-   * Another try has the attempt of the one before, as long as that may have been heard: it must not be paid for twice.
-   * @param {Entry} entry @param {boolean} attempts
-   */
+  /** Another try has the attempt of the one before, as long as that may have been heard: it must not be paid for twice. */
   #begin(entry, attempts) {
     if (this.chat.hasAttribute("streaming")) return;
     const kept = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
     this.#ask({ ...entry, attempt: kept?.attempt ?? (attempts ? uuid() : undefined) });
   }
 
-  /** @param {string} message */
   #drop(message) {
     this.#keep(this.#entries.filter((entry) => entry.message !== message));
   }
@@ -87,7 +80,6 @@ class ChatOutbox extends ChatElement {
     this.#keep(this.#entries.filter((entry) => entry !== this.#asked));
   }
 
-  /** @param {string} text */
   #refuse(text) {
     clearTimeout(this.#clock);
     this.#repeats = 0;
@@ -97,7 +89,6 @@ class ChatOutbox extends ChatElement {
 
   // Internals
 
-  /** @param {Entry} entry */
   #ask(entry) {
     this.#asked = entry;
     this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
@@ -122,13 +113,11 @@ class ChatOutbox extends ChatElement {
     }
   }
 
-  /** @param {string} type @param {Entry} entry */
   #show(type, { message, text, refused: error }) {
     const edits = Boolean(this.chat.querySelector(`llm-chat-transcript > [data-message="${CSS.escape(message)}"]`));
     if (text !== undefined) this.tell(type, { message, text, edits, error });
   }
 
-  /** @returns {Entry[]} */
   #stored() {
     try {
       const entries = JSON.parse(sessionStorage.getItem(this.#key) ?? "[]");
@@ -138,7 +127,6 @@ class ChatOutbox extends ChatElement {
     }
   }
 
-  /** @param {Entry[]} entries */
   #keep(entries) {
     this.#entries = entries;
     try {
@@ -154,19 +142,18 @@ class ChatOutbox extends ChatElement {
   }
 }
 
-/** @param {Entry} one @param {Entry} other */
 function alike(one, other) {
   return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
 }
 
-/** @param {Entry} entry @returns {object} what is its own in the `send` frame */
+/** What is an entry's own in the `send` frame. */
 function frameOf({ message, text, attempt, continues }) {
   const messages = text === undefined ? [] : [{ id: message, role: "user", parts: [{ type: "text", text }] }];
   if (attempt === undefined) return { messages };
   return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
 }
 
-/** @param {Entry} entry @returns {string} a selector of what the page shows once the server has it */
+/** A selector of what the page shows once the server has it. */
 function proofOf({ message, attempt }) {
   if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
   return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;

@@ -24,24 +24,20 @@ class ChatPending extends ChatElement {
 
   // Actions
 
-  /** A message of the reader's stands on the page at once. @param {{message: string, text: string}} sent */
   #send({ message, text }) {
     this.append(this.article(message) ?? this.#build(message, text));
     this.#set(message, "sending");
   }
 
-  /** @param {{message: string, text: string, error: string}} unsent */
   #return({ message, text, error }) {
     this.append(this.#build(message, text));
     this.#set(message, "unsent", error);
   }
 
-  /** @param {{type: string, data?: {id: string}}} chunk */
   #giveWay({ type, data }) {
     if (type === "data-message") this.article(data?.id)?.remove();
   }
 
-  /** @param {string} message */
   #drop(message) {
     const article = this.article(message);
     if (!article) return;
@@ -51,7 +47,6 @@ class ChatPending extends ChatElement {
 
   // Internals
 
-  /** @param {string} message its id @param {string} status @param {string} [error] the server's sentence */
   #set(message, status, error = "") {
     const article = this.article(message);
     if (!article) return;
@@ -62,7 +57,6 @@ class ChatPending extends ChatElement {
     article.querySelector("[data-footer]")?.replaceChildren(note);
   }
 
-  /** @param {string} id @param {string} text */
   #build(id, text) {
     const article = /** @type {HTMLElement} */ (this.clone("message").firstElementChild);
     article.dataset.message = id;

@@ -25,7 +25,12 @@ class ChatScroll extends ChatElement {
       "chat:rewrite": leave,
       "chat:keep": (change) => this.#keep(change),
     });
-    const moves = { scroll: () => this.#heed(), wheel: ({ deltaY }) => deltaY < 0 && this.#unpin() };
+    const moves = {
+      scroll: () => this.#heed(),
+      // What follows growth would end a smooth scroll before it has begun.
+      wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
+      keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
+    };
     this.hear(this.#log, moves, { passive: true });
     this.hear(this.#button, { click: () => this.#jump(leave()) });
     for (const box of [this.#log, ...this.#log.children]) this.#growth.observe(box);

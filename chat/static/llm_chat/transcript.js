@@ -41,7 +41,7 @@ class ChatTranscript extends ChatElement {
 
   // Actions
 
-  /** The text of a question is to be changed, or is being sent. @returns {HTMLTextAreaElement | undefined} */
+  /** The text of a question is to be changed, or is being sent. */
   #edit({ message, text, error = "" }, sending = false) {
     const article = this.article(message);
     if (!article) return;
@@ -54,7 +54,7 @@ class ChatTranscript extends ChatElement {
     return field;
   }
 
-  /** What was asked for in the place of a message was refused: the old one stays. @param {{message: string, text: string}} refused */
+  /** What was to take the place of a message: the old one stays. */
   #refuse({ message, text }) {
     const article = this.article(message);
     const draft = article?.querySelector("llm-chat-edit [data-draft]")?.textContent;
@@ -66,23 +66,18 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
-  /** @param {string} [status] what the answer waits for, if it is for anything in particular */
   #wait(status) {
     for (const wait of ChatTranscript.waits) this.toggleAttribute(wait, wait === status);
   }
 
   // Internals
 
-  /** @param {{html: string, more?: boolean}} page */
   #lead({ html, more }) {
     this.prepend(fragment(html));
     this.toggleAttribute("earlier", Boolean(more));
   }
 
-  /**
-   * One that came with its place in the conversation, behind another one or first on the page, ends the branch.
-   * @param {{id: string, html: string, after?: string | null, earlier?: boolean}} message
-   */
+  /** A message that comes with its place, behind another one or first on the page, ends the branch. */
   #show({ id, html, after, earlier }) {
     const article = fragment(html).firstElementChild;
     if (!article) return;
@@ -97,7 +92,6 @@ class ChatTranscript extends ChatElement {
     if (after === null) this.toggleAttribute("earlier", Boolean(earlier));
   }
 
-  /** @param {{message: string, part: number, html: string}} data */
   #addPart({ message, part, html }) {
     const old = this.#part({ message, part });
     this.#wait();
@@ -105,7 +99,6 @@ class ChatTranscript extends ChatElement {
     else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
   }
 
-  /** @param {{message: string, status: string, html: string}} end */
   #finish({ message, status, html }) {
     const article = this.article(message);
     if (!article) return;
@@ -113,13 +106,12 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
   }
 
-  /** @param {{message: string, part: number}} place */
   #part({ message, part }) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
 }
 
-/** Markup of the server's own, outer white space left out. @param {string} html @returns {DocumentFragment} */
+/** Markup of the server's own, outer white space left out. @param {string} html */
 function fragment(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
