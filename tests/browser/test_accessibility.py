@@ -6,6 +6,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
+from chat.chunks import ERRORS
+
 RICH = """Some *text* with `code`, a [link](https://example.com/) and math $x_1 + \\frac{1}{2}$.
 
 ## A heading
@@ -174,10 +176,8 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
             break
         assert page.evaluate(VISIBLE), f"the focus does not show on {name}"
         order.append(name)
-    wanted = [
-        "chat-new", "chat-text-field", "chat-search-button", "chat-conversation-link", "chat-options", "chat-options-all",
-        "chat-log", "chat-input", "chat-send",
-    ]  # fmt: skip
+    wanted = ["chat-new", "chat-text-field", "chat-search-button", "chat-conversation-link", "chat-options"]
+    wanted += ["chat-options-all", "chat-log", "chat-input", "chat-send"]
     assert [name for name in order if name in wanted] == wanted
     assert {"chat-tool", "chat-block"} <= set(order)
 
@@ -262,9 +262,9 @@ def test_what_stands_below_an_answer_is_told_with_it(chat, script, spoken):
 def test_an_error_is_an_alert_and_ends_what_the_status_said(chat, script, spoken):
     chat.ask("Tell me")
     script.next_reply().fail("upstream")
-    assert spoken(2) == ["Answering", "The model is not available. Please try again."]
+    assert spoken(2) == ["Answering", ERRORS["upstream"]]
     chat.idle()
-    expect(chat.page.locator("llm-chat-announcer [role=alert]")).to_have_text("The model is not available. Please try again.")
+    expect(chat.page.locator("llm-chat-announcer [role=alert]")).to_have_text(ERRORS["upstream"])
     expect(chat.page.locator("llm-chat-announcer [role=status]")).to_be_empty()
     assert len(spoken(2)) == 2
 
@@ -295,8 +295,8 @@ def test_a_reminder_comes_after_a_pause_and_not_before(chat, script, spoken):
 def test_what_the_reader_does_is_told_beside_an_answer(chat, script, spoken):
     chat.ask("Tell me")
     reply = script.next_reply()
-    say = "() => document.querySelector('llm-chat').dispatchEvent(new CustomEvent('chat:say', { detail: { text: 'Copied' } }))"
-    chat.page.evaluate(say)
+    chat.page.evaluate("""() => document.querySelector("llm-chat").dispatchEvent(
+        new CustomEvent("chat:say", { detail: { text: "Copied" } }))""")
     reply.say("Here")
     reply.finish()
     assert spoken(3) == ["Answering", "Copied", "Here"]

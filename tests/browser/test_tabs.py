@@ -166,3 +166,23 @@ def test_another_answer_replaces_the_old_one_on_both_pages(pages, script):
     for chat in (here, there):
         chat.expect_answer("The new one")
         expect(chat.answers).to_have_count(1)
+
+
+@both
+def test_a_branch_that_is_switched_to_is_shown_on_both_pages(pages, script):
+    here, there = pages("/chat/shared/", "/chat/shared/")
+    answered(here, script, text="One")
+    there.expect_answer("One")
+    here.answer.get_by_role("button", name="Try again").click()
+    reply = script.next_reply()
+    reply.say("Two")
+    reply.finish()
+    for chat in (here, there):
+        chat.expect_answer("Two")
+        chat.idle()
+    here.answer.locator("[data-action=select]:enabled").click()
+    for chat in (here, there):
+        chat.expect_answer("One")
+        expect(chat.answers).to_have_count(1)
+    there.reload()
+    there.expect_answer("One")

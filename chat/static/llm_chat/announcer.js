@@ -3,8 +3,8 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token.
  *
- * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own. In: what is heard below. State: the
- * attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
+ * Holds a `[role=status]`, a `[role=alert]` and, as attributes, its sentences. State: the attribute `problem` where the alert
+ * is shown nowhere else and so has to be seen as well.
  */
 class ChatAnnouncer extends ChatElement {
   /** Milliseconds without a word before a reminder. */
@@ -12,7 +12,7 @@ class ChatAnnouncer extends ChatElement {
   /** Characters up to which an answer is read out. */
   short = 300;
 
-  /** How often it may speak before the end of the answer; less than nothing where there is no end to tell. */
+  /** How often it may speak before the end of an answer; less than nothing where there is none. */
   #left = -1;
   #clock = 0;
 
@@ -77,7 +77,7 @@ class ChatAnnouncer extends ChatElement {
     if (status) status.textContent = sentence;
   }
 
-  /** An alert ends whatever the status said. @param {string} [sentence] @param {boolean} [visible] */
+  /** An alert ends whatever the status said. */
   #alert(sentence = "", visible = false) {
     if (sentence) {
       this.#say();

@@ -3,17 +3,16 @@ const ChatElement = customElements.get("llm-chat-element");
 const DRAFT = "llm-chat draft ";
 
 /**
- * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops.
+ * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops. The text is never
+ * locked and leaves the field only when it is sent; until then the device keeps it.
  *
- * In: the attribute `max-length` (characters); on the surrounding `<llm-chat>` `chat:state` {streaming} and `chat:close`
- * {final}. Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements,
- * shown one at a time. The text is never locked and leaves the field only when it is sent; until then the device keeps it.
+ * In: the attribute `max-length`, `chat:state`, `chat:close`. Out: `chat:submit` {text}, `chat:stop`. State: the attribute
+ * `streaming`; one of the `[data-hint]` elements.
  */
 class ChatComposer extends ChatElement {
   /** There Enter is the only way to break a line, and the button is near. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
-
-  /** The session is gone: the reader will have another name, and is to find the draft in this tab all the same. */
+  /** The session is gone: this tab keeps the draft, for the reader will have another name. */
   #lost = false;
 
   // Life cycle
@@ -31,7 +30,7 @@ class ChatComposer extends ChatElement {
       keydown: (event) => this.#press(event),
       paste: (event) => this.#refuse(event, event.clipboardData),
     });
-    this.hear(this.#button, { click: (event) => this.#click(event) });
+    this.hear(this.querySelector("[type=submit]"), { click: (event) => this.#click(event) });
     if (!this.#inside) this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
   }
@@ -45,14 +44,17 @@ class ChatComposer extends ChatElement {
     if (!text.trim()) return;
     if (this.#lost) return this.#hint("lost");
     if (this.hasAttribute("streaming")) return this.#hint("busy");
-    if (this.#measure() > this.#limit) return;
-    this.send(text);
+    if (this.#measure() <= this.#limit) this.send(text);
   }
 
   send(text) {
     this.#field.value = "";
     this.#input(); // first, for sending gives a new chat its address
     this.tell("chat:submit", { text });
+  }
+
+  escape() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
   #input() {
@@ -65,10 +67,6 @@ class ChatComposer extends ChatElement {
     if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
     event.preventDefault();
     if (event.type !== "dragover") this.#hint("files");
-  }
-
-  escape() {
-    if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
   /** An input method's Enter and Escape are its own. */
@@ -85,7 +83,7 @@ class ChatComposer extends ChatElement {
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
-    if (event.detail < 2) this.tell("chat:stop");
+    if (event.detail < 2) this.escape();
   }
 
   #reflect(streaming) {
@@ -93,7 +91,6 @@ class ChatComposer extends ChatElement {
     this.#measure();
   }
 
-  /** @param {boolean} final whether the session is gone */
   #lose(final) {
     this.#lost = final;
     if (final) this.#keep();
@@ -117,11 +114,14 @@ class ChatComposer extends ChatElement {
   #keep() {
     if (this.#inside) return;
     const text = this.#field.value;
-    const [storage, key] = this.#lost ? ["sessionStorage", this.#key("")] : ["localStorage", this.#key()];
-    tried(() => (text.trim() ? window[storage].setItem(key, text) : window[storage].removeItem(key)));
+    tried(() => {
+      const [storage, key] = this.#lost ? [sessionStorage, this.#key("")] : [localStorage, this.#key()];
+      if (text.trim()) storage.setItem(key, text);
+      else storage.removeItem(key);
+    });
   }
 
-  /** A new chat has another id on each load. @param {string | null} [owner] */
+  /** A new chat has another id on each load. */
   #key(owner = this.chat.getAttribute("owner")) {
     const page = this.chat.getAttribute("page-url");
     return `${DRAFT + owner} ${page && page !== location.pathname ? "" : this.chat.getAttribute("conversation")}`;
@@ -139,46 +139,38 @@ class ChatComposer extends ChatElement {
     return length;
   }
 
-  /** For browsers without `field-sizing`. */
   #fit() {
     this.#field.style.blockSize = "auto";
     this.#field.style.blockSize = `${this.#field.scrollHeight}px`;
   }
 
-  /** @param {string} name of the hint to show, or none */
   #hint(name) {
     for (const hint of this.querySelectorAll("[data-hint]")) hint.hidden = hint.dataset.hint !== name;
-  }
-
-  /** In a message, which it edits. */
-  get #inside() {
-    return this.closest("[data-message]");
   }
 
   get #limit() {
     return Number(this.getAttribute("max-length")) || Infinity;
   }
 
+  /** It edits the message around it. */
+  get #inside() {
+    return this.closest("[data-message]");
+  }
+
   get #form() {
-    return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+    return this.querySelector("form");
   }
 
   get #field() {
-    return /** @type {HTMLTextAreaElement} */ (this.querySelector("textarea"));
-  }
-
-  get #button() {
-    return /** @type {HTMLButtonElement} */ (this.querySelector("[type=submit]"));
+    return this.querySelector("textarea");
   }
 }
 
-/** The storage may be full or closed to this site. */
+/** The storage may be full or closed to this site: then a draft lasts as long as the page. */
 function tried(act) {
   try {
     act();
-  } catch {
-    // What is kept lasts as long as the page.
-  }
+  } catch {}
 }
 
 ChatComposer.define("llm-chat-composer");

@@ -30,7 +30,7 @@ class ChatList extends ChatElement {
 
   // Actions
 
-  /** Something happens there. @param {string} id @param {string} [title] */
+  /** Something happens there. */
   #move(id, title = "") {
     const line = this.#line(id) ?? this.#build(id);
     this.#moving.set(id, line);
@@ -95,7 +95,6 @@ class ChatList extends ChatElement {
     return document.querySelector(`llm-chat[conversation="${CSS.escape(id)}"]`);
   }
 
-  /** @param {string} [mark] of an answer that nobody has seen */
   #entitle(mark = "") {
     document.title = mark + this.#title;
   }

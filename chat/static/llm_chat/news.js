@@ -1,17 +1,16 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-news>`: notices what the page lacks of its own conversation, and tells the server that the reader has seen the
- * answer.
+ * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen.
  *
- * In: `chat:event` {event, id, message}, `chat:open`, `chat:request` and `chat:answered`; the reader's coming back to the tab.
- * Out: `chat:stale`, which asks for a resume, again after each request that is under way.
+ * In: `chat:event`, `chat:open`, `chat:request`, `chat:answered`. Out: `chat:stale`, which asks for a resume; while a request is
+ * under way nobody can heed it, so it comes again.
  */
 class ChatNews extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
   static settled = new Set(["complete", "cut", "stopped"]);
 
-  /** What no resume has been asked for since. @type {{event: string, id: string, message: string}[]} */
+  /** What no resume has been asked for since. */
   #news = [];
   /** Whether an answer may have ended that the server takes for unread. */
   #unread = true;

@@ -24,7 +24,7 @@ class ChatSidebar extends ChatElement {
     clearTimeout(this.#clock);
     this.#search.abort();
     if (this.#field.value.trim()) this.#clock = setTimeout(() => this.#find(), this.pause);
-    else this.#show("");
+    else this.#turn(false);
   }
 
   #press(event) {
@@ -37,8 +37,11 @@ class ChatSidebar extends ChatElement {
   async #find() {
     this.#search = new AbortController();
     const query = new URLSearchParams({ q: this.#field.value, fragment: "" });
-    const response = await fetched(`${this.#field.form.action}?${query}`, { signal: this.#search.signal });
-    if (response?.ok) this.#show(await response.text());
+    const { signal } = this.#search;
+    if ((await this.#fill("[data-found]", `${this.#field.form.action}?${query}`, { signal })) !== 200) return;
+    this.#turn(true);
+    const text = this.querySelector("[data-found] [role=status]").textContent;
+    this.#page?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
   }
 
   async #click(event) {
@@ -46,10 +49,8 @@ class ChatSidebar extends ChatElement {
     if (!link || this.#dialog.contains(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (!link.matches("[data-action=options]") || !this.#page) return this.hidePopover();
     event.preventDefault();
-    const response = await fetched(`${link.href}?fragment`);
-    if (!response?.ok) return location.assign(link.href);
-    this.#panel.innerHTML = await response.text();
-    this.#dialog.showModal();
+    if ((await this.#fill("[data-panel]", `${link.href}?fragment`)) === 200) this.#dialog.showModal();
+    else location.assign(link.href);
   }
 
   async #submit(event) {
@@ -57,10 +58,9 @@ class ChatSidebar extends ChatElement {
     if (form.method === "dialog") return;
     event.preventDefault();
     const headers = { "X-Requested-With": "llm-chat" };
-    const response = await fetched(form.action, { method: "post", body: new FormData(form), headers });
-    if (response?.status === 204) this.#dialog.close();
-    else if (response?.status === 400) this.#panel.innerHTML = await response.text();
-    else form.submit();
+    const status = await this.#fill("[data-panel]", form.action, { method: "post", body: new FormData(form), headers });
+    if (status === 204) this.#dialog.close();
+    else if (status !== 400) form.submit();
   }
 
   /** The line that had the focus may be gone. */
@@ -70,17 +70,23 @@ class ChatSidebar extends ChatElement {
 
   // Internals
 
-  /** @param {string} html what was found, if anything was looked for */
-  #show(html) {
-    const [found, days] = ["[data-found]", "llm-chat-list"].map((part) => this.querySelector(part));
-    found.innerHTML = html;
-    found.hidden = !html;
-    days.hidden = Boolean(html);
-    const text = found.querySelector("[role=status]")?.textContent;
-    if (text) this.#page?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
+  /** Show what the server answers, if it is meant to be shown. @returns the status */
+  async #fill(panel, url, options) {
+    try {
+      const response = await fetch(url, options);
+      if (response.ok || response.status === 400) this.querySelector(panel).innerHTML = await response.text();
+      return response.status;
+    } catch {
+      return 0; // nothing came, or nobody waits for it
+    }
   }
 
-  /** The chat on the page, which hears what becomes of conversations. */
+  #turn(found) {
+    this.querySelector("[data-found]").hidden = !found;
+    this.querySelector("llm-chat-list").hidden = found;
+  }
+
+  /** The chat, which hears what becomes of conversations. */
   get #page() {
     return document.querySelector("llm-chat");
   }
@@ -92,15 +98,6 @@ class ChatSidebar extends ChatElement {
   get #dialog() {
     return this.querySelector("dialog");
   }
-
-  get #panel() {
-    return this.querySelector("[data-panel]");
-  }
-}
-
-/** Nothing where no answer came. */
-function fetched(url, options) {
-  return fetch(url, options).catch(() => undefined);
 }
 
 ChatSidebar.define("llm-chat-sidebar");
