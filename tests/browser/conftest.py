@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
@@ -121,6 +122,13 @@ class Chat:
             """detail => document.querySelector("llm-chat").dispatchEvent(new CustomEvent("chat:chunk", { detail }))"""
         )
         self.page.evaluate(script, chunk)
+
+    def wait_for_frames(self, kind: str, count: int = 1) -> None:
+        """Until the page has sent so many frames of a kind."""
+        deadline = time.monotonic() + 15
+        while sum(frame["type"] == kind for frame in self.sent) < count:
+            assert time.monotonic() < deadline, f"the page sent no more frames of the kind {kind}"
+            self.page.evaluate("1")  # lets Playwright hear of frames
 
     @property
     def conversation(self) -> str:
