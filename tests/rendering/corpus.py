@@ -151,6 +151,17 @@ AWKWARD = [
 
 CODE = "import os\n\ndef listing(path: str) -> list[str]:\n    return sorted(os.listdir(path))  # é 😀\n"
 
+PROSE = (
+    "sunlight is a mixture of all colours, and the air scatters the short waves of it far more than the long ones, so "
+    "that from every part of the sky some blue comes down to us; at sunset the way through the air is longer."
+)
+
+
+def as_answer(text: str) -> str:
+    """``text`` in an answer of ordinary length. By itself a line of it is shorter than the tags of any code block."""
+    return f"Briefly, {PROSE}\n\n{text}\n\nIn short, {PROSE}\n"
+
+
 ATTACKS = [
     "[x](javascript:alert(1))",
     "[x](JaVaScRiPt:alert(1))",

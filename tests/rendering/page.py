@@ -56,29 +56,37 @@ class Page(HTMLParser):
 
 
 class Reader:
-    """The page's side of the html view: it shows blocks and holds the string of the one that a patch set last."""
+    """The page's side of the html view: it shows blocks and holds the strings of those that patches set."""
 
-    def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.known: int | None = None
+    def __init__(self, blocks: Sequence[str] = ()) -> None:
+        self.blocks = list(blocks)
+        self.strings: dict[int, str] = {}
 
     def apply(self, patches: Iterable[BlockPatch]) -> None:
         for patch in patches:
             before = self.blocks[patch.keep] if patch.keep < len(self.blocks) else ""
-            del self.blocks[patch.keep :]
+            if not patch.stay:
+                del self.blocks[patch.keep + 1 :]
             if patch.html is None:
-                self.blocks.append(append_to_code(before, patch.append))
-                self.known = None
-                continue
-            if patch.from_:
-                assert self.known == patch.keep, "spliced a block whose string the page does not have"
-            self.blocks.append(cut(before, patch.from_) + patch.html)
-            self.known = patch.keep
+                after = append_to_code(before, patch.append)
+            else:
+                if patch.from_ or patch.tail:
+                    assert self.strings.get(patch.keep) == before, "spliced a block whose string the page does not have"
+                after = cut(before, patch.from_) + patch.html + rest(before, patch.tail)
+            self.blocks[patch.keep : patch.keep + 1] = [after]
+            if patch.html is not None or patch.keep in self.strings:
+                self.strings[patch.keep] = after
 
 
 def cut(html: str, units: int) -> str:
     """The first UTF-16 units of ``html``, as JavaScript's ``slice`` gives them; a split pair does not decode."""
     return html.encode("utf-16-le")[: units * 2].decode("utf-16-le")
+
+
+def rest(html: str, units: int) -> str:
+    """The last UTF-16 units of ``html``."""
+    encoded = html.encode("utf-16-le")
+    return encoded[len(encoded) - units * 2 :].decode("utf-16-le")
 
 
 def append_to_code(html: str, text: str) -> str:

@@ -1,14 +1,18 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+const CODE_END = "</code></pre>";
+const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
+
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
- * In: `chat:patch` on the element itself (detail: {keep, from, html} or {keep, append}, the data of a `data-patch`
- * chunk). A block is set by the server's HTML only; what the page keeps between two patches is the source of the last,
- * open block, because a splice counts in the server's string and not in what a browser makes of it.
+ * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. A block is set by the server's HTML only; what
+ * the page keeps between two patches is the source of each block, because a splice counts in the server's string and
+ * not in what a browser makes of it.
  */
 class ChatPart extends ChatElement {
-  #source = "";
+  /** @type {string[]} */
+  #sources = [];
 
   // Life cycle
 
@@ -18,26 +22,34 @@ class ChatPart extends ChatElement {
 
   // Actions
 
-  /** @param {{keep: number, from?: number, html?: string, append?: string}} patch */
-  #patch({ keep, from = 0, html, append }) {
+  /** @param {{keep: number, from?: number, html?: string, tail?: number, append?: string, stay?: boolean}} patch */
+  #patch({ keep, from = 0, html, tail = 0, append, stay }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
-    while (blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
-    if (append !== undefined) return this.#append(blocks.children[keep], append);
+    while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
+    if (append !== undefined) return this.#append(blocks, keep, append);
     if (html === undefined) return;
-    this.#source = this.#source.slice(0, from) + html;
+    const source = this.#sources[keep] ?? "";
+    this.#sources[keep] = source.slice(0, from) + html + source.slice(source.length - tail);
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
     const next = document.createElement("template");
-    next.innerHTML = this.#source;
+    next.innerHTML = this.#sources[keep];
     grow(block, next.content);
   }
 
   // Internals
 
-  /** Into the text node that is there: a selection inside it stays. @param {Element} block @param {string} text */
-  #append(block, text) {
-    const code = block?.querySelector("code");
+  /**
+   * Into the text node that is there: a selection inside it stays. The source follows, escaped as the server escapes it.
+   * @param {Element} blocks @param {number} keep @param {string} text
+   */
+  #append(blocks, keep, text) {
+    const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
     else code?.append(text);
+    const source = this.#sources[keep];
+    if (!source) return;
+    const escaped = text.replace(/[&<>\u00a0]/g, (character) => ESCAPED[character]);
+    this.#sources[keep] = source.slice(0, -CODE_END.length) + escaped + CODE_END;
   }
 }
 
