@@ -1,13 +1,36 @@
 """What a browser makes of the HTML that is sent to it: its elements, its visible text, its blocks after patches."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 from chat.rendering import BlockPatch
+from chat.rendering.plain import printable
 
 VOID = {"br", "hr", "mspace"}
 SHOWN_ATTRIBUTES = {"href", "title", "alttext", "data-language", "data-info"}
+
+
+_TAGS = (
+    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
+    " math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd"
+    " mtext mtr munder munderover"
+)
+_ATTRIBUTES = (
+    "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth display"
+    " displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize movablelimits"
+    " notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title voffset"
+    " width"
+)
+TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
+CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|language-[a-z0-9+#._-]+|[a-z]{1,2}")
+ADDRESS = re.compile(r"(https?://[^/]|mailto:.|/(?![/\\]))", re.IGNORECASE)
+
+# Characters that are Markdown or TeX more often than not; every other one must be found on the page.
+MARKUP = set("\\`*_[]()#+-.!|~$:=>&;^'\"{},")
 
 
 class Page(HTMLParser):
@@ -99,3 +122,19 @@ def append_to_code(html: str, text: str) -> str:
 def show(blocks: Sequence[str]) -> Page:
     """The page that the blocks make."""
     return Page("\n".join(f'<div class="chat-block">{block}</div>' for block in blocks))
+
+
+def needed(text: str) -> Counter[str]:
+    """The characters of Markdown ``text`` that a reader must be able to see."""
+    text = re.sub(r"(?m)^([ >\t]*(?:[-*+] )*)[0-9]+[.)] ", r"\1", printable(text))  # the number of a list item
+    text = re.sub(r"(?m)^(\s*(?:[-*+] |\d+[.)] ))\[[xX]\]", r"\1", text)  # a task's mark
+    text = re.sub(r"\]\[[^\]]+\]", "]", text).replace("```math", "")  # a reference's label, a formula's fence
+    text = re.sub(r"<(\w+:[^>\s]*|[\w.]+@[\w.]+)>", r"\1", text)  # the brackets of an address
+    text = re.sub(r"\]\(<([^>\n]*)>", r"](\1", text)
+    text = re.sub(r"&#?\w+;", _visible_entity, text)
+    return Counter(c for c in unquote(text) if c.isprintable() and not c.isspace() and c not in MARKUP)
+
+
+def _visible_entity(entity: re.Match[str]) -> str:
+    character = unescape(entity[0])
+    return character if character.isprintable() and character.strip() else entity[0]
