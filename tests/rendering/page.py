@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape, unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-from chat.rendering import BlockPatch
+from chat.rendering import BlockPatch, diff, highlight, render_live
 from chat.rendering.plain import printable
 
 VOID = {"br", "hr", "mspace"}
@@ -138,3 +138,27 @@ def needed(text: str) -> Counter[str]:
 def _visible_entity(entity: re.Match[str]) -> str:
     character = unescape(entity[0])
     return character if character.isprintable() and character.strip() else entity[0]
+
+
+def assert_allowed(elements: Iterable[tuple[str, dict[str, str | None]]]) -> None:
+    """Nothing but what may stand in a block: known tags, attributes, classes and kinds of addresses."""
+    for tag, attributes in elements:
+        assert tag in TAGS
+        assert set(attributes) <= ATTRIBUTES
+        assert all(CLASS.fullmatch(name) for name in (attributes.get("class") or "").split())
+        if tag == "a":
+            assert ADDRESS.match(attributes["href"] or "")
+            assert (attributes["rel"], attributes["target"]) == ("noopener noreferrer", "_blank")
+
+
+def growth(text: str, ends: Iterable[int]) -> Iterator[tuple[BlockPatch, ...]]:
+    """The patches that a page gets which sees ``text`` at each of the ends, its code highlighted when it can be."""
+    old: Sequence[str] = ()
+    known = 0
+    for end in ends:
+        for wanted in render_live(text[:end]).missing:
+            highlight(*wanted)
+        new = render_live(text[:end]).blocks
+        patches, known = diff(old, new, known)
+        yield patches
+        old = new

@@ -1,5 +1,6 @@
 """A reader that gets patches shows what the server rendered, whatever the text and its pieces."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from chat.rendering import BlockPatch, diff, highlight, patches, render, render_live
 
 from .corpus import ATTACKS, AWKWARD, CODE, PROSE, as_answer
-from .page import Reader, append_to_code
+from .page import Reader, append_to_code, growth
 from .test_blocks import PIECES
 
 texts = st.lists(st.sampled_from([*PIECES, *AWKWARD, *ATTACKS]) | st.text(max_size=10), max_size=12).map("".join)
@@ -41,15 +42,8 @@ def lengths_of(text, sizes):
 
 def carried(text, sizes):
     """The bytes that the patches carry to a page that sees ``text`` grow, highlighted as soon as it can be."""
-    old, known, sent = (), 0, 0
-    for end in lengths_of(text, sizes):
-        for wanted in render_live(text[:end]).missing:
-            highlight(*wanted)
-        new = render_live(text[:end]).blocks
-        patches, known = diff(old, new, known)
-        sent += sum(size(patch.html or patch.append or "") for patch in patches)
-        old = new
-    return sent
+    patches = itertools.chain.from_iterable(growth(text, lengths_of(text, sizes)))
+    return sum(size(patch.html or patch.append or "") for patch in patches)
 
 
 def size(text):
