@@ -33,7 +33,7 @@ class ChatPart extends ChatElement {
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
     const next = document.createElement("template");
     next.innerHTML = this.#sources[keep];
-    grow(block, next.content);
+    keepSelection(block, () => grow(block, next.content));
   }
 
   // Internals
@@ -57,6 +57,38 @@ function emptyBlock() {
   const block = document.createElement("div");
   block.className = "chat-block";
   return block;
+}
+
+/**
+ * Where `change` replaces what a reader has selected, as the colours of code do, the same text is selected again.
+ * @param {Element} block @param {() => void} change
+ */
+function keepSelection(block, change) {
+  const selection = /** @type {Selection} */ (getSelection());
+  const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = selection;
+  if (isCollapsed || !selection.containsNode(block, true)) return change();
+  const selected = selection.toString();
+  const [anchor, focus] = [place(block, anchorNode, anchorOffset), place(block, focusNode, focusOffset)];
+  change();
+  if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
+}
+
+/**
+ * @param {Element} block @param {Node} node @param {number} offset
+ * @returns {() => [Node, number]} finds the place again, by the characters before it where it is inside of the block
+ */
+function place(block, node, offset) {
+  if (!block.contains(node)) return () => [node, offset];
+  const before = document.createRange();
+  before.setStart(block, 0);
+  before.setEnd(node, offset);
+  const length = before.toString().length;
+  return () => {
+    const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    let [text, rest] = [texts.nextNode(), length];
+    while (text && rest > text.length) [rest, text] = [rest - text.length, texts.nextNode()];
+    return text ? [text, rest] : [block, block.childNodes.length];
+  };
 }
 
 /**
@@ -84,8 +116,10 @@ function grow(node, next) {
 /** @param {Node} old @param {Node} fresh @returns {boolean} whether the one could be made like the other */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
-    if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
-    else old.data = fresh.data;
+    const [before, after] = [old.data, fresh.data];
+    let same = before.length;
+    if (!after.startsWith(before)) for (same = 0; before[same] === after[same]; ) same += 1;
+    old.replaceData(same, before.length - same, after.slice(same));
     return true;
   }
   if (!(old instanceof Element) || !old.cloneNode().isEqualNode(fresh.cloneNode())) return false;
