@@ -18,29 +18,34 @@ TRAP = "for (const name of ['alert', 'msgbox', 'print', 'open']) window[name] = 
 
 TITLES = [title for title in dict.fromkeys(map(title_of, map(storable, ATTACKS))) if title]
 
-ELEMENTS = """root => [...root.querySelectorAll("*")].map((element) => [
+ELEMENT = """(element) => [
     element.tagName.toLowerCase(),
     Object.fromEntries(element.getAttributeNames().map((name) => [name, element.getAttribute(name)])),
     element.protocol ?? "",
-])"""
+]"""
 
-ANSWERED = """() => [...document.querySelectorAll("[data-role=assistant] .chat-block")].flatMap(ELEMENTS)""".replace(
-    "ELEMENTS", ELEMENTS
+ANSWERED = """() => [...document.querySelectorAll("[data-role=assistant] .chat-block *")].map(ELEMENT)""".replace(
+    "ELEMENT", ELEMENT
 )
 
-GROW = """async (part, growth) => {
+GROW = """(part, growth) => {
     const blocks = part.querySelector("[data-blocks]");
     const seen = new Map();
     for (const patches of growth) {
         for (const detail of patches) part.dispatchEvent(new CustomEvent("chat:patch", { detail }));
-        for (const element of (ELEMENTS)(blocks)) seen.set(JSON.stringify(element), element);
+        for (const element of blocks.querySelectorAll("*")) seen.set(element.cloneNode().outerHTML, element);
     }
     const again = document.createElement("template");
     again.innerHTML = blocks.innerHTML;
-    await new Promise(requestAnimationFrame);
-    return { elements: [...seen.values()], html: blocks.innerHTML, again: again.innerHTML };
-}""".replace("ELEMENTS", ELEMENTS)
+    return { elements: [...seen.values()].map(ELEMENT), html: blocks.innerHTML, again: again.innerHTML };
+}""".replace("ELEMENT", ELEMENT)
 """Apply patches one after the other: all elements that ever stood there, and whether a second parser sees the same."""
+
+
+TELL = """([types, details]) => {
+    const chat = document.querySelector("llm-chat");
+    for (const detail of details) for (const type of types) chat.dispatchEvent(new CustomEvent(type, { detail }));
+}"""
 
 
 @pytest.fixture
@@ -60,6 +65,7 @@ def watched(site, visit, console):
     yield watched
     for page in pages:
         page.wait_for_load_state()
+        page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
         assert page.evaluate("window.hasRun") is None
     own = (site.url + "/", site.url.replace("http", "ws") + "/")
     assert [url for url in asked if not url.startswith(own)] == []
@@ -71,9 +77,9 @@ def assert_harmless(elements):
     assert {protocol for tag, _, protocol in elements if tag == "a"} <= {"http:", "https:", "mailto:"}
 
 
-def as_sent(chunk):
-    """The data of a chunk as the page has it, which no half of a surrogate pair reaches."""
-    return {name: storable(value) if isinstance(value, str) else value for name, value in chunk.data.items()}
+def storable_values(data):
+    """What of a chunk or an error the page can get: no half of a surrogate pair reaches it."""
+    return {name: storable(value) if isinstance(value, str) else value for name, value in data.items()}
 
 
 def text_of(shown):
@@ -115,7 +121,7 @@ def test_an_answer_cut_at_any_place_stays_harmless(script, watched):
     for text in ATTACKS:
         part.evaluate("""part => part.querySelector("[data-blocks]").replaceChildren()""")
         states = growth(text, range(1, len(text) + 1))
-        wire = [[as_sent(patch_chunk("m", 0, patch)) for patch in patches] for patches in states]
+        wire = [[storable_values(patch_chunk("m", 0, patch).data) for patch in patches] for patches in states]
         grown = part.evaluate(GROW, wire)
         assert_harmless(grown["elements"])
         assert grown["again"] == grown["html"]
@@ -154,11 +160,8 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
 
 def test_what_an_error_says_is_text(watched):
     chat = watched().open()
-    tell = """([type, detail]) => document.querySelector("llm-chat").dispatchEvent(new CustomEvent(type, { detail }))"""
-    for number, attack in enumerate(ATTACKS):
-        message = {"message": f"m{number}", "text": attack, "error": attack}
-        for event in ("chat:problem", "chat:unsent", "chat:refused"):
-            chat.page.evaluate(tell, [event, message])
+    errors = [{"message": f"m{number}", "text": attack, "error": attack} for number, attack in enumerate(ATTACKS)]
+    chat.page.evaluate(TELL, [["chat:problem", "chat:unsent", "chat:refused"], [*map(storable_values, errors)]])
     notes = chat.page.locator(".chat-alert, [data-error], .chat-pending [data-blocks]")
     assert notes.count() > len(ATTACKS)
     assert chat.page.locator(":is(.chat-alert, [data-error], .chat-pending .chat-block) *").count() == 0

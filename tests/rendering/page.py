@@ -156,9 +156,10 @@ def growth(text: str, ends: Iterable[int]) -> Iterator[tuple[BlockPatch, ...]]:
     old: Sequence[str] = ()
     known = 0
     for end in ends:
-        for wanted in render_live(text[:end]).missing:
+        live = render_live(text[:end])
+        for wanted in live.missing:
             highlight(*wanted)
-        new = render_live(text[:end]).blocks
+        new = render_live(text[:end]).blocks if live.missing else live.blocks
         patches, known = diff(old, new, known)
         yield patches
         old = new
