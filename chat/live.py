@@ -148,12 +148,13 @@ class Rendering:
 
 
 class HtmlReader:
-    """One reader of a rendering: it knows what its page shows, and asks for the difference."""
+    """One reader of a rendering: it knows what its page shows, in which language, and asks for the difference."""
 
-    def __init__(self, message: Message, after: str | None, rendering: Rendering) -> None:
+    def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
         self._message = message
         self._after = after
         self._rendering = rendering
+        self._language = language
         self._shown: list[tuple[str, ...]] = []
         self._known: list[int] = []
         self._status: chunks.Status | None = None
@@ -170,7 +171,7 @@ class HtmlReader:
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
-        yield [message_end_chunk(self._view(), ending), ending]
+        yield [message_end_chunk(self._view(), ending, self._language), ending]
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
@@ -178,7 +179,8 @@ class HtmlReader:
         self._known = [len(part.blocks) for part in parts]  # none of them is a string that the page has
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
-        return message_chunk(message_view(self._message) if self._provisional else self._view(), self._after)
+        view = message_view(self._message) if self._provisional else self._view()
+        return message_chunk(view, self._after, language=self._language)
 
     def _correction(self) -> Iterator[Chunk]:
         if self._provisional and self._rendering.parts:
@@ -196,7 +198,7 @@ class HtmlReader:
             if part.index == len(self._shown):
                 self._shown.append(())
                 self._known.append(0)
-                yield part_chunk(uid, PartView(part.index, part.kind))
+                yield part_chunk(uid, PartView(part.index, part.kind), self._language)
             shown = self._shown[part.index]
             if shown is part.blocks:
                 continue

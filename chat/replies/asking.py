@@ -25,7 +25,7 @@ class Asking(Reply):
     """The reply to a ``send``: store the question, start the answer, follow it."""
 
     def __init__(self, registry: Registry, owner: Owner, send: Send, question: Question | None) -> None:
-        super().__init__(registry, owner, send.request_id)
+        super().__init__(registry, owner, send)
         self._send = send
         self._question = question
 
@@ -81,7 +81,7 @@ class Asking(Reply):
         return await in_database(ask, Ask(self.owner, send.id, self._question, edits), writer)
 
     def _opening(self, turn: Turn) -> list[Chunk]:
-        opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation)]
+        opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation, self.language)]
         if self._question is not None:
-            opening.append(message_chunk(message_view(turn.question)))
+            opening.append(message_chunk(message_view(turn.question), language=self.language))
         return opening
