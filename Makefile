@@ -8,6 +8,8 @@
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
+#   make bench-page     what a long answer costs the browser, in a minute
+#   make messages       the catalogues of translations, from the code and the templates (needs GNU gettext)
 #   make clean          remove all that was made; the database and the key stay
 
 PORT ?= 8000
@@ -18,7 +20,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared clean
+.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -50,6 +52,12 @@ bench-shared: setup
 
 bench-quick: setup
 	@.venv/bin/python -m benchmarks.quick
+
+bench-page: setup
+	@.venv/bin/python -m benchmarks.page
+
+messages: setup
+	@.venv/bin/python scripts/messages.py
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results tests/npm/node_modules

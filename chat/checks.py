@@ -41,6 +41,8 @@ def _wrong() -> Iterator[CheckMessage]:
             yield Error(f'CHAT["SOCKET_PATH"] must be a path that begins with "/", got {value!r}.', id="llm_chat.E002")
         elif name in ("REDIS_URL", "REDIS_PREFIX") and not isinstance(value, str):
             yield Error(f'CHAT["{name}"] must be a text, got {value!r}.', id="llm_chat.E002")
+        elif name == "TITLES" and value not in ("question", "model"):
+            yield Error(f'CHAT["TITLES"] must be "question" or "model", got {value!r}.', id="llm_chat.E002")
         elif name == "SYSTEM_PROMPT" and not (isinstance(value, str) or callable(value)):
             yield Error(f'CHAT["SYSTEM_PROMPT"] must be a text or a callable, got {value!r}.', id="llm_chat.E002")
 

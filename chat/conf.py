@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 DEFAULTS: dict[str, Any] = {
     "BACKENDS": {"default": {"BACKEND": "chat.backends.local.LocalBackend", "OPTIONS": {}}},
     "SYSTEM_PROMPT": "",
+    "TITLES": "question",
     "MAX_DURATION": 300.0,
     "FIRST_TOKEN_TIMEOUT": 30.0,
     "DELTA_TIMEOUT": 30.0,
@@ -64,6 +65,11 @@ class Conf:
         return settings.AUTH_USER_MODEL
 
     @property
+    def language(self) -> str:
+        """Django's ``LANGUAGE_CODE``: the language of who names none of the site's."""
+        return settings.LANGUAGE_CODE
+
+    @property
     def trusted_origins(self) -> list[str]:
         """Django's ``CSRF_TRUSTED_ORIGINS``."""
         return list(settings.CSRF_TRUSTED_ORIGINS)
@@ -92,6 +98,11 @@ class Conf:
         if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
             return cast(Callable[..., str], import_string(value))
         return cast(str | Callable[..., str], value)
+
+    @property
+    def titles(self) -> str:
+        """Where conversations get their titles from: ``"question"``, the first one's first line, or ``"model"``."""
+        return cast(str, self._get("TITLES"))
 
     @property
     def max_duration(self) -> float:

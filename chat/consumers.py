@@ -28,7 +28,7 @@ from .protocol import (
     parse,
 )
 from .protocol import frame as answer_frame
-from .replies import Reply, reply_to
+from .replies import Reply, language_of, reply_to
 from .runs.registry import registry
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             self._begin(self._reply(frame, owner))
         except Refusal as refusal:
-            await self.send(error_frame(frame.request_id, refusal.code))
+            await self.send(error_frame(frame.request_id, refusal.code, language_of(frame)))
 
     def _reply(self, frame: Asked, owner: Owner) -> Reply:
         if frame.request_id in self._replies:

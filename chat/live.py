@@ -39,7 +39,7 @@ class LivePart:
         self.blocks: tuple[str, ...] = ()
         self._pieces: list[str] = []
         self._stale = False
-        self._last: tuple[tuple[str, ...], int | None, tuple[str, ...], Diff] | None = None
+        self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
 
     def grow(self, text: str) -> None:
         """Take more text; the HTML follows with the next ``render``."""
@@ -59,7 +59,7 @@ class LivePart:
             live = render_live(self._pieces[0])
         self.blocks = live.blocks
 
-    def changes(self, shown: tuple[str, ...], known: int | None) -> Diff:
+    def changes(self, shown: tuple[str, ...], known: int) -> Diff:
         """What a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
         last = self._last
         if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
@@ -148,14 +148,15 @@ class Rendering:
 
 
 class HtmlReader:
-    """One reader of a rendering: it knows what its page shows, and asks for the difference."""
+    """One reader of a rendering: it knows what its page shows, in which language, and asks for the difference."""
 
-    def __init__(self, message: Message, after: str | None, rendering: Rendering) -> None:
+    def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
         self._message = message
         self._after = after
         self._rendering = rendering
+        self._language = language
         self._shown: list[tuple[str, ...]] = []
-        self._known: list[int | None] = []
+        self._known: list[int] = []
         self._status: chunks.Status | None = None
         self._provisional = False
 
@@ -170,15 +171,16 @@ class HtmlReader:
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
-        yield [message_end_chunk(self._view(), ending), ending]
+        yield [message_end_chunk(self._view(), ending, self._language), ending]
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
-        self._known = [None] * len(parts)
+        self._known = [len(part.blocks) for part in parts]  # none of them is a string that the page has
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
-        return message_chunk(message_view(self._message) if self._provisional else self._view(), self._after)
+        view = message_view(self._message) if self._provisional else self._view()
+        return message_chunk(view, self._after, language=self._language)
 
     def _correction(self) -> Iterator[Chunk]:
         if self._provisional and self._rendering.parts:
@@ -195,8 +197,8 @@ class HtmlReader:
         for part in self._rendering.parts:
             if part.index == len(self._shown):
                 self._shown.append(())
-                self._known.append(None)
-                yield part_chunk(uid, PartView(part.index, part.kind))
+                self._known.append(0)
+                yield part_chunk(uid, PartView(part.index, part.kind), self._language)
             shown = self._shown[part.index]
             if shown is part.blocks:
                 continue

@@ -67,7 +67,8 @@ class Conversation(models.Model):
         """The messages from the first to the tip, in order."""
         wanted: int | None = self.tip_id
         rows: list[Message] = []
-        for message in self.message_set.order_by("-pk"):  # a parent is always older than its child
+        messages = self.message_set.select_related("feedback")
+        for message in messages.order_by("-pk"):  # a parent is always older than its child
             if message.pk == wanted:
                 rows.append(message)
                 wanted = message.parent_id

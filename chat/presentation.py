@@ -1,13 +1,18 @@
-"""Messages as the page shows them: the same templates for history and for live answers."""
+"""Messages as the page shows them: the same templates for history and for live answers.
+
+Where a function takes a ``language``, that is the reader's; without one it is the language that is active.
+"""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy, override
 
 from .chunks import ERRORS, ConversationHtml, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, status_of
 from .models import Conversation, Message
@@ -87,15 +92,24 @@ def safe(blocks: Sequence[str]) -> list[SafeString]:
 
 def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
     """A stored message; ``parts`` are given where the log knows better than the database."""
+    # Asked for only where the query that found the message did: this is called on the event loop too.
+    feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(
         id=message.uid,
         role=message.role,
         status=message.status,
-        error=ERRORS.get(message.error, ""),
+        error=_sentence(message.error),
         created=message.created_at,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
+        rating=feedback.value if feedback else 0,
+        comment=feedback.comment if feedback else "",
     )
+
+
+def _sentence(code: str) -> str:
+    """The sentence of an error code, translated when it is rendered: a view has no language of its own."""
+    return cast(str, gettext_lazy(ERRORS[code])) if code in ERRORS else ""
 
 
 def _stored_parts(message: Message) -> list[PartView]:
@@ -124,19 +138,19 @@ def page_url(uid: str) -> str:
         return ""
 
 
-def message_chunk(view: MessageView, *place: str | None) -> MessageHtml:
+def message_chunk(view: MessageView, *place: str | None, language: str | None = None) -> MessageHtml:
     """The whole ``<article>`` of a message.
 
     With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
     branch; without one it stays where it is, or comes last.
     """
-    data = {"id": view.id, "status": view.status, "html": _render("message", message=view)}
+    data = {"id": view.id, "status": view.status, "html": _render("message", language, message=view)}
     return MessageHtml({**data, "after": place[0]} if place else data)
 
 
-def part_chunk(message: str, view: PartView) -> PartHtml:
+def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
     """The shell of a part that is about to grow."""
-    html = _render(f"parts/{view.kind}", part=view)
+    html = _render(f"parts/{view.kind}", language, part=view)
     return PartHtml({"message": message, "part": view.index, "html": html})
 
 
@@ -146,23 +160,31 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
         change: dict[str, Any] = {"append": patch.append}
     else:
         change = {"from": patch.from_, "html": patch.html}
+    if patch.tail:
+        change["tail"] = patch.tail
+    if patch.stay:
+        change["stay"] = True
     return Patch({"message": message, "part": part, "keep": patch.keep, **change})
 
 
-def message_end_chunk(view: MessageView, ending: Ending) -> MessageEnd:
+def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
     """What stands under a message that has ended: how, and what one can do about it."""
     code = ending.code if isinstance(ending, Error) else ""
-    ended = replace(view, status=status_of(ending), error=ERRORS.get(code, ""), saved=code != "not_saved")
-    return MessageEnd({"message": view.id, "status": ended.status, "html": _render("footer", message=ended)})
+    ended = replace(view, status=status_of(ending), error=_sentence(code), saved=code != "not_saved")
+    html = _render("footer", language, message=ended)
+    return MessageEnd({"message": view.id, "status": ended.status, "html": html})
 
 
-def conversation_chunk(conversation: Conversation, *, running: bool) -> ConversationHtml:
+def conversation_chunk(
+    conversation: Conversation, language: str | None = None, *, running: bool = False
+) -> ConversationHtml:
     """A line of the list of conversations; ``running`` says whether its answer runs, for it was read before."""
     view = replace(conversation_view(conversation), running=running)
-    html = _render("conversation_item", item=view, current=True)
+    html = _render("conversation_item", language, item=view, current=True)
     return ConversationHtml({"id": view.id, "title": view.title, "html": html})
 
 
-def _render(name: str, **context: Any) -> str:
+def _render(name: str, language: str | None, **context: Any) -> str:
     """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
-    return render_to_string(f"llm_chat/{name}.html", context).strip()
+    with override(language) if language else nullcontext():
+        return render_to_string(f"llm_chat/{name}.html", context).strip()

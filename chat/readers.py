@@ -31,15 +31,18 @@ async def text_view(
             yield batch
 
 
-async def html_view(message: Message, log: Log | None, after: str | None) -> AsyncGenerator[list[Chunk], None]:
+async def html_view(
+    message: Message, log: Log | None, after: str | None, language: str | None = None
+) -> AsyncGenerator[list[Chunk], None]:
     """An answer as HTML: the message as it stands, then patches, then its end. ``after`` is the message before it."""
     if log is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
-        yield [message_chunk(view, after), message_end_chunk(view, ending), ending]
+        whole = message_chunk(view, after, language=language)
+        yield [whole, message_end_chunk(view, ending, language), ending]
         return
     with Rendering.of(log) as rendering:
-        async with aclosing(HtmlReader(message, after, rendering).chunks()) as batches:
+        async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
             async for batch in batches:
                 yield batch
 
@@ -53,7 +56,7 @@ class Missed:
     after: str | None = None
 
 
-def missed(owner: Owner, uid: str, shown: After | None) -> Missed | None:
+def missed(owner: Owner, uid: str, shown: After | None, language: str | None = None) -> Missed | None:
     """Everything newer than what a page shows of a conversation; ``None`` when it is up to date. A database step.
 
     Raises ``Refusal`` where the page shows a conversation that is no longer there.
@@ -67,7 +70,7 @@ def missed(owner: Owner, uid: str, shown: After | None) -> Missed | None:
     ended = [i for i in range(first, len(messages)) if messages[i] is not running]
     if not ended and running is None:
         return None
-    whole: list[Chunk] = [message_chunk(message_view(messages[i]), before[i]) for i in ended]
+    whole: list[Chunk] = [message_chunk(message_view(messages[i]), before[i], language=language) for i in ended]
     return Missed(whole, running, before[len(messages) - 1])
 
 

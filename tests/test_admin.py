@@ -1,9 +1,11 @@
 """Conversations in the admin: to read and to delete, with what people wrote shown as text."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.models import Conversation
+from chat.models import Conversation, Feedback
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -38,3 +40,65 @@ def test_a_conversation_can_be_deleted_with_its_messages(admin_client, conversat
 
 def test_processes_are_listed(admin_client, db):
     assert admin_client.get("/admin/llm_chat/process/").status_code == 200
+
+
+@pytest.fixture
+def feedback(conversation):
+    """Two answers of two models, each with what its reader thinks; and a function that makes more."""
+
+    def rate(number, value, model, comment=""):
+        answer = conversation.message_set.create(
+            uid=f"a{number}", role="assistant", model=model, text=f"{ATTACK} answer {number} " + "x" * 200
+        )
+        return Feedback.objects.create(message=answer, value=value, comment=comment)
+
+    rate(1, 1, "small")
+    rate(2, -1, "large", f"{ATTACK} too long")
+    return rate
+
+
+def listed(client, query=""):
+    return client.get(f"/admin/llm_chat/feedback/{query}").content.decode()
+
+
+def test_feedback_is_listed_with_the_beginning_of_its_answer(admin_client, feedback, conversation):
+    page = listed(admin_client)
+    for text in ("answer 1", "answer 2", "too long", "small", "large", "good", "bad"):
+        assert text in page
+    assert f"/admin/llm_chat/conversation/{conversation.pk}/change/" in page
+    assert "x" * 100 not in page
+    assert ATTACK not in page
+
+
+@pytest.mark.parametrize("query", ["?value__exact=-1", "?message__model=large", "?q=long", "?q=answer+2"])
+def test_feedback_is_filtered_by_value_and_model_and_searched(admin_client, feedback, query):
+    page = listed(admin_client, query)
+    assert "answer 2" in page
+    assert "answer 1" not in page
+
+
+def test_feedback_is_read_and_never_changed(admin_client, feedback):
+    path = f"/admin/llm_chat/feedback/{Feedback.objects.get(value=-1).pk}/change/"
+    page = admin_client.get(path).content.decode()
+    assert "x" * 200 in page
+    assert ATTACK not in page
+    assert admin_client.post(path, {"value": "1"}).status_code == 403
+    assert admin_client.get("/admin/llm_chat/feedback/add/").status_code == 403
+
+
+def test_more_feedback_costs_no_more_queries(admin_client, feedback, conversation):
+    pages = ["/admin/llm_chat/feedback/", f"/admin/llm_chat/conversation/{conversation.pk}/change/"]
+    counts = []
+    for more in (range(3, 4), range(4, 9)):
+        for number in more:
+            feedback(number, 1, "small", "kind")
+        for path in pages:
+            with CaptureQueriesContext(connection) as queries:
+                admin_client.get(path)
+            counts.append(len(queries))
+    assert counts[:2] == counts[2:]
+
+
+def test_a_conversation_shows_what_its_reader_thinks_of_the_answers(admin_client, feedback, conversation):
+    page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
+    assert "bad: &lt;script&gt;" in page

@@ -29,6 +29,8 @@ def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
         ("MAX_MESSAGE_LENGTH", True),
         ("SOCKET_PATH", "ws/"),
         ("SYSTEM_PROMPT", 7),
+        ("TITLES", "none"),
+        ("TITLES", ["model"]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_an_error(settings, name, value):

@@ -447,7 +447,7 @@ async def test_frames_are_one_json_object_each_with_camel_case_keys(script, conn
     socket = await connect()
     await socket.ask("Hi")
     event, chunk = [json.loads(await socket.communicator.receive_from()) for _ in range(2)]
-    assert set(event) == {"type", "requestId", "event", "id", "message", "version"}
+    assert set(event) == {"type", "requestId", "event", "id", "message", "version", "title"}
     assert set(chunk) == {"type", "requestId", "sequence", "chunk"}
     assert set(chunk["chunk"]) == {"type", "messageId"}
 

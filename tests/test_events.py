@@ -95,6 +95,7 @@ async def test_a_socket_hears_when_an_answer_of_its_owner_begins_and_ends(script
     for event in (started, ended):
         assert (event["type"], event["id"], event["message"]) == ("event", "c1", start["messageId"])
     assert ended["version"] >= started["version"]
+    assert (started["title"], "title" in ended) == ("Why?", False)
     own = await stranger.ask("And mine?")
     assert (await stranger.frame("conversation"))["message"] == (await stranger.frame(own))["chunk"]["messageId"]
 

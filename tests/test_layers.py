@@ -10,6 +10,7 @@ ROWS = [
     ["__init__"],
     ["conf"],
     ["chunks"],
+    ["language"],
     ["owners", "protocol"],
     ["rendering"],
     ["models"],

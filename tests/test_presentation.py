@@ -3,10 +3,19 @@
 import pytest
 from django.test import override_settings
 from django.utils import timezone
+from django.utils.translation import override
 
 from chat.chunks import Abort, Error, Finish
 from chat.models import Conversation, Message
-from chat.presentation import conversation_chunk, conversation_view, message_chunk, message_end_chunk, message_view
+from chat.presentation import (
+    PartView,
+    conversation_chunk,
+    conversation_view,
+    message_chunk,
+    message_end_chunk,
+    message_view,
+    part_chunk,
+)
 
 
 def message(**fields):
@@ -90,3 +99,30 @@ def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, pa
 def test_an_answer_names_the_attempt_that_asked_for_it():
     assert 'data-attempt="try-1"' in message_chunk(message_view(message(attempt="try-1"))).data["html"]
     assert "data-attempt" not in message_chunk(message_view(message())).data["html"]
+
+
+def test_times_are_written_as_the_language_writes_them():
+    at = timezone.now().replace(hour=15, minute=5)
+    written = {
+        language: message_chunk(message_view(message(created_at=at)), language=language).data["html"]
+        for language in ("en", "de", "fr")
+    }
+    assert ">3:05 p.m.<" in written["en"]
+    assert ">15:05<" in written["de"]
+    assert ">15:05<" in written["fr"]
+
+
+def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made():
+    with override("fr"):
+        view = message_view(message(status="failed", error="timeout"))
+    assert "zu lange" in message_chunk(view, language="de").data["html"]
+    assert "too long" in message_chunk(view, language="en").data["html"]
+    with override("fr"):
+        assert "trop de temps" in message_chunk(view).data["html"]
+
+
+def test_every_piece_of_markup_is_in_the_language_of_its_reader():
+    conversation = Conversation(uid="c1", title="")
+    assert "Neuer Chat" in conversation_chunk(conversation, "de").data["html"]
+    assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data["html"]
+    assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data["html"]

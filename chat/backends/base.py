@@ -46,10 +46,12 @@ class Request(msgspec.Struct, frozen=True):
     """What a model is asked.
 
     ``messages`` are OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first,
-    the system prompt (where there is one) first of all, the question last.
+    the system prompt (where there is one) first of all, the question last. A short reply is enough where ``max_tokens``
+    is given: who can tell the model so does, and saves the reader's time; who cannot is not read to the end.
     """
 
     messages: list[dict[str, Any]]
+    max_tokens: int | None = None
 
 
 class BackendError(Exception):

@@ -91,7 +91,7 @@ class LocalBackend(Backend):
                 shorter = shorten(request.messages, self._share(error))
                 if shorter is None:
                     raise
-                request = Request(shorter)
+                request = Request(shorter, request.max_tokens)
 
     def _share(self, error: ContextError) -> float:
         """How much of the messages to keep, so that the answer has room as well."""

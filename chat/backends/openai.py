@@ -104,6 +104,9 @@ class OpenAIBackend(Backend):
 
     def _request_body(self, request: Request) -> dict[str, Any]:
         body = {**self._body, "messages": request.messages}
+        # Not where the site does not: some endpoints know the limit under another name, and count reasoning into it.
+        if request.max_tokens is not None and isinstance(most := body["max_tokens"], int):
+            body["max_tokens"] = min(most, request.max_tokens)
         return {name: value for name, value in body.items() if value is not None}
 
     async def _client(self) -> "Client":

@@ -4,7 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from ..chunks import ERRORS, Chunk, Error
+from ..chunks import Chunk, Error
+from ..language import sentence
 from .received import RESERVED_REQUEST
 
 _encoder = msgspec.json.Encoder()
@@ -34,9 +35,10 @@ def event_frame(event: Event) -> str:
     return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, **msgspec.to_builtins(event)}).decode()
 
 
-def error_frame(request_id: str, code: str) -> str:
-    """The refusal of a request: a code and its fixed sentence."""
-    return _encoder.encode({"type": "error", "requestId": request_id, "errorText": ERRORS[code], "code": code}).decode()
+def error_frame(request_id: str, code: str, language: str = "") -> str:
+    """The refusal of a request: a code and its sentence, fixed or in a language."""
+    text = sentence(code, language)
+    return _encoder.encode({"type": "error", "requestId": request_id, "errorText": text, "code": code}).decode()
 
 
 def chunk_prefix(request_id: str) -> str:
@@ -44,9 +46,9 @@ def chunk_prefix(request_id: str) -> str:
     return f'{{"type":"chunk","requestId":{_encoder.encode(request_id).decode()},"sequence":'
 
 
-def chunk_frame(prefix: str, sequence: int, chunk: Chunk) -> str:
-    """One chunk under its number; ``prefix`` comes from ``chunk_prefix``."""
+def chunk_frame(prefix: str, sequence: int, chunk: Chunk, language: str = "") -> str:
+    """One chunk under its number; ``prefix`` comes from ``chunk_prefix``, ``language`` is that of an error."""
     if type(chunk) is Error:
-        text = _encoder.encode({"type": "error", "errorText": ERRORS[chunk.code]}).decode()
+        text = _encoder.encode({"type": "error", "errorText": sentence(chunk.code, language)}).decode()
         return f'{prefix}{sequence},"chunk":{text},"code":"{chunk.code}"}}'
     return f'{prefix}{sequence},"chunk":{_encoder.encode(chunk).decode()}}}'

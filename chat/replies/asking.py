@@ -18,7 +18,7 @@ class Asking(Reply):
     """The reply to a ``send``: store the question, start the answer, follow it."""
 
     def __init__(self, registry: Registry, owner: Owner, send: Send, question: Question | None) -> None:
-        super().__init__(registry, owner, send.request_id)
+        super().__init__(registry, owner, send)
         self._send = send
         self._question = question
 
@@ -40,7 +40,8 @@ class Asking(Reply):
 
     def _opening(self, turn: Turn) -> list[Chunk]:
         running = turn.answer.status == Message.Status.RUNNING
-        opening: list[Chunk] = [Start(turn.answer.uid), conversation_chunk(turn.conversation, running=running)]
+        line = conversation_chunk(turn.conversation, self.language, running=running)
+        opening: list[Chunk] = [Start(turn.answer.uid), line]
         if self._question is not None:
-            opening.append(message_chunk(message_view(turn.question)))
+            opening.append(message_chunk(message_view(turn.question), language=self.language))
         return opening

@@ -8,23 +8,32 @@ from contextlib import aclosing
 from django.db import Error as DatabaseError
 
 from ..chunks import Chunk
+from ..language import spoken
 from ..logs.base import LostLogError
 from ..models import Message
 from ..owners import Owner
-from ..protocol import Refusal, chunk_frame, chunk_prefix, error_frame, frame
+from ..protocol import Asked, Refusal, Resume, Send, chunk_frame, chunk_prefix, error_frame, frame
 from ..readers import html_view, text_view
 from ..runs.registry import Registry
 
 logger = logging.getLogger(__name__)
 
 
+def language_of(request: Asked) -> str:
+    """The language in which a request is answered: its page's, and none in the text view, whose sentences are fixed."""
+    if isinstance(request, Send | Resume) and request.body.view == "text":
+        return ""
+    return spoken(request.body.language)
+
+
 class Reply(ABC):
     """One request. ``stop`` may come at any time, even before the answer is known."""
 
-    def __init__(self, registry: Registry, owner: Owner, request_id: str) -> None:
+    def __init__(self, registry: Registry, owner: Owner, request: Asked) -> None:
         self.registry = registry
         self.owner = owner
-        self.request_id = request_id
+        self.request_id = request.request_id
+        self.language = language_of(request)
         self._answer: Message | None = None
         self._stopped = False
 
@@ -51,7 +60,7 @@ class Reply(ABC):
         except Exception:
             logger.exception("A request failed.")
             code = "internal"
-        yield error_frame(self.request_id, code)
+        yield error_frame(self.request_id, code, self.language)
 
     @abstractmethod
     def _frames(self) -> AsyncGenerator[str, None]: ...
@@ -77,11 +86,12 @@ class Reply(ABC):
         prefix = chunk_prefix(self.request_id)
         sequence = -1
         for sequence, chunk in enumerate(opening):
-            yield chunk_frame(prefix, sequence, chunk)
+            yield chunk_frame(prefix, sequence, chunk, self.language)
         if message is not None:
-            async with aclosing(html_view(message, self.registry.log_of(message), after)) as batches:
+            log = self.registry.log_of(message)
+            async with aclosing(html_view(message, log, after, self.language)) as batches:
                 async for batch in batches:
                     for chunk in batch:
                         sequence += 1
-                        yield chunk_frame(prefix, sequence, chunk)
+                        yield chunk_frame(prefix, sequence, chunk, self.language)
         yield frame("end", self.request_id)

@@ -20,7 +20,7 @@ class Resuming(Reply):
     """The reply to a ``resume``: follow what runs, and in the html view everything that the page lacks."""
 
     def __init__(self, registry: Registry, owner: Owner, resume: Resume) -> None:
-        super().__init__(registry, owner, resume.request_id)
+        super().__init__(registry, owner, resume)
         self._resume = resume
 
     async def _frames(self) -> AsyncGenerator[str, None]:
@@ -53,7 +53,7 @@ class Resuming(Reply):
     async def _resume_html(self) -> AsyncGenerator[str, None]:
         resume = self._resume
         async with self.registry.order(self.owner, resume.id):
-            lacks = await in_database(missed, self.owner, resume.id, resume.body.after)
+            lacks = await in_database(missed, self.owner, resume.id, resume.body.after, self.language)
         if lacks is None:
             yield frame("no-active", self.request_id)
             return

@@ -3,10 +3,9 @@
 import asyncio
 import contextvars
 import logging
-import time
 import uuid
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,15 +18,17 @@ from ..database import close_pool, in_database
 from ..events import Events
 from ..logs.base import Log
 from ..logs.plugged import make_logs
-from ..models import Conversation, Message
+from ..models import Message
 from ..owners import Owner
-from ..protocol import Event, Refusal
+from ..protocol import Refusal
 from ..store.answers import ask_to_stop
 from ..store.turns import Turn, Writer
 from .heart import Heart, alone_no_more
+from .news import News
 from .process import enrol, withdraw
 from .run import INTERRUPTED, STOPPED, Run
 from .shutdown import drain_before_shutdown
+from .titles import Titles
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Registry:
         self.process = uuid.uuid4().hex
         self.logs = make_logs()
         self.events = Events(self.process)
+        self.news = News(self.events)
+        self.titles = Titles(self.news, self.spawn)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()
         self._starting: asyncio.Task[None] | None = None
@@ -49,7 +52,7 @@ class Registry:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: set[asyncio.Task[Any]] = set()
         self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.heart = Heart(self.process, self._runs, self.logs, self._tell_end)
+        self.heart = Heart(self.process, self._runs, self.logs, self.news.ended)
         self._beating: asyncio.Task[None] | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -111,7 +114,7 @@ class Registry:
         if self._out_of_time:  # the grace period ended while the question was being stored
             run.end(INTERRUPTED)
         self.spawn(self._carry(run))
-        self._tell("run-started", turn.conversation, turn.answer)
+        self.news.started(turn.conversation, turn.answer)
         if self._ticking is None:
             self._ticking = self._loop.call_later(conf.tick, self._tick)
 
@@ -173,6 +176,7 @@ class Registry:
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
         self._draining = True
+        self.titles.close()
         if self._runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
         await self._wait_for_tasks()
@@ -228,14 +232,8 @@ class Registry:
             run.over.set()
             del self._runs[run.answer]
             self._loop.call_later(conf.log_retention, self.logs.discard, run.answer)
-            self._tell_end(run.turn.answer)
-
-    def _tell_end(self, answer: Message) -> None:
-        self._tell("run-ended", answer.conversation, answer)
-
-    def _tell(self, event: Literal["run-started", "run-ended"], conversation: Conversation, answer: Message) -> None:
-        now = time.time_ns() // 1_000_000  # as a version it grows on every process
-        self.events.tell(conversation.owner, Event(event, conversation.uid, answer.uid, now))
+            self.news.ended(run.turn.answer)
+            self.titles.answered(run.turn, run.backend)
 
     def _tick(self) -> None:
         """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""

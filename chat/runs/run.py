@@ -49,7 +49,7 @@ class Run:
         self.draft = Draft(turn.begun)
         self.turn = turn
         self._process = process
-        self._backend = backend
+        self.backend = backend
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
         self._usage: dict[str, Any] | None = None
@@ -148,7 +148,7 @@ class Run:
     async def _stream(self) -> Ending:
         self._quiet = conf.first_token_timeout
         self._deadline = self._loop.time() + self._quiet
-        async with aclosing(self._backend.stream(Request(self.turn.history))) as deltas:
+        async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     self._usage = delta.usage

@@ -104,4 +104,5 @@ def _end(end: End) -> dict[str, Any]:
 
 
 def _free(answers: Collection[int]) -> None:
-    Conversation.objects.filter(running__in=answers).update(running=None, updated_at=timezone.now())
+    ended = Conversation.objects.filter(running__in=answers)
+    ended.update(running=None, unread=True, updated_at=timezone.now())

@@ -127,7 +127,7 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     conversation = Conversation.objects.of(request.owner).filter(uid=request.conversation).first()
     if conversation is None:
         raise Refusal("not_found")
-    messages = conversation.message_set.select_related("parent")
+    messages = conversation.message_set.select_related("parent", "feedback")
     repeated = messages.filter(attempt=request.attempt).first() if request.attempt else None
     if repeated is not None and repeated.parent is not None:
         return Turn(conversation, repeated.parent, repeated, fresh=False)
@@ -147,7 +147,7 @@ def _found(conversation: Conversation, question: Message, writer: Writer, *, sho
 
     ``shown`` says that the client now shows this branch: an edit back to an earlier text.
     """
-    answer = question.children.order_by("-pk").first()
+    answer = question.children.select_related("feedback").order_by("-pk").first()
     if answer is None:
         return _begin(conversation, question, writer)
     if shown:
@@ -180,7 +180,7 @@ def _begin(
         parts=begun.parts if begun else [],
         text=begun.text if begun else "",
     )
-    claim = {"running": answer, "tip": answer, "updated_at": timezone.now()}
+    claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
     history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))

@@ -65,6 +65,14 @@ async def test_the_extra_body_adds_replaces_and_takes_out(upstream, backend):
     assert (body["temperature"], body["seed"], "stream_options" in body) == (0, 7, False)
 
 
+@pytest.mark.parametrize(("own", "asked", "sent"), [(256, 30, 30), (8, 30, 8), (256, None, 256), (None, 30, None)])
+async def test_a_short_reply_is_asked_for_where_the_endpoint_is_known_to_take_a_limit(
+    upstream, backend, own, asked, sent
+):
+    await read(backend("ok", max_tokens=own), Request(ask("Why?").messages, asked))
+    assert upstream.calls[0].body.get("max_tokens") == sent
+
+
 async def test_key_and_headers_go_with_the_request(upstream, backend):
     await read(backend("ok", headers={"X-Title": "Chat"}))
     head = upstream.calls[0].head.lower()

@@ -1,0 +1,24 @@
+"""The reply to a ``read``."""
+
+from collections.abc import AsyncGenerator
+
+from ..database import in_database
+from ..owners import Owner
+from ..protocol import Read, frame
+from ..runs.registry import Registry
+from ..store.reactions import read
+from .base import Reply
+
+
+class Reading(Reply):
+    """Clear the conversation's unread mark, on the owner's other pages as well."""
+
+    def __init__(self, registry: Registry, owner: Owner, request: Read) -> None:
+        super().__init__(registry, owner, request)
+        self._conversation = request.id
+
+    async def _frames(self) -> AsyncGenerator[str, None]:
+        if await in_database(read, self.owner, self._conversation):
+            self.registry.news.read(self.owner.key, self._conversation)
+        yield frame("start", self.request_id)
+        yield frame("end", self.request_id)

@@ -1,0 +1,37 @@
+"""What the process tells an owner's open pages of their conversations."""
+
+import time
+
+from ..events import Events
+from ..models import Conversation, Message
+from ..protocol import Event
+
+
+class News:
+    """Events with the versions that order them; all methods are called on the process's event loop."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def started(self, conversation: Conversation, answer: Message) -> None:
+        """An answer has begun, and with the first one the conversation."""
+        event = Event("run-started", conversation.uid, answer.uid, version(), conversation.title)
+        self._events.tell(conversation.owner, event)
+
+    def ended(self, answer: Message) -> None:
+        """An answer has ended, however it did."""
+        conversation = answer.conversation
+        self._events.tell(conversation.owner, Event("run-ended", conversation.uid, answer.uid, version()))
+
+    def titled(self, owner: str, uid: str, title: str) -> None:
+        """A conversation has another title."""
+        self._events.tell(owner, Event("title", uid, "", version(), title))
+
+    def read(self, owner: str, uid: str) -> None:
+        """Nothing in a conversation is unread any more."""
+        self._events.tell(owner, Event("read", uid, "", version()))
+
+
+def version() -> int:
+    """A number that grows with each event, whichever process tells it: milliseconds."""
+    return time.time_ns() // 1_000_000
