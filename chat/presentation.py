@@ -196,9 +196,7 @@ def message_end_chunk(view: MessageView, ending: Ending, language: str | None = 
     return MessageEnd({"message": view.id, "status": ended.status, "html": html})
 
 
-def conversation_chunk(
-    conversation: Conversation, language: str | None = None, *, running: bool = False
-) -> ConversationHtml:
+def conversation_chunk(conversation: Conversation, *, running: bool, language: str | None = None) -> ConversationHtml:
     """A line of the list of conversations; ``running`` says whether its answer runs, for it was read before."""
     view = replace(conversation_view(conversation), running=running)
     html = _render("conversation_item", language, item=view, current=True)

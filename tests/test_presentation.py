@@ -123,6 +123,6 @@ def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made
 
 def test_every_piece_of_markup_is_in_the_language_of_its_reader():
     conversation = Conversation(uid="c1", title="")
-    assert "Neuer Chat" in conversation_chunk(conversation, "de").data["html"]
+    assert "Neuer Chat" in conversation_chunk(conversation, running=False, language="de").data["html"]
     assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data["html"]
     assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data["html"]

@@ -56,7 +56,7 @@ class Asking(Reply):
         if shown.followed is not None:
             self._follows(shown.followed)
         running = turn.shown.messages[-1].status == Message.Status.RUNNING
-        line = conversation_chunk(turn.conversation, self.language, running=running)
+        line = conversation_chunk(turn.conversation, running=running, language=self.language)
         opening: list[Chunk] = [Start(turn.answer.uid), line]
         async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:
             async for text in frames:

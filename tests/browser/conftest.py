@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
@@ -52,6 +53,8 @@ class Chat:
         self.stop = page.get_by_role("button", name="Stop", exact=True)
         self.answers = page.locator(ANSWER)
         self.questions = page.locator(QUESTION)
+        self.status = page.locator("llm-chat-announcer [role=status]")
+        self.log = page.get_by_role("log")
         self.sent: list[dict] = []
         """The frames that the page has sent, on any of its sockets."""
         self.sockets = 0
@@ -120,6 +123,13 @@ class Chat:
         )
         self.page.evaluate(script, chunk)
 
+    def wait_for_frames(self, kind: str, count: int = 1) -> None:
+        """Until the page has sent so many frames of a kind."""
+        deadline = time.monotonic() + 15
+        while sum(frame["type"] == kind for frame in self.sent) < count:
+            assert time.monotonic() < deadline, f"the page sent no more frames of the kind {kind}"
+            self.page.evaluate("1")  # lets Playwright hear of frames
+
     @property
     def conversation(self) -> str:
         return self.page.locator("llm-chat").get_attribute("conversation")
@@ -127,6 +137,28 @@ class Chat:
     @property
     def answer(self) -> Locator:
         return self.answers.last
+
+    def talk(self, script, question: str = "Tell me", answer: str = "Here") -> None:
+        """Ask, and be answered."""
+        self.ask(question)
+        reply = script.next_reply()
+        reply.say(answer)
+        reply.finish()
+        expect(self.questions.last).to_contain_text(question)
+        expect(self.answer).to_have_attribute("data-status", "complete")
+        self.idle()
+
+    def click(self, name: str, article: Locator | None = None) -> None:
+        """One of the buttons under a message, the last answer where nothing is said."""
+        (article or self.answer).get_by_role("button", name=name, exact=True).click()
+
+    def clipboard(self) -> str:
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def place(self, element: Locator) -> float:
+        """Where an element stands in the window, from above, in pixels."""
+        return element.evaluate("element => element.getBoundingClientRect().top")
 
     def expect_answer(self, text: str, status: str = "complete") -> None:
         expect(self.answer.locator("[data-parts]")).to_have_text(re.compile(r"^\s*" + re.escape(text) + r"\s*$"))

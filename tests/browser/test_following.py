@@ -239,19 +239,11 @@ def test_a_short_freeze_interrupts_nothing(script, proxy, shaky):
     expect(shaky.answer).to_contain_text("The beginning")
     freeze(proxy)
     reply.say(" and the rest.")
-    wait_for_frames(shaky, "ping", 1)
+    shaky.wait_for_frames("ping", 1)
     proxy.flow()
     reply.finish()
     shaky.expect_answer("The beginning and the rest.")
     assert shaky.sockets == 1
-
-
-def wait_for_frames(chat, kind, count):
-    """Until the page has sent so many frames of a kind."""
-    deadline = time.monotonic() + 15
-    while sum(frame["type"] == kind for frame in chat.sent) < count:
-        assert time.monotonic() < deadline, f"the page sent no more frames of the kind {kind}"
-        chat.page.evaluate("1")  # lets Playwright hear of frames
 
 
 def test_a_connection_that_has_nothing_to_say_is_kept(chat, script):
@@ -259,7 +251,7 @@ def test_a_connection_that_has_nothing_to_say_is_kept(chat, script):
     chat.ask("Tell me")
     script.next_reply().finish()
     chat.idle()
-    wait_for_frames(chat, "ping", 5)
+    chat.wait_for_frames("ping", 5)
     assert chat.sockets == 1
 
 
@@ -393,7 +385,7 @@ def test_a_page_that_is_busy_when_it_hears_of_an_answer_asks_for_it_afterwards(c
     chat.hear(**event, event="run-started", message=mine)
     chat.hear(**event, event="run-ended", message="a-stranger")
     reply.finish()
-    wait_for_frames(chat, "resume", resumes + 1)
+    chat.wait_for_frames("resume", resumes + 1)
     chat.expect_answer("Here")
     chat.idle()
     chat.hear(**event, event="run-ended", message=mine)

@@ -291,7 +291,7 @@ def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, tol
     reply.finish()
     chat.expect_answer("Here")
     expect(note).to_be_hidden()
-    expect(voice).to_have_text("The answer is complete.")
+    expect(voice).to_have_text("Here")
     expect(chat.page.locator(f"llm-chat-transcript[{status}]")).to_have_count(0)  # the next answer waits for nothing
 
 

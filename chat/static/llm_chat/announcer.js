@@ -1,58 +1,89 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-announcer>`: tells a screen reader what happens, in a word or two, and never a token.
+ * `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token.
  *
- * Holds a `[role=status]` and a `[role=alert]`; its sentences are attributes of its own (`data-answering`,
- * `data-loading`, `data-saving`, `data-reconnecting`, `data-complete`, `data-cut`, `data-stopped`, `data-unsent`,
- * `data-closed`).
- * In: `chat:chunk`, `chat:state`, `chat:refused`, `chat:problem` and `chat:close` on the surrounding `<llm-chat>`.
- * State: the attribute `problem` where the alert is shown nowhere else and so has to be seen as well.
+ * Holds a `[role=status]`, a `[role=alert]` and, as attributes, its sentences. State: the attribute `problem` where the alert
+ * is shown nowhere else and so has to be seen as well.
  */
 class ChatAnnouncer extends ChatElement {
-  /** What an answer may wait for; any other status ends the wait, without a word. */
-  static waits = new Set(["loading", "saving", "reconnecting"]);
+  /** Milliseconds without a word before a reminder. */
+  pause = 15_000;
+  /** Characters up to which an answer is read out. */
+  short = 300;
 
+  /** How often it may speak before the end of an answer; less than nothing where there is none. */
+  #left = -1;
+  #clock = 0;
 
   // Life cycle
 
   start() {
     this.hear(this.chat, {
       "chat:chunk": (chunk) => this.#follow(chunk),
-      "chat:state": ({ streaming }) => streaming && this.#begin(),
+      "chat:state": ({ streaming }) => this.#begin(streaming),
       "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
       "chat:problem": ({ text }) => this.#alert(text, true),
       "chat:close": ({ final }) => final && this.#alert(this.dataset.closed),
+      "chat:say": ({ text }) => this.#say(text),
     });
+  }
+
+  stop() {
+    clearTimeout(this.#clock);
   }
 
   // Actions
 
-  #begin() {
-    this.#alert("");
-    this.#say(this.dataset.answering);
+  #begin(streaming) {
+    if (!streaming) return this.#end();
+    this.#alert();
+    this.#left = 3;
+    this.#remind(this.dataset.answering);
   }
 
-  /** @param {{type: string, data?: any, finishReason?: string, errorText?: string}} chunk */
-  #follow(chunk) {
-    if (chunk.type === "data-status") this.#say(ChatAnnouncer.waits.has(chunk.data.status) ? this.dataset[chunk.data.status] : "");
-    if (chunk.type === "finish") this.#say(chunk.finishReason === "length" ? this.dataset.cut : this.dataset.complete);
-    if (chunk.type === "abort") this.#say(this.dataset.stopped);
-    if (chunk.type === "error") this.#alert(chunk.errorText);
+  #follow({ type, data, errorText }) {
+    const wait = type === "data-status" && this.dataset[data.status];
+    if (wait) this.#remind(wait);
+    else if (type === "data-status") this.#say(); // it has ended
+    if (type === "error") this.#alert(errorText);
   }
 
   // Internals
 
-  /** @param {string} [sentence] */
+  #remind(sentence) {
+    clearTimeout(this.#clock);
+    if (this.#left < 1) return;
+    this.#left -= 1;
+    this.#say(sentence);
+    this.#clock = setTimeout(() => this.#remind(this.dataset.still), this.pause);
+  }
+
+  /** What was answered, if that is short, and what stands below it. */
+  #end() {
+    clearTimeout(this.#clock);
+    if (this.#left < 0) return;
+    this.#left = -1;
+    const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
+    const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks]") ?? [])];
+    const text = blocks.map((block) => block.innerText).join("\n");
+    const note = answer?.querySelector("[data-footer] .chat-note")?.textContent ?? "";
+    const told = text.length > this.short ? this.dataset.long?.replace("{length}", text.length.toLocaleString()) : text;
+    this.#say(`${told} ${note}`.trim());
+  }
+
   #say(sentence = "") {
     const status = this.querySelector("[role=status]");
     if (status) status.textContent = sentence;
   }
 
-  /** An alert ends whatever the status said. @param {string} [sentence] @param {boolean} [visible] */
+  /** An alert ends whatever the status said. */
   #alert(sentence = "", visible = false) {
-    this.#say();
-    this.toggleAttribute("problem", visible);
+    if (sentence) {
+      this.#say();
+      this.#left = -1;
+    }
+    this.toggleAttribute("problem", visible && Boolean(sentence));
     const alert = this.querySelector("[role=alert]");
     if (alert) alert.textContent = sentence;
   }

@@ -2,25 +2,21 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /**
  * `<llm-chat>`: one conversation. It decides what is asked of the server and when; its children keep, transport, show
- * and announce. They meet here: every event is dispatched on this element or bubbles up to it.
+ * and announce. All events of theirs are dispatched on it or bubble up to it.
  *
- * In: the attribute `conversation`; from the outbox `chat:ask` (an ask); from the composer `chat:stop`; from the connection
- * `chat:open` and `chat:close` {final, refused}; from the exchange `chat:found`, `chat:received` (a chunk) and
- * `chat:answered` {text, code}; `chat:stale` from whoever knows that the page lacks something.
- * Out: to the exchange `chat:request` (a frame) and `chat:abort`; to whoever keeps, shows or tells it `chat:sent`,
- * `chat:stored` and `chat:refused`, each {trigger, message, text}, `chat:problem` {text}, `chat:gone` (the
- * conversation was deleted), `chat:chunk` (a chunk) and `chat:state` {streaming}. State: the attribute `streaming`.
+ * In: what the exchange and the outbox tell, `chat:stop`, `chat:stale` (the page lacks something).
+ * Out: `chat:request`, `chat:abort`; `chat:sent`, `chat:stored` and `chat:refused`, each {message, text, replaces};
+ * `chat:problem` {text}, `chat:gone` (it was deleted), `chat:chunk`, `chat:state` {streaming}. State: `streaming`.
  *
- * One request at most is under way on the socket. A connection begins with a resume, and what was not acknowledged on
- * the last one waits for the resume's end: so the patches of one answer never arrive twice at once.
+ * One request at most is under way. A connection begins with a resume, and what was not acknowledged on the last one waits
+ * for the resume's end: so the patches of one answer never arrive twice at once.
  *
- * @typedef {{trigger: string, message: string, frame: object, proof: string, sent: boolean, stored?: boolean}} Ask
- *   `proof`: the selector of what the page shows once the server has it
+ * Ask: {trigger, message, frame, sent, stored?, proof: a selector of what the page shows once the server has it}
  */
 class Chat extends ChatElement {
-  /** What the reader wants, until the answer to it has ended. @type {Ask | null} */
+  /** What the reader wants, until the answer to it has ended. */
   #ask = null;
-  /** What the socket answers now: an ask of ours or a resume. @type {{own: boolean, running: boolean} | null} */
+  /** What the socket answers now: an ask of ours or a resume. */
   #request = null;
   /** The page shows an answer that runs, and no request follows it. */
   #orphaned = false;
@@ -51,23 +47,19 @@ class Chat extends ChatElement {
 
   // Actions
 
-  /** @param {Ask} ask */
   #begin(ask) {
     this.#ask = { ...ask, stored: false };
     this.#stopping = false;
     this.#proceed();
   }
 
-  /**
-   * Without a connection, what was not sent is taken back; what runs, or may run, is stopped as soon as there is one.
-   */
+  /** Without a connection, what was not sent is taken back; what may run is stopped as soon as there is one. */
   #stop() {
     this.#stopping = true;
     if (this.#request?.running) this.tell("chat:abort");
     else if (this.#ask && !this.#ask.sent) this.#refuse("");
   }
 
-  /** Ask for everything that is newer than what the page shows. */
   #resume() {
     this.#connected = true;
     const last = this.#shown();
@@ -77,14 +69,12 @@ class Chat extends ChatElement {
     this.tell("chat:request", { type: "resume", body: { after } });
   }
 
-  /** Resume, unless that is what happens anyway. */
   #catchUp() {
     if (this.#connected && !this.#request) this.#resume();
   }
 
   // Internals
 
-  /** Send what waits, if it is its turn. */
   #proceed() {
     if (this.#closed) this.#refuse("");
     if (this.#ask && this.#connected && !this.#request) {
@@ -96,10 +86,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /**
-   * The connection is lost: the answer goes on without it.
-   * @param {boolean} final whether there will be another one @param {boolean} [refused] whether a frame of ours was why
-   */
+  /** The answer goes on without the connection. */
   #lose(final, refused) {
     if (refused && this.#request?.own && !this.#ask?.stored) this.#refuse("");
     if (this.#request?.running) this.#orphaned = !this.#request.own || this.#ask?.stored === true;
@@ -111,7 +98,6 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** @param {any} chunk */
   #accept(chunk) {
     if (chunk.type === "start" && this.#request?.own) this.#store();
     this.tell("chat:chunk", chunk);
@@ -119,7 +105,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** A message came: an answer that runs, or what a lost connection had left in doubt. @param {string} status */
+  /** It may be an answer that runs, or what a lost connection had left in doubt. */
   #meet(status) {
     if (this.#ask && this.querySelector(this.#ask.proof)) this.#store();
     if (status !== "running" || !this.#request) return;
@@ -127,7 +113,6 @@ class Chat extends ChatElement {
     this.#repeatStop();
   }
 
-  /** The server has what was asked. */
   #store() {
     if (!this.#ask || this.#ask.stored) return;
     this.#ask.stored = true;
@@ -135,12 +120,11 @@ class Chat extends ChatElement {
     this.#repeatStop();
   }
 
-  /** A stop that came too early to be heard, or that was lost with a connection. */
+  /** It may have come too early, or be lost with a connection. */
   #repeatStop() {
     if (this.#stopping && this.#request?.running) this.#stop();
   }
 
-  /** @param {string} error why the server refused, or nothing @param {string} code */
   #end(error, code) {
     // What was stopped before the server had it is not sent after all.
     const refused = this.#ask && !this.#ask.stored && (this.#request?.own || this.#stopping);
@@ -154,7 +138,7 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** @param {string} text the server's sentence, empty where the reader took it back */
+  /** The text is empty where the reader took it back. */
   #refuse(text) {
     const ask = this.#ask;
     this.#ask = null;
@@ -163,7 +147,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** The last message that the server knows. @returns {HTMLElement | undefined} */
+  /** The last message that the server knows. */
   #shown() {
     return [...this.querySelectorAll("llm-chat-transcript > [data-message]")].at(-1);
   }
@@ -175,9 +159,8 @@ class Chat extends ChatElement {
     this.tell("chat:state", { streaming });
   }
 
-  /** What became of an ask. @param {string} type @param {Ask} ask @param {string} [text] */
-  #tell(type, { trigger, message }, text) {
-    this.tell(type, { trigger, message, text });
+  #tell(type, { message, frame }, text) {
+    this.tell(type, { message, text, replaces: "messageId" in frame });
   }
 }
 

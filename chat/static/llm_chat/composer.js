@@ -1,67 +1,131 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+const DRAFT = "llm-chat draft ";
+
 /**
- * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops.
+ * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops. The text is never
+ * locked and leaves the field only when it is sent; until then the device keeps it.
  *
- * In: the attribute `max-length` (characters); `chat:state` {streaming} on the surrounding `<llm-chat>`.
- * Out: `chat:submit` {text} and `chat:stop`. State: the attribute `streaming`; hints are `[data-hint]` elements, shown
- * one at a time. The text is never locked and leaves the field only when it is sent.
+ * In: the attribute `max-length`, `chat:state`, `chat:close`. Out: `chat:submit` {text}, `chat:stop`. State: the attribute
+ * `streaming`; one of the `[data-hint]` elements.
  */
 class ChatComposer extends ChatElement {
   /** There Enter is the only way to break a line, and the button is near. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
-
+  /** The session is gone: this tab keeps the draft, for the reader will have another name. */
+  #lost = false;
 
   // Life cycle
 
   start() {
-    this.hear(this.chat, { "chat:state": ({ streaming }) => this.#reflect(streaming) });
+    this.hear(this.chat, {
+      "chat:state": ({ streaming }) => this.#reflect(streaming),
+      "chat:close": ({ final }) => this.#lose(final),
+      dragover: (event) => this.#refuse(event, event.dataTransfer),
+      drop: (event) => this.#refuse(event, event.dataTransfer),
+    });
     this.hear(this.#form, { submit: (event) => this.#submit(event) });
-    this.hear(this.#field, { input: () => this.#measure(), keydown: (event) => this.#press(event) });
-    this.hear(this.#button, { click: (event) => this.#click(event) });
+    this.hear(this.#field, {
+      input: () => this.#input(),
+      keydown: (event) => this.#press(event),
+      paste: (event) => this.#refuse(event, event.clipboardData),
+    });
+    this.hear(this.querySelector("[type=submit]"), { click: (event) => this.#click(event) });
+    if (!this.#inside) this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
-    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   // Actions
 
-  /** @param {SubmitEvent} event */
   #submit(event) {
     event.preventDefault();
     const text = this.#field.value;
     this.#field.focus();
     if (!text.trim()) return;
+    if (this.#lost) return this.#hint("lost");
     if (this.hasAttribute("streaming")) return this.#hint("busy");
-    if (this.#measure() > this.#limit) return;
-    this.tell("chat:submit", { text });
-    this.#field.value = "";
-    this.#measure();
+    if (this.#measure() <= this.#limit) this.send(text);
   }
 
-  /** An input method's Enter and Escape are its own. @param {KeyboardEvent} event */
+  send(text) {
+    this.#field.value = "";
+    this.#input(); // first, for sending gives a new chat its address
+    this.tell("chat:submit", { text });
+  }
+
+  escape() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
+  }
+
+  #input() {
+    this.#measure();
+    this.#keep();
+  }
+
+  /** A file that is dropped would take the page's place. */
+  #refuse(event, { types }) {
+    if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
+    event.preventDefault();
+    if (event.type !== "dragover") this.#hint("files");
+  }
+
+  /** An input method's Enter and Escape are its own. */
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape" && this.hasAttribute("streaming")) this.tell("chat:stop");
+    if (event.key === "Escape") this.escape();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.#form.requestSubmit();
   }
 
-  /** The second click of a double click on Send must not stop. @param {MouseEvent} event */
+  /** The second click of a double click on Send must not stop. */
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
-    if (event.detail < 2) this.tell("chat:stop");
+    if (event.detail < 2) this.escape();
   }
 
-  /** @param {boolean} streaming */
   #reflect(streaming) {
     this.toggleAttribute("streaming", streaming);
     this.#measure();
   }
 
+  #lose(final) {
+    this.#lost = final;
+    if (final) this.#keep();
+  }
+
   // Internals
+
+  /** Drafts of other owners go: whoever wrote them has signed out here. */
+  #restore() {
+    tried(() => {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(DRAFT) && !key.startsWith(DRAFT + this.chat.getAttribute("owner"))) localStorage.removeItem(key);
+      }
+      this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key()) ?? "";
+      sessionStorage.removeItem(this.#key(""));
+    });
+    this.#keep();
+    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
+  }
+
+  #keep() {
+    if (this.#inside) return;
+    const text = this.#field.value;
+    tried(() => {
+      const [storage, key] = this.#lost ? [sessionStorage, this.#key("")] : [localStorage, this.#key()];
+      if (text.trim()) storage.setItem(key, text);
+      else storage.removeItem(key);
+    });
+  }
+
+  /** A new chat has another id on each load. */
+  #key(owner = this.chat.getAttribute("owner")) {
+    const page = this.chat.getAttribute("page-url");
+    return `${DRAFT + owner} ${page && page !== location.pathname ? "" : this.chat.getAttribute("conversation")}`;
+  }
 
   /** Grow with the text and tell when it is too long. @returns {number} its length as the server counts it */
   #measure() {
@@ -75,13 +139,11 @@ class ChatComposer extends ChatElement {
     return length;
   }
 
-  /** For browsers without `field-sizing`. */
   #fit() {
     this.#field.style.blockSize = "auto";
     this.#field.style.blockSize = `${this.#field.scrollHeight}px`;
   }
 
-  /** @param {string} name of the hint to show, or none */
   #hint(name) {
     for (const hint of this.querySelectorAll("[data-hint]")) hint.hidden = hint.dataset.hint !== name;
   }
@@ -90,17 +152,25 @@ class ChatComposer extends ChatElement {
     return Number(this.getAttribute("max-length")) || Infinity;
   }
 
+  /** It edits the message around it. */
+  get #inside() {
+    return this.closest("[data-message]");
+  }
+
   get #form() {
-    return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+    return this.querySelector("form");
   }
 
   get #field() {
-    return /** @type {HTMLTextAreaElement} */ (this.querySelector("textarea"));
+    return this.querySelector("textarea");
   }
+}
 
-  get #button() {
-    return /** @type {HTMLButtonElement} */ (this.querySelector("[type=submit]"));
-  }
+/** The storage may be full or closed to this site: then a draft lasts as long as the page. */
+function tried(act) {
+  try {
+    act();
+  } catch {}
 }
 
 ChatComposer.define("llm-chat-composer");

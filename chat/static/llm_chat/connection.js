@@ -1,34 +1,28 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-connection>`: one websocket that comes back. It transports frames and renders nothing.
+ * `<llm-chat-connection>`: one websocket that comes back.
  *
- * In: the attribute `path`; `chat:transmit` (detail: a frame) and `chat:reset` on the surrounding `<llm-chat>`.
- * Out: `chat:open`, `chat:close` {final, refused} and `chat:frame` (a frame). State: the attributes `connected`, `down` (without
- * a connection for a while) and `closed` (for good: the server knows no session, and only a reload makes one).
+ * In: the attribute `path`; `chat:transmit` (a frame), `chat:reset`. Out: `chat:open`, `chat:close` {final, refused}, `chat:frame`
+ * (a frame). State: the attributes `connected`, `down` (for a while) and `closed` (for good: only a reload makes a session).
  */
 class ChatConnection extends ChatElement {
   /** The close code after which another try is pointless. */
   static noSession = 4401;
-  /** Close codes that answer a frame of ours: sent again, it would only close the next connection as well. */
+  /** Close codes that answer a frame of ours: sent again, it would close the next connection as well. */
   static badFrame = new Set([1009, 4400]);
-  /** The close code of a server that restarts: all its visitors come back at once, and for a moment it is not there. */
+  /** The close code of a server that restarts: for a moment it is not there. */
   static restart = 1012;
 
-  /**
-   * How long to wait before a try, in milliseconds: full jitter, so that the visitors of a restarted server do not come
-   * back all at once.
-   * @type {(failures: number) => number}
-   */
+  /** Milliseconds before a try: full jitter, so that the visitors of a restarted server do not come back all at once. */
   backoff = (failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
   /** Milliseconds without a connection before the page says so. */
   patience = 2_000;
-  /** Milliseconds that a connection has to last for the next failure to count as the first. */
+  /** Milliseconds after which the next failure counts as the first. */
   stable = 5_000;
-  /** Milliseconds that a handshake may take: where the network swallows it, the browser would wait for minutes. */
+  /** Milliseconds that a handshake may take: the browser would wait for minutes. */
   handshake = 10_000;
 
-  /** @type {WebSocket | null} */
   #socket = null;
   #failures = 0;
   #openedAt = Infinity;
@@ -67,12 +61,11 @@ class ChatConnection extends ChatElement {
     this.#retry = setTimeout(() => this.#lose(), this.handshake);
   }
 
-  /** @param {object} frame */
   #transmit(frame) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
   }
 
-  /** Try now instead of after the wait: the network or the reader has just come back. */
+  /** The network or the reader has just come back. */
   #hurry() {
     if (!this.#socket && !this.hasAttribute("closed")) this.#connect();
   }
@@ -88,7 +81,6 @@ class ChatConnection extends ChatElement {
     this.tell("chat:open");
   }
 
-  /** @param {string} data */
   #receive(data) {
     const frame = JSON.parse(data);
     if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.tell("chat:frame", frame);
@@ -116,7 +108,7 @@ class ChatConnection extends ChatElement {
     this.toggleAttribute("closed", true);
   }
 
-  /** Without waiting for its close event: a socket whose network is gone takes minutes to send one. */
+  /** A socket whose network is gone takes minutes to send its close event. */
   #forget() {
     const socket = this.#socket;
     this.#socket = null;

@@ -1,22 +1,25 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-exchange>`: the request that is under way on the socket, one at most, and the frames that answer it.
+ * `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer.
  *
- * In: on the surrounding `<llm-chat>`, whose attribute `conversation` goes into every request, `chat:request` (a `send` or
- * `resume` frame without its ids) and `chat:abort`; from the connection `chat:frame` and `chat:close`.
- * Out: to the connection `chat:transmit` (a frame) and `chat:reset`; to the chat `chat:found` (a resume found something),
- * `chat:received` (a chunk) and `chat:answered` {text, code} when the request has ended, with a sentence and a code where
- * it was refused; `chat:event` {event, id, message, version}, which belongs to no request and to any conversation.
- *
- * @typedef {{requestId: string, type: string, next: number}} Request `next`: the sequence that is expected
+ * In: `chat:request` (a frame without its ids), `chat:abort`, `chat:aside`, `chat:open`, `chat:frame`, `chat:close`.
+ * Out: `chat:transmit`, `chat:reset`; `chat:found` (a resume found something), `chat:received` (a chunk), `chat:answered`
+ * {text, code}, both empty where all is well; `chat:event` (a frame, of any conversation).
  */
 class ChatExchange extends ChatElement {
-  /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
+  /** Codes that say "not on this connection". */
   static elsewhere = new Set(["draining", "lost"]);
 
-  /** @type {Request | null} */
+  /** Milliseconds that an aside may take. */
+  patience = 10_000;
+
+  /** `next`: the sequence that is expected. */
   #request = null;
+  /** By their ids. */
+  #asides = new Map();
+  #events = [];
+  #open = false;
   #count = 0;
 
   // Life cycle
@@ -25,29 +28,34 @@ class ChatExchange extends ChatElement {
     this.hear(this.chat, {
       "chat:request": (frame) => this.#begin(frame),
       "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
+      "chat:aside": (aside) => this.#ask(aside),
+      "chat:open": () => (this.#open = true),
       "chat:frame": (frame) => this.#receive(frame),
-      "chat:close": () => this.#forget(),
+      "chat:close": () => this.#lose(),
     });
   }
 
   stop() {
-    this.#forget();
+    this.#lose();
   }
 
   // Actions
 
-  /** @param {{type: string, body?: object}} frame */
   #begin(frame) {
-    const requestId = `request-${++this.#count}`;
-    this.#request = { requestId, type: frame.type, next: 0 };
-    const id = this.chat.getAttribute("conversation");
-    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", ...frame.body } });
+    this.#request = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
   }
 
-  /** @param {Record<string, any>} frame */
+  #ask({ frame, resolve, reject }) {
+    if (!this.#open) return reject("");
+    const requestId = this.#transmit(frame);
+    this.#asides.set(requestId, { data: [], resolve, reject });
+    setTimeout(() => this.#fill({ requestId, errorText: "" }), this.patience);
+  }
+
   #receive(frame) {
-    const { type, event, id, message, version } = frame;
-    if (type === "event") return this.tell("chat:event", { event, id, message, version });
+    const { type } = frame;
+    if (type === "event") return this.#spread(this.#events.push(frame));
+    this.#fill(frame);
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
     if (type === "start") this.tell("chat:found");
     else if (type === "chunk") this.#accept(this.#request, frame);
@@ -57,7 +65,6 @@ class ChatExchange extends ChatElement {
 
   // Internals
 
-  /** @param {Request} request @param {Record<string, any>} frame */
   #accept(request, { sequence, chunk, code }) {
     if (sequence < request.next) return;
     if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.tell("chat:reset");
@@ -65,24 +72,45 @@ class ChatExchange extends ChatElement {
     this.tell("chat:received", chunk);
   }
 
-  /**
-   * A resume that fails is made again, on another connection, but for a conversation that was deleted.
-   * @param {Request} request @param {Record<string, any>} frame
-   */
+  /** A resume that fails is made again, unless the conversation was deleted. */
   #refuse(request, { errorText = "", code }) {
     const failed = request.type === "resume" && code !== "gone";
     if (failed || ChatExchange.elsewhere.has(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
   }
 
-  /** @param {string} [text] @param {string} [code] */
   #end(text = "", code = "") {
-    this.#forget();
+    this.#request = null;
     this.tell("chat:answered", { text, code });
   }
 
-  #forget() {
+  #fill({ type, requestId, chunk, errorText }) {
+    const aside = this.#asides.get(requestId);
+    if (!aside || type === "start") return;
+    if (type === "chunk") return aside.data.push(chunk.data);
+    this.#asides.delete(requestId);
+    if (type === "end") aside.resolve(aside.data);
+    else aside.reject(errorText);
+    setTimeout(() => this.#spread());
+  }
+
+  /** News of what an aside does come behind it. */
+  #spread() {
+    if (this.#asides.size) return;
+    for (const event of this.#events.splice(0)) this.tell("chat:event", event);
+  }
+
+  #lose() {
+    this.#open = false;
     this.#request = null;
+    for (const requestId of this.#asides.keys()) this.#fill({ requestId, errorText: "" });
+  }
+
+  #transmit(frame) {
+    const requestId = `request-${++this.#count}`;
+    const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];
+    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", language, ...frame.body } });
+    return requestId;
   }
 }
 

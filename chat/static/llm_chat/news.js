@@ -1,20 +1,19 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-news>`: notices that the page lacks something that another tab, or another server, knows.
+ * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen.
  *
- * In: `chat:event` {event, id, message} on the surrounding `<llm-chat>`, of which those of its own `conversation` count;
- * `chat:request` and `chat:answered`; the reader's coming back to the tab.
- * Out: `chat:stale`, which asks for a resume. While a request is under way nobody can heed it: it comes again after it.
- *
- * @typedef {{event: string, id: string, message: string}} News
+ * In: `chat:event`, `chat:open`, `chat:request`, `chat:answered`. Out: `chat:stale`, which asks for a resume; while a request is
+ * under way nobody can heed it, so it comes again.
  */
 class ChatNews extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
   static settled = new Set(["complete", "cut", "stopped"]);
 
-  /** What a resume has not been asked for since. @type {News[]} */
+  /** What no resume has been asked for since. */
   #news = [];
+  /** Whether an answer may have ended that the server takes for unread. */
+  #unread = true;
 
   // Life cycle
 
@@ -22,18 +21,24 @@ class ChatNews extends ChatElement {
     this.hear(this.chat, {
       "chat:event": (news) => this.#take(news),
       "chat:request": ({ type }) => this.#forget(type),
+      "chat:open": () => (this.#unread = true),
       "chat:answered": () => this.#look(),
     });
-    this.hear(document, { visibilitychange: () => document.hidden || this.tell("chat:stale") });
+    this.hear(document, { visibilitychange: () => document.hidden || this.#return() });
   }
 
   // Actions
 
-  /** @param {News} news */
   #take(news) {
     if (news.id !== this.chat.getAttribute("conversation")) return;
+    this.#unread ||= news.event === "run-ended";
     this.#news.push(news);
     this.#look();
+  }
+
+  #return() {
+    this.tell("chat:stale");
+    this.#read();
   }
 
   /** A resume brings everything. @param {string} type of the request that begins */
@@ -44,14 +49,24 @@ class ChatNews extends ChatElement {
   #look() {
     this.#news = this.#news.filter((news) => !this.#shows(news));
     if (this.#news.length) this.tell("chat:stale");
+    this.#read();
+  }
+
+  #read() {
+    if (!this.#unread || document.hidden || !this.chat.querySelector("[data-role=assistant]")) return;
+    this.#unread = false;
+    this.aside({ type: "read" }).catch(() => (this.#unread = true));
   }
 
   // Internals
 
-  /** @param {News} news @returns {boolean} whether the page shows it already */
+  /** Whether the page shows it already. */
   #shows({ event, message }) {
-    const status = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`)?.dataset.status;
-    return event === "run-started" ? status !== undefined : event === "run-ended" && ChatNews.settled.has(status);
+    if (event === "title" || event === "read") return true;
+    const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
+    if (event === "run-started") return shown;
+    if (event === "branch") return shown && !shown.nextElementSibling;
+    return event === "run-ended" && ChatNews.settled.has(shown?.dataset.status);
   }
 }
 

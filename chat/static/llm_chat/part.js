@@ -6,9 +6,8 @@ const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
- * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. A block is set by the server's HTML only; what
- * the page keeps between two patches is the source of each block, because a splice counts in the server's string and
- * not in what a browser makes of it.
+ * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. A splice counts in the server's string and not in
+ * what a browser makes of it: the source of each block is kept.
  */
 class ChatPart extends ChatElement {
   /** @type {string[]} */
@@ -22,7 +21,6 @@ class ChatPart extends ChatElement {
 
   // Actions
 
-  /** @param {{keep: number, from?: number, html?: string, tail?: number, append?: string, stay?: boolean}} patch */
   #patch({ keep, from = 0, html, tail = 0, append, stay }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
     while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
@@ -38,10 +36,7 @@ class ChatPart extends ChatElement {
 
   // Internals
 
-  /**
-   * Into the text node that is there: a selection inside it stays. The source follows, escaped as the server escapes it.
-   * @param {Element} blocks @param {number} keep @param {string} text
-   */
+  /** Into the text node that is there: a selection inside it stays. The source follows, escaped as the server's. */
   #append(blocks, keep, text) {
     const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
@@ -59,10 +54,7 @@ function emptyBlock() {
   return block;
 }
 
-/**
- * Where `change` replaces what a reader has selected, as the colours of code do, the same text is selected again.
- * @param {Element} block @param {() => void} change
- */
+/** Where `change` replaces what a reader has selected, as the colours of code do, select the same text again. */
 function keepSelection(block, change) {
   const selection = /** @type {Selection} */ (getSelection());
   const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = selection;
@@ -73,10 +65,7 @@ function keepSelection(block, change) {
   if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
 }
 
-/**
- * @param {Element} block @param {Node} node @param {number} offset
- * @returns {() => [Node, number]} finds the place again, by the characters before it where it is inside of the block
- */
+/** Returns what finds a place again: inside of the block by the characters before it. */
 function place(block, node, offset) {
   if (!block.contains(node)) return () => [node, offset];
   const before = document.createRange();
@@ -91,11 +80,7 @@ function place(block, node, offset) {
   };
 }
 
-/**
- * Make the content of `node` that of `next` and leave alone what is equal already, from the front: what a reader has
- * selected, focused or scrolled there stays.
- * @param {Node} node @param {Node} next
- */
+/** Leave alone what is equal already, from the front: what a reader has selected, focused or scrolled there stays. */
 function grow(node, next) {
   let [old, fresh] = [node.firstChild, next.firstChild];
   while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
@@ -113,7 +98,6 @@ function grow(node, next) {
   }
 }
 
-/** @param {Node} old @param {Node} fresh @returns {boolean} whether the one could be made like the other */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
     const [before, after] = [old.data, fresh.data];

@@ -3,27 +3,37 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away.
  *
- * Holds a scrolling `[role=log]` and a `[data-action=jump]` button. In: `chat:sending`, `chat:retry` and `chat:continue` on the
- * surrounding `<llm-chat>` (who asks wants to see the answer). State: the attribute `pinned`.
+ * In: `chat:keep` {from, change}: what `change()` returns, or else `from`, comes to stand where `from` stood. State: the
+ * attribute `pinned`.
  */
 class ChatScroll extends ChatElement {
-  /** Fires after layout and after scroll events, so that a reader who scrolled in the same frame has been heard. */
+  /** Fires after scroll events, so that a reader who scrolled in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
   #top = 0;
+  #end = 0;
 
   // Life cycle
 
   start() {
+    const leave = () => this.#log.focus({ preventScroll: true }); // the button that had the focus goes
     this.hear(this.chat, {
-      "chat:sending": () => this.#pin(),
-      "chat:retry": () => this.#jump(),
-      "chat:continue": () => this.#jump(),
+      "chat:sending": ({ edits }) => edits || this.#pin(),
+      "chat:stored": ({ replaces }) => replaces && this.#pin(), // until then the old branch is shown
+      "chat:retry": leave,
+      "chat:continue": leave,
+      "chat:rewrite": leave,
+      "chat:keep": (change) => this.#keep(change),
     });
-    const moves = { scroll: () => this.#heed(), wheel: ({ deltaY }) => deltaY < 0 && this.#unpin() };
+    const moves = {
+      scroll: () => this.#heed(),
+      // What follows growth would end a smooth scroll before it has begun.
+      wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
+      keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
+    };
     this.hear(this.#log, moves, { passive: true });
-    this.hear(this.#button, { click: () => this.#jump() });
+    this.hear(this.#button, { click: () => this.#jump(leave()) });
     for (const box of [this.#log, ...this.#log.children]) this.#growth.observe(box);
-    this.#pin();
+    this.#jump();
   }
 
   stop() {
@@ -32,16 +42,14 @@ class ChatScroll extends ChatElement {
 
   // Actions
 
-  /** The button goes, so the focus goes where the reader now is. */
   #jump() {
     this.#pin();
-    this.#log.focus({ preventScroll: true });
+    this.#follow();
   }
 
   #pin() {
     this.toggleAttribute("pinned", true);
     this.#button.hidden = true;
-    this.#follow();
   }
 
   #unpin() {
@@ -50,30 +58,43 @@ class ChatScroll extends ChatElement {
     this.#button.hidden = false;
   }
 
-  /** Growth never scrolls up; the reader does, and so does content that shrinks, which leaves us at the end. */
+  /** Only the reader scrolls up, by less than a pixel at first, and an end that comes nearer. */
   #heed() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    const gap = scrollHeight - clientHeight - scrollTop;
-    const up = scrollTop < this.#top;
-    this.#top = scrollTop;
-    if (gap < (up ? 1 : 4)) this.#pin();
-    else if (up) this.#unpin();
+    const [top, end] = [this.#top, this.#end];
+    this.#look();
+    if (this.#top < top && this.#end >= end) this.#unpin();
+    else if (this.#end - this.#top < 4) this.#pin();
   }
 
   #follow() {
     if (!this.hasAttribute("pinned")) return;
     this.#log.scrollTop = this.#log.scrollHeight;
-    this.#top = this.#log.scrollTop;
+    this.#look();
+  }
+
+  #keep({ from, change }) {
+    const top = from.getBoundingClientRect().top;
+    const to = change() ?? from;
+    this.#log.scrollTop += to.getBoundingClientRect().top - top;
+    this.#look();
+    if (this.#end - this.#top < 4) this.#pin();
+    else this.#unpin();
   }
 
   // Internals
 
+  #look() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    this.#top = scrollTop;
+    this.#end = scrollHeight - clientHeight;
+  }
+
   get #log() {
-    return /** @type {HTMLElement} */ (this.querySelector("[role=log]"));
+    return this.querySelector("[role=log]");
   }
 
   get #button() {
-    return /** @type {HTMLButtonElement} */ (this.querySelector("[data-action=jump]"));
+    return this.querySelector("[data-action=jump]");
   }
 }
 

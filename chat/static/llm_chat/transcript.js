@@ -3,16 +3,12 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
  *
- * In: `chat:chunk`, `chat:refused`, `chat:gone`, `chat:state` and `chat:close` on the surrounding `<llm-chat>`.
- * Out: `chat:retry` {message, role} and `chat:continue` {message, role}; `chat:patch` to a part; `chat:conversation` {id,
- * title, html}. State: an attribute that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each
- * article `data-status`.
+ * Out: `chat:patch` to a part; `chat:conversation`. State: the attributes `earlier` (there are older messages) and, while the
+ * answer waits, `loading`, `saving` or `reconnecting`; on each article `data-status`.
  */
 class ChatTranscript extends ChatElement {
-  /** What an answer may wait for. Any other status ends it. */
   static waits = ["loading", "saving", "reconnecting"];
 
-  /** What to do with the data of each kind of chunk; other kinds are not shown. @type {Record<string, Function>} */
   #chunks = {
     "data-message": (data) => this.#show(data),
     "data-status": ({ status }) => this.#wait(status),
@@ -27,28 +23,37 @@ class ChatTranscript extends ChatElement {
   start() {
     this.hear(this.chat, {
       "chat:chunk": ({ type, data }) => this.#chunks[type]?.(data),
+      "chat:earlier": (page) => this.#lead(page),
+      "chat:edit": (question) => this.#edit(question)?.focus(),
+      "chat:sending": (sent) => this.#edit(sent, true),
+      "chat:unsent": (unsent) => this.#edit(unsent),
       "chat:refused": (refused) => this.#refuse(refused),
-      "chat:gone": () => this.replaceChildren(),
+      "chat:gone": () => this.#lead({ html: "" }, this.replaceChildren()),
       "chat:state": () => this.#wait(),
       "chat:close": () => this.#wait(),
     });
-    this.hear(this, { click: ({ target }) => this.#click(target) });
+    localise(this);
   }
 
   // Actions
 
-  /** @param {EventTarget | null} target */
-  #click(target) {
-    const button = target instanceof Element && target.closest("[data-action=retry], [data-action=continue]");
-    const article = /** @type {HTMLElement | null} */ (button && button.closest("[data-message]"));
-    if (!button || !article) return;
-    const { message, role } = article.dataset;
-    this.tell(`chat:${button.getAttribute("data-action")}`, { message, role });
+  #edit({ message, text, error = "" }, sending = false) {
+    const article = this.article(message);
+    if (!article) return;
+    const edit = article.querySelector("llm-chat-edit") ?? this.clone("edit").firstElementChild;
+    const field = edit.querySelector("textarea");
+    field.value = edit.querySelector("[data-draft]").textContent = text;
+    edit.querySelector("[data-error]").textContent = error;
+    edit.toggleAttribute("sending", sending);
+    if (!edit.isConnected) article.append(edit);
+    return field;
   }
 
-  /** Another answer was asked for and refused: the old one stays. @param {{message: string, text: string}} refused */
+  /** What was to take the place of a message: the old one stays. */
   #refuse({ message, text }) {
     const article = this.article(message);
+    const draft = article?.querySelector("llm-chat-edit [data-draft]")?.textContent;
+    if (draft) return this.#edit({ message, text: draft, error: text });
     if (!article || !text) return;
     const note = this.clone("refused");
     note.querySelector("[data-error]")?.append(text);
@@ -56,33 +61,32 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
-  /** @param {string} [status] what the answer waits for, if it is for anything in particular */
   #wait(status) {
     for (const wait of ChatTranscript.waits) this.toggleAttribute(wait, wait === status);
   }
 
   // Internals
 
-  /** @param {{id: string, html: string, after?: string | null}} message */
-  #show({ id, html, after }) {
+  #lead({ html, more }) {
+    this.prepend(fragment(html));
+    this.toggleAttribute("earlier", Boolean(more));
+  }
+
+  /** A message that comes with its place, behind another one or first on the page, ends the branch. */
+  #show({ id, html, after, earlier }) {
     const article = fragment(html).firstElementChild;
     if (!article) return;
-    const old = this.article(id);
-    const before = after ? this.article(after) : null;
-    if (after === null) this.prepend(article);
-    else if (before) before.after(article);
+    const [old, before] = [this.article(id), this.article(after ?? "")];
+    if (before) before.after(article);
+    else if (after !== undefined) this.prepend(article);
     else if (old) old.before(article);
     else this.append(article);
     old?.remove();
-    if (after !== undefined) this.#endBranch(article);
-  }
-
-  /** It came with its place in the conversation: what stands behind it is another branch. @param {Element} article */
-  #endBranch(article) {
+    if (after === undefined) return;
     while (article.nextElementSibling) article.nextElementSibling.remove();
+    if (after === null) this.toggleAttribute("earlier", Boolean(earlier));
   }
 
-  /** @param {{message: string, part: number, html: string}} data */
   #addPart({ message, part, html }) {
     const old = this.#part({ message, part });
     this.#wait();
@@ -90,7 +94,6 @@ class ChatTranscript extends ChatElement {
     else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
   }
 
-  /** @param {{message: string, status: string, html: string}} end */
   #finish({ message, status, html }) {
     const article = this.article(message);
     if (!article) return;
@@ -98,17 +101,29 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
   }
 
-  /** @param {{message: string, part: number}} place */
   #part({ message, part }) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
 }
 
-/** Markup of the server's own, outer white space left out. @param {string} html @returns {DocumentFragment} */
+/** Markup of the server's own. */
 function fragment(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
-  return document.importNode(template.content, true);
+  return localise(document.importNode(template.content, true));
+}
+
+const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
+const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
+
+/** Times as the reader's own clock shows them. */
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const date = new Date(time.dateTime);
+    time.textContent = clock.format(date);
+    time.title = calendar.format(date);
+  }
+  return root;
 }
 
 ChatTranscript.define("llm-chat-transcript");

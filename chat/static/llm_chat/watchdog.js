@@ -1,18 +1,17 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-watchdog>`: notices a connection that is open and dead. A network that has gone says nothing, and the browser
- * believes in the socket for minutes.
+ * `<llm-chat-watchdog>`: notices a connection that is open and dead, in which the browser believes for minutes.
  *
- * In: `chat:open`, `chat:frame` and `chat:close` on the surrounding `<llm-chat>`; the network's and the reader's coming back.
- * Out: `chat:transmit` of a `ping` after a silence, to which the server says `pong`; `chat:reset` where nothing comes.
+ * In: `chat:open`, `chat:frame`, `chat:close`. Out: `chat:transmit` of a `ping` after a silence, to which the server says `pong`;
+ * `chat:reset` where nothing comes.
  */
 class ChatWatchdog extends ChatElement {
   /** Milliseconds without a frame before the server is asked whether it is there. */
   silence = 20_000;
   /** Milliseconds that it may take to say so. */
   patience = 10_000;
-  /** Both of them where the network or the reader has just come back: then a doubt is settled at once. */
+  /** Both of them where the network or the reader has just come back. */
   doubt = 3_000;
 
   #open = false;
