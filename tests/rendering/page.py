@@ -26,7 +26,7 @@ _ATTRIBUTES = (
     " width"
 )
 TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
-CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|language-[a-z0-9+#._-]+|[a-z]{1,2}")
+CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")
 ADDRESS = re.compile(r"(https?://[^/]|mailto:.|/(?![/\\]))", re.IGNORECASE)
 
 # Characters that are Markdown or TeX more often than not; every other one must be found on the page.
@@ -148,7 +148,7 @@ def assert_allowed(elements: Iterable[tuple[str, dict[str, str | None]]]) -> Non
         assert all(CLASS.fullmatch(name) for name in (attributes.get("class") or "").split())
         if tag == "a":
             assert ADDRESS.match(attributes["href"] or "")
-            assert (attributes["rel"], attributes["target"]) == ("noopener noreferrer", "_blank")
+            assert (attributes["rel"], attributes["target"]) == ("noreferrer", "_blank")
 
 
 def growth(text: str, ends: Iterable[int]) -> Iterator[tuple[BlockPatch, ...]]:
