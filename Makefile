@@ -9,6 +9,7 @@
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
 #   make bench-opening  the page of a long conversation beside that of a shorter one
+#   make bench-page     what a long answer costs the browser, in a minute
 #   make messages       the catalogues of translations, from the code and the templates (needs GNU gettext)
 #   make clean          remove all that was made; the database and the key stay
 
@@ -20,7 +21,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared bench-opening messages clean
+.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -55,6 +56,9 @@ bench-opening: setup
 
 bench-quick: setup
 	@.venv/bin/python -m benchmarks.quick
+
+bench-page: setup
+	@.venv/bin/python -m benchmarks.page
 
 messages: setup
 	@.venv/bin/python scripts/messages.py

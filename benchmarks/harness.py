@@ -92,7 +92,8 @@ def cpu(of: psutil.Process) -> float:
 def session_cookie(port: int) -> str:
     """The cookie of a new visitor."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/chat/") as response:
-        return str(response.headers["Set-Cookie"]).split(";")[0]
+        cookies: list[str] = response.headers.get_all("Set-Cookie")  # the page's form sets one of its own
+        return next(cookie.split(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
 
 
 def sent(upstream_port: int) -> int:

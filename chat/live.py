@@ -39,7 +39,7 @@ class LivePart:
         self.blocks: tuple[str, ...] = ()
         self._pieces: list[str] = []
         self._stale = False
-        self._last: tuple[tuple[str, ...], int | None, tuple[str, ...], Diff] | None = None
+        self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
 
     def grow(self, text: str) -> None:
         """Take more text; the HTML follows with the next ``render``."""
@@ -59,7 +59,7 @@ class LivePart:
             live = render_live(self._pieces[0])
         self.blocks = live.blocks
 
-    def changes(self, shown: tuple[str, ...], known: int | None) -> Diff:
+    def changes(self, shown: tuple[str, ...], known: int) -> Diff:
         """What a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
         last = self._last
         if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
@@ -156,7 +156,7 @@ class HtmlReader:
         self._rendering = rendering
         self._language = language
         self._shown: list[tuple[str, ...]] = []
-        self._known: list[int | None] = []
+        self._known: list[int] = []
         self._status: chunks.Status | None = None
         self._provisional = False
 
@@ -176,7 +176,7 @@ class HtmlReader:
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
-        self._known = [None] * len(parts)
+        self._known = [len(part.blocks) for part in parts]  # none of them is a string that the page has
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
@@ -197,7 +197,7 @@ class HtmlReader:
         for part in self._rendering.parts:
             if part.index == len(self._shown):
                 self._shown.append(())
-                self._known.append(None)
+                self._known.append(0)
                 yield part_chunk(uid, PartView(part.index, part.kind), self._language)
             shown = self._shown[part.index]
             if shown is part.blocks:

@@ -181,6 +181,10 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
         change: dict[str, Any] = {"append": patch.append}
     else:
         change = {"from": patch.from_, "html": patch.html}
+    if patch.tail:
+        change["tail"] = patch.tail
+    if patch.stay:
+        change["stay"] = True
     return Patch({"message": message, "part": part, "keep": patch.keep, **change})
 
 

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections
+from django.utils import translation
 
 from chat.backends.scripted import Script
 from chat.owners import VISITOR
@@ -17,6 +18,13 @@ from tests.sockets import Socket
 
 pytest_plugins = ["tests.leftovers"]
 _names = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_language():
+    """A request to the test client leaves its language active in the test's thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

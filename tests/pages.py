@@ -30,7 +30,8 @@ class ChatPage:
             elif kind == "data-part":
                 self.messages[data["message"]].parts[data["part"]] = Reader()
             elif kind == "data-patch":
-                patch = BlockPatch(data["keep"], data.get("from", 0), data.get("html"), data.get("append"))
+                change = {name: data[name] for name in ("keep", "html", "append", "tail", "stay") if name in data}
+                patch = BlockPatch(**change, from_=data.get("from", 0))
                 self.messages[data["message"]].parts[data["part"]].apply([patch])
             elif kind == "data-message-end":
                 message = self.messages[data["message"]]

@@ -39,6 +39,8 @@ async def test_two_pages_read_one_answer_in_two_languages(script, connect):
     asked = await german.ask("Warum?", body=GERMAN)
     await german.chunk(asked, "data-message")
     resumed = await french.resume(body=FRENCH)
+    while (await french.chunk(resumed, "data-message"))["data"]["status"] != "running":
+        pass  # the question
     (await script.anext_reply()).break_off()
     for socket, request, said in ((german, asked, "unterbrochen"), (french, resumed, "interrompue")):
         frames = await socket.rest(request)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import nh3
 
-from .highlight import LANGUAGES, TOKEN_CLASSES
+from .highlight import TOKEN_CLASSES
 
 _TEXT = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
 _MATH = (
@@ -42,7 +42,7 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 
 CLASSES: dict[str, set[str]] = {
-    "code": {"chat-math", *(f"language-{language}" for language in LANGUAGES)},
+    "code": {"chat-math"},
     "div": {"chat-table"},
     "p": {"chat-plain"},
     "pre": {"chat-code"},
@@ -60,7 +60,7 @@ _cleaner = nh3.Cleaner(
     allowed_classes=CLASSES,
     url_schemes=SCHEMES,
     clean_content_tags=set(),
-    link_rel="noopener noreferrer",
+    link_rel="noreferrer",
     # A link opens beside the chat, not in its place: the page may be in the middle of an answer, or a small frame.
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )

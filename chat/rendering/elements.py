@@ -5,7 +5,7 @@ from html import unescape
 from typing import NamedTuple
 
 from .clean import clean, is_address
-from .highlight import LANGUAGES, can_highlight, highlighted
+from .highlight import can_highlight, highlighted
 from .limits import MAX_DEPTH, TooLargeError
 from .math import formula
 
@@ -71,8 +71,7 @@ def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
         html = found or html
     labels = (("data-language", name), ("data-info", _group(_INFO.search(attributes))))
     shown = "".join(f' {label}="{value}"' for label, value in labels if value)
-    class_ = f' class="language-{language}"' if language in LANGUAGES else ""
-    return f'<pre class="chat-code" tabindex="0"{shown}><code{class_}>{html}</code></pre>'
+    return f'<pre class="chat-code" tabindex="0"{shown}><code>{html}</code></pre>'
 
 
 def _group(match: re.Match[str] | None) -> str:

@@ -44,7 +44,12 @@ def _mathml(source: str, display: str) -> str:
         raise ValueError("MathML would hide a part of this formula.")
     for element in root.iter():
         element.attrib = {name: value for name, value in element.items() if _is_small(value)}
-    root.set("display", display)
+    if display == "inline":  # as MathML has it without the attribute
+        root.attrib.pop("display", None)
+    else:
+        root.set("display", display)
+    if len(root) == 1 and root[0].tag == "mrow" and not root[0].attrib:  # a <math> is a row by itself
+        root[:] = root[0][:]
     root.set("alttext", source.strip())
     # The library writes characters as references and leaves them to be unescaped, with everything else: not here.
     return _REFERENCE.sub(r"&\1", tostring(root, encoding="unicode"))

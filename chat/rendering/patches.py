@@ -9,58 +9,65 @@ _CODE_BLOCK = re.compile(r'(<pre(?: [a-z-]+="[^"]*")*><code(?: [a-z-]+="[^"]*")*
 
 
 class BlockPatch(NamedTuple):
-    """The first ``keep`` blocks stay, block number ``keep`` changes, all later ones go.
+    """Block number ``keep`` changes; the later ones go, unless they ``stay``.
 
-    It becomes its previous HTML up to ``from_`` UTF-16 units, followed by ``html``; or, where ``html`` is ``None``, the
-    plain text ``append`` is added at the end of its ``code`` element, which may still be empty.
+    It becomes its previous HTML up to ``from_`` UTF-16 units, then ``html``, then the last ``tail`` units of its
+    previous HTML; or, where ``html`` is ``None``, the plain text ``append`` is added at the end of its ``code``
+    element, which may still be empty.
     """
 
     keep: int
     from_: int = 0
     html: str | None = None
     append: str | None = None
+    tail: int = 0
+    stay: bool = False
 
 
 class Diff(NamedTuple):
     """The patches in the order in which they apply, and the argument ``known`` for the next ``diff``."""
 
     patches: tuple[BlockPatch, ...]
-    known: int | None
+    known: int
 
 
-def diff(old: Sequence[str], new: Sequence[str], known: int | None) -> Diff:
+def diff(old: Sequence[str], new: Sequence[str], known: int) -> Diff:
     """What to send to a reader that shows ``old`` so that it shows ``new``.
 
-    ``known`` is the index of the one block of ``old`` whose HTML the reader holds as a string (the last one, set by a
-    patch with ``html`` and not appended to since): only that one may be spliced.
+    From block number ``known`` on the reader holds the blocks' HTML as strings, for patches have set them: only those
+    may be spliced. What stands behind a changed block stays: an address that comes with the end of a text changes a
+    link far above it, and must not cost the whole text again at each tick.
 
     A patch always names a block of ``new``. Where blocks only go away, the last one that stays is therefore sent again,
     and where none stays the reader is left with a single empty one.
     """
-    same = _count_same(old, new)
-    if same == len(old) == len(new):
-        return Diff((), known)
     if not new:
-        return Diff((BlockPatch(0, html=""),), 0)
-    first = min(same, len(new) - 1)
-    patches = [_change(first, old[first], new[first], known)] if first < len(old) else []
-    patches += [BlockPatch(keep, html=str(new[keep])) for keep in range(first + len(patches), len(new))]
-    return Diff(tuple(patches), None if patches[-1].html is None else len(new) - 1)
+        return Diff((BlockPatch(0, html=""),), 0) if old else Diff((), known)
+    shared = min(len(old), len(new))
+    changed = [index for index in range(shared) if old[index] != new[index]]
+    if len(new) < len(old) and new[-1] == old[shared - 1]:
+        changed.append(shared - 1)
+    patches = [_change(index, old[index], new[index], known)._replace(stay=index < shared - 1) for index in changed]
+    patches += [BlockPatch(index, html=str(new[index])) for index in range(shared, len(new))]
+    return Diff(tuple(patches), _known(patches, min(known, len(new))))
 
 
-def _count_same(old: Sequence[str], new: Sequence[str]) -> int:
-    pairs = zip(old, new, strict=False)
-    return next((index for index, (before, after) in enumerate(pairs) if before != after), min(len(old), len(new)))
+def _known(patches: Sequence[BlockPatch], known: int) -> int:
+    """``known`` after ``patches``: a block that was sent whole joins those behind it."""
+    for patch in reversed(patches):
+        if patch.html is not None and patch.keep == known - 1:
+            known -= 1
+    return known
 
 
-def _change(keep: int, old: str, new: str, known: int | None) -> BlockPatch:
-    appended = _appended_code(old, new)
-    if appended:
+def _change(keep: int, old: str, new: str, known: int) -> BlockPatch:
+    if appended := _appended_code(old, new):
         return BlockPatch(keep, append=appended)
-    if keep != known:
+    if keep < known:
         return BlockPatch(keep, html=new)
-    common = _common_prefix(old, new)
-    return BlockPatch(keep, from_=_utf16_length(new[:common]), html=new[common:])
+    start = _common_prefix(old, new)
+    end = len(new) - _common_prefix(old[start:][::-1], new[start:][::-1])
+    return BlockPatch(keep, _utf16_length(new[:start]), new[start:end], tail=_utf16_length(new[end:]))
 
 
 def _appended_code(old: str, new: str) -> str:

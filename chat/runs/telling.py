@@ -1,6 +1,5 @@
 """News for this process's event loops from code that runs on none of them: views, the admin, signals."""
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -8,6 +7,7 @@ from django.db import transaction
 
 from ..models import Conversation
 from ..protocol import Event
+from .news import version
 from .registry import Registry, registries
 
 
@@ -19,7 +19,7 @@ def tell(
     using: str | None = None,
 ) -> None:
     """Tell the owner's open pages what happened to a conversation, once that is committed."""
-    event = Event(kind, conversation.uid, "", time.time_ns() // 1_000_000, title)
+    event = Event(kind, conversation.uid, "", version(), title)
     owner = conversation.owner
     on_every_loop(lambda registry: registry.events.tell(owner, event), using=using)
 

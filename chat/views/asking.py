@@ -11,6 +11,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 
 from ..backends.plugged import max_message_length
 from ..chunks import ERRORS
@@ -56,10 +57,10 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message, and its next try must not meet the first one again.
-        return refuse(ERRORS[refusal.code], STATUS.get(refusal.code, 400), again=refusal.code != "conflict")
+        return refuse(gettext(ERRORS[refusal.code]), STATUS.get(refusal.code, 400), again=refusal.code != "conflict")
     except DatabaseError:
         logger.exception("A message could not be stored.")
-        return refuse(ERRORS["storage"], STATUS["storage"])
+        return refuse(gettext(ERRORS["storage"]), STATUS["storage"])
     return SeeOther(_next(request, uid))
 
 

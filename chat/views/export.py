@@ -101,7 +101,7 @@ def _ending(message: Message) -> str:
     if message.role == Message.Role.USER:
         return ""
     known = _ENDINGS.get(message.status)
-    told = known(message) if known else ERRORS.get(message.error) or gettext("The answer was interrupted.")
+    told = known(message) if known else gettext(ERRORS.get(message.error) or "The answer was interrupted.")
     return f"*{told}*" if told else ""
 
 

@@ -69,7 +69,8 @@ def proxy(site):
 def cookie(site):
     """A visitor's cookie, as the page sets it."""
     with urllib.request.urlopen(f"{site.url}/chat/", timeout=WAIT) as response:
-        return response.headers["Set-Cookie"].partition(";")[0]
+        cookies = response.headers.get_all("Set-Cookie")  # the page's form sets one of its own
+        return next(cookie.partition(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
 
 
 class Client:

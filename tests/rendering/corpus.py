@@ -151,6 +151,17 @@ AWKWARD = [
 
 CODE = "import os\n\ndef listing(path: str) -> list[str]:\n    return sorted(os.listdir(path))  # é 😀\n"
 
+PROSE = (
+    "sunlight is a mixture of all colours, and the air scatters the short waves of it far more than the long ones, so "
+    "that from every part of the sky some blue comes down to us; at sunset the way through the air is longer."
+)
+
+
+def as_answer(text: str) -> str:
+    """``text`` in an answer of ordinary length. By itself a line of it is shorter than the tags of any code block."""
+    return f"Briefly, {PROSE}\n\n{text}\n\nIn short, {PROSE}\n"
+
+
 ATTACKS = [
     "[x](javascript:alert(1))",
     "[x](JaVaScRiPt:alert(1))",
@@ -219,4 +230,52 @@ ATTACKS = [
     "\ufdd0lt;script> \ufdd1<script>\ufdd2",
     "[x](http://a.b/%EF%B7%90quot;onmouseover=1)&nbsp;",
     '[a](http://x.example/[b]:c"onclick=alert(1))',
+    # Addresses once more: white space and controls inside, other schemes, credentials, odd entities
+    "[x](java&Tab;script&NewLine;:alert(1))",
+    "[x](&#0000106&#0000097&#0000118&#0000097script:alert(1))",
+    "[x](jav&#x09;ascript:alert(1)) [y](feed:javascript:alert(1)) [z](jar:http://evil.example/x.jar!/)",
+    "[x](data:image/svg+xml;utf8,<svg/onload=alert(1)>) [y](DATA:text/html,<script>alert(1)</script>)",
+    "[x](intent://evil.example#Intent;scheme=javascript;end) [y](ms-msdt:/id) [z](filesystem:http://a.b/x)",
+    "[x](http://user:pass@evil.example) [y](https://\u202egnp.example) [z](http://a.b\\@evil.example)",
+    "[r]: java\nscript:alert(1)\n[s]: //evil.example/\n[t]: data:text/html,x\n\n[r] [s] [t] [x][s] ![x][t]",
+    "https://evil.example/\"onmouseover=alert(1) www.evil.example/'onclick='x <https://evil.example/\"onclick=alert(1)>",
+    # Things that load: images, prefetches, styles, frames
+    "![r][img] ![i](https://collect.example/a.png?q=\"'>) \n\n[img]: https://collect.example/b.png",
+    "[![in a link](https://collect.example/c.png)](https://ok.example/) [a ![b](http://collect.example/d.png) c](/e)",
+    "<link rel=prefetch href=//collect.example/x><link rel=stylesheet href=//collect.example/x.css>",
+    "<style>@import url(//collect.example/x.css);*{background:url(//collect.example/y)}</style>",
+    "<div style=\"background:url('//collect.example/z')\">x</div><table background=//collect.example/t></table>",
+    "<video poster=//collect.example/p src=//collect.example/v onerror=alert(1)></video><audio src=x onerror=alert(1)>",
+    "<picture><source srcset=//collect.example/s><img srcset='//collect.example/i 1x'></picture>",
+    "<iframe src=javascript:alert(1)></iframe><frameset onload=alert(1)><object data=javascript:alert(1)><embed src=x>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'><base href=//evil.example>",
+    "<input type=image src=//collect.example/i><link rel=dns-prefetch href=//e.x><link rel=preload href=//e.x>",
+    "<svg><image href=//collect.example/i></image><use href=data:image/svg+xml,x#y /><feImage href=//c.e /></svg>",
+    # Handlers that need no click, and mutations of a parser
+    "<details open ontoggle=alert(1)><summary>x</summary></details><input autofocus onfocus=alert(1)>",
+    "<body onload=alert(1)><marquee onstart=alert(1)>x</marquee><p style='animation-name:x' onanimationend=alert(1)>",
+    '<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>',
+    '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">',
+    '<svg></p><style><a id="</style><img src=1 onerror=alert(1)>">',
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)></style></form>",
+    "<template><script>alert(1)</script></template><template shadowrootmode=open><img src onerror=alert(1)></template>",
+    "<select><option><style></option></select><img src=x onerror=alert(1)></style></select>",
+    '<xmp><p title="</xmp><svg/onload=alert(1)>"><plaintext>',
+    # Names that a page's own scripts would trip over
+    "<img name=body><form id=location><a id=defaultView name=cookie href=x:y><input name=attributes></form>",
+    "<llm-chat conversation=x></llm-chat><llm-chat-part data-part=0><div data-blocks>x</div></llm-chat-part>",
+    "<button type=button data-action=retry>x</button><p data-message=x data-role=assistant data-status=running>x</p>",
+    # Formulas
+    "$\\text{<img src=x onerror=alert(1)>}$ $\\text{<svg/onload=alert(1)>}$ $\\mathrm{<script>alert(1)</script>}$",
+    "$\\href{javascript:alert(1)}{click}$ \\(\\url{javascript:alert(1)}\\) $\\htmlClass{chat-code}{x}$ $\\cssId{x}{y}$",
+    "$\\includegraphics{https://collect.example/i.png}$ $\\htmlStyle{position:fixed}{x}$ $\\data{x}{y}$",
+    "\\[\\begin{matrix}<img src=x onerror=alert(1)> & \\text{</math><script>alert(1)</script>}\\end{matrix}\\]",
+    '$$\\text{<annotation-xml encoding="text/html"><svg onload=alert(1)></annotation-xml>}$$',
+    '$x" onmouseover="alert(1)$ $x\' onclick=\'alert(1)$ $\\mathvariant{" onclick="x}$',
+    # Half-finished, one inside the other
+    '**[x](java_script:*alert(1)** [y](http://a.b "<img src=x onerror=alert(1)>',
+    "`<img src=x` onerror=alert(1)>` [`x](javascript:alert(1))`](javascript:alert(2))",
+    '| [x](javascript:alert(1)) | <td onclick=alert(1)> |\n|:-:|:" onclick="alert(1)|\n| ![](//c.example/i) | `|` |',
+    '> <blockquote onclick=alert(1)>\n> - <li style=x:y>\n>   ```"onclick=alert(1)\n>   </code><svg/onload=alert(1)>',
+    '1. [r]: javascript:alert(1)\n2. [r]\n\n   <a href="javascript:alert(1)"\n   onclick=alert(1)>',
 ]

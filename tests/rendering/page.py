@@ -1,13 +1,36 @@
 """What a browser makes of the HTML that is sent to it: its elements, its visible text, its blocks after patches."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape, unescape
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
-from chat.rendering import BlockPatch
+from chat.rendering import BlockPatch, diff, highlight, render_live
+from chat.rendering.plain import printable
 
 VOID = {"br", "hr", "mspace"}
 SHOWN_ATTRIBUTES = {"href", "title", "alttext", "data-language", "data-info"}
+
+
+_TAGS = (
+    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
+    " math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd"
+    " mtext mtr munder munderover"
+)
+_ATTRIBUTES = (
+    "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth display"
+    " displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize movablelimits"
+    " notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title voffset"
+    " width"
+)
+TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
+CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")
+ADDRESS = re.compile(r"(https?://[^/]|mailto:.|/(?![/\\]))", re.IGNORECASE)
+
+# Characters that are Markdown or TeX more often than not; every other one must be found on the page.
+MARKUP = set("\\`*_[]()#+-.!|~$:=>&;^'\"{},")
 
 
 class Page(HTMLParser):
@@ -56,29 +79,37 @@ class Page(HTMLParser):
 
 
 class Reader:
-    """The page's side of the html view: it shows blocks and holds the string of the one that a patch set last."""
+    """The page's side of the html view: it shows blocks and holds the strings of those that patches set."""
 
-    def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.known: int | None = None
+    def __init__(self, blocks: Sequence[str] = ()) -> None:
+        self.blocks = list(blocks)
+        self.strings: dict[int, str] = {}
 
     def apply(self, patches: Iterable[BlockPatch]) -> None:
         for patch in patches:
             before = self.blocks[patch.keep] if patch.keep < len(self.blocks) else ""
-            del self.blocks[patch.keep :]
+            if not patch.stay:
+                del self.blocks[patch.keep + 1 :]
             if patch.html is None:
-                self.blocks.append(append_to_code(before, patch.append))
-                self.known = None
-                continue
-            if patch.from_:
-                assert self.known == patch.keep, "spliced a block whose string the page does not have"
-            self.blocks.append(cut(before, patch.from_) + patch.html)
-            self.known = patch.keep
+                after = append_to_code(before, patch.append)
+            else:
+                if patch.from_ or patch.tail:
+                    assert self.strings.get(patch.keep) == before, "spliced a block whose string the page does not have"
+                after = cut(before, patch.from_) + patch.html + rest(before, patch.tail)
+            self.blocks[patch.keep : patch.keep + 1] = [after]
+            if patch.html is not None or patch.keep in self.strings:
+                self.strings[patch.keep] = after
 
 
 def cut(html: str, units: int) -> str:
     """The first UTF-16 units of ``html``, as JavaScript's ``slice`` gives them; a split pair does not decode."""
     return html.encode("utf-16-le")[: units * 2].decode("utf-16-le")
+
+
+def rest(html: str, units: int) -> str:
+    """The last UTF-16 units of ``html``."""
+    encoded = html.encode("utf-16-le")
+    return encoded[len(encoded) - units * 2 :].decode("utf-16-le")
 
 
 def append_to_code(html: str, text: str) -> str:
@@ -91,3 +122,44 @@ def append_to_code(html: str, text: str) -> str:
 def show(blocks: Sequence[str]) -> Page:
     """The page that the blocks make."""
     return Page("\n".join(f'<div class="chat-block">{block}</div>' for block in blocks))
+
+
+def needed(text: str) -> Counter[str]:
+    """The characters of Markdown ``text`` that a reader must be able to see."""
+    text = re.sub(r"(?m)^([ >\t]*(?:[-*+] )*)[0-9]+[.)] ", r"\1", printable(text))  # the number of a list item
+    text = re.sub(r"(?m)^(\s*(?:[-*+] |\d+[.)] ))\[[xX]\]", r"\1", text)  # a task's mark
+    text = re.sub(r"\]\[[^\]]+\]", "]", text).replace("```math", "")  # a reference's label, a formula's fence
+    text = re.sub(r"<(\w+:[^>\s]*|[\w.]+@[\w.]+)>", r"\1", text)  # the brackets of an address
+    text = re.sub(r"\]\(<([^>\n]*)>", r"](\1", text)
+    text = re.sub(r"&#?\w+;", _visible_entity, text)
+    return Counter(c for c in unquote(text) if c.isprintable() and not c.isspace() and c not in MARKUP)
+
+
+def _visible_entity(entity: re.Match[str]) -> str:
+    character = unescape(entity[0])
+    return character if character.isprintable() and character.strip() else entity[0]
+
+
+def assert_allowed(elements: Iterable[tuple[str, dict[str, str | None]]]) -> None:
+    """Nothing but what may stand in a block: known tags, attributes, classes and kinds of addresses."""
+    for tag, attributes in elements:
+        assert tag in TAGS
+        assert set(attributes) <= ATTRIBUTES
+        assert all(CLASS.fullmatch(name) for name in (attributes.get("class") or "").split())
+        if tag == "a":
+            assert ADDRESS.match(attributes["href"] or "")
+            assert (attributes["rel"], attributes["target"]) == ("noreferrer", "_blank")
+
+
+def growth(text: str, ends: Iterable[int]) -> Iterator[tuple[BlockPatch, ...]]:
+    """The patches that a page gets which sees ``text`` at each of the ends, its code highlighted when it can be."""
+    old: Sequence[str] = ()
+    known = 0
+    for end in ends:
+        live = render_live(text[:end])
+        for wanted in live.missing:
+            highlight(*wanted)
+        new = render_live(text[:end]).blocks if live.missing else live.blocks
+        patches, known = diff(old, new, known)
+        yield patches
+        old = new

@@ -24,7 +24,7 @@ from .page import Page
 def test_a_formula_is_mathml(source, text):
     page = Page(formula(source, "inline"))
     assert (page.roots, page.odd, page.text) == (1, [], text)
-    assert page.elements[0] == ("math", {"display": "inline", "alttext": source})
+    assert page.elements[0] == ("math", {"alttext": source})
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """A reader that gets patches shows what the server rendered, whatever the text and its pieces."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.rendering import BlockPatch, diff, highlight, render, render_live
 
-from .corpus import ATTACKS, AWKWARD, CODE
-from .page import Reader, append_to_code
+from .corpus import ATTACKS, AWKWARD, CODE, PROSE, as_answer
+from .page import Reader, append_to_code, growth
 from .test_blocks import PIECES
 
 texts = st.lists(st.sampled_from([*PIECES, *AWKWARD, *ATTACKS]) | st.text(max_size=10), max_size=12).map("".join)
@@ -15,12 +17,12 @@ texts = st.lists(st.sampled_from([*PIECES, *AWKWARD, *ATTACKS]) | st.text(max_si
 
 def follow(states):
     """A reader that was patched through ``states``, with the server's idea of what it knows, checked at each."""
-    reader, old, known = Reader(), (), None
+    reader, old, known = Reader(), (), 0
     for new in states:
         patches, known = diff(old, new, known)
         reader.apply(patches)
         assert tuple(reader.blocks) == new
-        assert known is None or known == reader.known == len(new) - 1
+        assert all(reader.strings[index] == new[index] for index in range(known, len(new)))
         old = new
     return reader
 
@@ -29,45 +31,80 @@ def visible(states):
     return [state for state in states if state]
 
 
-@given(texts, st.lists(st.integers(1, 30), min_size=1))
-def test_a_growing_text_arrives_whole_in_any_pieces(text, sizes):
+def lengths_of(text, sizes):
     ends, end = [], 0
     while end < len(text):
         end += sizes[len(ends) % len(sizes)]
         ends.append(end)
-    follow(visible(render_live(text[:end]).blocks for end in ends))
+    return ends
 
 
-@given(st.lists(st.lists(st.sampled_from(["<p>a</p>", "<p>a😀b</p>", "<p>a😁b</p>", "<hr>", *render("```\na\n```")]))))
+def carried(text, sizes):
+    """The bytes that the patches carry to a page that sees ``text`` grow, highlighted as soon as it can be."""
+    patches = itertools.chain.from_iterable(growth(text, lengths_of(text, sizes)))
+    return sum(size(patch.html or patch.append or "") for patch in patches)
+
+
+def size(text):
+    return len(text.encode("utf-8", "replace"))
+
+
+@given(texts, st.lists(st.integers(1, 30), min_size=1))
+def test_a_growing_text_arrives_whole_in_any_pieces(text, sizes):
+    follow(visible(render_live(text[:end]).blocks for end in lengths_of(text, sizes)))
+
+
+blocks = st.sampled_from(["<p>a</p>", "<p>a😀b</p>", "<p>a😁b</p>", "<p>a🨀b</p>", "<hr>", *render("```\na\n```")])
+
+
+@given(st.lists(st.lists(blocks)))
 def test_any_sequence_of_blocks_arrives(states):
     follow(visible(map(tuple, states)))
 
 
+@given(st.lists(blocks, min_size=1), st.lists(st.lists(blocks)))
+def test_a_reader_that_came_in_mid_answer_follows_too(shown, states):
+    reader, old, known = Reader(shown), tuple(shown), len(shown)
+    for new in visible(map(tuple, states)):
+        patches, known = diff(old, new, known)
+        reader.apply(patches)
+        assert tuple(reader.blocks) == new
+        old = new
+
+
 def test_the_same_blocks_need_no_patch():
     assert diff(["<p>a</p>"], ["<p>a</p>"], 0) == ((), 0)
-    assert diff((), (), None) == ((), None)
+    assert diff((), (), 0) == ((), 0)
 
 
 def test_a_known_block_is_spliced():
-    assert diff(["<hr>", "<p>ab</p>"], ["<hr>", "<p>abc</p>"], 1) == ((BlockPatch(1, from_=5, html="c</p>"),), 1)
+    assert diff(["<hr>", "<p>ab</p>"], ["<hr>", "<p>abc</p>"], 1) == ((BlockPatch(1, 5, "c", tail=4),), 1)
 
 
-def test_a_block_of_unknown_html_is_sent_whole():
-    assert diff(["<p>ab</p>"], ["<p>abc</p>"], None) == ((BlockPatch(0, html="<p>abc</p>"),), 0)
+def test_a_block_of_unknown_html_is_sent_whole_and_known_from_then_on():
+    assert diff(["<p>ab</p>"], ["<p>abc</p>"], 1) == ((BlockPatch(0, html="<p>abc</p>"),), 0)
+    old, new = ["<p>ab</p>", "<hr>", "<p>c</p>"], ["<p>abc</p>", "<hr>", "<p>c</p>"]
+    assert diff(old, new, 3) == ((BlockPatch(0, html="<p>abc</p>", stay=True),), 3)
+
+
+def test_blocks_behind_one_that_changes_stay():
+    old, new = ["<p>ab</p>", "<hr>"], ["<p>abc</p>", "<hr>", "<p>d</p>"]
+    assert diff(old, new, 0).patches == (BlockPatch(0, 5, "c", tail=4, stay=True), BlockPatch(2, html="<p>d</p>"))
 
 
 def test_places_are_counted_in_utf16_units():
-    assert diff(["<p>😀a</p>"], ["<p>😀b</p>"], 0).patches == (BlockPatch(0, from_=5, html="b</p>"),)
+    assert diff(["<p>😀a😀</p>"], ["<p>😀b😀</p>"], 0).patches == (BlockPatch(0, 5, "b", tail=6),)
 
 
 def test_a_surrogate_pair_is_never_cut():
-    # Both begin with the unit D83D.
-    assert diff(["<p>😀</p>"], ["<p>😁</p>"], 0).patches == (BlockPatch(0, from_=3, html="😁</p>"),)
+    # The first two begin with the unit D83D, the last two end with DE00.
+    assert diff(["<p>😀</p>"], ["<p>😁</p>"], 0).patches == (BlockPatch(0, 3, "😁", tail=4),)
+    assert diff(["<p>😀</p>"], ["<p>🨀</p>"], 0).patches == (BlockPatch(0, 3, "🨀", tail=4),)
 
 
 def test_growing_code_is_appended_as_plain_text():
     old, new = render_live("```py\na <").blocks, render_live("```py\na < b &\n").blocks
-    assert diff(old, new, 0) == ((BlockPatch(0, append=" b &"),), None)
+    assert diff(old, new, 0) == ((BlockPatch(0, append=" b &"),), 0)
 
 
 def test_code_is_appended_even_to_an_empty_block():
@@ -76,18 +113,21 @@ def test_code_is_appended_even_to_an_empty_block():
 
 def test_code_in_a_list_is_spliced_because_its_element_is_not_the_only_one():
     old, new = render_live("- `a`\n  ```\n  x").blocks, render_live("- `a`\n  ```\n  xy").blocks
-    assert [patch.append for patch in diff(old, new, 0).patches] == [None]
+    assert [(patch.html, patch.append) for patch in diff(old, new, 0).patches] == [("y", None)]
 
 
-def test_highlighted_code_replaces_the_plain_block():
+def test_highlighted_code_replaces_the_plain_text_and_not_what_is_around_it():
     text = f"```python\n{CODE}"
     highlight("python", CODE.removesuffix("\n"))
     states = [render_live(text).blocks, render_live(text + "```").blocks]
+    (patch,) = diff(*states, 0).patches
+    assert patch.html.startswith('<span class="k">import</span>')
     assert "<span" in follow(states).blocks[0]
 
 
-def test_blocks_that_go_away_are_removed_by_sending_the_last_that_stays():
-    assert diff(["<hr>", "<p>a</p>"], ["<hr>"], 1) == ((BlockPatch(0, html="<hr>"),), 0)
+def test_blocks_that_go_away_are_removed_by_naming_the_last_that_stays():
+    assert diff(["<hr>", "<p>a</p>"], ["<hr>"], 2) == ((BlockPatch(0, html="<hr>"),), 0)
+    assert diff(["<hr>", "<p>a</p>"], ["<hr>"], 0) == ((BlockPatch(0, 4, ""),), 0)
     assert diff(["<hr>"], [], 0) == ((BlockPatch(0, html=""),), 0)
 
 
@@ -96,16 +136,30 @@ def test_lines_that_become_a_table_are_merged_into_one_block():
     assert len(reader.blocks) == 2
 
 
-@pytest.mark.parametrize("size", [1, 7, 40])
-def test_a_long_code_block_costs_about_its_own_length(size):
-    text = "```python\n" + "    value = compute(a, b)\n" * 360
-    old, known, sent = (), None, 0
-    for end in range(0, len(text), size):
-        new = render_live(text[:end]).blocks
-        patches, known = diff(old, new, known)
-        sent += sum(len(patch.html or patch.append or "") for patch in patches)
-        old = new
-    assert sent < 1.2 * len(text) + 500
+TICKS = {"one delta of 5 characters": [5], "deltas of 50 a second at 40 ms": [5, 10, 10], "a busy server": [200]}
+
+
+@pytest.mark.parametrize("sizes", TICKS.values(), ids=TICKS)
+def test_patches_over_the_corpus_carry_at_most_three_times_the_text(sizes):
+    answers = [as_answer(text) for text in AWKWARD + ATTACKS]
+    assert sum(carried(answer, sizes) for answer in answers) <= 3 * sum(map(size, answers))
+
+
+@pytest.mark.parametrize(("length", "size_of_delta"), [(50_000, 50), (50_000, 800), (5_000, 5)])
+def test_patches_of_a_long_code_block_carry_about_its_own_length(length, size_of_delta):
+    text = "```text\n" + CODE * (length // len(CODE)) + "```\n"
+    assert carried(text, [size_of_delta]) < 1.1 * size(text) + 200
+
+
+def test_a_block_that_is_highlighted_is_sent_once_plain_and_once_in_colours():
+    text = "```python\n" + CODE * 50 + "```\n"
+    assert carried(text, [5, 10, 10]) < 1.1 * size(text) + size("".join(render(text)))
+
+
+def test_addresses_that_come_at_the_end_do_not_send_the_whole_text_again():
+    paragraphs = "".join(f"As [{n}] says, {PROSE}\n\n" for n in range(40))
+    references = "".join(f"[{n}]: https://reference.example/page/{n}\n" for n in range(40))
+    assert carried(paragraphs + references, [5, 10, 10]) <= 3 * size(paragraphs + references)
 
 
 def test_the_model_of_the_page_appends_as_a_document_does():

@@ -10,6 +10,7 @@ from chat.owners import Owner
 from chat.store.search import LIMIT, MAX_WORDS, search
 from tests.faults.services import postgres_server
 
+pytestmark = pytest.mark.django_db(databases="__all__")
 ANN, BOB = Owner("visitor:ann"), Owner("visitor:bob")
 
 
@@ -41,16 +42,12 @@ def postgres(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(request, settings, django_db_blocker):
-    if request.param == "sqlite":
-        request.getfixturevalue("db")
-        yield request.param
-        return
-    request.getfixturevalue("postgres")
-    settings.DATABASE_ROUTERS = [ToPostgres()]
-    with django_db_blocker.unblock():
+def database(request, db, settings):
+    if request.param == "postgres":
+        request.getfixturevalue("postgres")
+        settings.DATABASE_ROUTERS = [ToPostgres()]
         Conversation.objects.all().delete()
-        yield request.param
+    return request.param
 
 
 @pytest.fixture

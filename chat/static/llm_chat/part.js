@@ -1,13 +1,17 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+const CODE_END = "</code></pre>";
+const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
+
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
- * In: `chat:patch` on the element itself {keep, from, html} or {keep, append}. A splice counts in the server's string and not
- * in what a browser makes of it: the source of the last, open block is kept.
+ * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. A splice counts in the server's string and not in
+ * what a browser makes of it: the source of each block is kept.
  */
 class ChatPart extends ChatElement {
-  #source = "";
+  /** @type {string[]} */
+  #sources = [];
 
   // Life cycle
 
@@ -17,25 +21,30 @@ class ChatPart extends ChatElement {
 
   // Actions
 
-  #patch({ keep, from = 0, html, append }) {
+  #patch({ keep, from = 0, html, tail = 0, append, stay }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
-    while (blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
-    if (append !== undefined) return this.#append(blocks.children[keep], append);
+    while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
+    if (append !== undefined) return this.#append(blocks, keep, append);
     if (html === undefined) return;
-    this.#source = this.#source.slice(0, from) + html;
+    const source = this.#sources[keep] ?? "";
+    this.#sources[keep] = source.slice(0, from) + html + source.slice(source.length - tail);
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
     const next = document.createElement("template");
-    next.innerHTML = this.#source;
-    grow(block, next.content);
+    next.innerHTML = this.#sources[keep];
+    keepSelection(block, () => grow(block, next.content));
   }
 
   // Internals
 
-  /** Into the text node that is there: a selection inside it stays. */
-  #append(block, text) {
-    const code = block?.querySelector("code");
+  /** Into the text node that is there: a selection inside it stays. The source follows, escaped as the server's. */
+  #append(blocks, keep, text) {
+    const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
     else code?.append(text);
+    const source = this.#sources[keep];
+    if (!source) return;
+    const escaped = text.replace(/[&<>\u00a0]/g, (character) => ESCAPED[character]);
+    this.#sources[keep] = source.slice(0, -CODE_END.length) + escaped + CODE_END;
   }
 }
 
@@ -43,6 +52,32 @@ function emptyBlock() {
   const block = document.createElement("div");
   block.className = "chat-block";
   return block;
+}
+
+/** Where `change` replaces what a reader has selected, as the colours of code do, select the same text again. */
+function keepSelection(block, change) {
+  const selection = /** @type {Selection} */ (getSelection());
+  const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = selection;
+  if (isCollapsed || !selection.containsNode(block, true)) return change();
+  const selected = selection.toString();
+  const [anchor, focus] = [place(block, anchorNode, anchorOffset), place(block, focusNode, focusOffset)];
+  change();
+  if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
+}
+
+/** Returns what finds a place again: inside of the block by the characters before it. */
+function place(block, node, offset) {
+  if (!block.contains(node)) return () => [node, offset];
+  const before = document.createRange();
+  before.setStart(block, 0);
+  before.setEnd(node, offset);
+  const length = before.toString().length;
+  return () => {
+    const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    let [text, rest] = [texts.nextNode(), length];
+    while (text && rest > text.length) [rest, text] = [rest - text.length, texts.nextNode()];
+    return text ? [text, rest] : [block, block.childNodes.length];
+  };
 }
 
 /** Leave alone what is equal already, from the front: what a reader has selected, focused or scrolled there stays. */
@@ -65,8 +100,10 @@ function grow(node, next) {
 
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
-    if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));
-    else old.data = fresh.data;
+    const [before, after] = [old.data, fresh.data];
+    let same = before.length;
+    if (!after.startsWith(before)) for (same = 0; before[same] === after[same]; ) same += 1;
+    old.replaceData(same, before.length - same, after.slice(same));
     return true;
   }
   if (!(old instanceof Element) || !old.cloneNode().isEqualNode(fresh.cloneNode())) return false;
