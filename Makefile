@@ -8,6 +8,7 @@
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
+#   make bench-opening  the page of a long conversation beside that of a shorter one
 #   make messages       the catalogues of translations, from the code and the templates (needs GNU gettext)
 #   make clean          remove all that was made; the database and the key stay
 
@@ -19,7 +20,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared messages clean
+.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared bench-opening messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -48,6 +49,9 @@ types: setup
 
 bench-shared: setup
 	@.venv/bin/python -m benchmarks.shared
+
+bench-opening: setup
+	@.venv/bin/python -m benchmarks.opening
 
 bench-quick: setup
 	@.venv/bin/python -m benchmarks.quick

@@ -55,7 +55,7 @@ class Asking(Reply):
         shown = tell() if turn.fresh else await asyncio.to_thread(tell)  # which may have long answers to render
         if shown.followed is not None:
             self._follows(shown.followed)
-        running = turn.answer.status == Message.Status.RUNNING
+        running = turn.shown.messages[-1].status == Message.Status.RUNNING
         line = conversation_chunk(turn.conversation, running=running, language=self.language)
         opening: list[Chunk] = [Start(turn.answer.uid), line]
         async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:

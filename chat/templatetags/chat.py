@@ -66,6 +66,6 @@ def chat(
 def _before(owner: Owner, conversation: str, message: str) -> Stretch | None:
     """What stands before a message, where the address asks for it and this conversation has one by that id."""
     try:
-        return earlier(owner, conversation, message) if message else None
+        return earlier(owner, conversation, message) if re.fullmatch("[!-~]{1,64}", message) else None
     except Refusal:
         return None

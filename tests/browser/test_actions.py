@@ -304,7 +304,7 @@ def test_an_edit_that_is_refused_comes_back_and_the_old_branch_stays(script, sit
     chat.talk(script, "One", "Uno")
     question = chat.questions.first
     with monkeypatch.context() as patch:
-        patch.setattr("chat.replies.asking.ask", fail)
+        patch.setattr("chat.runs.beginning.ask", fail)
         field = edit(chat, question)
         field.fill("Other")
         field.press("Enter")

@@ -8,8 +8,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
 from django.test import override_settings
 from django.urls import set_script_prefix
+from django.utils import timezone
 
+from chat.models import Conversation
 from chat.owners import VISITOR
+from chat.store.branches import WINDOW
 
 pytestmark = pytest.mark.django_db
 
@@ -86,3 +89,54 @@ def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_
     assert '<form class="chat-form" method="dialog"' in page
     assert "secret" not in page
     assert "Sending messages needs JavaScript." in page
+
+
+@pytest.fixture
+def long(request_of_a_visitor):
+    """A default conversation of the visitor's that is one turn longer than a page's window."""
+    render("{% chat %}", request=request_of_a_visitor)
+    owner = f"visitor:{request_of_a_visitor.session[VISITOR]}"
+    made = Conversation.objects.create(owner=owner, uid="default", updated_at=timezone.now())
+    parent = None
+    for number in range(WINDOW + 2):
+        role = ("user", "assistant")[number % 2]
+        parent = made.message_set.create(uid=f"m{number}", role=role, text=f"Text {number}.", parent=parent)
+    Conversation.objects.filter(pk=made.pk).update(tip=parent)
+    return request_of_a_visitor
+
+
+def shown(page):
+    return re.findall(r'data-message="(m\d+)"', page)
+
+
+def test_a_long_conversation_is_shown_from_its_last_turns_on_with_a_link_to_those_before(long):
+    page = render("{% chat %}", request=long)
+    assert shown(page) == [f"m{number}" for number in range(2, WINDOW + 2)]
+    assert re.search(r'<llm-chat-earlier class="chat-earlier"><a class="chat-link" href="\?before=m2">', page)
+    assert re.search(r"<llm-chat-transcript [^>]*\bearlier\b", page)
+    assert "Latest messages" not in page
+
+
+def test_the_link_leads_to_what_stands_before_and_back_without_a_script(long, rf):
+    long.GET = rf.get("/any/page/?tab=1&before=m2").GET
+    page = render("{% chat %}", request=long)
+    assert shown(page) == ["m0", "m1"]
+    assert '<llm-chat-earlier class="chat-earlier" hidden>' in page
+    assert re.search(r'<noscript><p class="chat-later"><a class="chat-link" href="\?tab=1">Latest messages</a>', page)
+
+
+@pytest.mark.parametrize("before", ["", "m999", "\0", "x" * 1000])
+def test_an_address_that_names_no_message_of_the_conversation_shows_the_latest(long, rf, before):
+    long.GET = rf.get("/any/page/", {"before": before}).GET
+    assert shown(render("{% chat %}", request=long))[-1] == f"m{WINDOW + 1}"
+
+
+def test_a_message_of_another_conversation_shows_nothing_of_it(long, rf):
+    long.GET = rf.get("/any/page/?before=m2").GET
+    assert shown(render('{% chat "another" %}', request=long)) == []
+
+
+def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor)
+    assert '<llm-chat-earlier class="chat-earlier" hidden>' in page
+    assert not re.search(r"<llm-chat-transcript [^>]*\bearlier\b", page)

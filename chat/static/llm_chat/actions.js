@@ -1,12 +1,10 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-actions>`: what the `[data-action]` buttons of messages do. Its `data-failed` is a sentence for what could
- * not be asked.
+ * `<llm-chat-actions>`: what the `[data-action]` buttons of messages do.
  *
- * Out: `chat:copy` {button, text: a promise}, `chat:say` {text}, `chat:problem` {text}, `chat:keep` (see scroll.js),
- * `chat:chunk` for the messages of another branch; any other action as an event of its name, like `chat:retry`, {message,
- * role, text}.
+ * Out: `chat:copy` {button, text: a promise}, `chat:say`, `chat:problem`, `chat:keep`, `chat:chunk` (the messages of another
+ * branch); other actions by their names, like `chat:retry`, each {message, role, text}.
  */
 class ChatActions extends ChatElement {
   #acts = {
@@ -28,33 +26,25 @@ class ChatActions extends ChatElement {
     const button = target.closest("[data-action]");
     const article = button?.closest("[data-message]");
     if (!article) return;
+    const { action } = button.dataset;
     const { message, role } = article.dataset;
-    const act = this.#acts[button.dataset.action];
     this.tell("chat:problem", { text: "" });
-    if (act) act(article, button);
-    else this.tell(`chat:${button.dataset.action}`, { message, role, text: article.querySelector("[data-blocks]")?.textContent });
+    if (this.#acts[action]) return this.#acts[action](article, button);
+    this.tell(`chat:${action}`, { message, role, text: article.querySelector("[data-blocks]")?.textContent });
   }
 
   /** As Markdown, or as the page shows it where the server cannot say. */
   #copy(article, button) {
-    const shown = article.querySelector("[data-parts]").innerText;
-    const source = this.#ask("source", article).then(([{ text }]) => text);
-    this.tell("chat:copy", { button, text: source.catch(() => shown) });
+    const { innerText } = article.querySelector("[data-parts]");
+    const source = this.aside({ type: "source", messageId: article.dataset.message });
+    this.tell("chat:copy", { button, text: source.then(([{ text }]) => text).catch(() => innerText) });
   }
 
   async #rate(article, button) {
-    const before = this.#pressed(article);
+    const before = this.#thumb(article);
     const after = button === before ? null : button;
     this.#press(article, after);
-    article.querySelector("[data-comment]")?.remove();
-    if (after) article.querySelector("[data-footer]").append(this.clone("comment"));
-    try {
-      await this.#ask("rate", article, { value: Number(after?.value ?? 0) });
-    } catch (error) {
-      this.#press(article, before);
-      article.querySelector("[data-comment]")?.remove();
-      this.#fail(error);
-    }
+    if (!(await this.#ask("rate", article, { value: Number(after?.value) || 0 }))) this.#press(article, before);
   }
 
   /** Why an answer is good or bad. */
@@ -63,55 +53,48 @@ class ChatActions extends ChatElement {
     if (!form.matches("[data-comment]")) return;
     event.preventDefault();
     const article = form.closest("[data-message]");
-    const comment = form.querySelector("textarea").value;
-    try {
-      await this.#ask("rate", article, { value: Number(this.#pressed(article)?.value ?? 0), comment });
-      this.#close(article);
-      this.tell("chat:say", { text: this.dataset.thanks });
-    } catch (error) {
-      this.#fail(error);
-    }
+    const rating = { value: Number(this.#thumb(article).value), comment: form.querySelector("textarea").value };
+    if (!(await this.#ask("rate", article, rating))) return;
+    this.#close(article);
+    this.tell("chat:say", { text: this.dataset.thanks });
   }
 
   #close(article) {
     article.querySelector("[data-comment]")?.remove();
-    this.#pressed(article)?.focus();
+    this.#thumb(article)?.focus();
   }
 
   /** Another version of a message, and what follows it, stands where this one stood. */
   async #select(article, { value, title }) {
-    try {
-      const messages = await this.#ask("select", article, { messageId: value });
-      const change = () => {
-        for (const data of messages) this.tell("chat:chunk", { type: "data-message", data });
-        return this.chat.querySelector(`[data-message="${CSS.escape(value)}"]`);
-      };
-      this.tell("chat:keep", { from: article, change });
-      const buttons = [...this.chat.querySelectorAll(`[data-message="${CSS.escape(value)}"] [data-action=select]:enabled`)];
-      (buttons.find((button) => button.title === title) ?? buttons[0])?.focus({ preventScroll: true });
-    } catch (error) {
-      this.#fail(error);
-    }
+    const messages = await this.#ask("select", article, { messageId: value });
+    if (!messages) return;
+    const shown = () => this.chat.querySelector(`[data-message="${CSS.escape(value)}"]`);
+    const change = () => {
+      for (const data of messages) this.tell("chat:chunk", { type: "data-message", data });
+      return shown();
+    };
+    this.tell("chat:keep", { from: article, change });
+    const buttons = [...(shown()?.querySelectorAll("[data-action=select]:enabled") ?? [])];
+    (buttons.find((button) => button.title === title) ?? buttons[0])?.focus({ preventScroll: true });
   }
 
   // Internals
 
+  /** What the server brings, or nothing and a sentence. */
   #ask(type, article, rest) {
-    return this.aside({ type, messageId: article.dataset.message, ...rest });
+    const failed = (text) => this.tell("chat:problem", { text: text || this.dataset.failed });
+    return this.aside({ type, messageId: article.dataset.message, ...rest }).catch(failed);
   }
 
-  /** @param {string} error the server's sentence, or none */
-  #fail(error) {
-    this.tell("chat:problem", { text: error || this.dataset.failed });
-  }
-
-  /** The thumb that the reader has given. */
-  #pressed(article) {
+  /** The one that is pressed. */
+  #thumb(article) {
     return article.querySelector("[aria-pressed=true]");
   }
 
   #press(article, button) {
-    for (const thumb of article.querySelectorAll("[aria-pressed]")) thumb.setAttribute("aria-pressed", String(thumb === button));
+    for (const thumb of article.querySelectorAll("[aria-pressed]")) thumb.ariaPressed = thumb === button;
+    article.querySelector("[data-comment]")?.remove();
+    if (button) article.querySelector("[data-footer]").append(this.clone("comment"));
   }
 }
 

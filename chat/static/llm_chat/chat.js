@@ -4,22 +4,19 @@ const ChatElement = customElements.get("llm-chat-element");
  * `<llm-chat>`: one conversation. It decides what is asked of the server and when; its children keep, transport, show
  * and announce. All events of theirs are dispatched on it or bubble up to it.
  *
- * In: `chat:ask` (an Ask), `chat:stop`, `chat:open`, `chat:close`, `chat:found`, `chat:received`, `chat:answered`, and
- * `chat:stale` from whoever knows that the page lacks something.
- * Out: `chat:request` (a frame), `chat:abort`; `chat:sent`, `chat:stored` and `chat:refused`, each {message, text, replaces};
- * `chat:problem` {text}, `chat:gone` (the conversation was deleted), `chat:chunk` (a chunk), `chat:state` {streaming}. State:
- * the attribute `streaming`.
+ * In: what the exchange and the outbox tell, `chat:stop`, `chat:stale` (the page lacks something).
+ * Out: `chat:request`, `chat:abort`; `chat:sent`, `chat:stored` and `chat:refused`, each {message, text, replaces};
+ * `chat:problem` {text}, `chat:gone` (it was deleted), `chat:chunk`, `chat:state` {streaming}. State: `streaming`.
  *
  * One request at most is under way. A connection begins with a resume, and what was not acknowledged on the last one waits
  * for the resume's end: so the patches of one answer never arrive twice at once.
  *
- * @typedef {{trigger: string, message: string, frame: object, proof: string, sent: boolean, stored?: boolean}} Ask
- *   `proof`: the selector of what the page shows once the server has it
+ * Ask: {trigger, message, frame, sent, stored?, proof: a selector of what the page shows once the server has it}
  */
 class Chat extends ChatElement {
-  /** What the reader wants, until the answer to it has ended. @type {Ask | null} */
+  /** What the reader wants, until the answer to it has ended. */
   #ask = null;
-  /** What the socket answers now: an ask of ours or a resume. @type {{own: boolean, running: boolean} | null} */
+  /** What the socket answers now: an ask of ours or a resume. */
   #request = null;
   /** The page shows an answer that runs, and no request follows it. */
   #orphaned = false;
@@ -63,7 +60,6 @@ class Chat extends ChatElement {
     else if (this.#ask && !this.#ask.sent) this.#refuse("");
   }
 
-  /** Ask for everything that is newer than what the page shows. */
   #resume() {
     this.#connected = true;
     const last = this.#shown();
@@ -73,14 +69,12 @@ class Chat extends ChatElement {
     this.tell("chat:request", { type: "resume", body: { after } });
   }
 
-  /** Resume, unless that is what happens anyway. */
   #catchUp() {
     if (this.#connected && !this.#request) this.#resume();
   }
 
   // Internals
 
-  /** Send what waits, if it is its turn. */
   #proceed() {
     if (this.#closed) this.#refuse("");
     if (this.#ask && this.#connected && !this.#request) {
@@ -111,7 +105,7 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** A message came: an answer that runs, or what a lost connection had left in doubt. */
+  /** It may be an answer that runs, or what a lost connection had left in doubt. */
   #meet(status) {
     if (this.#ask && this.querySelector(this.#ask.proof)) this.#store();
     if (status !== "running" || !this.#request) return;
@@ -119,7 +113,6 @@ class Chat extends ChatElement {
     this.#repeatStop();
   }
 
-  /** The server has what was asked. */
   #store() {
     if (!this.#ask || this.#ask.stored) return;
     this.#ask.stored = true;
@@ -127,7 +120,7 @@ class Chat extends ChatElement {
     this.#repeatStop();
   }
 
-  /** A stop that came too early to be heard, or that was lost with a connection. */
+  /** It may have come too early, or be lost with a connection. */
   #repeatStop() {
     if (this.#stopping && this.#request?.running) this.#stop();
   }
@@ -166,7 +159,6 @@ class Chat extends ChatElement {
     this.tell("chat:state", { streaming });
   }
 
-  /** What became of an ask. */
   #tell(type, { message, frame }, text) {
     this.tell(type, { message, text, replaces: "messageId" in frame });
   }

@@ -1,11 +1,10 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-copy>`: puts texts on the clipboard. It stands in the log and holds one button for all code blocks, which comes
- * to the block that the reader points at or tabs into; blocks themselves stay as the server made them.
+ * `<llm-chat-copy>`: puts texts on the clipboard, what comes by `chat:copy` and code. It stands in the log and has one button
+ * for all code blocks, which comes to where the reader points or tabs to; blocks stay as the server made them.
  *
- * In: `chat:copy` {button, text: a promise}; the sentences `data-copied` and `data-failed`. Out: `chat:say` or `chat:problem`
- * {text}.
+ * Out: `chat:say`, `chat:problem`.
  */
 class ChatCopy extends ChatElement {
   /** Milliseconds that a button says so. */
@@ -23,7 +22,7 @@ class ChatCopy extends ChatElement {
       focusin: ({ target }) => this.#point(target),
       keydown: (event) => this.#press(event),
     });
-    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code?.textContent ?? "")) });
+    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code.textContent)) });
     for (const box of [log, ...log.children]) this.#growth.observe(box);
   }
 
@@ -40,12 +39,12 @@ class ChatCopy extends ChatElement {
     this.#place();
   }
 
-  /** The button follows its block in the order of tabs, though it stands elsewhere. */
+  /** In the order of tabs the button follows its block. */
   #press(event) {
     const { key, shiftKey, target } = event;
     if (key !== "Tab") return;
     if (target === this.#button) {
-      this.#code?.focus({ preventScroll: true }); // from where the browser goes on
+      this.#code.focus({ preventScroll: true }); // from where the browser goes on
       if (shiftKey) event.preventDefault();
     } else if (!shiftKey && target.matches("pre")) {
       this.#point(target);
@@ -58,20 +57,20 @@ class ChatCopy extends ChatElement {
     const { copied, failed } = this.dataset;
     if (!(await this.#write(text, button))) return this.tell("chat:problem", { text: failed });
     this.tell("chat:say", { text: copied });
-    const [label, icon] = [button.title, button.querySelector("use")];
-    const href = icon?.getAttribute("href");
-    if (label === copied) return;
+    const { title } = button;
+    const icon = button.querySelector("use").href;
+    const shape = icon.baseVal;
+    if (title === copied) return;
     button.title = copied;
-    icon?.setAttribute("href", "#chat-done");
+    icon.baseVal = "#chat-done";
     setTimeout(() => {
-      button.title = label;
-      icon?.setAttribute("href", href);
+      button.title = title;
+      icon.baseVal = shape;
     }, this.pause);
   }
 
   // Internals
 
-  /** Over the block, where the block is now. */
   #place() {
     if (!this.#code?.isConnected) this.hidden = true;
     if (this.hidden) return;
@@ -82,15 +81,15 @@ class ChatCopy extends ChatElement {
     this.style.height = `${to.height}px`;
   }
 
-  /** Some browsers take nothing later than in the click: they get the promise. @returns {Promise<boolean>} */
+  /** Some browsers take nothing later than in the click: they get the promise. Without TLS there is only the old way. */
   async #write(text, button) {
+    const type = "text/plain";
     try {
-      const type = "text/plain";
       const blob = text.then((text) => new Blob([text], { type }));
       await navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
       return true;
     } catch {
-      const field = document.createElement("textarea"); // without TLS there is no other clipboard
+      const field = document.createElement("textarea");
       field.className = "chat-visually-hidden";
       field.value = await text;
       this.chat.append(field);

@@ -1,23 +1,18 @@
 const ChatComposer = customElements.get("llm-chat-composer");
 
 /**
- * `<llm-chat-edit>`: a composer in the place of a question that the page shows, with its text.
+ * `<llm-chat-edit>`: a composer in the place of a question.
  *
- * Out: `chat:rewrite` {message, text} and `chat:discard` {message}. State, set by the transcript: the attribute `sending`.
+ * Out: `chat:rewrite` {message, text}, `chat:discard` {message}. State, the transcript's: the attribute `sending`.
  */
 class ChatEdit extends ChatComposer {
-
-  // Life cycle
-
   start() {
     super.start();
     this.hear(this, { click: ({ target }) => target.closest("[data-cancel]") && this.escape() });
   }
 
-  // Actions
-
   send(text) {
-    if (text === this.#article.querySelector("[data-blocks]")?.textContent) this.escape();
+    if (text === this.#article.querySelector("[data-blocks]").textContent) this.escape();
     else this.tell("chat:rewrite", { message: this.#article.dataset.message, text });
   }
 
@@ -27,8 +22,6 @@ class ChatEdit extends ChatComposer {
     this.remove();
     article.querySelector("[data-action=edit]")?.focus();
   }
-
-  // Internals
 
   get #article() {
     return this.closest("[data-message]");

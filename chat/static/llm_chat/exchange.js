@@ -3,23 +3,22 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer.
  *
- * In: `chat:request` (a `send` or `resume` frame without its ids), `chat:abort`, `chat:aside` {frame, resolve, reject},
- * `chat:open`, `chat:frame`, `chat:close`.
- * Out: `chat:transmit` (a frame), `chat:reset`; `chat:found` (a resume found something), `chat:received` (a chunk),
- * `chat:answered` {text, code}, with a sentence and a code where it was refused; `chat:event` (the frame of an event, of any
- * conversation).
+ * In: `chat:request` (a frame without its ids), `chat:abort`, `chat:aside`, `chat:open`, `chat:frame`, `chat:close`.
+ * Out: `chat:transmit`, `chat:reset`; `chat:found` (a resume found something), `chat:received` (a chunk), `chat:answered`
+ * {text, code}, both empty where all is well; `chat:event` (a frame, of any conversation).
  */
 class ChatExchange extends ChatElement {
-  /** Codes that say "not on this connection": another one, as after a cut, finds what this one cannot give. */
+  /** Codes that say "not on this connection". */
   static elsewhere = new Set(["draining", "lost"]);
 
   /** Milliseconds that an aside may take. */
   patience = 10_000;
 
-  /** `next`: the sequence that is expected. @type {{requestId: string, type: string, next: number} | null} */
+  /** `next`: the sequence that is expected. */
   #request = null;
-  /** By their ids. @type {Map<string, {data: any[], resolve: Function, reject: Function}>} */
+  /** By their ids. */
   #asides = new Map();
+  #events = [];
   #open = false;
   #count = 0;
 
@@ -48,14 +47,14 @@ class ChatExchange extends ChatElement {
 
   #ask({ frame, resolve, reject }) {
     if (!this.#open) return reject("");
-    this.#asides.set(this.#transmit(frame), { data: [], resolve, reject });
-    setTimeout(reject, this.patience, "");
+    const requestId = this.#transmit(frame);
+    this.#asides.set(requestId, { data: [], resolve, reject });
+    setTimeout(() => this.#fill({ requestId, errorText: "" }), this.patience);
   }
 
-  /** @param {Record<string, any>} frame */
   #receive(frame) {
     const { type } = frame;
-    if (type === "event") return this.tell("chat:event", frame);
+    if (type === "event") return this.#spread(this.#events.push(frame));
     this.#fill(frame);
     if (!this.#request || frame.requestId !== this.#request.requestId) return;
     if (type === "start") this.tell("chat:found");
@@ -73,7 +72,7 @@ class ChatExchange extends ChatElement {
     this.tell("chat:received", chunk);
   }
 
-  /** A resume that fails is made again, on another connection, but for a conversation that was deleted. */
+  /** A resume that fails is made again, unless the conversation was deleted. */
   #refuse(request, { errorText = "", code }) {
     const failed = request.type === "resume" && code !== "gone";
     if (failed || ChatExchange.elsewhere.has(code)) this.tell("chat:reset");
@@ -92,16 +91,21 @@ class ChatExchange extends ChatElement {
     this.#asides.delete(requestId);
     if (type === "end") aside.resolve(aside.data);
     else aside.reject(errorText);
+    setTimeout(() => this.#spread());
+  }
+
+  /** News of what an aside does come behind it. */
+  #spread() {
+    if (this.#asides.size) return;
+    for (const event of this.#events.splice(0)) this.tell("chat:event", event);
   }
 
   #lose() {
     this.#open = false;
     this.#request = null;
-    for (const { reject } of this.#asides.values()) reject("");
-    this.#asides.clear();
+    for (const requestId of this.#asides.keys()) this.#fill({ requestId, errorText: "" });
   }
 
-  /** @returns {string} the id that the frame gets */
   #transmit(frame) {
     const requestId = `request-${++this.#count}`;
     const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];

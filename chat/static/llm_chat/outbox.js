@@ -4,22 +4,17 @@ const ChatElement = customElements.get("llm-chat-element");
  * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
  * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
  *
- * In: the chat's attributes `owner` and `conversation`; `chat:submit` {text}, `chat:rewrite` {message, text}, `chat:retry`
- * {message, role, text}, `chat:continue` {message}, `chat:discard` {message}; `chat:sent`, `chat:stored`, `chat:refused`,
- * `chat:close`.
  * Out: `chat:ask`; `chat:sending` and, for what was refused before a reload, `chat:unsent`, each {message, text, edits,
  * error}, where `edits` says that the page shows the message with another text; `chat:reset` where no acknowledgement comes.
  *
- * @typedef {{trigger: string, message: string, text?: string, attempt?: string, continues?: boolean, sent: boolean,
- *   refused?: string}} Entry `refused`: the server's sentence, empty where the reader took it back
+ * Entry: {trigger, message, text?, attempt?, continues?, sent, refused?: the server's sentence, or empty}
  */
 class ChatOutbox extends ChatElement {
-  /** Milliseconds that an acknowledgement may take before the connection is given up; each repeat waits longer. */
+  /** Milliseconds that an acknowledgement may take; each repeat waits longer. */
   overdue = 10_000;
 
-  /** @type {Entry[]} */
   #entries = [];
-  /** The one that was asked last. @type {Entry | undefined} */
+  /** The one that was asked last. */
   #asked;
   #clock = 0;
   #repeats = 0;
@@ -28,7 +23,7 @@ class ChatOutbox extends ChatElement {
 
   start() {
     this.hear(this.chat, {
-      "chat:submit": ({ text }) => this.#submit(uuid(), text),
+      "chat:submit": ({ text }) => this.#submit(unique(), text),
       "chat:rewrite": ({ message, text }) => this.#submit(message, text, true),
       "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
       "chat:continue": ({ message }) => this.#regenerate(message, true),
@@ -55,18 +50,17 @@ class ChatOutbox extends ChatElement {
     this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
   }
 
-  /** Another try has the attempt of the one before, as long as that may have been heard: it must not be paid for twice. */
+  /** Another try has the attempt of the one before, which may have been heard: nothing is paid for twice. */
   #begin(entry, attempts) {
     if (this.chat.hasAttribute("streaming")) return;
     const kept = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
-    this.#ask({ ...entry, attempt: kept?.attempt ?? (attempts ? uuid() : undefined) });
+    this.#ask({ ...entry, attempt: kept?.attempt ?? (attempts ? unique() : undefined) });
   }
 
   #drop(message) {
     this.#keep(this.#entries.filter((entry) => entry.message !== message));
   }
 
-  /** It is on its way. */
   #await() {
     if (this.#asked) this.#asked.sent = true;
     this.#keep(this.#entries);
@@ -98,13 +92,13 @@ class ChatOutbox extends ChatElement {
     this.tell("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
   }
 
-  /** A reload from now on is to come back to this conversation. */
+  /** A reload is to come back to this conversation. */
   #turnTo() {
     const url = new URL(this.chat.getAttribute("page-url") || location.href, location.href);
     if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
   }
 
-  /** What an earlier page left. The server may have more than that page knew. */
+  /** What an earlier page left, and the server has not. */
   #restore() {
     this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
@@ -133,7 +127,7 @@ class ChatOutbox extends ChatElement {
       if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
       else sessionStorage.removeItem(this.#key);
     } catch {
-      // The storage is full or closed to this site: what is kept lasts as long as the page.
+      // Full or closed: what is kept lasts as long as the page.
     }
   }
 
@@ -146,26 +140,20 @@ function alike(one, other) {
   return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
 }
 
-/** What is an entry's own in the `send` frame. */
 function frameOf({ message, text, attempt, continues }) {
   const messages = text === undefined ? [] : [{ id: message, role: "user", parts: [{ type: "text", text }] }];
   if (attempt === undefined) return { messages };
   return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
 }
 
-/** A selector of what the page shows once the server has it. */
 function proofOf({ message, attempt }) {
   if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
   return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;
 }
 
-/** A random UUID. `crypto.randomUUID` is missing where a site is served without TLS. */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+/** `crypto.randomUUID` is missing where a site is served without TLS. */
+function unique() {
+  return crypto.getRandomValues(new BigUint64Array(2)).join("-");
 }
 
 ChatOutbox.define("llm-chat-outbox");

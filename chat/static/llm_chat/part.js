@@ -3,9 +3,8 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
- * In: `chat:patch` on the element itself (detail: {keep, from, html} or {keep, append}, the data of a `data-patch`
- * chunk). A block is set by the server's HTML only; what the page keeps between two patches is the source of the last,
- * open block, because a splice counts in the server's string and not in what a browser makes of it.
+ * In: `chat:patch` on the element itself {keep, from, html} or {keep, append}. A splice counts in the server's string and not
+ * in what a browser makes of it: the source of the last, open block is kept.
  */
 class ChatPart extends ChatElement {
   #source = "";
@@ -18,7 +17,6 @@ class ChatPart extends ChatElement {
 
   // Actions
 
-  /** @param {{keep: number, from?: number, html?: string, append?: string}} patch */
   #patch({ keep, from = 0, html, append }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
     while (blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
@@ -33,7 +31,7 @@ class ChatPart extends ChatElement {
 
   // Internals
 
-  /** Into the text node that is there: a selection inside it stays. @param {Element} block @param {string} text */
+  /** Into the text node that is there: a selection inside it stays. */
   #append(block, text) {
     const code = block?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
@@ -47,11 +45,7 @@ function emptyBlock() {
   return block;
 }
 
-/**
- * Make the content of `node` that of `next` and leave alone what is equal already, from the front: what a reader has
- * selected, focused or scrolled there stays.
- * @param {Node} node @param {Node} next
- */
+/** Leave alone what is equal already, from the front: what a reader has selected, focused or scrolled there stays. */
 function grow(node, next) {
   let [old, fresh] = [node.firstChild, next.firstChild];
   while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
@@ -69,7 +63,6 @@ function grow(node, next) {
   }
 }
 
-/** @param {Node} old @param {Node} fresh @returns {boolean} whether the one could be made like the other */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
     if (fresh.data.startsWith(old.data)) old.appendData(fresh.data.slice(old.length));

@@ -3,9 +3,7 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows.
  *
- * In: `chat:sending`, `chat:unsent`, but for edits, `chat:stored`, `chat:refused` and `chat:discard`. When `chat:chunk`
- * brings the server's own article of a message, the one here goes.
- * State: `data-status` on each article, which is `sending` or `unsent`.
+ * The server's own article ends the one here. State: `data-status` on each, `sending` or `unsent`.
  */
 class ChatPending extends ChatElement {
 
@@ -58,7 +56,7 @@ class ChatPending extends ChatElement {
   }
 
   #build(id, text) {
-    const article = /** @type {HTMLElement} */ (this.clone("message").firstElementChild);
+    const article = this.clone("message").firstElementChild;
     article.dataset.message = id;
     article.querySelector("[data-parts]")?.append(this.clone("part"));
     const block = article.querySelector("[data-blocks]")?.appendChild(document.createElement("div"));

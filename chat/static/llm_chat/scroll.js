@@ -3,12 +3,11 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away.
  *
- * Holds a scrolling `[role=log]` and a `[data-action=jump]` button. In: what the reader asks for, to see it come; `chat:keep`
- * {from, change}: `change` is called, and what it returns, else `from`, stands afterwards where `from` stood. State: the
+ * In: `chat:keep` {from, change}: what `change()` returns, or else `from`, comes to stand where `from` stood. State: the
  * attribute `pinned`.
  */
 class ChatScroll extends ChatElement {
-  /** Fires after layout and after scroll events, so that a reader who scrolled in the same frame has been heard. */
+  /** Fires after scroll events, so that a reader who scrolled in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
   #top = 0;
   #end = 0;
@@ -59,7 +58,7 @@ class ChatScroll extends ChatElement {
     this.#button.hidden = false;
   }
 
-  /** Only the reader scrolls up, if by less than a pixel at first, and an end that comes nearer, which leaves us there. */
+  /** Only the reader scrolls up, by less than a pixel at first, and an end that comes nearer. */
   #heed() {
     const [top, end] = [this.#top, this.#end];
     this.#look();
@@ -73,7 +72,6 @@ class ChatScroll extends ChatElement {
     this.#look();
   }
 
-  /** @param {{from: Element, change: () => Element | void}} change */
   #keep({ from, change }) {
     const top = from.getBoundingClientRect().top;
     const to = change() ?? from;
@@ -92,11 +90,11 @@ class ChatScroll extends ChatElement {
   }
 
   get #log() {
-    return /** @type {HTMLElement} */ (this.querySelector("[role=log]"));
+    return this.querySelector("[role=log]");
   }
 
   get #button() {
-    return /** @type {HTMLButtonElement} */ (this.querySelector("[data-action=jump]"));
+    return this.querySelector("[data-action=jump]");
   }
 }
 

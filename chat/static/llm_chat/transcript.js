@@ -3,16 +3,12 @@ const ChatElement = customElements.get("llm-chat-element");
 /**
  * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
  *
- * In: `chat:chunk`, `chat:earlier` {html, more}, `chat:edit` {message, text}, `chat:sending` and `chat:unsent` of edits,
- * `chat:refused`, `chat:gone`, `chat:state` and `chat:close`.
- * Out: `chat:patch` to a part; `chat:conversation` {id, title, html}. State: the attribute `earlier` where there are older
- * messages; one that says what the answer waits for, `loading`, `saving` or `reconnecting`; on each article `data-status`.
+ * Out: `chat:patch` to a part; `chat:conversation`. State: the attributes `earlier` (there are older messages) and, while the
+ * answer waits, `loading`, `saving` or `reconnecting`; on each article `data-status`.
  */
 class ChatTranscript extends ChatElement {
-  /** What an answer may wait for. Any other status ends it. */
   static waits = ["loading", "saving", "reconnecting"];
 
-  /** What to do with the data of each kind of chunk; other kinds are not shown. @type {Record<string, Function>} */
   #chunks = {
     "data-message": (data) => this.#show(data),
     "data-status": ({ status }) => this.#wait(status),
@@ -41,7 +37,6 @@ class ChatTranscript extends ChatElement {
 
   // Actions
 
-  /** The text of a question is to be changed, or is being sent. */
   #edit({ message, text, error = "" }, sending = false) {
     const article = this.article(message);
     if (!article) return;
@@ -111,7 +106,7 @@ class ChatTranscript extends ChatElement {
   }
 }
 
-/** Markup of the server's own, outer white space left out. @param {string} html */
+/** Markup of the server's own. */
 function fragment(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
