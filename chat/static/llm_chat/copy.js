@@ -75,10 +75,10 @@ class ChatCopy extends ChatElement {
     if (!this.#code?.isConnected) this.hidden = true;
     if (this.hidden) return;
     const [to, from] = [this.#code, this].map((box) => box.getBoundingClientRect());
-    this.style.top = `${this.offsetTop + to.top - from.top}px`;
-    this.style.left = `${this.offsetLeft + to.left - from.left}px`;
-    this.style.width = `${to.width}px`;
-    this.style.height = `${to.height}px`;
+    for (const size of ["width", "height"]) this.style[size] = `${to[size]}px`;
+    for (const side of ["top", "left"]) {
+      this.style[side] = `${(parseFloat(this.style[side]) || 0) + to[side] - from[side]}px`;
+    }
   }
 
   /** Some browsers take nothing later than in the click: they get the promise. Without TLS there is only the old way. */
