@@ -1,4 +1,4 @@
-"""No branch of a conversation is ever lost: a picker leads to each, and the one that was left is the one that is found."""
+"""No branch of a conversation is ever lost: a picker leads to each, and the one that one leaves is found again."""
 
 import re
 

@@ -63,7 +63,8 @@ def test_what_is_before_comes_by_itself_as_one_scrolls_up(long):
 
 FOLLOW = """log => {
   window.moves = [];
-  const places = () => new Map([...log.querySelectorAll("article")].map((one) => [one, one.getBoundingClientRect().top]));
+  const place = (one) => [one, one.getBoundingClientRect().top];
+  const places = () => new Map([...log.querySelectorAll("article")].map(place));
   new MutationObserver(() => {
     // In a microtask behind the insertion: nothing has been drawn since `before`, unless a scroll was heard of.
     const { top, bottom } = log.getBoundingClientRect();

@@ -163,8 +163,7 @@ def test_a_scroll_bar_that_is_dragged_is_a_reader_too(browser_type, browser_type
     # Playwright hides what there is to drag.
     browser = browser_type.launch(**browser_type_launch_args, ignore_default_args=["--hide-scrollbars"])
     page = browser.new_context().new_page()
-    chat = Chat(page, site.url).open()
-    for chat in growing(chat, script):
+    for chat in growing(Chat(page, site.url).open(), script):
         grown(chat)
         box = chat.log.bounding_box()
         x, y = box["x"] + box["width"] - 3, box["y"] + box["height"] - 20

@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-actions>`: what the `[data-action]` buttons of messages do.
- *
- * Out: `chat:copy` {button, text: a promise}, `chat:say`, `chat:problem`, `chat:keep`, `chat:chunk` (the messages of another
- * branch); other actions by their names, like `chat:retry`, each {message, role, text}.
- */
+/** `<llm-chat-actions>`: what the `[data-action]` buttons of messages do; what they do not do here is told by its name. */
 class ChatActions extends ChatElement {
   #acts = {
     copy: (article, button) => this.#copy(article, button),

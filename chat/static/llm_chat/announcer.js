@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token.
- *
- * Holds a `[role=status]`, a `[role=alert]` and, as attributes, its sentences. State: the attribute `problem` where the alert
- * is shown nowhere else and so has to be seen as well.
- */
+/** `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token. */
 class ChatAnnouncer extends ChatElement {
   /** Milliseconds without a word before a reminder. */
   pause = 15_000;

@@ -1,17 +1,10 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat>`: one conversation. It decides what is asked of the server and when; its children keep, transport, show
- * and announce. All events of theirs are dispatched on it or bubble up to it.
- *
- * In: what the exchange and the outbox tell, `chat:stop`, `chat:stale` (the page lacks something).
- * Out: `chat:request`, `chat:abort`; `chat:sent`, `chat:stored` and `chat:refused`, each {message, text, replaces};
- * `chat:problem` {text}, `chat:gone` (it was deleted), `chat:chunk`, `chat:state` {streaming}. State: `streaming`.
+ * `<llm-chat>`: one conversation. It decides what is asked of the server and when.
  *
  * One request at most is under way. A connection begins with a resume, and what was not acknowledged on the last one waits
  * for the resume's end: so the patches of one answer never arrive twice at once.
- *
- * Ask: {trigger, message, frame, sent, stored?, proof: a selector of what the page shows once the server has it}
  */
 class Chat extends ChatElement {
   /** What the reader wants, until the answer to it has ended. */

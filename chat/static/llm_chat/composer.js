@@ -5,9 +5,6 @@ const DRAFT = "llm-chat draft ";
 /**
  * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops. The text is never
  * locked and leaves the field only when it is sent; until then the device keeps it.
- *
- * In: the attribute `max-length`, `chat:state`, `chat:close`. Out: `chat:submit` {text}, `chat:stop`. State: the attribute
- * `streaming`; one of the `[data-hint]` elements.
  */
 class ChatComposer extends ChatElement {
   /** There Enter is the only way to break a line, and the button is near. */
@@ -127,7 +124,7 @@ class ChatComposer extends ChatElement {
     return `${DRAFT + owner} ${page && page !== location.pathname ? "" : this.chat.getAttribute("conversation")}`;
   }
 
-  /** Grow with the text and tell when it is too long. @returns {number} its length as the server counts it */
+  /** Grow with the text and tell when it is too long. */
   #measure() {
     const text = this.#field.value;
     const length = text.length > this.#limit ? [...text].length : text.length;
@@ -175,11 +172,7 @@ function tried(act) {
 
 ChatComposer.define("llm-chat-composer");
 
-/**
- * `<llm-chat-edit>`: a composer in the place of a question.
- *
- * Out: `chat:rewrite` {message, text}, `chat:discard` {message}. State, the transcript's: the attribute `sending`.
- */
+/** `<llm-chat-edit>`: a composer in the place of a question. The transcript sets `sending`. */
 class ChatEdit extends ChatComposer {
   start() {
     super.start();

@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-connection>`: one websocket that comes back.
- *
- * In: the attribute `path`; `chat:transmit` (a frame), `chat:reset`. Out: `chat:open`, `chat:close` {final, refused}, `chat:frame`
- * (a frame). State: the attributes `connected`, `down` (for a while) and `closed` (for good: only a reload makes a session).
- */
+/** `<llm-chat-connection>`: one websocket that comes back, to the attribute `path`. */
 class ChatConnection extends ChatElement {
   /** The close code after which another try is pointless. */
   static noSession = 4401;
@@ -86,7 +81,7 @@ class ChatConnection extends ChatElement {
     if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.tell("chat:frame", frame);
   }
 
-  /** The connection is gone, or is to be given up. @param {number} [code] of the close frame */
+  /** The connection is gone, or is to be given up. */
   #lose(code) {
     if (!this.#socket) return;
     this.#forget();

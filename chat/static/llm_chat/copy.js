@@ -1,13 +1,7 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-copy>`: puts texts on the clipboard, what comes by `chat:copy` and code. It stands in the log and has one button
- * for all code blocks, which comes to where the reader points or tabs to; blocks stay as the server made them.
- *
- * Out: `chat:say`, `chat:problem`.
- */
+/** `<llm-chat-copy>`: the clipboard, and one button for all code blocks, which comes to where the reader points or tabs to. */
 class ChatCopy extends ChatElement {
-  /** Milliseconds that a button says so. */
   pause = 2_000;
   #code = null;
   #growth = new ResizeObserver(() => this.#place());

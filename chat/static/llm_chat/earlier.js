@@ -1,10 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-earlier>`: a link above the first message. What is before it comes as the reader comes near, or clicks.
- *
- * Out: `chat:keep`, `chat:earlier` {html, more}. State: the attribute `loading`.
- */
+/** `<llm-chat-earlier>`: a link above the first message. What is before it comes as the reader comes near, or clicks. */
 class ChatEarlier extends ChatElement {
   #sight;
 

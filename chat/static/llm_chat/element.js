@@ -1,4 +1,4 @@
-/** What the chat's elements share: imports would break where static files are hashed. */
+/** What the chat's elements share: imports would break where static files are hashed. Their events: docs/page.md. */
 class ChatElement extends HTMLElement {
   #life = new AbortController();
 

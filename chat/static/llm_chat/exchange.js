@@ -1,12 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer.
- *
- * In: `chat:request` (a frame without its ids), `chat:abort`, `chat:aside`, `chat:open`, `chat:frame`, `chat:close`.
- * Out: `chat:transmit`, `chat:reset`; `chat:found` (a resume found something), `chat:received` (a chunk), `chat:answered`
- * {text, code}, both empty where all is well; `chat:event` (a frame, of any conversation).
- */
+/** `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer. */
 class ChatExchange extends ChatElement {
   /** Codes that say "not on this connection". */
   static elsewhere = new Set(["draining", "lost"]);

@@ -1,9 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-list>`: the lines of conversations and the tab's title, in step with `chat:conversation` and `chat:event` {event,
- * id, title} from any chat. State: `data-running` and `data-unread` on a line. A new line is a clone of the template, whose
- * addresses have `_id_` in the id's place.
+ * `<llm-chat-list>`: the lines of conversations and the tab's title, in step with any chat. A new line is a clone of the
+ * template, whose addresses have `_id_` in the id's place.
  */
 class ChatList extends ChatElement {
   #events = {

@@ -1,10 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen.
- *
- * In: `chat:event`, `chat:open`, `chat:request`, `chat:answered`. Out: `chat:stale`, which asks for a resume; while a request is
- * under way nobody can heed it, so it comes again.
+ * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen. While a
+ * request is under way nobody can heed `chat:stale`: it comes again.
  */
 class ChatNews extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
@@ -41,7 +39,7 @@ class ChatNews extends ChatElement {
     this.#read();
   }
 
-  /** A resume brings everything. @param {string} type of the request that begins */
+  /** A resume brings everything. */
   #forget(type) {
     if (type === "resume") this.#news = [];
   }

@@ -1,13 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost
- * connections, and in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
- *
- * Out: `chat:ask`; `chat:sending` and, for what was refused before a reload, `chat:unsent`, each {message, text, edits,
- * error}, where `edits` says that the page shows the message with another text; `chat:reset` where no acknowledgement comes.
- *
- * Entry: {trigger, message, text?, attempt?, continues?, sent, refused?: the server's sentence, or empty}
+ * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost connections, and
+ * in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
  */
 class ChatOutbox extends ChatElement {
   /** Milliseconds that an acknowledgement may take; each repeat waits longer. */

@@ -10,7 +10,6 @@ const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
  * what a browser makes of it: the source of each block is kept.
  */
 class ChatPart extends ChatElement {
-  /** @type {string[]} */
   #sources = [];
 
   // Life cycle
@@ -56,7 +55,7 @@ function emptyBlock() {
 
 /** Where `change` replaces what a reader has selected, as the colours of code do, select the same text again. */
 function keepSelection(block, change) {
-  const selection = /** @type {Selection} */ (getSelection());
+  const selection = getSelection();
   const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = selection;
   if (isCollapsed || !selection.containsNode(block, true)) return change();
   const selected = selection.toString();
@@ -86,16 +85,8 @@ function grow(node, next) {
   while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
     [old, fresh] = [old.nextSibling, fresh.nextSibling];
   }
-  while (old) {
-    const gone = old;
-    old = old.nextSibling;
-    gone.remove();
-  }
-  while (fresh) {
-    const come = fresh;
-    fresh = fresh.nextSibling;
-    node.appendChild(come);
-  }
+  while (old) [old] = [old.nextSibling, old.remove()];
+  while (fresh) [fresh] = [fresh.nextSibling, node.appendChild(fresh)];
 }
 
 function adapt(old, fresh) {

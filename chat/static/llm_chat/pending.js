@@ -1,67 +1,48 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows.
- *
- * The server's own article ends the one here. State: `data-status` on each, `sending` or `unsent`.
- */
+/** `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows. */
 class ChatPending extends ChatElement {
 
   // Life cycle
 
   start() {
     this.hear(this.chat, {
-      "chat:sending": (sent) => sent.edits || this.#send(sent),
-      "chat:unsent": (unsent) => unsent.edits || this.#return(unsent),
-      "chat:discard": ({ message }) => this.#drop(message),
+      "chat:sending": (sent) => this.#show(sent, "sending"),
+      "chat:unsent": (unsent) => this.#show(unsent, "unsent"),
+      "chat:discard": ({ message }) => this.article(message)?.remove(),
       "chat:stored": ({ message }) => this.#set(message, "complete"),
       "chat:refused": ({ message, text }) => this.#set(message, "unsent", text),
-      "chat:chunk": (chunk) => this.#giveWay(chunk),
+      "chat:chunk": ({ type, data }) => type === "data-message" && this.article(data.id)?.remove(),
     });
   }
 
   // Actions
 
-  #send({ message, text }) {
+  #show({ message, text, edits, error }, status) {
+    if (edits) return;
     this.append(this.article(message) ?? this.#build(message, text));
-    this.#set(message, "sending");
+    this.#set(message, status, error);
   }
-
-  #return({ message, text, error }) {
-    this.append(this.#build(message, text));
-    this.#set(message, "unsent", error);
-  }
-
-  #giveWay({ type, data }) {
-    if (type === "data-message") this.article(data?.id)?.remove();
-  }
-
-  #drop(message) {
-    const article = this.article(message);
-    if (!article) return;
-    article.remove();
-    this.closest("[role=log]")?.focus({ preventScroll: true }); // the button that had the focus is gone
-  }
-
-  // Internals
 
   #set(message, status, error = "") {
     const article = this.article(message);
     if (!article) return;
     article.dataset.status = status;
-    const note = status === "complete" ? document.createDocumentFragment() : this.clone(status);
-    const sentence = note.querySelector("[data-error]");
-    if (sentence) sentence.textContent = error;
-    article.querySelector("[data-footer]")?.replaceChildren(note);
+    const footer = article.querySelector("[data-footer]");
+    footer.replaceChildren(status === "complete" ? "" : this.clone(status));
+    for (const sentence of footer.querySelectorAll("[data-error]")) sentence.textContent = error;
   }
+
+  // Internals
 
   #build(id, text) {
     const article = this.clone("message").firstElementChild;
     article.dataset.message = id;
-    article.querySelector("[data-parts]")?.append(this.clone("part"));
-    const block = article.querySelector("[data-blocks]")?.appendChild(document.createElement("div"));
-    block?.setAttribute("class", "chat-block");
-    block?.append(text);
+    article.querySelector("[data-parts]").append(this.clone("part"));
+    const block = document.createElement("div");
+    block.className = "chat-block";
+    block.append(text);
+    article.querySelector("[data-blocks]").append(block);
     return article;
   }
 }

@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away.
- *
- * In: `chat:keep` {from, change}: what `change()` returns, or else `from`, comes to stand where `from` stood. State: the
- * attribute `pinned`.
- */
+/** `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away. */
 class ChatScroll extends ChatElement {
   /** Fires after scroll events, so that a reader who scrolled in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
@@ -22,6 +17,7 @@ class ChatScroll extends ChatElement {
       "chat:retry": leave,
       "chat:continue": leave,
       "chat:rewrite": leave,
+      "chat:discard": leave,
       "chat:keep": (change) => this.#keep(change),
     });
     const moves = {

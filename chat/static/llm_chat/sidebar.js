@@ -1,8 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-sidebar>`: search and options without leaving the page. Where no script runs, or the server answers something
- * else, its form and its links lead to pages of their own. Out: `chat:say` {text} on the chat.
+ * `<llm-chat-sidebar>`: search and options without leaving the page. Without a script, or where the server answers something
+ * else, its form and its links lead to pages of their own.
  */
 class ChatSidebar extends ChatElement {
   /** Milliseconds without a key before a search. */
@@ -70,7 +70,7 @@ class ChatSidebar extends ChatElement {
 
   // Internals
 
-  /** Show what the server answers, if it is meant to be shown. @returns the status */
+  /** Show what the server answers, if it is meant to be shown. */
   async #fill(panel, url, options) {
     try {
       const response = await fetch(url, options);

@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-transcript>`: the articles of a conversation, as the server makes them.
- *
- * Out: `chat:patch` to a part; `chat:conversation`. State: the attributes `earlier` (there are older messages) and, while the
- * answer waits, `loading`, `saving` or `reconnecting`; on each article `data-status`.
- */
+/** `<llm-chat-transcript>`: the articles of a conversation, as the server makes them. */
 class ChatTranscript extends ChatElement {
   static waits = ["loading", "saving", "reconnecting"];
 

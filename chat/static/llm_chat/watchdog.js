@@ -1,11 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-watchdog>`: notices a connection that is open and dead, in which the browser believes for minutes.
- *
- * In: `chat:open`, `chat:frame`, `chat:close`. Out: `chat:transmit` of a `ping` after a silence, to which the server says `pong`;
- * `chat:reset` where nothing comes.
- */
+/** `<llm-chat-watchdog>`: notices a connection that is open and dead, in which the browser believes for minutes. */
 class ChatWatchdog extends ChatElement {
   /** Milliseconds without a frame before the server is asked whether it is there. */
   silence = 20_000;
@@ -56,7 +51,6 @@ class ChatWatchdog extends ChatElement {
 
   // Internals
 
-  /** @param {number} wait milliseconds for any frame to come */
   #ask(wait) {
     this.tell("chat:transmit", { type: "ping", requestId: "ping" });
     clearTimeout(this.#timer);
