@@ -137,9 +137,11 @@ def test_an_answer_that_ends_on_a_hidden_page_is_unread_and_marks_the_tab_until_
     reply.finish()
     expect(chat.page).to_have_title("● Tell me")
     expect(listed.line(chat.conversation).get_by_text("Unread answer")).to_be_visible()
+    listed.hear("title", chat.conversation, "By the model")
+    expect(chat.page).to_have_title("● By the model")
     assert Conversation.objects.get(uid=chat.conversation).unread
     hide(chat, False)
-    expect(chat.page).to_have_title("Tell me")
+    expect(chat.page).to_have_title("By the model")
     expect(listed.line(chat.conversation).get_by_text("Unread answer")).to_be_hidden()
     eventually(lambda: not Conversation.objects.get(uid=chat.conversation).unread)
 

@@ -1,9 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-list>`: the lines of conversations and the tab's title, in step with `chat:conversation` and `chat:event` {event,
- * id, title} from any chat. State: `data-running` and `data-unread` on a line. A new line is a clone of the template, whose
- * addresses have `_id_` in the id's place.
+ * `<llm-chat-list>`: the conversations and the tab's title, in step with `chat:conversation` and `chat:event` {event, id, title}
+ * from any chat. State: `data-running` and `data-unread` on a line.
  */
 class ChatList extends ChatElement {
   #events = {
@@ -16,6 +15,7 @@ class ChatList extends ChatElement {
   /** Lines that go to the top when nobody points there. */
   #moving = new Map();
   #title = document.title;
+  #mark = "";
 
   // Life cycle
 
@@ -23,7 +23,7 @@ class ChatList extends ChatElement {
     this.hear(document, {
       "chat:conversation": ({ id, title }) => this.#move(id, title),
       "chat:event": ({ event, id, title }) => this.#events[event]?.(id, title),
-      visibilitychange: () => document.hidden || this.#entitle(),
+      visibilitychange: () => document.hidden || this.#entitle(""),
     });
     this.hear(this, { pointerleave: () => this.#settle(), focusout: () => setTimeout(() => this.#settle()) });
   }
@@ -86,6 +86,7 @@ class ChatList extends ChatElement {
   #build(id) {
     const line = document.importNode(this.#template, true);
     line.dataset.conversation = id;
+    // The server has put "_id_" in the id's place.
     for (const link of line.querySelectorAll("a")) link.setAttribute("href", link.getAttribute("href").replace("_id_", id));
     if (this.#shown(id)) line.querySelector("a")?.setAttribute("aria-current", "page");
     return line;
@@ -95,7 +96,8 @@ class ChatList extends ChatElement {
     return document.querySelector(`llm-chat[conversation="${CSS.escape(id)}"]`);
   }
 
-  #entitle(mark = "") {
+  #entitle(mark = this.#mark) {
+    this.#mark = mark;
     document.title = mark + this.#title;
   }
 
@@ -105,3 +107,105 @@ class ChatList extends ChatElement {
 }
 
 ChatList.define("llm-chat-list");
+
+/**
+ * `<llm-chat-sidebar>`: search and options without leaving the page. Without a script, or the answer that is expected, they are
+ * pages of their own. Out: `chat:say` {text} on the chat.
+ */
+class ChatSidebar extends ChatElement {
+  /** Milliseconds without a key before a search. */
+  pause = 250;
+  #clock = 0;
+  #search = new AbortController();
+
+  // Life cycle
+
+  start() {
+    this.hear(this.#field, { input: () => this.#type(), keydown: (event) => this.#press(event) });
+    this.hear(this, { click: (event) => this.#click(event) });
+    this.hear(this.#dialog, { submit: (event) => this.#submit(event), close: () => this.#leave() });
+  }
+
+  // Actions
+
+  #type() {
+    clearTimeout(this.#clock);
+    this.#search.abort();
+    if (this.#field.value.trim()) this.#clock = setTimeout(() => this.#find(), this.pause);
+    else this.#turn(false);
+  }
+
+  #press(event) {
+    if (event.key !== "Escape" || !this.#field.value) return;
+    event.preventDefault(); // the sidebar stays
+    this.#field.value = "";
+    this.#type();
+  }
+
+  async #find() {
+    this.#search = new AbortController();
+    const query = new URLSearchParams({ q: this.#field.value, fragment: "" });
+    const { signal } = this.#search;
+    if ((await this.#fill("[data-found]", `${this.#field.form.action}?${query}`, { signal })) !== 200) return;
+    this.#turn(true);
+    const text = this.querySelector("[data-found] [role=status]").textContent;
+    this.#page?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
+  }
+
+  async #click(event) {
+    const link = event.target.closest("a");
+    if (!link || this.#dialog.contains(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!link.matches("[data-action=options]") || !this.#page) return this.hidePopover();
+    event.preventDefault();
+    if ((await this.#fill("[data-panel]", `${link.href}?fragment`)) === 200) this.#dialog.showModal();
+    else location.assign(link.href);
+  }
+
+  async #submit(event) {
+    const form = event.target;
+    if (form.method === "dialog") return;
+    event.preventDefault();
+    const headers = { "X-Requested-With": "llm-chat" };
+    const status = await this.#fill("[data-panel]", form.action, { method: "post", body: new FormData(form), headers });
+    if (status === 204) this.#dialog.close();
+    else if (status !== 400) form.submit();
+  }
+
+  /** The line that had the focus may be gone. */
+  #leave() {
+    if (document.activeElement.matches("body, dialog *")) this.querySelector("a").focus();
+  }
+
+  // Internals
+
+  /** Show what the server answers, if it is meant to be shown. @returns the status */
+  async #fill(panel, url, options) {
+    try {
+      const response = await fetch(url, options);
+      if (response.ok || response.status === 400) this.querySelector(panel).innerHTML = await response.text();
+      return response.status;
+    } catch {
+      return 0; // nothing came, or nobody waits for it
+    }
+  }
+
+  #turn(found) {
+    this.querySelector("[data-found]").hidden = !found;
+    this.querySelector("llm-chat-list").hidden = found;
+  }
+
+  /** The chat, which hears what becomes of conversations. */
+  get #page() {
+    return document.querySelector("llm-chat");
+  }
+
+  get #field() {
+    return this.querySelector("[name=q]");
+  }
+
+  get #dialog() {
+    return this.querySelector("dialog");
+  }
+}
+
+ChatSidebar.define("llm-chat-sidebar");

@@ -20,7 +20,7 @@ class ChatNews extends ChatElement {
   start() {
     this.hear(this.chat, {
       "chat:event": (news) => this.#take(news),
-      "chat:request": ({ type }) => this.#forget(type),
+      "chat:request": ({ type }) => type === "resume" && (this.#news = []),
       "chat:open": () => (this.#unread = true),
       "chat:answered": () => this.#look(),
     });
@@ -39,11 +39,6 @@ class ChatNews extends ChatElement {
   #return() {
     this.tell("chat:stale");
     this.#read();
-  }
-
-  /** A resume brings everything. @param {string} type of the request that begins */
-  #forget(type) {
-    if (type === "resume") this.#news = [];
   }
 
   #look() {
