@@ -6,7 +6,6 @@ class ChatAnnouncer extends ChatElement {
   pause = 15_000;
   /** Characters up to which an answer is read out. */
   short = 300;
-
   /** How often it may speak before the end of an answer; less than nothing where there is none. */
   #left = -1;
   #clock = 0;
@@ -63,13 +62,12 @@ class ChatAnnouncer extends ChatElement {
     const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks]") ?? [])];
     const text = blocks.map((block) => block.innerText).join("\n");
     const note = answer?.querySelector("[data-footer] .chat-note")?.textContent ?? "";
-    const told = text.length > this.short ? this.dataset.long?.replace("{length}", text.length.toLocaleString()) : text;
+    const told = text.length > this.short ? this.dataset.long.replace("{length}", text.length.toLocaleString()) : text;
     this.#say(`${told} ${note}`.trim());
   }
 
   #say(sentence = "") {
-    const status = this.querySelector("[role=status]");
-    if (status) status.textContent = sentence;
+    this.querySelector("[role=status]").textContent = sentence;
   }
 
   /** An alert ends whatever the status said. */
@@ -79,8 +77,7 @@ class ChatAnnouncer extends ChatElement {
       this.#left = -1;
     }
     this.toggleAttribute("problem", visible && Boolean(sentence));
-    const alert = this.querySelector("[role=alert]");
-    if (alert) alert.textContent = sentence;
+    this.querySelector("[role=alert]").textContent = sentence;
   }
 }
 

@@ -80,7 +80,7 @@ class ChatComposer extends ChatElement {
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
-    if (event.detail < 2) this.escape();
+    if (event.detail < 2) this.tell("chat:stop");
   }
 
   #reflect(streaming) {

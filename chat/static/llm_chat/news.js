@@ -2,7 +2,7 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /**
  * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen. While a
- * request is under way nobody can heed `chat:stale`: it comes again.
+ * request is under way nobody can heed it: it comes again.
  */
 class ChatNews extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
@@ -18,7 +18,7 @@ class ChatNews extends ChatElement {
   start() {
     this.hear(this.chat, {
       "chat:event": (news) => this.#take(news),
-      "chat:request": ({ type }) => this.#forget(type),
+      "chat:request": ({ type }) => type === "resume" && (this.#news = []),
       "chat:open": () => (this.#unread = true),
       "chat:answered": () => this.#look(),
     });
@@ -37,11 +37,6 @@ class ChatNews extends ChatElement {
   #return() {
     this.tell("chat:stale");
     this.#read();
-  }
-
-  /** A resume brings everything. */
-  #forget(type) {
-    if (type === "resume") this.#news = [];
   }
 
   #look() {
