@@ -59,7 +59,7 @@ class ChatScroll extends ChatElement {
     const [top, end] = [this.#top, this.#end];
     this.#look();
     if (this.#top < top && this.#end >= end) this.#unpin();
-    else if (this.#end - this.#top < 4) this.#pin();
+    else if (this.#top !== top && this.#end - this.#top < 4) this.#pin(); // a scroll of ours comes late, and says nothing
   }
 
   #follow() {
