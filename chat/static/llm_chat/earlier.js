@@ -4,8 +4,6 @@ const ChatElement = customElements.get("llm-chat-element");
 class ChatEarlier extends ChatElement {
   #sight;
 
-  // Life cycle
-
   start() {
     const seen = ([{ isIntersecting }]) => isIntersecting && this.#load();
     this.#sight = new IntersectionObserver(seen, { root: this.parentElement, rootMargin: "150% 0px" });
@@ -18,8 +16,6 @@ class ChatEarlier extends ChatElement {
     this.#sight.disconnect();
   }
 
-  // Actions
-
   async #load() {
     const first = this.#first;
     if (!first || this.hasAttribute("loading")) return;
@@ -31,8 +27,6 @@ class ChatEarlier extends ChatElement {
     if (!page.more && this.matches(":focus-within")) this.parentElement.focus({ preventScroll: true });
     this.#look();
   }
-
-  // Internals
 
   /** Observers tell at first what is in sight. */
   #look() {

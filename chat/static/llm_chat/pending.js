@@ -2,9 +2,6 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /** `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows. */
 class ChatPending extends ChatElement {
-
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:sending": (sent) => this.#show(sent, "sending"),
@@ -15,8 +12,6 @@ class ChatPending extends ChatElement {
       "chat:chunk": ({ type, data }) => type === "data-message" && this.article(data.id)?.remove(),
     });
   }
-
-  // Actions
 
   #show({ message, text, edits, error }, status) {
     if (edits) return;
@@ -32,8 +27,6 @@ class ChatPending extends ChatElement {
     footer.replaceChildren(status === "complete" ? "" : this.clone(status));
     for (const sentence of footer.querySelectorAll("[data-error]")) sentence.textContent = error;
   }
-
-  // Internals
 
   #build(id, text) {
     const article = this.clone("message").firstElementChild;
