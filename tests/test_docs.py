@@ -11,6 +11,7 @@ from tests.test_layers import MODULES, RANK, room
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+TEMPLATES = (ROOT / "docs" / "templates.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
 
@@ -31,6 +32,18 @@ def test_the_table_of_settings_is_that_of_the_code():
 
 def test_every_error_code_is_told_with_its_sentence():
     assert {code.strip("`"): sentence for code, sentence in rows(PROTOCOL, "Error codes")} == ERRORS
+
+
+def test_every_template_of_the_app_is_told():
+    folder = ROOT / "chat" / "templates" / "llm_chat"
+    told = {name for names, *_ in rows(TEMPLATES, "Which template shows what") for name in re.findall("`(.*?)`", names)}
+    assert told == {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
+
+
+def test_every_custom_property_is_told():
+    style = (ROOT / "chat" / "static" / "llm_chat" / "chat.css").read_text()
+    told = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
+    assert told == set(re.findall(r"var\((--chat-[a-z-]+)", style))
 
 
 def test_every_command_of_the_readme_is_one_of_the_makefile():

@@ -21,7 +21,7 @@ from ..store.branches import Stretch, earlier, latest
 register = template.Library()
 
 
-@register.inclusion_tag("llm_chat/chat.html", takes_context=True)
+@register.inclusion_tag("llm_chat/conversation.html", takes_context=True)
 def chat(
     context: Context, conversation: str = "default", *, page: str = "", refused: Refused | None = None
 ) -> dict[str, Any]:

@@ -9,8 +9,6 @@ class ChatActions extends ChatElement {
     close: (article) => this.#close(article),
   };
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, { click: ({ target }) => this.#click(target), submit: (event) => this.#comment(event) });
   }

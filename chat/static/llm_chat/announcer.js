@@ -10,8 +10,6 @@ class ChatAnnouncer extends ChatElement {
   #left = -1;
   #clock = 0;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:chunk": (chunk) => this.#follow(chunk),

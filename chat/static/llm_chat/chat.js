@@ -17,8 +17,6 @@ class Chat extends ChatElement {
   #closed = false;
   #stopping = false;
 
-  // Life cycle
-
   start() {
     this.hear(this, {
       "chat:ask": (ask) => this.#begin(ask),

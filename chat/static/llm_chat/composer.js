@@ -12,8 +12,6 @@ class ChatComposer extends ChatElement {
   /** The session is gone: this tab keeps the draft, for the reader will have another name. */
   #lost = false;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:state": ({ streaming }) => this.#reflect(streaming),

@@ -24,8 +24,6 @@ class ChatConnection extends ChatElement {
   #retry = 0;
   #notice = 0;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, { "chat:transmit": (frame) => this.#transmit(frame), "chat:reset": () => this.#lose() });
     this.hear(window, { online: () => this.#hurry(), offline: () => this.#lose() });

@@ -6,8 +6,6 @@ class ChatCopy extends ChatElement {
   #code = null;
   #growth = new ResizeObserver(() => this.#place());
 
-  // Life cycle
-
   start() {
     const log = this.parentElement;
     this.hear(this.chat, { "chat:copy": ({ button, text }) => this.#copy(button, text) });

@@ -16,8 +16,6 @@ class ChatExchange extends ChatElement {
   #open = false;
   #count = 0;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:request": (frame) => this.#begin(frame),

@@ -13,8 +13,6 @@ class ChatNews extends ChatElement {
   /** Whether an answer may have ended that the server takes for unread. */
   #unread = true;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:event": (news) => this.#take(news),

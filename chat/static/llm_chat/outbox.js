@@ -14,8 +14,6 @@ class ChatOutbox extends ChatElement {
   #clock = 0;
   #repeats = 0;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:submit": ({ text }) => this.#submit(unique(), text),

@@ -12,8 +12,6 @@ const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 class ChatPart extends ChatElement {
   #sources = [];
 
-  // Life cycle
-
   start() {
     this.hear(this, { "chat:patch": (patch) => this.#patch(patch) });
   }

@@ -7,8 +7,6 @@ class ChatScroll extends ChatElement {
   #top = 0;
   #end = 0;
 
-  // Life cycle
-
   start() {
     const leave = () => this.#log.focus({ preventScroll: true }); // the button that had the focus goes
     this.hear(this.chat, {

@@ -17,8 +17,6 @@ class ChatList extends ChatElement {
   #title = document.title;
   #mark = "";
 
-  // Life cycle
-
   start() {
     this.hear(document, {
       "chat:conversation": ({ id, title }) => this.#move(id, title),
@@ -117,8 +115,6 @@ class ChatSidebar extends ChatElement {
   pause = 250;
   #clock = 0;
   #search = new AbortController();
-
-  // Life cycle
 
   start() {
     this.hear(this.#field, { input: () => this.#type(), keydown: (event) => this.#press(event) });

@@ -13,8 +13,6 @@ class ChatTranscript extends ChatElement {
     "data-conversation": (data) => this.tell("chat:conversation", data),
   };
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:chunk": ({ type, data }) => this.#chunks[type]?.(data),

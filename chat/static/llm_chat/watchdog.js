@@ -13,8 +13,6 @@ class ChatWatchdog extends ChatElement {
   #heard = 0;
   #timer = 0;
 
-  // Life cycle
-
   start() {
     this.hear(this.chat, {
       "chat:open": () => this.#listen(),
