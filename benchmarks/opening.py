@@ -1,7 +1,9 @@
 """The time of the page of a long conversation beside that of a shorter one: ``make bench-opening``.
 
-``python -m benchmarks.opening --rounds 200``. The view of the app's own page in this process, database and templates
-included, by Django's test client against SQLite. The budget of 1,000 messages is 1.3 times that of 50.
+``python -m benchmarks.opening --rounds 200``. On the server the view of the app's own page in this process, database
+and templates included, by Django's test client against SQLite. In the browser, with a server of its own, from the
+address until the page has been told by the socket that it lacks nothing. The budget of 1,000 messages is 1.3 times
+that of 50.
 """
 
 import argparse
@@ -9,9 +11,14 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 
-from .harness import ROOT
+from .browsing import browser_page
+from .harness import ROOT, server
 
+OPENED = (
+    """addEventListener("chat:answered", () => { document.documentElement.dataset.opened ??= performance.now(); })"""
+)
 LENGTHS = (50, 1000)
 ANSWER = """**Short waves** are scattered *more* than long ones, see [Rayleigh](https://example.org/{number}).
 
@@ -47,25 +54,45 @@ def seed(owner: str) -> None:
         Conversation.objects.filter(pk=conversation.pk).update(tip=parent)
 
 
-def measure(rounds: int) -> dict[int, float]:
+def alternate(rounds: int, open_page: Callable[[str], float]) -> dict[int, float]:
     """The median time of each length's page in milliseconds; they alternate, to meet the same hour of the machine."""
-    from django.test import Client
-
-    from chat.owners import VISITOR
-
-    client = Client(headers={"host": "localhost"})
-    client.get("/chat/")
-    seed(f"visitor:{client.session[VISITOR]}")
     times: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for number in range(rounds + 5):
         for length in LENGTHS:
-            began = time.perf_counter()
-            response = client.get(f"/chat/n{length}/")
-            took = time.perf_counter() - began
-            assert response.status_code == 200 and response.content.count(b"<article") > 50 // 2
+            took = open_page(f"/chat/n{length}/")
             if number >= 5:  # the first rounds fill caches
-                times[length].append(took * 1e3)
+                times[length].append(took)
     return {length: statistics.median(took) for length, took in times.items()}
+
+
+def on_the_server(client) -> Callable[[str], float]:
+    """Measures the view, in milliseconds."""
+
+    def open_page(path: str) -> float:
+        began = time.perf_counter()
+        response = client.get(path)
+        took = time.perf_counter() - began
+        assert response.status_code == 200 and response.content.count(b"<article") > 50 // 2
+        return took * 1e3
+
+    return open_page
+
+
+def in_the_browser(page, url: str) -> Callable[[str], float]:
+    """Measures from the address to a page that is up to date, in milliseconds."""
+
+    def open_page(path: str) -> float:
+        page.goto(url + path)
+        page.wait_for_selector("html[data-opened]", state="attached")
+        return float(page.locator("html").get_attribute("data-opened"))
+
+    return open_page
+
+
+def tell(place: str, found: dict[int, float]) -> None:
+    """Print what was found, beside the shorter one."""
+    for length, took in found.items():
+        print(f"{place:8} {length:5} messages {took:6.1f} ms   x {took / found[LENGTHS[0]]:4.2f}")
 
 
 def main() -> None:
@@ -81,9 +108,19 @@ def main() -> None:
 
         django.setup()
         call_command("migrate", verbosity=0)
-        found = measure(args.rounds)
-    short, long = (found[length] for length in LENGTHS)
-    print(f"{LENGTHS[0]} messages {short:6.1f} ms   {LENGTHS[1]} messages {long:6.1f} ms   x {long / short:4.2f}")
+        from django.test import Client
+
+        from chat.owners import VISITOR
+
+        client = Client(headers={"host": "localhost"})
+        client.get("/chat/")
+        seed(f"visitor:{client.session[VISITOR]}")
+        tell("server", alternate(args.rounds, on_the_server(client)))
+        with server("chatproject.asgi:application", DATA_DIR=folder) as (port, _), browser_page() as page:
+            url, session = f"http://127.0.0.1:{port}", client.cookies["sessionid"].value
+            page.context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+            page.add_init_script(OPENED)
+            tell("browser", alternate(args.rounds // 5, in_the_browser(page, url)))
 
 
 if __name__ == "__main__":

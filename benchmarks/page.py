@@ -7,7 +7,6 @@ second, as ``requestAnimationFrame`` sees them.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,9 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import NamedTuple
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import CDPSession, Page
 
+from .browsing import browser_page
 from .harness import ROOT, server
 
 HZ = 60
@@ -60,17 +60,6 @@ def site(seconds: float, length: int) -> Iterator[str]:
         subprocess.run(migrate, cwd=ROOT, env={**os.environ, **environment}, check=True)
         with server("chatproject.asgi:application", **environment) as (port, _):
             yield f"http://127.0.0.1:{port}/chat/"
-
-
-@contextmanager
-def browser_page() -> Iterator[Page]:
-    """A tab of the system's Chromium."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser.new_page()
-        browser.close()
 
 
 def counters(session: CDPSession) -> dict[str, float]:
