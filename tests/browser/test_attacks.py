@@ -137,7 +137,7 @@ def test_attacks_are_harmless_as_stored_answers_questions_and_titles(stored):
         questions = stored.questions.locator("[data-blocks]")
         assert list(map(text_of, questions.all_text_contents())) == list(map(text_of, texts))
         assert questions.locator(".chat-block *").count() == 0
-    links = page.locator("[data-conversations] a")
+    links = page.locator(".chat-conversation-link")
     assert sorted(filter(None, links.all_text_contents())) == sorted([*TITLES, "First"])
     assert links.locator("*").count() == 0
 
@@ -153,8 +153,8 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
     reply.finish()
     chat.idle()
     expect(chat.page).to_have_title(text)
-    expect(chat.page.locator("[data-conversations] a")).to_have_text(text)
-    for place in (".chat-block", "[data-conversations]"):
+    expect(chat.page.locator(".chat-conversation-link")).to_have_text(text)
+    for place in (".chat-block", ".chat-conversation-link"):
         assert chat.page.locator(f":is({place}) :is(img, svg, script, a[href^=java])").count() == 0
 
 
