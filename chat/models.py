@@ -153,7 +153,12 @@ class Message(models.Model):
         FAILED = "failed", _("failed")
         INTERRUPTED = "interrupted", _("interrupted")
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, verbose_name=_("conversation"))
+    conversation = models.ForeignKey(
+        Conversation,
+        models.CASCADE,
+        verbose_name=_("conversation"),
+        db_index=False,  # llm_chat_message_order begins with it
+    )
     parent = models.ForeignKey(
         "self", models.CASCADE, verbose_name=_("previous message"), null=True, blank=True, related_name="children"
     )
@@ -192,6 +197,7 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["conversation", "uid"], name="llm_chat_message_uid"),
             models.UniqueConstraint(fields=["conversation", "attempt"], name="llm_chat_message_attempt"),
         ]
+        indexes: ClassVar = [models.Index(fields=["conversation", "-id"], name="llm_chat_message_order")]
 
     def __str__(self) -> str:
         return f"{self.role}: {self.text[:60]}"

@@ -13,6 +13,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(fields=['conversation', '-id'], name='llm_chat_message_order'),
+        ),
         migrations.AlterModelOptions(
             name='conversation',
             options={'verbose_name': 'conversation', 'verbose_name_plural': 'conversations'},
@@ -107,7 +111,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='message',
             name='conversation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='llm_chat.conversation', verbose_name='conversation'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='llm_chat.conversation', verbose_name='conversation'),
         ),
         migrations.AlterField(
             model_name='message',
