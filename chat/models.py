@@ -200,7 +200,7 @@ class Message(models.Model):
         indexes: ClassVar = [models.Index(fields=["conversation", "-id"], name="llm_chat_message_order")]
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.text[:60]}"
+        return f"{self.get_role_display()}: {self.text[:60]}"
 
 
 class Feedback(models.Model):
@@ -221,4 +221,4 @@ class Feedback(models.Model):
         verbose_name_plural = _("feedback")
 
     def __str__(self) -> str:
-        return f"{self.get_value_display()}: {self.comment[:60]}"
+        return ": ".join(filter(None, (self.get_value_display(), self.comment[:60])))
