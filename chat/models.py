@@ -19,14 +19,15 @@ SLICE = 128
 class Process(models.Model):
     """A server process. A running answer names the one that writes it; its heartbeat tells that it is alive."""
 
-    id = models.CharField(primary_key=True, max_length=32)
-    host = models.CharField(max_length=255)
-    pid = models.PositiveIntegerField()
-    started_at = models.DateTimeField()
-    heartbeat_at = models.DateTimeField()
+    id = models.CharField(_("ID"), primary_key=True, max_length=32)
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField(_("process ID"))
+    started_at = models.DateTimeField(_("started at"))
+    heartbeat_at = models.DateTimeField(_("last heartbeat"))
 
     class Meta:
-        verbose_name_plural = "processes"
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
@@ -47,21 +48,45 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 class Conversation(models.Model):
     """A tree of messages. Its ``uid`` is made by the client and means nothing apart from its owner."""
 
-    owner = models.CharField(max_length=80, editable=False)
-    user = models.ForeignKey(conf.user_model, models.CASCADE, null=True, blank=True, editable=False, related_name="+")
-    uid = models.CharField(max_length=64, editable=False)
-    title = models.CharField(max_length=TITLE_LENGTH, blank=True)
-    running = models.OneToOneField(
-        "Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="running_in"
+    owner = models.CharField(_("owner"), max_length=80, editable=False)
+    user = models.ForeignKey(
+        conf.user_model,
+        models.CASCADE,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
     )
-    tip = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
-    unread = models.BooleanField(default=False, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(db_index=True)
+    uid = models.CharField(_("UID"), max_length=64, editable=False)
+    title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
+    running = models.OneToOneField(
+        "Message",
+        models.SET_NULL,
+        verbose_name=_("running answer"),
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="running_in",
+    )
+    tip = models.ForeignKey(
+        "Message",
+        models.SET_NULL,
+        verbose_name=_("last message"),
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    unread = models.BooleanField(_("unread"), default=False, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), db_index=True)
 
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         constraints: ClassVar = [models.UniqueConstraint(fields=["owner", "uid"], name="llm_chat_owner_uid")]
 
     def __str__(self) -> str:
@@ -128,34 +153,54 @@ class Message(models.Model):
         FAILED = "failed", _("failed")
         INTERRUPTED = "interrupted", _("interrupted")
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE)
-    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
-    uid = models.CharField(max_length=64, editable=False)
-    role = models.CharField(max_length=16, choices=Role)
-    status = models.CharField(max_length=16, choices=Status, default=Status.COMPLETE)
-    parts = models.JSONField(default=list)
-    text = models.TextField(blank=True)
-    error = models.CharField(max_length=32, blank=True)
-    finish_reason = models.CharField(max_length=32, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    usage = models.JSONField(null=True, blank=True)
-    attempt = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001 (unique where given)
-    stopping = models.BooleanField(default=False, editable=False)
-    process = models.ForeignKey(Process, models.SET_NULL, null=True, blank=True, editable=False, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
+    conversation = models.ForeignKey(
+        Conversation,
+        models.CASCADE,
+        verbose_name=_("conversation"),
+        db_index=False,  # llm_chat_message_order begins with it
+    )
+    parent = models.ForeignKey(
+        "self", models.CASCADE, verbose_name=_("previous message"), null=True, blank=True, related_name="children"
+    )
+    uid = models.CharField(_("UID"), max_length=64, editable=False)
+    role = models.CharField(_("role"), max_length=16, choices=Role)
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.COMPLETE)
+    parts = models.JSONField(_("parts"), default=list)
+    text = models.TextField(_("text"), blank=True)
+    error = models.CharField(_("error"), max_length=32, blank=True)
+    finish_reason = models.CharField(_("finish reason"), max_length=32, blank=True)
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    usage = models.JSONField(_("usage"), null=True, blank=True)
+    attempt = models.CharField(  # noqa: DJ001 (unique where given)
+        _("attempt"), max_length=64, null=True, blank=True, editable=False
+    )
+    stopping = models.BooleanField(_("stopping"), default=False, editable=False)
+    process = models.ForeignKey(
+        Process,
+        models.SET_NULL,
+        verbose_name=_("process"),
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     siblings: tuple[str, ...] = ()
     """The ids of the messages that could stand in this one's place, itself among them, where they were asked for."""
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["conversation", "uid"], name="llm_chat_message_uid"),
             models.UniqueConstraint(fields=["conversation", "attempt"], name="llm_chat_message_attempt"),
         ]
+        indexes: ClassVar = [models.Index(fields=["conversation", "-id"], name="llm_chat_message_order")]
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.text[:60]}"
+        return f"{self.get_role_display()}: {self.text[:60]}"
 
 
 class Feedback(models.Model):
@@ -165,14 +210,15 @@ class Feedback(models.Model):
         GOOD = 1, _("good")
         BAD = -1, _("bad")
 
-    message = models.OneToOneField(Message, models.CASCADE)
-    value = models.SmallIntegerField(choices=Value)
-    comment = models.TextField(blank=True, max_length=COMMENT_LENGTH)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    message = models.OneToOneField(Message, models.CASCADE, verbose_name=_("message"))
+    value = models.SmallIntegerField(_("rating"), choices=Value)
+    comment = models.TextField(_("comment"), blank=True, max_length=COMMENT_LENGTH)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
-        verbose_name_plural = "feedback"
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
 
     def __str__(self) -> str:
-        return f"{self.get_value_display()}: {self.comment[:60]}"
+        return ": ".join(filter(None, (self.get_value_display(), self.comment[:60])))

@@ -102,3 +102,14 @@ def test_more_feedback_costs_no_more_queries(admin_client, feedback, conversatio
 def test_a_conversation_shows_what_its_reader_thinks_of_the_answers(admin_client, feedback, conversation):
     page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
     assert "bad: &lt;script&gt;" in page
+
+
+def test_models_fields_and_rows_are_named_in_the_language_of_the_reader(admin_client, feedback, conversation):
+    german = {"Accept-Language": "de"}
+    page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/", headers=german).content.decode()
+    for text in ("Unterhaltung", "Nachrichten", "Titel", "Benutzer: ", "gut"):
+        assert text in page
+    rated = Feedback.objects.get(value=1)
+    page = admin_client.get(f"/admin/llm_chat/feedback/{rated.pk}/change/", headers=german).content.decode()
+    for text in ("Bewertung:", "Kommentar:", "Erstellt am:", "&rsaquo; gut\n"):
+        assert text in page
