@@ -13,8 +13,6 @@ class ChatActions extends ChatElement {
     this.hear(this.chat, { click: ({ target }) => this.#click(target), submit: (event) => this.#comment(event) });
   }
 
-  // Actions
-
   #click(target) {
     const button = target.closest("[data-action]");
     const article = button?.closest("[data-message]");

@@ -25,8 +25,6 @@ class ChatAnnouncer extends ChatElement {
     clearTimeout(this.#clock);
   }
 
-  // Actions
-
   #begin(streaming) {
     if (!streaming) return this.#end();
     this.#alert();

@@ -36,8 +36,6 @@ class Chat extends ChatElement {
     this.#lose(false);
   }
 
-  // Actions
-
   #begin(ask) {
     this.#ask = { ...ask, stored: false };
     this.#stopping = false;

@@ -30,8 +30,6 @@ class ChatComposer extends ChatElement {
     this.#reflect(this.chat.hasAttribute("streaming"));
   }
 
-  // Actions
-
   #submit(event) {
     event.preventDefault();
     const text = this.#field.value;

@@ -40,8 +40,6 @@ class ChatConnection extends ChatElement {
     this.removeAttribute("connected");
   }
 
-  // Actions
-
   #connect() {
     clearTimeout(this.#retry);
     const url = new URL(this.getAttribute("path") ?? "/", location.href);

@@ -22,8 +22,6 @@ class ChatCopy extends ChatElement {
     this.#growth.disconnect();
   }
 
-  // Actions
-
   #point(target) {
     if (this.contains(target)) return;
     this.#code = target.closest("pre");
@@ -64,8 +62,8 @@ class ChatCopy extends ChatElement {
   // Internals
 
   #place() {
-    if (!this.#code?.isConnected) this.hidden = true;
     if (this.hidden) return;
+    if (!this.#code.isConnected) return (this.hidden = true);
     const [to, from] = [this.#code, this].map((box) => box.getBoundingClientRect());
     for (const size of ["width", "height"]) this.style[size] = `${to[size]}px`;
     for (const side of ["top", "left"]) {

@@ -31,8 +31,6 @@ class ChatExchange extends ChatElement {
     this.#lose();
   }
 
-  // Actions
-
   #begin(frame) {
     this.#request = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
   }

@@ -23,8 +23,6 @@ class ChatNews extends ChatElement {
     this.hear(document, { visibilitychange: () => document.hidden || this.#return() });
   }
 
-  // Actions
-
   #take(news) {
     if (news.id !== this.chat.getAttribute("conversation")) return;
     this.#unread ||= news.event === "run-ended";

@@ -33,8 +33,6 @@ class ChatOutbox extends ChatElement {
     clearTimeout(this.#clock);
   }
 
-  // Actions
-
   #submit(message, text, edits = false) {
     this.#begin({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false }, edits);
   }

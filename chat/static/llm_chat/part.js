@@ -16,8 +16,6 @@ class ChatPart extends ChatElement {
     this.hear(this, { "chat:patch": (patch) => this.#patch(patch) });
   }
 
-  // Actions
-
   #patch({ keep, from = 0, html, tail = 0, append, stay }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
     while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
@@ -51,11 +49,16 @@ function emptyBlock() {
   return block;
 }
 
+/** Whether a reader has selected anything: to ask at each change would cost a layout. */
+let selecting = false;
+document.addEventListener("selectionchange", () => (selecting = !getSelection().isCollapsed));
+
 /** Where `change` replaces what a reader has selected, as the colours of code do, select the same text again. */
 function keepSelection(block, change) {
+  if (!selecting) return change();
   const selection = getSelection();
-  const { anchorNode, anchorOffset, focusNode, focusOffset, isCollapsed } = selection;
-  if (isCollapsed || !selection.containsNode(block, true)) return change();
+  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
+  if (!selection.containsNode(block, true)) return change();
   const selected = selection.toString();
   const [anchor, focus] = [place(block, anchorNode, anchorOffset), place(block, focusNode, focusOffset)];
   change();

@@ -34,16 +34,13 @@ class ChatScroll extends ChatElement {
     this.#growth.disconnect();
   }
 
-  // Actions
-
   #jump() {
     this.#pin();
     this.#follow();
   }
 
   #pin() {
-    this.toggleAttribute("pinned", true);
-    this.#button.hidden = true;
+    if (this.toggleAttribute("pinned", true) && !this.#button.hidden) this.#button.hidden = true;
   }
 
   #unpin() {

@@ -26,8 +26,6 @@ class ChatList extends ChatElement {
     this.hear(this, { pointerleave: () => this.#settle(), focusout: () => setTimeout(() => this.#settle()) });
   }
 
-  // Actions
-
   /** Something happens there. */
   #move(id, title = "") {
     const line = this.#line(id) ?? this.#build(id);
@@ -121,8 +119,6 @@ class ChatSidebar extends ChatElement {
     this.hear(this, { click: (event) => this.#click(event) });
     this.hear(this.#dialog, { submit: (event) => this.#submit(event), close: () => this.#leave() });
   }
-
-  // Actions
 
   #type() {
     clearTimeout(this.#clock);

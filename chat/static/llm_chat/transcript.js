@@ -28,8 +28,6 @@ class ChatTranscript extends ChatElement {
     localise(this);
   }
 
-  // Actions
-
   #edit({ message, text, error = "" }, sending = false) {
     const article = this.article(message);
     if (!article) return;

@@ -27,8 +27,6 @@ class ChatWatchdog extends ChatElement {
     this.#sleep();
   }
 
-  // Actions
-
   /** Something came: the silence begins anew. */
   #listen() {
     this.#open = true;
