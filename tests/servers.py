@@ -34,7 +34,7 @@ class Site:
             ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="site", daemon=True)
