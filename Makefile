@@ -2,8 +2,9 @@
 #
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
-#   make test           all tests
-#   make test-faults    those of faults again, in real time and with all their rounds: an hour
+#   make test           all tests but the long rounds, in less than five minutes
+#   make test-browser   all tests of the page in a browser, in about as long
+#   make test-faults    those of faults again, in real time and with all their rounds: half an hour
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
@@ -21,7 +22,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-faults soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-faults soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -31,6 +32,9 @@ cluster:
 
 test:
 	@$(BOOTSTRAP) test
+
+test-browser:
+	@$(BOOTSTRAP) test-browser
 
 test-faults:
 	@$(BOOTSTRAP) test-faults

@@ -2,6 +2,7 @@
 
     python scripts/bootstrap.py run [port]    what `make run` does: .venv, packages, database, server
     python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
+    python scripts/bootstrap.py test-browser  what `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-faults   what `make test-faults` does: the tests of faults, in real time
     python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
     python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
@@ -20,7 +21,7 @@ from collections.abc import Callable
 
 from server import free_port, migrate, start
 from steps import ROOT, SetUpError
-from testing import run_fault_tests, run_tests
+from testing import run_browser_tests, run_fault_tests, run_tests
 from virtualenv import Virtualenv
 
 
@@ -34,6 +35,11 @@ def run(venv: Virtualenv, arguments: list[str]) -> int:
 def test(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_tests(venv)
+
+
+def test_browser(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_browser_tests(venv)
 
 
 def test_faults(venv: Virtualenv, arguments: list[str]) -> int:
@@ -55,6 +61,7 @@ def setup(venv: Virtualenv, arguments: list[str]) -> int:
 COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "run": run,
     "test": test,
+    "test-browser": test_browser,
     "test-faults": test_faults,
     "cluster": cluster,
     "setup": setup,

@@ -36,26 +36,43 @@ HUNG = "Timeout (0:"
 
 GROUPS = {
     "The tests of faults": ("tests/faults",),
-    "The browser's tests": ("-m", "browser", "tests"),  # theirs and pytest-asyncio's both want the main thread's loop
+    # Theirs and pytest-asyncio's both want the main thread's loop.
+    "The browser's first tests": ("-m", "browser and not thorough", "tests"),
     "All other tests": ("-m", "not browser", "--ignore", "tests/faults", "tests"),
 }
 
 
+BROWSER_GROUPS = {
+    "The browser's first tests": ("-m", "browser and not thorough", "tests"),
+    "The browser's other tests": ("-m", "thorough", "tests"),
+}
+
+
 def run_tests(venv: Virtualenv) -> int:
-    """All tests, in three groups side by side: most of their time they wait. What each said is shown when it ends."""
+    """All tests but the long rounds, in groups side by side: most of their time they wait."""
+    _prepare_services(venv)
+    return _run_groups(venv, GROUPS)
+
+
+def run_browser_tests(venv: Virtualenv) -> int:
+    """All tests of the page in a browser."""
+    return _run_groups(venv, BROWSER_GROUPS)
+
+
+def _run_groups(venv: Virtualenv, chosen_groups: dict[str, tuple[str, ...]]) -> int:
+    """Groups of tests side by side; what each said is shown when it ends, then how much of the app they covered."""
     environment = _environment()
     if chromium := _chromium(venv):
         environment["CHROMIUM"] = chromium
-    _prepare_services(venv)
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
-    say("Running the tests in three groups, side by side; what they say follows when they end ...")
+    say("Running the tests in groups, side by side; what they say follows when they end ...")
     with tempfile.TemporaryDirectory() as folder:
         groups = [
             _Group(
                 name, [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen], environment, Path(folder)
             )
-            for name, chosen in GROUPS.items()
+            for name, chosen in chosen_groups.items()
         ]
         codes = [group.show() for group in groups]
     subprocess.run([*coverage, "combine", "--quiet"], cwd=ROOT, check=True)

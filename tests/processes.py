@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,12 @@ COMMANDS = {
     "uvicorn": ["scripts/serve.py", "--timeout-graceful-shutdown", "2", "--port"],
     "daphne": ["-m", "daphne", "chatproject.asgi:application", "--port"],
 }
+
+
+def session_of(response: HTTPResponse) -> str:
+    """The session's cookie among those that a page sets: its form has one of its own."""
+    cookies: list[str] = response.headers.get_all("Set-Cookie")
+    return next(cookie.partition(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
 
 
 class SiteProcess:
@@ -101,7 +108,7 @@ class SiteProcess:
     def visitor(self) -> str:
         """The cookie of a new visitor."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/chat/") as response:
-            return str(response.headers["Set-Cookie"]).split(";")[0]
+            return session_of(response)
 
     def connect(self, cookie: str) -> ClientConnection:
         """A visitor's websocket."""

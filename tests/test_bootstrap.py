@@ -192,7 +192,7 @@ def test_a_port_must_be_one(project, wrong):
 
 
 def test_an_unknown_command_is_told_the_known_ones(project):
-    known = "run|test|test-faults|cluster|setup"
+    known = "run|test|test-browser|test-faults|cluster|setup"
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from chat.conf import DEFAULTS
+from tests.processes import session_of
 from tests.upstream import running_upstream
 
 WAIT = 20.0
@@ -72,7 +73,7 @@ class Visitor:
         self.conversation = conversation
         self._tabs = tabs
         with urllib.request.urlopen(f"{cluster.url}/chat/") as response:
-            self._cookie = str(response.headers["Set-Cookie"]).split(";")[0]
+            self._cookie = session_of(response)
         self.connect()
 
     def connect(self):

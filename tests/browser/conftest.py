@@ -17,10 +17,16 @@ ANSWERED = """addEventListener("chat:answered", () => document.documentElement.s
 """Tells when a request has come to its end, the first resume of a page above all."""
 
 
+FIRST = {"test_branches", "test_following", "test_local_model", "test_page", "test_sending"}
+"""What ``make test`` tries of the page; the rest is for ``make test-browser``."""
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if "/tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
+            if item.path.stem not in FIRST:
+                item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chat.conf import conf
+from tests.processes import session_of
 from tests.proxy import Proxy
 from tests.servers import running
 
@@ -69,8 +70,7 @@ def proxy(site):
 def cookie(site):
     """A visitor's cookie, as the page sets it."""
     with urllib.request.urlopen(f"{site.url}/chat/", timeout=WAIT) as response:
-        cookies = response.headers.get_all("Set-Cookie")  # the page's form sets one of its own
-        return next(cookie.partition(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
+        return session_of(response)
 
 
 class Client:
