@@ -17,7 +17,7 @@ ANSWERED = """addEventListener("chat:answered", () => document.documentElement.s
 """Tells when a request has come to its end, the first resume of a page above all."""
 
 
-FIRST = {"test_branches", "test_following", "test_local_model", "test_page", "test_sending"}
+FIRST = {"test_local_model", "test_page", "test_sending"}
 """What ``make test`` tries of the page; the rest is for ``make test-browser``."""
 
 
