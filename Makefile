@@ -55,14 +55,14 @@ types: setup
 bench-shared: setup
 	@.venv/bin/python -m benchmarks.shared
 
-bench-opening: setup
-	@.venv/bin/python -m benchmarks.opening
+bench-opening:
+	@$(BOOTSTRAP) bench opening
 
 bench-quick: setup
 	@.venv/bin/python -m benchmarks.quick
 
-bench-page: setup
-	@.venv/bin/python -m benchmarks.page
+bench-page:
+	@$(BOOTSTRAP) bench page
 
 messages: setup
 	@.venv/bin/python scripts/messages.py

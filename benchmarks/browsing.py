@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUMS = ("chromium-headless-shell", "chromium", "google-chrome")
-
 
 @contextlib.contextmanager
 def browser_page() -> Iterator[Page]:
-    """A tab of the system's Chromium."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    """A tab of the Chromium that ``CHROMIUM`` names, as ``make`` does, else of the system's or Playwright's own."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=path, args=arguments)

@@ -5,6 +5,7 @@
     python scripts/bootstrap.py test-browser  what `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-faults   what `make test-faults` does: the tests of faults, in real time
     python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
+    python scripts/bootstrap.py bench name    what `make bench-page` does: a benchmark that needs a browser
     python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
 
 Standard library only. The syntax of this file is that of Python 3.6, so that an old one can say what it lacks.
@@ -19,6 +20,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file meets old interpreters
 import os
 from collections.abc import Callable
 
+from chromium import chromium
 from server import free_port, migrate, start
 from steps import ROOT, SetUpError
 from testing import run_browser_tests, run_fault_tests, run_tests
@@ -53,6 +55,14 @@ def cluster(venv: Virtualenv, arguments: list[str]) -> int:
     os.execv(venv.python, [str(venv.python), str(ROOT / "scripts" / "cluster.py"), str(port)])
 
 
+def bench(venv: Virtualenv, arguments: list[str]) -> int:
+    if not arguments:
+        raise SetUpError("Say which benchmark: python scripts/bootstrap.py bench page|opening.")
+    venv.prepare_development()
+    environment = {**os.environ, "CHROMIUM": chromium(venv) or ""}
+    os.execve(venv.python, [str(venv.python), "-m", f"benchmarks.{arguments[0]}", *arguments[1:]], environment)
+
+
 def setup(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return 0
@@ -64,6 +74,7 @@ COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "test-browser": test_browser,
     "test-faults": test_faults,
     "cluster": cluster,
+    "bench": bench,
     "setup": setup,
 }
 

@@ -1,17 +1,14 @@
 """The tests, with what they need beside Python packages: a Chromium. Those of the npm client install it themselves."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from chromium import chromium
 from services import program
-from steps import ROOT, SetUpError, say, shown, succeeds
+from steps import ROOT, SetUpError, say
 from virtualenv import Virtualenv
-
-CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""The first has no window to draw: its tests take three quarters of the time."""
 
 # What a developer's shell says about a site must not reach the tests of it.
 SITE_VARIABLES = {
@@ -62,8 +59,8 @@ def run_browser_tests(venv: Virtualenv) -> int:
 def _run_groups(venv: Virtualenv, chosen_groups: dict[str, tuple[str, ...]]) -> int:
     """Groups of tests side by side; what each said is shown when it ends, then how much of the app they covered."""
     environment = _environment()
-    if chromium := _chromium(venv):
-        environment["CHROMIUM"] = chromium
+    if path := chromium(venv):
+        environment["CHROMIUM"] = path
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
     say("Running the tests in groups, side by side; what they say follows when they end ...")
@@ -133,26 +130,3 @@ def run_fault_tests(venv: Virtualenv) -> int:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in SITE_VARIABLES}
-
-
-def _chromium(venv: Virtualenv) -> str | None:
-    """The path of the system's Chromium, installed if need be; ``None`` where Playwright has its own."""
-    if found := _system_chromium():
-        return found
-    if shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
-        say("Installing Chromium with apt-get ...")
-        succeeds(["apt-get", "update"], venv.log)
-        for package in CHROMIUMS[:2]:
-            if succeeds(["apt-get", "install", "-y", package], venv.log) and (found := _system_chromium()):
-                return found
-    say("Looking for Playwright's own Chromium ...")
-    if not succeeds([venv.python, "-m", "playwright", "install", "chromium"], venv.log):
-        raise SetUpError(
-            "The browser tests need Chromium, and it could not be installed: install it with your system's packages, "
-            f"then run the same command again. {shown(venv.log)} says what was tried."
-        )
-    return None
-
-
-def _system_chromium() -> str | None:
-    return next(filter(None, map(shutil.which, CHROMIUMS)), None)
