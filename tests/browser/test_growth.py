@@ -20,6 +20,7 @@ STATE = """box => {
     return { selected, scrolled: box.scrollLeft, focused: document.activeElement === box };
 }"""
 
+TIMELINE = "devtools.timeline"
 LINE = "    value = compute(an_argument, another)  # so long a line that it has to scroll\n"
 
 
@@ -109,3 +110,36 @@ def test_a_selection_at_the_end_of_a_paragraph_stays_when_what_follows_turns_bol
     say(" bold**", "some bold")
     expect(block.locator("strong")).to_have_text("some bold")
     assert block.evaluate("() => getSelection().toString()") == selected
+
+
+def restyled(page, change):
+    """How many elements' styles were computed anew by a change, as Chromium counts them."""
+    session = page.context.new_cdp_session(page)
+    events, ended = [], []
+    session.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))
+    session.on("Tracing.tracingComplete", lambda _: ended.append(True))
+    session.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": [TIMELINE]}})
+    change()
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+    session.send("Tracing.end")
+    while not ended:
+        page.evaluate("1")  # lets Playwright hear of events
+    session.detach()
+    updates = [event for event in events if event["name"] == "UpdateLayoutTree"]
+    return sum(event["args"].get("elementCount", 0) for event in updates)
+
+
+def test_what_grows_restyles_nothing_around_it(chat, script):
+    # An inserted element that a :has() might mean costs the style of all that is around it, at each patch.
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("- one\n- two")
+    expect(chat.answer.locator("li")).to_have_count(2)
+
+    def change():
+        reply.say("\n- three")
+        expect(chat.answer.locator("li")).to_have_count(3)
+
+    assert 0 < restyled(chat.page, change) <= 6
+    reply.finish()
+    chat.idle()

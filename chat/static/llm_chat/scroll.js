@@ -58,6 +58,7 @@ class ChatScroll extends ChatElement {
   }
 
   #follow() {
+    this.chat.toggleAttribute("empty", !this.querySelector("[data-message]"));
     if (!this.hasAttribute("pinned")) return;
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#look();

@@ -36,7 +36,7 @@ class ChatTranscript extends ChatElement {
     field.value = edit.querySelector("[data-draft]").textContent = text;
     edit.querySelector("[data-error]").textContent = error;
     edit.toggleAttribute("sending", sending);
-    if (!edit.isConnected) article.append(edit);
+    if (!edit.isConnected) article.prepend(edit);
     return field;
   }
 
