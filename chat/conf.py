@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "MAX_ANSWER_LENGTH": 1_000_000,
     "MAX_FRAME_SIZE": 8 * 1024 * 1024,
     "MAX_PENDING_REQUESTS": 32,
-    "TICK": 0.05,
+    "TICK": 0.06,
     "HEARTBEAT": 2.0,
     "PROCESS_TIMEOUT": 30.0,
     "GRACE_PERIOD": 20.0,

@@ -23,8 +23,8 @@ from .presentation import (
 from .rendering import Diff, diff, highlight, render_live
 
 KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
-DUTY = 20
-"""The next rendering begins no sooner than so many times the last one's duration: a twentieth of a core at most."""
+DUTY = 25
+"""The next rendering begins no sooner than so many times the last one's duration: 4 % of a core at most."""
 LONGEST_PAUSE = 1.0
 RECONNECTING = chunks.Status({"status": "reconnecting"})
 WAITING = chunks.Status({"status": "waiting"})

@@ -42,7 +42,7 @@ def chance(*salt: object) -> random.Random:
 def chat() -> dict[str, Any]:
     """The times of the site's ``CHAT`` setting. Deadlines keep room for a machine that is busy."""
     return {
-        "TICK": max(seconds(0.05), 0.004),
+        "TICK": max(seconds(0.06), 0.004),
         "HEARTBEAT": seconds(2.0),
         "PROCESS_TIMEOUT": seconds(30.0),
         "GRACE_PERIOD": GRACE,
