@@ -20,7 +20,8 @@ TAGS = frozenset(f"{_TEXT} {_MATH}".split())
 ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title"},
     "div": {"tabindex"},
-    "pre": {"tabindex", "data-language", "data-info"},
+    "code": {"dir"},
+    "pre": {"dir", "tabindex", "data-language", "data-info"},
     "ol": {"start"},
     "td": {"align"},
     "th": {"align"},

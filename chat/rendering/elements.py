@@ -19,6 +19,7 @@ _LINK = re.compile(
     rf'<a href="(?P<href>[^"]*)"(?: title="(?P<title>[^"]*)")?>(?P<text>.*?)</a>|{_IMAGE.pattern}', re.DOTALL
 )
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)?')
+_LEADING_CODE = re.compile(r"(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>)<code")
 
 Wanted = tuple[str, str]
 """A language and the code in it that is to be highlighted."""
@@ -44,6 +45,8 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _FORMULA.sub(_formula, html)
     html = _LINK.sub(_link, html)
     html = _TASK.sub(_task, html)
+    # The letters of code say nothing of the direction of the text that it begins.
+    html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
     html = html.replace("<table>", '<div class="chat-table" tabindex="0"><table>').replace("</table>", "</table></div>")
     return Block(clean(html), tuple(missing))
 
@@ -71,7 +74,7 @@ def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
         html = found or html
     labels = (("data-language", name), ("data-info", _group(_INFO.search(attributes))))
     shown = "".join(f' {label}="{value}"' for label, value in labels if value)
-    return f'<pre class="chat-code" tabindex="0"{shown}><code>{html}</code></pre>'
+    return f'<pre class="chat-code" dir="ltr" tabindex="0"{shown}><code>{html}</code></pre>'
 
 
 def _group(match: re.Match[str] | None) -> str:

@@ -423,6 +423,27 @@ def test_a_message_reads_in_the_direction_of_its_first_letter(chat, script, text
     assert item.evaluate(f"list => getComputedStyle(list).{mark}") != "0px"
 
 
+@pytest.mark.parametrize("beginning", ["`pip` ", "```py\nx = 1\n```\n", "1. `pip` "])
+def test_code_at_the_beginning_says_nothing_of_the_direction(chat, script, beginning):
+    chat.talk(script, answer=beginning + "ثم أعد التشغيل")
+    direction = "blocks => getComputedStyle(blocks).direction"
+    assert chat.answer.locator("[data-blocks]").evaluate(direction) == "rtl"
+    assert chat.answer.locator("code").first.evaluate(direction) == "ltr"
+
+
+def test_a_cell_reads_in_the_direction_of_its_own_text(chat, script):
+    chat.talk(script, answer="لون\n\n| لون | طول |\n|---|---|\n| أحمر | 680 nm |\n")
+    places = chat.answer.locator("td").last.evaluate(
+        """cell => [0, 4].map((start) => {
+            const range = document.createRange();
+            range.setStart(cell.firstChild, start);
+            range.setEnd(cell.firstChild, start + 1);
+            return range.getBoundingClientRect().left;
+        })"""
+    )
+    assert places[0] < places[1]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_actions_are_accessible(script, site, visit, scheme):
     chat = visit(site.url, color_scheme=scheme).open()

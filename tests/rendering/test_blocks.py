@@ -144,9 +144,15 @@ def test_a_closed_fence_is_highlighted(text):
     assert '<span class="k">import</span>' in "".join(render(text))
 
 
+@pytest.mark.parametrize("text", ["`pip` هو", "- `x` هو", "> | `a` هو |\n> |-|"])
+def test_code_that_begins_a_text_says_its_own_direction(text):
+    assert 'dir="ltr"' in render(text)[0]
+    assert "dir=" not in render(f"هو {text.strip('->| ')}")[0]
+
+
 def test_code_carries_its_language_and_can_be_focused():
     assert render("```Python x.py\n1\n```") == (
-        '<pre class="chat-code" tabindex="0" data-language="Python" data-info="x.py">'
+        '<pre class="chat-code" dir="ltr" tabindex="0" data-language="Python" data-info="x.py">'
         '<code><span class="m">1</span></code></pre>',
     )
 
