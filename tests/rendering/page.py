@@ -20,8 +20,8 @@ _TAGS = (
     " mtext mtr munder munderover"
 )
 _ATTRIBUTES = (
-    "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth dir display"
-    " displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize movablelimits"
+    "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth dir"
+    " display displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize movablelimits"
     " notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title voffset"
     " width"
 )
