@@ -145,8 +145,8 @@ class MessageEnd(Transient, tag="data-message-end", frozen=True):
     """How a message ended, in the html view: ``{"message", "status", "html"}``, the HTML of its footer."""
 
 
-class ConversationHtml(Transient, tag="data-conversation", frozen=True):
-    """A conversation's line in the list, in the html view: ``{"id", "title", "html"}``."""
+class ConversationTitle(Transient, tag="data-conversation", frozen=True):
+    """The conversation that a message was added to, in the html view: ``{"id", "title"}``."""
 
 
 class MessageSource(Transient, tag="data-source", frozen=True):

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
 
-from .chunks import ERRORS, ConversationHtml, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, status_of
+from .chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, status_of
 from .models import Conversation, Message
 from .rendering import BlockPatch, escape_text, render
 
@@ -194,13 +194,6 @@ def message_end_chunk(view: MessageView, ending: Ending, language: str | None = 
     ended = replace(view, status=status_of(ending), error=_sentence(code), saved=code != "not_saved")
     html = _render("footer", language, message=ended)
     return MessageEnd({"message": view.id, "status": ended.status, "html": html})
-
-
-def conversation_chunk(conversation: Conversation, *, running: bool, language: str | None = None) -> ConversationHtml:
-    """A line of the list of conversations; ``running`` says whether its answer runs, for it was read before."""
-    view = replace(conversation_view(conversation), running=running)
-    html = _render("conversation_item", language, item=view, current=True)
-    return ConversationHtml({"id": view.id, "title": view.title, "html": html})
 
 
 def _render(name: str, language: str | None, **context: Any) -> str:

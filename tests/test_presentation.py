@@ -1,6 +1,7 @@
 """Messages as the templates show them."""
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import override_settings
 from django.utils import timezone
 from django.utils.translation import override
@@ -9,7 +10,6 @@ from chat.chunks import Abort, Error, Finish
 from chat.models import Conversation, Message
 from chat.presentation import (
     PartView,
-    conversation_chunk,
     conversation_view,
     message_chunk,
     message_end_chunk,
@@ -66,8 +66,8 @@ def test_ids_and_titles_are_escaped(attack):
 
 @pytest.mark.parametrize("running", [True, False])
 def test_a_line_of_the_list_says_whether_an_answer_runs(running):
-    conversation = Conversation(uid="c1", title="One", updated_at=timezone.now())
-    html = conversation_chunk(conversation, running=running).data["html"]
+    conversation = Conversation(uid="c1", title="One", running_id=1 if running else None)
+    html = render_to_string("llm_chat/conversation_item.html", {"item": conversation_view(conversation)})
     assert (" data-running" in html) is running
     assert 'href="/chat/c1/options/"' in html
 
@@ -122,7 +122,5 @@ def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made
 
 
 def test_every_piece_of_markup_is_in_the_language_of_its_reader():
-    conversation = Conversation(uid="c1", title="")
-    assert "Neuer Chat" in conversation_chunk(conversation, running=False, language="de").data["html"]
     assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data["html"]
     assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data["html"]

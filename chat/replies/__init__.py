@@ -1,8 +1,10 @@
 """What the server answers to one request of a socket: its frames, from the first to ``end``."""
 
-from ..backends.plugged import max_message_length
+from collections.abc import Callable
+from typing import Any
+
 from ..owners import Owner
-from ..protocol import Asked, BadFrameError, Earlier, Rate, Read, Resume, Select, Send, Source, question
+from ..protocol import Asked, Earlier, Rate, Read, Resume, Select, Send, Source
 from ..runs.registry import Registry
 from .asking import Asking
 from .base import Reply, language_of
@@ -15,22 +17,17 @@ from .sourcing import Sourcing
 
 __all__ = ["Reply", "language_of", "reply_to"]
 
+REPLIES: dict[type, Callable[[Registry, Owner, Any], Reply]] = {
+    Send: Asking,
+    Resume: Resuming,
+    Earlier: ShowingEarlier,
+    Select: Selecting,
+    Source: Sourcing,
+    Rate: Rating,
+    Read: Reading,
+}
+
 
 def reply_to(frame: Asked, registry: Registry, owner: Owner) -> Reply:
-    """The reply to a frame. Raises ``BadFrameError`` or ``Refusal``."""
-    if isinstance(frame, Send):
-        asked = question(frame, max_message_length()) if frame.trigger == "submit-message" else None
-        return Asking(registry, owner, frame, asked)
-    if isinstance(frame, Resume):
-        return Resuming(registry, owner, frame)
-    if isinstance(frame, Earlier):
-        return ShowingEarlier(registry, owner, frame)
-    if isinstance(frame, Select):
-        return Selecting(registry, owner, frame)
-    if isinstance(frame, Source):
-        return Sourcing(registry, owner, frame)
-    if isinstance(frame, Rate):
-        return Rating(registry, owner, frame)
-    if isinstance(frame, Read):
-        return Reading(registry, owner, frame)
-    raise BadFrameError("Expected a frame of a known type.")
+    """The reply to a frame. Raises ``BadFrameError`` or ``Refusal``, as its class does."""
+    return REPLIES[type(frame)](registry, owner, frame)

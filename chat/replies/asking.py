@@ -5,11 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-from ..chunks import Chunk, Start
-from ..models import Message
+from ..backends.plugged import max_message_length
+from ..chunks import Chunk, ConversationTitle, Start
 from ..owners import Owner
-from ..presentation import conversation_chunk
-from ..protocol import Question, Send
+from ..protocol import Send, question
 from ..readers import told
 from ..runs.beginning import begin
 from ..runs.registry import Registry
@@ -18,12 +17,15 @@ from .base import Reply
 
 
 class Asking(Reply):
-    """The reply to a ``send``: store the question, start the answer, follow it."""
+    """The reply to a ``send``: store the question, start the answer, follow it.
 
-    def __init__(self, registry: Registry, owner: Owner, send: Send, question: Question | None) -> None:
+    Raises ``BadFrameError`` or ``Refusal`` for what is no question.
+    """
+
+    def __init__(self, registry: Registry, owner: Owner, send: Send) -> None:
         super().__init__(registry, owner, send)
         self._send = send
-        self._question = question
+        self._question = question(send, max_message_length()) if send.trigger == "submit-message" else None
 
     async def _frames(self) -> AsyncGenerator[str, None]:
         turn = await begin(self.registry, self._request(), self._follows)
@@ -55,9 +57,8 @@ class Asking(Reply):
         shown = tell() if turn.fresh else await asyncio.to_thread(tell)  # which may have long answers to render
         if shown.followed is not None:
             self._follows(shown.followed)
-        running = turn.shown.messages[-1].status == Message.Status.RUNNING
-        line = conversation_chunk(turn.conversation, running=running, language=self.language)
-        opening: list[Chunk] = [Start(turn.answer.uid), line]
+        title = ConversationTitle({"id": turn.conversation.uid, "title": turn.conversation.title})
+        opening: list[Chunk] = [Start(turn.answer.uid), title]
         async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:
             async for text in frames:
                 yield text
