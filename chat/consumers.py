@@ -53,7 +53,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if self._owner is None:
             await self.close(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
             return
-        registry().serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
+        registry().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._heard.enter_context(registry().events.heard(self._owner.key, self._hear))
         try:
             await registry().start()
@@ -122,7 +122,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         pump = asyncio.get_running_loop().create_task(work)
         self._pumps.add(pump)
-        registry().serve(pump)
+        registry().tasks.serve(pump)
         pump.add_done_callback(self._pumps.discard)
 
     def _hear(self, event: Event) -> None:

@@ -11,7 +11,7 @@ from chat.models import Conversation, Message
 from chat.protocol import Refusal
 from chat.runs.registry import Registry
 from chat.store.answers import finish
-from chat.store.turns import ask
+from chat.store.beginning import ask
 from tests.sockets import Socket, text_of
 
 

@@ -44,7 +44,7 @@ async def test_a_redis_that_has_never_answered_is_a_wrong_set_up(script, served,
 async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_client):
     await served.start()
     release = asyncio.Event()
-    waiting = served.spawn(release.wait())
+    waiting = served.tasks.spawn(release.wait())
     draining = asyncio.create_task(served.drain())
     await asyncio.sleep(0)
     assert await ask(async_client, "/readyz") == (503, "This process is going down.\n")

@@ -22,7 +22,7 @@ class Selecting(Reply):
 
     async def _frames(self) -> AsyncGenerator[str, None]:
         # The step belongs to the process: of what is stored the other pages hear, whether or not this one stays.
-        selecting = self.registry.spawn(self._select())
+        selecting = self.registry.tasks.spawn(self._select())
         selecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         stretch = await asyncio.shield(selecting)
         shown = await asyncio.to_thread(told, stretch, self.language)

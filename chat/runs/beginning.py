@@ -8,8 +8,9 @@ from ..conf import conf
 from ..database import in_database
 from ..models import Message
 from ..protocol import Refusal
+from ..store.beginning import ask, regenerate
 from ..store.lookups import is_stopping
-from ..store.turns import Ask, Regenerate, Turn, ask, regenerate
+from ..store.turns import Ask, Regenerate, Turn
 from .registry import Registry
 from .run import Run
 
@@ -25,7 +26,7 @@ async def begin(registry: Registry, asked: Asked, follow: Callable[[Message], No
     The step belongs to the process: who waits no longer leaves no answer without its run. ``follow`` is told the answer
     even then.
     """
-    storing = registry.spawn(_begin(registry, asked, follow))
+    storing = registry.tasks.spawn(_begin(registry, asked, follow))
     storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits any more
     return await asyncio.shield(storing)
 

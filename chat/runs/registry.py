@@ -4,8 +4,6 @@ import asyncio
 import contextvars
 import logging
 import uuid
-from collections.abc import Coroutine
-from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
@@ -28,6 +26,7 @@ from .news import News
 from .process import enrol, withdraw
 from .run import INTERRUPTED, STOPPED, Run
 from .shutdown import drain_before_shutdown
+from .tasks import Tasks
 from .titles import Titles
 
 logger = logging.getLogger(__name__)
@@ -41,7 +40,8 @@ class Registry:
         self.logs = make_logs()
         self.events = Events(self.process)
         self.news = News(self.events)
-        self.titles = Titles(self.news, self.spawn)
+        self.tasks = Tasks()
+        self.titles = Titles(self.news, self.tasks.spawn)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()
         self._starting: asyncio.Task[None] | None = None
@@ -49,8 +49,6 @@ class Registry:
         self._draining = False
         self._out_of_time = False
         self._runs: dict[int, Run] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._sockets: set[asyncio.Task[Any]] = set()
         self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.heart = Heart(self.process, self._runs, self.logs, self.news.ended)
         self._beating: asyncio.Task[None] | None = None
@@ -74,7 +72,7 @@ class Registry:
         await self.logs.start(self.process, self._stop)
         self.events.start()
         self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
-        self.spawn(self._prepare())
+        self.tasks.spawn(self._prepare())
         drain_before_shutdown(self._drain_for_daphne)
         self._started = True
 
@@ -113,22 +111,10 @@ class Registry:
         self._runs[run.answer] = run
         if self._out_of_time:  # the grace period ended while the question was being stored
             run.end(INTERRUPTED)
-        self.spawn(self._carry(run))
+        self.tasks.spawn(self._carry(run))
         self.news.started(turn.conversation, turn.answer)
         if self._ticking is None:
             self._ticking = self._loop.call_later(conf.tick, self._tick)
-
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task of the process's, in a context of its own: a request's would keep its thread and connection."""
-        task = self._loop.create_task(work, context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    def serve(self, socket: asyncio.Task[Any]) -> None:
-        """Know a task of a socket's, to end it with the process."""
-        self._sockets.add(socket)
-        socket.add_done_callback(self._sockets.discard)
 
     def stop(self, answer: Message) -> None:
         """Stop an answer, wherever it runs."""
@@ -136,7 +122,7 @@ class Registry:
             self._stop(answer.pk)
         elif answer.status == Message.Status.RUNNING and answer.process_id is not None:
             self.logs.stop(answer.process_id, answer.pk)
-            self.spawn(self._ask_to_stop(answer.pk))
+            self.tasks.spawn(self._ask_to_stop(answer.pk))
 
     def _stop(self, answer: int) -> None:
         if run := self._runs.get(answer):
@@ -179,15 +165,13 @@ class Registry:
         self.titles.close()
         if self._runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
-        await self._wait_for_tasks()
+        await self.tasks.wait(conf.grace_period)
         self._out_of_time = True
         for run in self._runs.values():
             run.end(INTERRUPTED)
-        await self._wait_for_tasks()
-        for task in self._tasks:  # a backend that does not let go
-            logger.error("A task was given up: %r", task)
-            task.cancel()
-        await self._wait_for_tasks()  # for the run that can now write how it ended
+        await self.tasks.wait(conf.grace_period)
+        self.tasks.give_up()  # a backend that does not let go
+        await self.tasks.wait(conf.grace_period)  # for the run that can now write how it ended
         if self._starting is not None:  # a start that is under way comes to its end first
             await asyncio.wait([self._starting])
         await self._stop_heart()
@@ -197,19 +181,10 @@ class Registry:
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
 
-    async def _wait_for_tasks(self) -> None:
-        """Wait until nothing is left to do, what began meanwhile among it, but no longer than the grace period."""
-        latest = self._loop.time() + conf.grace_period
-        while self._tasks and (left := latest - self._loop.time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
-
     async def _drain_for_daphne(self) -> None:
         """Drain, and end what still serves sockets: daphne forgets some, and Python 3.11 may crash on such a task."""
         await self.drain()
-        for task in self._sockets:
-            task.cancel()
-        if self._sockets:
-            await asyncio.wait(self._sockets, timeout=conf.grace_period)
+        await self.tasks.end_sockets(conf.grace_period)
 
     async def _stop_heart(self) -> None:
         if self._beating is None:

@@ -10,8 +10,8 @@ from ..backends.base import Backend, BackendError, Finished, Request, Text
 from ..conf import conf
 from ..database import in_database
 from ..models import TITLE_LENGTH
-from ..store.titles import Untitled, retitle, untitled
-from ..store.turns import Turn, title_of
+from ..store.titles import Untitled, retitle, title_of, untitled
+from ..store.turns import Turn
 from .draft import storable
 from .news import News
 

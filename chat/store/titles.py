@@ -1,9 +1,14 @@
-"""Titles of conversations by the model: which lack one, and how one is stored."""
+"""Titles of conversations: that of the question, which ones a model may replace, and how."""
 
 from dataclasses import dataclass
 
-from ..models import Conversation, Message
-from .turns import title_of
+from ..models import TITLE_LENGTH, Conversation, Message
+
+
+def title_of(text: str) -> str:
+    """A conversation's title: the first line of its first question, cut to the column."""
+    line = next(line for line in text.splitlines() if line.strip()).strip()
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True, slots=True)

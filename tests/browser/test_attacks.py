@@ -10,7 +10,7 @@ from chat.models import Conversation
 from chat.presentation import patch_chunk
 from chat.rendering.plain import printable
 from chat.runs.draft import storable
-from chat.store.turns import title_of
+from chat.store.titles import title_of
 from tests.rendering.corpus import ATTACKS
 from tests.rendering.page import assert_allowed, growth
 

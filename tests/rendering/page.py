@@ -21,9 +21,9 @@ _TAGS = (
 )
 _ATTRIBUTES = (
     "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth dir"
-    " display displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize movablelimits"
-    " notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title voffset"
-    " width"
+    " display displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize"
+    " movablelimits notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title"
+    " voffset width"
 )
 TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
 CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")

@@ -15,7 +15,7 @@ from chat.models import Conversation, Message, Process
 from chat.runs.process import beat
 from chat.runs.registry import registry
 from chat.store.answers import finish
-from chat.store.turns import ask
+from chat.store.beginning import ask
 
 
 async def eventually(condition):
@@ -115,7 +115,7 @@ async def test_a_run_does_not_inherit_the_context_of_a_request(served):
     async def look():
         return inherited.get()
 
-    assert await served.spawn(look()) == "nothing"
+    assert await served.tasks.spawn(look()) == "nothing"
 
 
 async def test_an_answer_that_cannot_be_written_is_said_to_be_unsaved_and_saved_when_the_database_is_back(

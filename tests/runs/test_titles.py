@@ -37,7 +37,7 @@ async def news(socket, kind):
 
 
 async def at_rest(served):
-    await eventually(lambda: not served._tasks)
+    await eventually(lambda: not served.tasks)
 
 
 async def test_the_first_answer_brings_a_title_that_open_pages_hear_of(by_model, script, connect):

@@ -11,7 +11,7 @@ from django.test import AsyncClient, Client
 
 from chat.chunks import ERRORS
 from chat.models import Conversation, Message
-from chat.store.turns import ask
+from chat.store.beginning import ask
 from tests.upstream import eventually
 from tests.views.conftest import ANN
 
