@@ -239,6 +239,7 @@ def test_an_edited_question_takes_the_place_of_the_old_one(chat, script):
     field = edit(chat, chat.questions.first)
     expect(field).to_be_focused()
     expect(field).to_have_value("One")
+    assert chat.place(chat.questions.first.locator("header")) < chat.place(field) < chat.place(chat.answers.first)
     field.fill("Other")
     chat.click("Save", chat.questions.first)
     reply = script.next_reply()
