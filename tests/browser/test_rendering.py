@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from chat.runs.draft import storable
-from tests.rendering.corpus import AWKWARD
+from tests.rendering.answers import CORPUS
 from tests.rendering.page import needed
 
-PAGES = 6
+PAGES = 7
 """Tabs that are asked side by side; each shows fewer answers than a page shows at first."""
 
 COUNT_PATCHES = "patches = 0; addEventListener('chat:patch', () => { patches += 1 }, true)"
@@ -83,18 +83,18 @@ def missing(text, seen):
 @pytest.mark.parametrize("seed", [int(os.environ.get("SEED", random.randrange(1_000_000)))])  # the test's name tells it
 def test_answers_look_the_same_live_and_reloaded_and_nothing_of_them_is_lost(script, site, visit, console, seed):
     chance = random.Random(seed)
-    assert len(set(AWKWARD)) >= 100
+    assert len(set(CORPUS)) >= 120
     chats = [visit(site.url) for _ in range(PAGES)]
     for chat in chats:
         chat.page.add_init_script(COUNT_PATCHES)
         chat.open()
-    rows = [AWKWARD[start : start + PAGES] for start in range(0, len(AWKWARD), PAGES)]
+    rows = [CORPUS[start : start + PAGES] for start in range(0, len(CORPUS), PAGES)]
     assert len(rows) <= 25
     for number, texts in enumerate(rows):
         answer(chats, script, texts, number, chance)
-    assert sum(chat.page.evaluate("patches") for chat in chats) > 3 * len(AWKWARD)
+    assert sum(chat.page.evaluate("patches") for chat in chats) > 3 * len(CORPUS)
     for index, chat in enumerate(chats):
-        texts = AWKWARD[index::PAGES]
+        texts = CORPUS[index::PAGES]
         live = chat.answers.evaluate_all(BLOCKS)
         chat.reload()
         assert chat.answers.evaluate_all(BLOCKS) == live

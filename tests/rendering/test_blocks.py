@@ -14,6 +14,7 @@ from chat.rendering.highlight import _cache as highlights
 from chat.rendering.limits import MAX_DEPTH, MAX_FORMULAS, MAX_TEXT
 from chat.rendering.plain import MAX_PLAIN_BLOCK
 
+from .answers import ANSWERS, CORPUS
 from .corpus import ATTACKS, AWKWARD, CODE
 from .page import Page, assert_allowed, needed, show
 
@@ -45,9 +46,10 @@ def assert_safe(text: str) -> None:
 def test_the_corpus_is_large_enough_to_mean_something():
     assert len(set(AWKWARD)) >= 100
     assert len(set(ATTACKS)) >= 100
+    assert len([text for text in set(ANSWERS) if 700 <= len(text) <= 2_500]) >= 16
 
 
-@pytest.mark.parametrize("text", AWKWARD + ATTACKS)
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
 def test_no_visible_character_is_lost(text):
     assert not needed(text) - found(text)
 
@@ -59,14 +61,14 @@ def test_no_letter_of_anything_is_lost(parts):
     assert not [character for character in lost if character.isalpha()]
 
 
-@pytest.mark.parametrize("text", AWKWARD + ATTACKS)
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
 def test_a_block_is_exactly_one_well_formed_element(text):
     for block in render(text):
         page = Page(block)
         assert (page.roots, page.odd) == (1, [])
 
 
-@pytest.mark.parametrize("text", AWKWARD + ATTACKS)
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
 def test_only_known_tags_attributes_classes_and_addresses_are_shown(text):
     assert_safe(text)
 
@@ -82,12 +84,12 @@ def test_attacks_mixed_with_markdown_stay_harmless(parts):
     assert_safe("".join(parts))
 
 
-@pytest.mark.parametrize("text", AWKWARD + ATTACKS)
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
 def test_what_is_rendered_can_be_sent(text):
     assert msgspec.json.decode(msgspec.json.encode(render(text))) == list(render(text))
 
 
-@pytest.mark.parametrize("text", AWKWARD)
+@pytest.mark.parametrize("text", CORPUS)
 def test_live_equals_final_once_the_code_is_highlighted(text):
     for wanted in render_live(text).missing:
         highlight(*wanted)

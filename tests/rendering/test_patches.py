@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chat.rendering import BlockPatch, diff, highlight, render, render_live
 
+from .answers import CORPUS
 from .corpus import ATTACKS, AWKWARD, CODE, PROSE, as_answer
 from .page import Reader, append_to_code, growth
 from .test_blocks import PIECES
@@ -138,11 +139,33 @@ def test_lines_that_become_a_table_are_merged_into_one_block():
 
 TICKS = {"one delta of 5 characters": [5], "deltas of 50 a second at 60 ms": [5, 15], "a busy server": [200]}
 
+# A bare address that grows stands in its link twice, and at each tick is sent again from its beginning: the answer
+# that is full of long ones costs twelve times its bytes, and with it the corpus 3.4 times. Without it, it is below 3.
+TOO_DEAR = pytest.mark.xfail(strict=True, reason="an address that grows is sent again at each tick")
+
+
+def ratio(texts, sizes):
+    """The bytes that patches carry for each byte of the texts."""
+    return sum(carried(text, sizes) for text in texts) / sum(map(size, texts))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [pytest.param(sizes, id=name, marks=[TOO_DEAR] if sizes == [5] else []) for name, sizes in TICKS.items()],
+)
+def test_patches_over_the_corpus_carry_at_most_three_times_the_text(sizes):
+    assert ratio(CORPUS, sizes) <= 3
+
 
 @pytest.mark.parametrize("sizes", TICKS.values(), ids=TICKS)
-def test_patches_over_the_corpus_carry_at_most_three_times_the_text(sizes):
-    answers = [as_answer(text) for text in AWKWARD + ATTACKS]
-    assert sum(carried(answer, sizes) for answer in answers) <= 3 * sum(map(size, answers))
+def test_patches_over_fragments_within_an_answer_carry_at_most_three_times_the_text(sizes):
+    assert ratio([as_answer(text) for text in AWKWARD + ATTACKS], sizes) <= 3
+
+
+@pytest.mark.parametrize(("sizes", "times"), [*zip(TICKS.values(), [4.8, 4.2, 3.2], strict=True)], ids=TICKS)
+def test_patches_over_bare_fragments_carry_little_more_than_their_html(sizes, times):
+    # Their final HTML alone is three times their bytes: around 42 of these, tags, classes and MathML outweigh words.
+    assert ratio(AWKWARD, sizes) <= times
 
 
 @pytest.mark.parametrize(("length", "size_of_delta"), [(50_000, 50), (50_000, 800), (5_000, 5)])
