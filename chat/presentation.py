@@ -181,6 +181,8 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
         change: dict[str, Any] = {"append": patch.append}
     else:
         change = {"from": patch.from_, "html": patch.html}
+    if patch.then:
+        change["then"] = patch.then
     if patch.tail:
         change["tail"] = patch.tail
     if patch.stay:

@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from html import unescape
 from typing import NamedTuple
 
+ANCHOR = 16
+"""So many characters of the previous HTML, found again behind what is new, are not sent a second time."""
+
+MAX_PIECES = 8
 _CODE_BLOCK = re.compile(r'(<pre(?: [a-z-]+="[^"]*")*><code(?: [a-z-]+="[^"]*")*>)([^<]*)</code></pre>')
 
 
 class BlockPatch(NamedTuple):
     """Block number ``keep`` changes; the later ones go, unless they ``stay``.
 
-    It becomes its previous HTML up to ``from_`` UTF-16 units, then ``html``, then the last ``tail`` units of its
-    previous HTML; or, where ``html`` is ``None``, the plain text ``append`` is added at the end of its ``code``
-    element, which may still be empty.
+    It becomes its previous HTML up to ``from_`` UTF-16 units, then ``html``; for each pair of ``then`` so many more
+    units of its previous HTML and what is new behind them; and at last its previous HTML's last ``tail`` units. Or,
+    where ``html`` is ``None``, the plain text ``append`` is added at the end of its ``code`` element, which may still
+    be empty.
     """
 
     keep: int
@@ -22,6 +27,7 @@ class BlockPatch(NamedTuple):
     append: str | None = None
     tail: int = 0
     stay: bool = False
+    then: tuple[tuple[int, str], ...] = ()
 
 
 class Diff(NamedTuple):
@@ -67,7 +73,25 @@ def _change(keep: int, old: str, new: str, known: int) -> BlockPatch:
         return BlockPatch(keep, html=new)
     start = _common_prefix(old, new)
     end = len(new) - _common_prefix(old[start:][::-1], new[start:][::-1])
-    return BlockPatch(keep, _utf16_length(new[:start]), new[start:end], tail=_utf16_length(new[end:]))
+    tail = len(new) - end
+    html, *then = _pieces(old[start : len(old) - tail], new[start:end])
+    return BlockPatch(keep, _utf16_length(new[:start]), html[1], tail=_utf16_length(new[end:]), then=tuple(then))
+
+
+def _pieces(old: str, new: str) -> list[tuple[int, str]]:
+    """``new`` in pairs: how many units of ``old`` stay, none at first, and what is new behind them.
+
+    An address that grows stands in its link twice, and one that many links refer to in each: what lies between them
+    may be long, and stays.
+    """
+    pieces: list[tuple[int, str]] = []
+    stays = 0
+    while len(old) >= ANCHOR and len(pieces) < MAX_PIECES and (place := new.find(old[:ANCHOR])) >= 0:
+        pieces.append((stays, new[:place]))
+        same = _common_prefix(old, new[place:])
+        stays = _utf16_length(old[:same])
+        old, new = old[same:], new[place + same :]
+    return [*pieces, (stays, new)]
 
 
 def _appended_code(old: str, new: str) -> str:

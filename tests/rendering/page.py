@@ -93,9 +93,13 @@ class Reader:
             if patch.html is None:
                 after = append_to_code(before, patch.append)
             else:
-                if patch.from_ or patch.tail:
+                if patch.from_ or patch.then or patch.tail:
                     assert self.strings.get(patch.keep) == before, "spliced a block whose string the page does not have"
-                after = cut(before, patch.from_) + patch.html + rest(before, patch.tail)
+                after, place = cut(before, patch.from_) + patch.html, patch.from_
+                for units, html in patch.then:
+                    after += rest(cut(before, place + units), units) + html
+                    place += units
+                after += rest(before, patch.tail)
             self.blocks[patch.keep : patch.keep + 1] = [after]
             if patch.html is not None or patch.keep in self.strings:
                 self.strings[patch.keep] = after

@@ -6,8 +6,8 @@ const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 /**
  * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
  *
- * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. A splice counts in the server's string and not in
- * what a browser makes of it: the source of each block is kept.
+ * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. It counts in the server's string of a block, which is
+ * kept, not in what a browser makes of it.
  */
 class ChatPart extends ChatElement {
   #sources = [];
@@ -16,16 +16,17 @@ class ChatPart extends ChatElement {
     this.hear(this, { "chat:patch": (patch) => this.#patch(patch) });
   }
 
-  #patch({ keep, from = 0, html, tail = 0, append, stay }) {
+  #patch({ keep, from = 0, html, then = [], tail = 0, append, stay }) {
     const blocks = this.querySelector("[data-blocks]") ?? this;
     while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
     if (append !== undefined) return this.#append(blocks, keep, append);
-    if (html === undefined) return;
     const source = this.#sources[keep] ?? "";
-    this.#sources[keep] = source.slice(0, from) + html + source.slice(source.length - tail);
+    html = source.slice(0, from) + html;
+    for (const [units, more] of then) html += source.slice(from, (from += units)) + more;
+    this.#sources[keep] = html += source.slice(source.length - tail);
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
     const next = document.createElement("template");
-    next.innerHTML = this.#sources[keep];
+    next.innerHTML = html;
     keepSelection(block, () => grow(block, next.content));
   }
 
