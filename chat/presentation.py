@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
 
@@ -194,7 +195,7 @@ def message_end_chunk(view: MessageView, ending: Ending, language: str | None = 
     """What stands under a message that has ended: how, and what one can do about it."""
     code = ending.code if isinstance(ending, Error) else ""
     ended = replace(view, status=status_of(ending), error=_sentence(code), saved=code != "not_saved")
-    html = _render("footer", language, message=ended)
+    html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
     return MessageEnd({"message": view.id, "status": ended.status, "html": html})
 
 

@@ -60,6 +60,7 @@ def bench(venv: Virtualenv, arguments: list[str]) -> int:
         raise SetUpError("Say which benchmark: python scripts/bootstrap.py bench page|opening.")
     venv.prepare_development()
     environment = {**os.environ, "CHROMIUM": chromium(venv) or ""}
+    os.chdir(ROOT)  # where Python finds the benchmarks
     os.execve(venv.python, [str(venv.python), "-m", f"benchmarks.{arguments[0]}", *arguments[1:]], environment)
 
 

@@ -11,8 +11,8 @@ CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-
 
 
 def chromium(venv: Virtualenv) -> str | None:
-    """The path of the system's Chromium, installed if need be; ``None`` where Playwright has its own."""
-    if found := _system_chromium():
+    """The path of Chromium: that of ``CHROMIUM``, or the system's, installed if need be; ``None``: Playwright's own."""
+    if found := os.environ.get("CHROMIUM") or _system_chromium():
         return found
     if shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
         say("Installing Chromium with apt-get ...")

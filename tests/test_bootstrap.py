@@ -191,8 +191,12 @@ def test_a_port_must_be_one(project, wrong):
     assert project.say("run", wrong) == (1, f'PORT must be a number from 1 to 65535, got "{wrong}".\n')
 
 
+def test_a_benchmark_has_to_be_named(project):
+    assert project.say("bench") == (1, "Say which benchmark: python scripts/bootstrap.py bench page|opening.\n")
+
+
 def test_an_unknown_command_is_told_the_known_ones(project):
-    known = "run|test|test-browser|test-faults|cluster|setup"
+    known = "run|test|test-browser|test-faults|cluster|bench|setup"
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 

@@ -19,7 +19,9 @@ _LINK = re.compile(
     rf'<a href="(?P<href>[^"]*)"(?: title="(?P<title>[^"]*)")?>(?P<text>.*?)</a>|{_IMAGE.pattern}', re.DOTALL
 )
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)?')
-_LEADING_CODE = re.compile(r"(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>)<code")
+_LEADING_CODE = re.compile(
+    r'(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?(?:<span class="chat-task">.</span> )?(?:<strong>)?)<code'
+)
 
 Wanted = tuple[str, str]
 """A language and the code in it that is to be highlighted."""

@@ -9,6 +9,8 @@ ANCHOR = 16
 """So many characters of the previous HTML, found again behind what is new, are not sent a second time."""
 
 MAX_PIECES = 8
+"""A change in more places than that is sent from the last of them on as a whole."""
+
 _CODE_BLOCK = re.compile(r'(<pre(?: [a-z-]+="[^"]*")*><code(?: [a-z-]+="[^"]*")*>)([^<]*)</code></pre>')
 
 

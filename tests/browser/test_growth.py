@@ -1,5 +1,7 @@
 """What a reader has selected, focused or scrolled sideways in a block that grows stays as it is."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
@@ -122,7 +124,9 @@ def restyled(page, change):
     change()
     page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
     session.send("Tracing.end")
+    deadline = time.monotonic() + 15
     while not ended:
+        assert time.monotonic() < deadline
         page.evaluate("1")  # lets Playwright hear of events
     session.detach()
     updates = [event for event in events if event["name"] == "UpdateLayoutTree"]

@@ -29,6 +29,20 @@ def test_an_answer_grows_on_the_page_and_is_there_after_a_reload(chat, script):
     chat.expect_answer("Because of scattering.")
 
 
+def test_a_new_chat_is_empty_until_something_is_asked(chat, script):
+    invitation = chat.page.get_by_text("What would you like to know?")
+    for _ in range(2):
+        expect(invitation).to_be_visible()
+        chat.reload()
+    chat.talk(script)
+    footers = "articles => articles.map((article) => article.querySelector('footer').innerHTML)"
+    shown = chat.answers.evaluate_all(footers)
+    for _ in range(2):
+        expect(invitation).to_be_hidden()
+        assert chat.answers.evaluate_all(footers) == shown
+        chat.reload()
+
+
 def test_stop_keeps_the_text_and_says_so(chat, script):
     chat.ask("Tell me")
     reply = script.next_reply()

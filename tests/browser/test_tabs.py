@@ -137,8 +137,10 @@ def test_a_conversation_that_is_deleted_goes_from_both_pages(pages, script):
     expect(there.questions).to_have_count(0)
     expect(List(there).line("shared")).to_have_count(0)
     expect(there.page).to_have_title("New chat")
-    expect(there.page.get_by_text("What would you like to know?")).to_be_visible()
+    empty = there.page.get_by_text("What would you like to know?")
+    expect(empty).to_be_visible()
     there.ask("Begin anew")
+    expect(empty).to_be_hidden()
     assert script.next_reply().request.messages == [{"role": "user", "content": "Begin anew"}]
 
 

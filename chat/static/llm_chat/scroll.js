@@ -4,6 +4,7 @@ const ChatElement = customElements.get("llm-chat-element");
 class ChatScroll extends ChatElement {
   /** Fires after scroll events, so that a reader who scrolled in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
+  #content = new MutationObserver(() => this.chat.toggleAttribute("empty", !this.querySelector("[data-message]")));
   #top = 0;
   #end = 0;
 
@@ -26,12 +27,16 @@ class ChatScroll extends ChatElement {
     };
     this.hear(this.#log, moves, { passive: true });
     this.hear(this.#button, { click: () => this.#jump(leave()) });
-    for (const box of [this.#log, ...this.#log.children]) this.#growth.observe(box);
+    for (const box of [this.#log, ...this.#log.children]) {
+      this.#growth.observe(box);
+      this.#content.observe(box, { childList: true });
+    }
     this.#jump();
   }
 
   stop() {
     this.#growth.disconnect();
+    this.#content.disconnect();
   }
 
   #jump() {
@@ -58,7 +63,6 @@ class ChatScroll extends ChatElement {
   }
 
   #follow() {
-    this.chat.toggleAttribute("empty", !this.querySelector("[data-message]"));
     if (!this.hasAttribute("pinned")) return;
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#look();

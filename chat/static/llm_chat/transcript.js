@@ -36,7 +36,7 @@ class ChatTranscript extends ChatElement {
     field.value = edit.querySelector("[data-draft]").textContent = text;
     edit.querySelector("[data-error]").textContent = error;
     edit.toggleAttribute("sending", sending);
-    if (!edit.isConnected) article.firstElementChild.after(edit);
+    if (!edit.isConnected) article.querySelector("[data-parts]").before(edit);
     return field;
   }
 
