@@ -55,8 +55,8 @@ class ChatAnnouncer extends ChatElement {
     if (this.#left < 0) return;
     this.#left = -1;
     const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
-    const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks]") ?? [])];
-    const text = blocks.map((block) => block.innerText).join("\n");
+    const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [])];
+    const text = blocks.map((block) => block.textContent).join("\n");
     const note = answer?.querySelector("[data-footer] .chat-note")?.textContent ?? "";
     const told = text.length > this.short ? this.dataset.long.replace("{length}", text.length.toLocaleString()) : text;
     this.#say(`${told} ${note}`.trim());
