@@ -6,6 +6,7 @@
 #   make test-browser   all tests of the page in a browser, in about as long
 #   make test-faults    those of faults again, in real time and with all their rounds: half an hour
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
+#   make fuzz           hostile texts through the rendering, each in a process of its own, for a minute (make fuzz SECONDS=600)
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
@@ -16,13 +17,14 @@
 
 PORT ?= 8000
 MINUTES ?= 30
+SECONDS ?= 60
 # Python 3.11 or later, and one that works: a version manager's stand-in may exist and only say that it is not installed.
 PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; \
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-faults soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-faults soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -41,6 +43,9 @@ test-faults:
 
 soak: setup
 	@.venv/bin/python -m tests.faults.soak --minutes $(MINUTES)
+
+fuzz: setup
+	@.venv/bin/python -m tests.rendering.fuzz --seconds $(SECONDS)
 
 setup:
 	@$(BOOTSTRAP) setup

@@ -13,6 +13,9 @@ MAX_MISSING_CELLS = 10_000
 MAX_DEFINITIONS = 1_000
 """Link reference definitions that work; later ones are still shown."""
 
+MAX_ADDRESSES = 100
+"""At signs of one line that may make e-mail addresses; the engine needs up to 340 bytes of stack for each."""
+
 MAX_FORMULAS = 1_000
 """Formulas in a text."""
 

@@ -130,11 +130,11 @@ def show(blocks: Sequence[str]) -> Page:
 
 def needed(text: str) -> Counter[str]:
     """The characters of Markdown ``text`` that a reader must be able to see."""
-    text = re.sub(r"(?m)^(\s*(?:[-*+] |\d+[.)] ))\[[xX]\]", r"\1", printable(text))  # a task's mark
+    text = re.sub(r"(?m)^([^\S\n]*(?:[-*+] |\d+[.)] ))\[[xX]\]", r"\1", printable(text))  # a task's mark
     text = re.sub(r"(?m)^([ >\t]*(?:[-*+] )*)[0-9]+[.)] ", r"\1", text)  # the number of a list item
     text = re.sub(r"\]\[[^\]]+\]", "]", text).replace("```math", "")  # a reference's label, a formula's fence
-    text = re.sub(r"<(\w+:[^>\s]*|[\w.]+@[\w.]+)>", r"\1", text)  # the brackets of an address
-    text = re.sub(r"\]\(<([^>\n]*)>", r"](\1", text)
+    text = re.sub(r"<(\w+:[^<>\s]*|[\w.]+@[\w.]+)>", r"\1", text)  # the brackets of an address
+    text = re.sub(r"\]\(<([^<>\n]*)>", r"](\1", text)
     text = re.sub(r"&#?\w+;", _visible_entity, text)
     return Counter(c for c in unquote(text) if c.isprintable() and not c.isspace() and c not in MARKUP)
 
