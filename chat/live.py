@@ -8,6 +8,7 @@ from typing import ClassVar
 from . import chunks
 from .chunks import Chunk, Ending
 from .conf import conf
+from .live_parts import LivePart
 from .logs.base import Log
 from .models import Message
 from .presentation import (
@@ -18,57 +19,13 @@ from .presentation import (
     message_view,
     part_chunk,
     patch_chunk,
-    safe,
 )
-from .rendering import Diff, diff, highlight, render_live
 
 KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 25
-"""The next rendering begins no sooner than so many times the last one's duration: 4 % of a core at most."""
-LONGEST_PAUSE = 1.0
+"""A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
 RECONNECTING = chunks.Status({"status": "reconnecting"})
 WAITING = chunks.Status({"status": "waiting"})
-
-
-class LivePart:
-    """A part of a growing answer: its text so far, and the blocks of its HTML."""
-
-    def __init__(self, index: int, kind: str) -> None:
-        self.index = index
-        self.kind = kind
-        self.blocks: tuple[str, ...] = ()
-        self._pieces: list[str] = []
-        self._stale = False
-        self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
-
-    def grow(self, text: str) -> None:
-        """Take more text; the HTML follows with the next ``render``."""
-        self._pieces.append(text)
-        self._stale = True
-
-    async def render(self) -> None:
-        """Bring the blocks up to the text. Code is highlighted on a thread, for a long fence takes 76 ms."""
-        if not self._stale:
-            return
-        self._stale = False
-        self._pieces = ["".join(self._pieces)]
-        live = render_live(self._pieces[0])
-        if live.missing:
-            for language, code in live.missing:
-                await asyncio.to_thread(highlight, language, code)
-            live = render_live(self._pieces[0])
-        self.blocks = live.blocks
-
-    def changes(self, shown: tuple[str, ...], known: int) -> Diff:
-        """What a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
-        last = self._last
-        if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
-            self._last = last = (shown, known, self.blocks, diff(shown, self.blocks, known))
-        return last[3]
-
-    def view(self) -> PartView:
-        """The part as templates know it."""
-        return PartView(self.index, self.kind, safe(self.blocks))
 
 
 class Rendering:
@@ -111,22 +68,18 @@ class Rendering:
         await self._change.wait()
 
     async def _follow(self, log: Log) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async for batch in log.follow():
-                began = loop.time()
                 for chunk in batch.chunks:
                     self._apply(chunk)
                 if log.delayed != (self.status is RECONNECTING):
                     self.status = RECONNECTING if log.delayed else WAITING
-                for part in self.parts:
-                    await part.render()
+                cost = sum([await part.render() for part in self.parts])
                 self.ending = self._ending
                 self.begun.set()
                 self._notify()
-                pause = DUTY * (loop.time() - began)
-                if pause > conf.tick and self.ending is None:
-                    await asyncio.sleep(min(pause, LONGEST_PAUSE))
+                if DUTY * cost > conf.tick and self.ending is None:
+                    await log.closed_within(DUTY * cost)
         finally:
             self.begun.set()
             self._notify()

@@ -1,10 +1,11 @@
 """Answers as HTML while they grow: one rendering for all readers of a process."""
 
 import asyncio
+import threading
 
 import pytest
 
-from chat import live
+from chat import live_parts
 from chat.chunks import Finish, Start, Status, TextDelta, TextEnd, TextStart
 from chat.live import HtmlReader, Rendering
 from chat.logs.memory import MemoryLog
@@ -33,7 +34,7 @@ def end(log):
 async def test_a_text_is_rendered_once_for_all_its_readers(log, monkeypatch):
     rendered = []
     monkeypatch.setattr(
-        live, "render_live", lambda text, render=live.render_live: rendered.append(text) or render(text)
+        live_parts, "render_live", lambda text, render=live_parts.render_live: rendered.append(text) or render(text)
     )
 
     async def reader():
@@ -79,6 +80,43 @@ async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_mor
         await batches.aclose()
 
 
+async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_one_on_it(log, monkeypatch):
+    threads = []
+    monkeypatch.setattr(
+        live_parts,
+        "render_live",
+        lambda text, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
+    )
+    with Rendering.of(log) as rendering:
+        batches = read(log, rendering)
+        log.append(TextDelta("0", "short"))
+        await anext(batches)
+        log.append(TextDelta("0", "long " * 3_000))
+        await anext(batches)
+        await batches.aclose()
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+
+
+async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_the_answer(log, monkeypatch):
+    costs = iter([0.0, 1_000.0, 0.0])
+    monkeypatch.setattr(live_parts, "_timed", lambda text: (live_parts.render_live(text), next(costs)))
+    waits = []
+    waited = log.closed_within
+    monkeypatch.setattr(log, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
+    with Rendering.of(log) as rendering:
+        batches = read(log, rendering)
+        log.append(TextDelta("0", "one "))
+        await anext(batches)
+        log.append(TextDelta("0", "two "))
+        await anext(batches)
+        log.append(TextDelta("0", "three"))
+        end(log)
+        async with asyncio.timeout(5):
+            rest = [chunk async for batch in batches for chunk in batch]
+    assert waits == [25 * 1_000.0]
+    assert rest[-1] == Finish("stop")
+
+
 async def test_the_last_reader_to_leave_ends_the_rendering(log):
     with Rendering.of(log) as first:
         with Rendering.of(log) as second:
@@ -94,7 +132,7 @@ async def test_a_rendering_that_fails_is_raised_to_its_readers(log, monkeypatch)
     def fail(text):
         raise ValueError("no HTML today")
 
-    monkeypatch.setattr(live, "render_live", fail)
+    monkeypatch.setattr(live_parts, "render_live", fail)
     log.append(TextDelta("0", "text"))
     with Rendering.of(log) as rendering, pytest.raises(ValueError, match="no HTML today"):
         async for _ in read(log, rendering):

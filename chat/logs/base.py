@@ -36,6 +36,10 @@ class Log(ABC):
         """Whether no chunk will follow."""
 
     @abstractmethod
+    async def closed_within(self, seconds: float) -> bool:
+        """Wait until the log is closed, but no longer than ``seconds``; return whether it is."""
+
+    @abstractmethod
     def append(self, chunk: Chunk) -> None:
         """Add a chunk. Raises ``ValueError`` on a closed log."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 from ..chunks import Chunk
 from .base import Batch, Log, Logs, LostLogError
@@ -12,26 +13,32 @@ class MemoryLog(Log):
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
-        self._closed = False
+        self._closed = asyncio.Event()
         self.lost = False
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def closed(self) -> bool:
-        return self._closed
+        return self._closed.is_set()
+
+    async def closed_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        return self.closed
 
     def append(self, chunk: Chunk) -> None:
-        if self._closed:
+        if self.closed:
             raise ValueError(f"The log is closed; it takes no {type(chunk).__name__}.")
         self.chunks.append(chunk)
         self._wake()
 
     def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._wake()
 
     def give_up(self) -> None:
-        self.lost = not self._closed
+        self.lost = not self.closed
         self.close()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
@@ -45,7 +52,7 @@ class MemoryLog(Log):
                 yield batch
             elif self.lost:
                 raise LostLogError("The log was given up.")
-            elif self._closed:
+            elif self.closed:
                 return
             else:
                 await self._more()

@@ -9,8 +9,9 @@ A block is the inner HTML of one ``<div class="chat-block">``. Nothing here need
 """
 
 from .blocks import Live, render, render_live
+from .elements import Wanted
 from .highlight import highlight
 from .patches import BlockPatch, Diff, diff
 from .plain import escape_text
 
-__all__ = ["BlockPatch", "Diff", "Live", "diff", "escape_text", "highlight", "render", "render_live"]
+__all__ = ["BlockPatch", "Diff", "Live", "Wanted", "diff", "escape_text", "highlight", "render", "render_live"]

@@ -118,3 +118,14 @@ async def test_a_whole_log_cannot_be_given_up(logs):
     log.close()
     log.give_up()
     assert await read(log) == [(0, Finish("stop"))]
+
+
+async def test_the_end_of_a_log_can_be_waited_for(logs):
+    log = logs.open(1)
+    assert not await log.closed_within(0.001)
+    waiting = asyncio.create_task(log.closed_within(10))
+    await asyncio.sleep(0)
+    log.append(Finish("stop"))
+    log.close()
+    assert await waiting
+    assert await log.closed_within(10)
