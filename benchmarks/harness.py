@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 ROOT = Path(__file__).parent.parent
 WAIT = 20.0
-OPTIONS = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+OPTIONS = ["--ws", "chat.uvicorn:GuardedProtocol", "--ws-per-message-deflate", "false"]
 
 
 def free_port() -> int:

@@ -26,6 +26,10 @@ DEFAULTS: dict[str, Any] = {
     "MAX_ANSWER_LENGTH": 1_000_000,
     "MAX_FRAME_SIZE": 8 * 1024 * 1024,
     "MAX_PENDING_REQUESTS": 32,
+    "FRAME_RATE": 20.0,
+    "FRAME_TIMEOUT": 30.0,
+    "MAX_SOCKETS_PER_OWNER": 50,
+    "MAX_SOCKETS_PER_ADDRESS": 500,
     "TICK": 0.06,
     "HEARTBEAT": 2.0,
     "PROCESS_TIMEOUT": 30.0,
@@ -163,6 +167,26 @@ class Conf:
     def max_pending_requests(self) -> int:
         """How many requests one socket may have open at once."""
         return int(self._get("MAX_PENDING_REQUESTS"))
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second that are read from one socket; the frames of five seconds may come at once."""
+        return float(self._get("FRAME_RATE"))
+
+    @property
+    def frame_timeout(self) -> float:
+        """Longest time in which a frame must have arrived, where uvicorn serves with ``chat.uvicorn``."""
+        return float(self._get("FRAME_TIMEOUT"))
+
+    @property
+    def max_sockets_per_owner(self) -> int:
+        """Sockets that one visitor or user may have open in one process."""
+        return int(self._get("MAX_SOCKETS_PER_OWNER"))
+
+    @property
+    def max_sockets_per_address(self) -> int:
+        """Sockets that one public IP address may have open in one process."""
+        return int(self._get("MAX_SOCKETS_PER_ADDRESS"))
 
     @property
     def tick(self) -> float:

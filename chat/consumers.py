@@ -2,20 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Hashable
 from contextlib import ExitStack, aclosing, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from channels.consumer import get_handler_name
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
+from .limits import Bucket, is_public
 from .owners import Owner
 from .protocol import (
     BAD_FRAME,
     NO_SESSION,
     TOO_BIG,
+    TOO_MUCH,
     Abort,
     Asked,
     BadFrameError,
@@ -36,6 +40,9 @@ logger = logging.getLogger(__name__)
 MAX_NEWS = 100
 """How many events wait for a socket that does not take them."""
 
+PATIENCE = 10.0
+"""A socket that has sent too many frames for this long is closed, in seconds."""
+
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One browser connection, for any number of one owner's conversations."""
@@ -48,17 +55,34 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._pumps: set[asyncio.Task[None]] = set()
         self._heard = ExitStack()
         self._news: list[Event] = []
-        self._owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
+        self._bucket = Bucket(conf.frame_rate, time.monotonic())
+        self._delayed = 0.0
+        owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
-        if self._owner is None:
-            await self.close(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
-            return
+        if owner is None:
+            await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
+        self._owner = owner
+        self._enter(owner)
+        if not self._entered:
+            logger.warning("A socket was refused: its owner or its address has too many open.")
+            await self.leave(TOO_MUCH, "Too many connections are open.")
         registry().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._heard.enter_context(registry().events.heard(self._owner.key, self._hear))
         try:
             await registry().start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+    def _enter(self, owner: Owner) -> None:
+        """Count the socket under its owner and its address; ``_entered`` says whether it may stay."""
+        places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
+        address = (self.scope.get("client") or ("", 0))[0]
+        if is_public(address):
+            places[f"address {address}"] = conf.max_sockets_per_address
+        sockets = registry().sockets
+        self._entered = sockets.enter(places)
+        if self._entered:
+            self._heard.callback(sockets.leave, places)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle an event at once.
@@ -74,26 +98,31 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         for pump in self._pumps:
             pump.cancel()
 
-    async def leave(self, code: int, reason: str) -> None:
-        """Close the socket; nothing may be sent or taken after it."""
-        self._heard.close()
-        self._owner = None
-        for pump in self._pumps:
-            pump.cancel()
+    async def leave(self, code: int, reason: str) -> NoReturn:
+        """Close the socket and end the consumer: no frame is sent or handled afterwards."""
+        await self.disconnect(code)
         await self.close(code, reason)
+        raise StopConsumer
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Parse one frame and hand it on; never wait for the model or the database here."""
         data = text_data if text_data is not None else bytes_data or b""
-        if self._owner is None:
-            return
+        await self._keep_pace()
         if _size(data) > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
-            return
         try:
             await self._handle(parse(data), self._owner)
         except BadFrameError as error:
             await self.leave(BAD_FRAME, str(error))
+
+    async def _keep_pace(self) -> None:
+        """Wait where a socket sends faster than it may. One that does so for long is closed."""
+        wait = self._bucket.take(time.monotonic())
+        self._delayed = self._delayed + wait if wait else 0.0
+        if self._delayed > PATIENCE:
+            await self.leave(TOO_MUCH, f"Expected at most {conf.frame_rate:g} frames a second.")
+        if wait:
+            await asyncio.sleep(wait)
 
     async def _handle(self, frame: Received, owner: Owner) -> None:
         if isinstance(frame, Ping):

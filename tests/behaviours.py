@@ -392,6 +392,19 @@ async def paced(call: Call) -> None:
 
 
 @behaviour
+async def table(call: Call) -> None:
+    """``table:n`` says a table of n characters in 50 deltas, 20 ms apart."""
+    text = ("|a|b|\n|-|-|\n" + "|a|b|\n" * (int(call.argument) // 6))[: int(call.argument)]
+    await call.begin()
+    step = len(text) // 50 + 1
+    for begin in range(0, len(text), step):
+        await call.send(event(completion({"content": text[begin : begin + step]})))
+        await asyncio.sleep(0.02)
+    await call.send(*events()[1:])
+    await call.end()
+
+
+@behaviour
 async def huge(call: Call) -> None:
     """``huge:n`` says n characters in one delta."""
     await call.begin()

@@ -29,7 +29,7 @@ class Site:
         config = uvicorn.Config(
             "chatproject.asgi:application",
             port=self.port,
-            ws="websockets-sansio",
+            ws="chat.uvicorn:GuardedProtocol",
             ws_max_size=8 * 1024 * 1024,
             ws_per_message_deflate=False,
             lifespan="on",

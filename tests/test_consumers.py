@@ -650,3 +650,33 @@ async def test_an_answer_that_ended_a_moment_ago_is_replayed_though_its_log_is_g
     frames = await socket.rest(await socket.resume())
     assert frames[0]["type"] == "start"
     assert [frame["chunk"] for frame in frames[1:-1]] == told
+
+
+async def test_a04_frames_beyond_the_rate_wait_and_none_is_lost(connect, script, settings):
+    settings.CHAT = {**settings.CHAT, "FRAME_RATE": 100.0}
+    socket = await connect()
+    begun = asyncio.get_running_loop().time()
+    for number in range(520):
+        await socket.raw(json.dumps({"type": "ping", "requestId": f"p{number}"}))
+    assert (await socket.frame("p519"))["type"] == "pong"
+    assert asyncio.get_running_loop().time() - begun >= 0.19
+
+
+async def test_a04_a_socket_that_is_too_fast_for_long_is_closed(connect, script, settings, monkeypatch):
+    monkeypatch.setattr("chat.consumers.PATIENCE", 0.02)
+    settings.CHAT = {**settings.CHAT, "FRAME_RATE": 200.0}
+    socket = await connect()
+    for number in range(1_050):
+        await socket.raw(json.dumps({"type": "ping", "requestId": f"p{number}"}))
+    assert await socket.closed() == (4429, "Expected at most 200 frames a second.")
+
+
+async def test_a04_an_owner_has_so_many_sockets_and_one_that_leaves_makes_room(connect, script, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_SOCKETS_PER_OWNER": 1}
+    first = await connect("ann")
+    assert await (await connect("ann")).closed() == (4429, "Too many connections are open.")
+    assert await (await connect("ben")).ask("Hello?")
+    await first.raw("no frame")
+    assert (await first.closed())[0] == 4400
+    await (await connect("ann")).ask("Hello?")
+    assert script.waiting <= 2

@@ -10,7 +10,7 @@ ROWS = [
     ["__init__"],
     ["conf"],
     ["chunks"],
-    ["language"],
+    ["language", "limits"],
     ["owners", "protocol"],
     ["rendering"],
     ["models"],
@@ -19,12 +19,13 @@ ROWS = [
     ["events", "logs"],
     ["runs"],
     ["presentation", "composing"],
+    ["live_parts"],
     ["live"],
     ["readers"],
     ["replies"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management"],
-    ["routing", "urls", "apps"],
+    ["routing", "urls", "apps", "uvicorn"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 MODULES = sorted(path for path in CHAT.rglob("*.py") if "migrations" not in path.parts)

@@ -8,6 +8,7 @@ from ..chunks import ERRORS
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
+TOO_MUCH = 4429
 TOO_BIG = 1009
 
 RESERVED_REQUEST = "conversation"

@@ -14,6 +14,7 @@ from ..backends.plugged import Backends
 from ..conf import conf
 from ..database import close_pool, in_database
 from ..events import Events
+from ..limits import Sockets
 from ..logs.base import Log
 from ..logs.plugged import make_logs
 from ..models import Message
@@ -41,6 +42,7 @@ class Registry:
         self.events = Events(self.process)
         self.news = News(self.events)
         self.tasks = Tasks()
+        self.sockets = Sockets()
         self.titles = Titles(self.news, self.tasks.spawn)
         self.backends = Backends()
         self._loop = asyncio.get_running_loop()

@@ -204,6 +204,8 @@ class Tab:
         self.close_code: int | None = None
         self.answers: dict[str, Answer] = {}
         self.socket: ClientConnection | None = None
+        self.heard: Callable[[dict[str, Any]], None] | None = None
+        """Called with every frame that belongs to no answer."""
         self.lost = False
         """Whether the socket is gone."""
         self._reading: asyncio.Task[None] | None = None
@@ -323,6 +325,8 @@ class Tab:
                         answer.fatal = None
                         socket.transport.abort()
                         return
+                elif self.heard is not None:
+                    self.heard(frame)
         except ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else None
         finally:

@@ -1,0 +1,52 @@
+"""What one client may ask of a process: frames a second, sockets at the same time."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Hashable
+
+BURST = 5.0
+"""A bucket holds the tokens of this many seconds."""
+
+
+class Bucket:
+    """A token bucket: ``rate`` tokens a second, those of five seconds at most. Times are a monotonic clock's."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate = rate
+        self._tokens = BURST * rate
+        self._at = now
+
+    def take(self, now: float, count: int = 1) -> float:
+        """Take tokens; return how many seconds to wait until those that were not there have come, 0 as a rule."""
+        self._tokens = min(BURST * self._rate, self._tokens + (now - self._at) * self._rate) - count
+        self._at = now
+        return max(0.0, -self._tokens / self._rate)
+
+
+class Sockets:
+    """The sockets that are open in one process, counted by owner and by address."""
+
+    def __init__(self) -> None:
+        self._open: Counter[Hashable] = Counter()
+
+    def enter(self, keys: dict[Hashable, int]) -> bool:
+        """Count a socket under each of the keys, unless one has reached its number; return whether it may stay."""
+        if any(self._open[key] >= most for key, most in keys.items()):
+            return False
+        self._open.update(keys.keys())
+        return True
+
+    def leave(self, keys: dict[Hashable, int]) -> None:
+        """Count a socket that had entered no longer."""
+        self._open.subtract(keys.keys())
+        for key in keys:
+            if not self._open[key]:
+                del self._open[key]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to one visitor or network; a private one may be a proxy before all visitors."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False

@@ -1,0 +1,135 @@
+"""Clients that mean harm, as bare sockets on threads, and one that measures what others notice of them."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import socket
+import statistics
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from tests.faults.visitor import Visitor
+from tests.processes import SiteProcess
+
+TEXT, CONTINUATION, PING = 1, 0, 9
+
+PAUSE = 0.06
+"""Between two pings, in seconds: below the rate at which frames are read."""
+
+
+def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, length: int | None = None) -> bytes:
+    """A masked frame of a client's; ``length`` is what it says of its payload, where that is a lie."""
+    size = len(payload) if length is None else length
+    head = bytes([0x80 * final | opcode])
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65_536:
+        head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    else:
+        head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
+    return head + b"\0\0\0\0" + payload  # masked with zeros, so that it is its own mask
+
+
+@contextlib.contextmanager
+def bare_socket(process: SiteProcess, cookie: str, **headers: str) -> Iterator[socket.socket]:
+    """A websocket after its handshake, without a library that would keep to the rules."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = {
+        "Host": f"127.0.0.1:{process.port}",
+        "Origin": f"http://127.0.0.1:{process.port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
+        "Cookie": cookie,
+        **headers,
+    }
+    request = "GET /ws/chat/ HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
+        connection.sendall(request.encode() + b"\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += connection.recv(1)
+        assert b" 101 " in answer, answer
+        yield connection
+
+
+def closed_with(connection: socket.socket) -> int | None:
+    """Read until the server has closed the connection; return its close code, ``None`` where it gave none."""
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65_536):
+            said += piece
+    place = said.rfind(b"\x88")
+    return int.from_bytes(said[place + 2 : place + 4], "big") if place >= 0 else None
+
+
+@contextlib.contextmanager
+def flooding(connections: list[socket.socket], first: bytes, again: bytes) -> Iterator[None]:
+    """Send something once on each of the sockets, and something else as fast as they take it."""
+    over = threading.Event()
+    many = again * (262_144 // len(again))
+
+    def flood(connection: socket.socket) -> None:
+        connection.settimeout(0.2)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(first)
+            while not over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection.send(many)
+
+    threads = [threading.Thread(target=flood, args=(connection,)) for connection in connections]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+class Pings:
+    """How long a visitor's pings took, in seconds."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def percentile(self, number: int) -> float:
+        return statistics.quantiles(self.times, n=100)[number - 1]
+
+    def assert_unnoticed(self) -> None:
+        """The targets are 50 ms for 95 of 100 pings and 150 ms for 99; a busy machine may take five times as long."""
+        measured = f"p95 {self.percentile(95):.3f} s, p99 {self.percentile(99):.3f} s of {len(self.times)} pings"
+        assert self.percentile(95) < 5 * 0.05, measured
+        assert self.percentile(99) < 5 * 0.15, measured
+
+
+@contextlib.asynccontextmanager
+async def pinging(process: SiteProcess) -> AsyncIterator[Pings]:
+    """Another visitor, who pings until the end."""
+    async with Visitor.of(process) as visitor:
+        tab = await visitor.open(process.port)
+        answered = asyncio.Event()
+        tab.heard = lambda frame: answered.set() if frame["type"] == "pong" else None
+        pings, over = Pings(), asyncio.Event()
+
+        async def ping() -> None:
+            while not over.is_set():
+                answered.clear()
+                begun = time.monotonic()
+                await tab.raw(json.dumps({"type": "ping", "requestId": "p"}))
+                async with asyncio.timeout(30):
+                    await answered.wait()
+                pings.times.append(time.monotonic() - begun)
+                await asyncio.sleep(max(0.0, PAUSE - pings.times[-1]))
+
+        task = asyncio.create_task(ping())
+        try:
+            yield pings
+        finally:
+            over.set()
+            await task

@@ -1,0 +1,103 @@
+"""One visitor attacks, and the others do not notice."""
+
+import asyncio
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from tests.faults.attacks import CONTINUATION, PING, TEXT, bare_socket, closed_with, flooding, frame, pinging
+from tests.faults.conftest import warm
+from tests.faults.promises import MEGABYTE, eventually
+from tests.faults.visitor import Visitor, asking
+
+FLOODS = {
+    "empty frames": frame(b""),
+    "pings": frame(b"", PING),
+    "fragments": frame(b"", CONTINUATION, final=False),
+    "requests": frame(b'{"type":"ping","requestId":"a"}'),
+}
+
+
+@pytest.fixture(scope="module")
+def site(sites):
+    """A site of one process with the limits that every site has."""
+    site = sites()
+    site.add(FRAME_RATE=20.0, FRAME_TIMEOUT=2.0, MAX_SOCKETS_PER_OWNER=10, MAX_SOCKETS_PER_ADDRESS=12)
+    asyncio.run(warm(site))
+    return site
+
+
+@pytest.fixture
+async def cookie(site):
+    async with Visitor.of(site[0]) as visitor:
+        yield visitor.cookie
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a04_a_flood_of_frames_behind_a_bad_one_is_not_noticed_by_others(site, cookie, flood, count):
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(count)]
+        first = frame(b"x", TEXT, final=False) if flood == "fragments" else frame(b"no frame of ours")
+        async with pinging(site[0]) as pings:
+            with flooding(sockets, first, FLOODS[flood]):
+                await eventually(lambda: len(pings.times) >= 60, "the pings did not come back", wait=60)
+    pings.assert_unnoticed()
+
+
+async def test_a04_a_flood_behind_a_good_frame_is_read_at_its_pace(site, cookie):
+    with bare_socket(site[0], cookie) as connection:
+        async with pinging(site[0]) as pings:
+            with flooding([connection], FLOODS["requests"], FLOODS["requests"]):
+                await eventually(lambda: len(pings.times) >= 60, "the pings did not come back", wait=60)
+    pings.assert_unnoticed()
+
+
+async def test_a04_sockets_of_an_owner_beyond_their_number_are_refused(site, cookie):
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(11)]
+        assert await asyncio.to_thread(closed_with, sockets[-1]) == 4429
+        sockets[0].sendall(frame(b"no frame of ours"))
+        assert await asyncio.to_thread(closed_with, sockets[0]) == 4400
+        later = stack.enter_context(bare_socket(site[0], cookie))
+        later.sendall(frame(b'{"type":"ping","requestId":"a"}'))
+        assert b"pong" in await asyncio.to_thread(later.recv, 4_096)
+
+
+async def test_a04_sockets_of_a_public_address_beyond_their_number_are_refused(site):
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(13):
+            async with Visitor.of(site[0]) as visitor:
+                forwarded = {"X-Forwarded-For": "9.9.9.9"}
+                sockets.append(stack.enter_context(bare_socket(site[0], visitor.cookie, **forwarded)))
+        assert await asyncio.to_thread(closed_with, sockets[-1]) == 4429
+
+
+@pytest.mark.parametrize("fragments", [False, True], ids=["one frame", "fragments"])
+async def test_a10_a_frame_that_does_not_end_is_given_up_and_its_memory_with_it(site, cookie, fragments):
+    server = psutil.Process(site[0].process.pid)
+    part = b"x" * 7 * MEGABYTE
+    begun = frame(part, final=False) if fragments else frame(part, length=8 * MEGABYTE)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(10)]
+        before = server.memory_info().rss
+        async with pinging(site[0]) as pings:
+            for connection in sockets:
+                await asyncio.to_thread(connection.sendall, begun)
+            for connection in sockets:
+                await asyncio.to_thread(closed_with, connection)
+            await eventually(lambda: server.memory_info().rss - before < 5 * MEGABYTE, "memory was kept", wait=30)
+    pings.assert_unnoticed()
+
+
+async def test_a08_long_tables_are_rendered_without_others_noticing(site):
+    async with Visitor.of(site[0]) as attacker:
+        tab = await attacker.open(site[0].port, "html")
+        async with pinging(site[0]) as pings:
+            answers = [await tab.ask(asking("table:199000")) for _ in range(5)]
+            await eventually(lambda: len(pings.times) >= 150, "the pings did not come back", wait=60)
+            ended = [site.stored(answer.chat)[-1].status for answer in answers]
+    assert ended == ["complete"] * 5
+    pings.assert_unnoticed()

@@ -1,0 +1,52 @@
+"""Token buckets and the counts of sockets."""
+
+import pytest
+
+from chat.limits import BURST, Bucket, Sockets, is_public
+
+
+def test_the_tokens_of_five_seconds_may_be_taken_at_once():
+    bucket = Bucket(10, now=0.0)
+    assert bucket.take(0.0, int(10 * BURST)) == 0.0
+    assert bucket.take(0.0) == pytest.approx(0.1)
+
+
+def test_a_bucket_fills_up_again_but_not_beyond_its_burst():
+    bucket = Bucket(10, now=0.0)
+    bucket.take(0.0, 60)
+    assert bucket.take(1.0, 0) == 0.0
+    assert bucket.take(1_000.0, 51) == pytest.approx(0.1)
+
+
+def test_a_socket_beyond_the_number_of_one_of_its_keys_counts_nowhere():
+    sockets = Sockets()
+    assert sockets.enter({"ann": 2, "9.9.9.9": 2})
+    assert sockets.enter({"ben": 2, "9.9.9.9": 2})
+    assert not sockets.enter({"ann": 2, "9.9.9.9": 2})
+    assert sockets.enter({"ann": 2})
+    assert not sockets.enter({"ann": 2})
+
+
+def test_a_socket_that_has_left_makes_room_and_leaves_nothing_behind():
+    sockets = Sockets()
+    for _ in range(3):
+        assert sockets.enter({"ann": 1})
+        sockets.leave({"ann": 1})
+    assert not sockets._open
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("9.9.9.9", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.17.0.2", False),
+        ("fd00::1", False),
+        ("testclient", False),
+        ("", False),
+    ],
+)
+def test_only_a_public_address_counts_as_one_visitors(address, public):
+    assert is_public(address) == public

@@ -1,0 +1,165 @@
+"""uvicorn's protocol with our limits, between a scripted transport and a scripted application."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from chat.uvicorn import LARGEST, GuardedProtocol
+from tests.faults.attacks import CONTINUATION, PING, TEXT, frame
+from tests.upstream import eventually
+
+UPGRADE = (
+    b"GET /ws/chat/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+class Transport(asyncio.Transport):
+    """What the protocol does to its connection."""
+
+    def __init__(self):
+        super().__init__({"sockname": ("127.0.0.1", 1), "peername": ("127.0.0.1", 2)})
+        self.written = b""
+        self.reading = True
+        self.closed = asyncio.Event()
+
+    def write(self, data):
+        self.written += data
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def is_closing(self):
+        return self.closed.is_set()
+
+    def close(self):
+        self.closed.set()
+
+    abort = close
+
+
+class Application:
+    """Takes messages when the test lets it."""
+
+    def __init__(self):
+        self.taken = []
+        self.more = asyncio.Semaphore(0)
+        self.close = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        taking = asyncio.create_task(self._take(receive))
+        await self.close.wait()
+        taking.cancel()
+        await send({"type": "websocket.close", "code": 4400})
+
+    async def _take(self, receive):
+        while True:
+            await self.more.acquire()
+            self.taken.append(await receive())
+
+
+@pytest.fixture
+async def connection(settings):
+    settings.CHAT = {"FRAME_RATE": 10.0, "FRAME_TIMEOUT": 0.05}
+    app, transport = Application(), Transport()
+    config = Config(app, ws=GuardedProtocol, ws_ping_interval=None, ws_max_size=2**23, log_config=None)
+    config.load()
+    config.loaded_app = app
+    protocol = GuardedProtocol(config, ServerState(), {})
+    protocol.connection_made(transport)
+    protocol.data_received(UPGRADE)
+    await eventually(lambda: protocol.handshake_complete)
+    yield SimpleNamespace(app=app, transport=transport, protocol=protocol)
+    app.close.set()
+    for task in list(protocol.tasks):
+        await task
+    protocol.connection_lost(None)
+
+
+async def taken(connection, count):
+    for _ in range(count):
+        connection.app.more.release()
+    await eventually(lambda: len(connection.app.taken) >= count)
+    return [message["text"] for message in connection.app.taken]
+
+
+async def test_messages_come_whole_and_in_order_however_they_are_cut(connection):
+    texts = [f"{number} " * 700 for number in range(20)]
+    stream = b"".join(frame(text.encode()) for text in texts)
+    for begin in range(0, len(stream), 999):
+        connection.protocol.data_received(stream[begin : begin + 999])
+    assert await taken(connection, 20) == texts
+
+
+async def test_a_long_message_is_read_in_ever_longer_pieces(connection, monkeypatch):
+    sizes = []
+    fed = connection.protocol.conn.receive_data
+    monkeypatch.setattr(connection.protocol.conn, "receive_data", lambda data: sizes.append(len(data)) or fed(data))
+    text = "x" * 2**22
+    connection.protocol.data_received(frame(text.encode()))
+    assert await taken(connection, 1) == [text]
+    assert max(sizes) == LARGEST
+    assert len(sizes) < 30
+
+
+@pytest.mark.parametrize("opcode", [TEXT, PING])
+async def test_a04_of_a_flood_only_a_little_is_parsed_at_once_and_reading_stops(connection, opcode):
+    flood = frame(b"", opcode) * 40_000
+    connection.protocol.data_received(flood)
+    assert len(connection.protocol._unread) > len(flood) - 16_384
+    assert not connection.transport.reading
+
+
+async def test_a04_what_follows_a_close_is_not_parsed_faster(connection):
+    connection.protocol.data_received(frame(b"") * 40_000)
+    connection.app.close.set()
+    await eventually(lambda: connection.protocol.close_sent)
+    assert len(connection.protocol._unread) > 200_000
+    assert not connection.transport.reading
+
+
+async def test_a04_a_closed_socket_has_two_seconds_and_not_ten(connection):
+    assert connection.protocol.close_timeout == 2.0
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [frame(b"x" * 100, length=200), frame(b"x", final=False), frame(b"")[:1]],
+    ids=["a frame", "fragments", "a head"],
+)
+async def test_a10_a_message_that_does_not_end_ends_its_connection(connection, begun):
+    connection.protocol.data_received(begun)
+    async with asyncio.timeout(5):
+        await connection.transport.closed.wait()
+
+
+async def test_a10_pings_between_fragments_do_not_renew_the_deadline(connection):
+    connection.protocol.data_received(frame(b"x", final=False))
+    deadline = connection.protocol._deadline
+    connection.protocol.data_received(frame(b"", PING))
+    connection.protocol.data_received(frame(b"y", CONTINUATION, final=False))
+    assert connection.protocol._deadline is deadline
+
+
+async def test_a10_a_message_that_is_whole_gives_the_next_one_its_own_time(connection):
+    connection.protocol.data_received(frame(b"x", final=False))
+    first = connection.protocol._deadline
+    connection.protocol.data_received(frame(b"y", CONTINUATION))
+    assert first.cancelled()
+    assert await taken(connection, 1) == ["xy"]
+    connection.protocol.data_received(frame(b"x", final=False))
+    assert connection.protocol._deadline not in (None, first)
+
+
+async def test_a_message_that_waits_for_its_turn_is_not_late(connection):
+    connection.protocol.data_received(frame(b"x") * 4_000 + frame(b"end", length=5))
+    assert connection.protocol._unread
+    assert connection.protocol._deadline is None
