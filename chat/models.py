@@ -1,6 +1,7 @@
 """Conversations, their messages, and the processes that write them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import ClassVar
 
 from django.db import models
@@ -115,27 +116,38 @@ class Conversation(models.Model):
         return max(under)
 
     def history(self, tip: int, budget: int) -> list[dict[str, str]]:
-        """What a model reads of the branch that ends in the message ``tip``, oldest first.
+        """Return what a model reads of the branch that ends in the message ``tip``, oldest first.
 
-        Whole messages are left out from the oldest on where they exceed ``budget`` (characters), never the newest; what
-        is left begins with a question. Messages without text are skipped.
+        It begins with a question, and the roles alternate, because the templates of many models refuse anything else:
+        an answer without text is left out, and the question that it leaves behind is joined to the next one. The oldest
+        messages are left out where the texts exceed ``budget`` (characters), but never the newest question.
         """
         wanted: int | None = tip
         turns: list[dict[str, str]] = []
+        asked = False
         found = self.message_set.filter(pk__lte=tip).order_by("-pk")
         rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
         for pk, parent, role, text in rows:  # a parent is always older than its child
             if pk != wanted:
                 continue
             budget -= len(text)
-            if budget < 0 and turns:
+            if budget < 0 and asked:
                 break
-            if text:
+            if text.strip():
                 turns.append({"role": role, "content": text})
+                asked = asked or role == Message.Role.USER
             wanted = parent
-        while len(turns) > 1 and turns[-1]["role"] != Message.Role.USER:
+        while turns and turns[-1]["role"] != Message.Role.USER:
             turns.pop()
-        return turns[::-1]
+        return alternating(turns[::-1])
+
+
+def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Return chat messages with neighbours of one role joined to one message."""
+    return [
+        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
+        for role, same in groupby(turns, lambda turn: turn["role"])
+    ]
 
 
 class Message(models.Model):

@@ -35,10 +35,10 @@ def test_only_the_owners_conversations_are_found(conversation):
 
 
 def test_the_history_is_the_branch_of_its_last_message(conversation):
-    question = grow(conversation, "one", "uno", "two")
-    grow(conversation, "zwei", parent=question)
-    last = grow(conversation, "three", parent=question)
-    assert texts(conversation.history(last.pk, 1000)) == ["one", "uno", "two", "three"]
+    answer = grow(conversation, "one", "uno", "two", "dos")
+    grow(conversation, "drei", "trois", parent=answer)
+    last = grow(conversation, "three", parent=answer)
+    assert texts(conversation.history(last.pk, 1000)) == ["one", "uno", "two", "dos", "three"]
 
 
 def test_the_oldest_turns_are_left_out_and_no_message_is_cut(conversation):
@@ -52,8 +52,24 @@ def test_the_newest_message_is_sent_whatever_its_length(conversation):
     assert texts(conversation.history(grow(conversation, "x" * 100).pk, 10)) == ["x" * 100]
 
 
-def test_messages_without_text_are_no_part_of_the_history(conversation):
-    assert texts(conversation.history(grow(conversation, "one", "", "two").pk, 100)) == ["one", "two"]
+@pytest.mark.parametrize("empty", ["", " ", "\n\n"])
+def test_b13_the_question_of_an_answer_without_text_is_joined_to_the_next_one(conversation, empty):
+    last = grow(conversation, "one", empty, "two", empty, "three", "tres", "four")
+    assert conversation.history(last.pk, 100) == [
+        {"role": "user", "content": "one\n\ntwo\n\nthree"},
+        {"role": "assistant", "content": "tres"},
+        {"role": "user", "content": "four"},
+    ]
+
+
+def test_b13_an_answer_that_is_continued_keeps_its_question_whatever_their_length(conversation):
+    last = grow(conversation, "one", "uno", "two", "x" * 100)
+    assert texts(conversation.history(last.pk, 10)) == ["two", "x" * 100]
+
+
+def test_b13_a_history_never_begins_with_an_answer(conversation):
+    last = grow(conversation, "", "uno", "two")
+    assert texts(conversation.history(last.pk, 100)) == ["two"]
 
 
 def test_the_lineage_of_a_message_goes_up_to_the_first(conversation):

@@ -177,7 +177,7 @@ def _begin(
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
     history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))
-    if begun and begun.text and not writer.prefills:
+    if begun and begun.text.strip() and not writer.prefills:
         history.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
     return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
