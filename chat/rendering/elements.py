@@ -22,6 +22,8 @@ _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)
 _LEADING_CODE = re.compile(
     r'(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?(?:<span class="chat-task">.</span> )?(?:<strong>)?)<code'
 )
+_CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
+_BREAK = re.compile(r"<code\b.*?</code>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
 
 Wanted = tuple[str, str]
 """A language and the code in it that is to be highlighted."""
@@ -49,6 +51,8 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _TASK.sub(_task, html)
     # The letters of code say nothing of the direction of the text that it begins.
     html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
+    if "<table>" in html and "&lt;" in html:
+        html = _CELL.sub(_break_lines, html)
     html = html.replace("<table>", '<div class="chat-table" tabindex="0"><table>').replace("</table>", "</table></div>")
     return Block(clean(html), tuple(missing))
 
@@ -121,6 +125,11 @@ def _image_as_text(match: re.Match[str], address: str) -> str:
 def _task(match: re.Match[str]) -> str:
     """A check box as a character: a form control that nobody can use needs no label and no style."""
     return f'{match[2] or ""}<span class="chat-task">{"☑" if match[1] else "☐"}</span> '
+
+
+def _break_lines(cell: re.Match[str]) -> str:
+    """A cell with the line breaks that models write as HTML, because a row of a table is one line."""
+    return _BREAK.sub(lambda found: found[0] if found[0].startswith("<code") else "<br>", cell[0])
 
 
 def plain(text: str) -> str:

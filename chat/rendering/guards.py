@@ -1,8 +1,9 @@
 """Marks set into Markdown, so that nothing of it is swallowed by the rules of the language.
 
 Markdown drops link reference definitions, cells beyond a table's last column, links inside the description of an image
-and, to the eye, entities such as ``&nbsp;``. Each is broken up by a noncharacter, of which ``printable`` leaves none,
-and ``restore`` puts the original character back into the HTML, wherever it stands: text, code, formula or address.
+and, to the eye, entities such as ``&nbsp;``. The engine strikes out what stands between two single tildes (``20~30``),
+sees formulas between prices, and lets an address swallow the Chinese sentence behind it. Each is broken up by a mark,
+and ``marks.restore`` puts the original character back into the HTML.
 
 The engine calls itself once more for each e-mail address on a line, on the stack of the thread: 2,343 characters of
 ``a@b.c `` end a process whose threads have 128 KB. So only the first ``MAX_ADDRESSES`` at signs of a line reach it.
@@ -11,16 +12,10 @@ The engine calls itself once more for each e-mail address on a line, on the stac
 import re
 from html import unescape
 from itertools import islice
-from urllib.parse import quote
 
+from .dollars import mark_dollars
 from .limits import MAX_ADDRESSES, MAX_COLUMNS, MAX_DEFINITIONS, MAX_MISSING_CELLS, TooLargeError
-
-_AMPERSAND, _NOTHING, _PIPE, _AT = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
-_RESTORED = {
-    mark: original
-    for character, original in ((_AMPERSAND, "&amp;"), (_NOTHING, ""), (_PIPE, "|"), (_AT, "@"))
-    for mark in (character, quote(character))
-}
+from .marks import AMPERSAND, AT, END, NOTHING, PIPE, TILDE
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _NESTED_IMAGE = re.compile(r"!(?=\[[^\[\]]*\[)")
@@ -28,6 +23,12 @@ _DEFINITION = re.compile(
     r"""^[ \t>]*+\[((?=[^\]]*[^\s\]])[^\[\]\\\n]{1,200})\]:[ \t]++<?(https?://[^\s<>\\]{1,2000}+)>?[ \t]*+
     (?:"[^"\n]*"|'[^'\n]*'|\([^()\n]*\))?[ \t]*$""",
     re.MULTILINE | re.VERBOSE,
+)
+_TILDES = re.compile(r"\\.|~+", re.DOTALL)
+# Not the destination of a link, nor what is in angle brackets, nor a definition: these say themselves where they end.
+_ADDRESS = re.compile(r"(?<![0-9A-Za-z_<])(?<!\]\()(?<!\]: )(?:https?://|www\.)[^\s<]+", re.IGNORECASE)
+_FULL_WIDTH = re.compile(
+    r"[\u2018-\u201f\u2026\u3000-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
 )
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
@@ -40,21 +41,29 @@ def guard(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(_show_entity, text)
     if "![" in text:
-        text = _NESTED_IMAGE.sub(f"!{_NOTHING}", text)
+        text = _NESTED_IMAGE.sub(f"!{NOTHING}", text)
     if "|" in text:
         text = _keep_cells(text)
     if "]:" in text:
         text = _keep_definitions(text)
+    if "~" in text:
+        text = _TILDES.sub(_only_two_strike, text)
+    if "$" in text:
+        text = mark_dollars(text)
+    if not text.isascii():
+        text = _ADDRESS.sub(_end_address, text)
     if text.count("@") > MAX_ADDRESSES:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
     return text
 
 
-def restore(html: str) -> str:
-    """``html`` with the marks of ``guard`` turned back into what they stand for."""
-    for mark, original in _RESTORED.items():
-        html = html.replace(mark, original)
-    return html
+def _only_two_strike(tildes: re.Match[str]) -> str:
+    return TILDE if tildes[0] == "~" else tildes[0]
+
+
+def _end_address(address: re.Match[str]) -> str:
+    """End a bare address before the punctuation of a script that needs no space behind it."""
+    return _FULL_WIDTH.sub(lambda mark: END + mark[0], address[0], count=1)
 
 
 def _limit_addresses(line: str) -> str:
@@ -62,21 +71,21 @@ def _limit_addresses(line: str) -> str:
     if line.count("@") <= MAX_ADDRESSES:
         return line
     *first, rest = line.split("@", MAX_ADDRESSES)
-    return "@".join((*first, rest.replace("@", _AT)))
+    return "@".join((*first, rest.replace("@", AT)))
 
 
 def _show_entity(entity: re.Match[str]) -> str:
     character = unescape(entity[0])
     if character and character.isprintable() and not character.isspace():
         return entity[0]
-    return _AMPERSAND + entity[0][1:]
+    return AMPERSAND + entity[0][1:]
 
 
 def _keep_definitions(text: str) -> str:
     """Show reference definitions where they stand, and let those with a web address work from the top of the text."""
     found = islice(_DEFINITION.finditer(text), MAX_DEFINITIONS)
     working = "".join(f"[{definition[1]}]: <{definition[2]}>\n" for definition in found)
-    shown = text.replace("]:", f"{_NOTHING}]{_NOTHING}:")
+    shown = text.replace("]:", f"{NOTHING}]{NOTHING}:")
     return f"{working}\n{shown}" if working else shown
 
 
@@ -118,5 +127,5 @@ def _count(row: str) -> int:
 
 def _merge(row: str, bars: list[int]) -> str:
     for bar in bars:
-        row = f"{row[:bar]}{_PIPE}{row[bar + 1 :]}"
+        row = f"{row[:bar]}{PIPE}{row[bar + 1 :]}"
     return row

@@ -4,8 +4,9 @@ import re
 
 import comrak
 
-from .guards import guard, restore
+from .guards import guard
 from .limits import MAX_EXTRA, MAX_FORMULAS, MAX_GROWTH, MAX_TEXT, TooLargeError
+from .marks import restore
 
 _EXTENSIONS = comrak.ExtensionOptions()
 _EXTENSIONS.table = True

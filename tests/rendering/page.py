@@ -136,6 +136,8 @@ def needed(text: str) -> Counter[str]:
     text = re.sub(r"<(\w+:[^<>\s]*|[\w.]+@[\w.]+)>", r"\1", text)  # the brackets of an address
     text = re.sub(r"\]\(<([^<>\n]*)>", r"](\1", text)
     text = re.sub(r"&#?\w+;", _visible_entity, text)
+    if "|" in text:
+        text = re.sub(r"(?i)<br ?/?>", "", text)  # a line break, in a cell
     return Counter(c for c in unquote(text) if c.isprintable() and not c.isspace() and c not in MARKUP)
 
 

@@ -165,6 +165,18 @@ def test_tables_scroll_and_keep_cells_beyond_their_width():
     assert "<td>2|3</td>" in table
 
 
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
+def test_b26_a_line_break_in_a_cell_is_one(tag):
+    (table,) = render(f"|a|\n|-|\n|b{tag}c|")
+    assert "<td>b<br>c</td>" in table
+
+
+def test_b26_a_line_break_is_text_in_code_and_outside_of_tables():
+    (table, text) = render("|a<br>b `<br>`|\n|-|\n\nc<br>d")
+    assert "<th>a<br>b <code>&lt;br&gt;</code></th>" in table
+    assert text == "<p>c&lt;br&gt;d</p>"
+
+
 def test_a_list_of_tasks_has_characters_for_boxes():
     assert show(render("- [ ] a\n- [x] b")).text.split() == ["☐", "a", "☑", "b"]
 

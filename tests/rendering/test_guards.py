@@ -1,12 +1,17 @@
 """What Markdown would swallow, and the marks that keep it."""
 
+# ruff: noqa: RUF001
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.rendering.guards import guard, restore
+from chat.rendering import render
+from chat.rendering.guards import guard
 from chat.rendering.limits import MAX_COLUMNS, MAX_MISSING_CELLS, TooLargeError
+from chat.rendering.marks import restore
 from chat.rendering.plain import printable
+from tests.rendering.page import show
 
 
 @given(st.text(alphabet="ab|-: \n\\>`!"))
@@ -40,3 +45,49 @@ def test_a_table_that_would_explode_is_refused(columns, rows):
 
 def test_only_definitions_with_a_web_address_work():
     assert guard("[a]: http://b.c\n[d]: e").startswith("[a]: <http://b.c>\n\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["温度20~30度，湿度40~60%", "from 5~10 to 15~20", "~/.config and ~/bin", "H~2~O", "\\~a~ b~c"],
+)
+def test_b23_a_single_tilde_strikes_nothing_out(text):
+    (block,) = render(text)
+    assert "<del>" not in block
+    assert show([block]).text == text.replace("\\", "")
+
+
+def test_b23_two_tildes_strike_out():
+    assert render("~~gone~~ ~here~") == ("<p><del>gone</del> ~here~</p>",)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "behind"),
+    [
+        ("见https://e.example/a。下一句", "https://e.example/a", "。下一句"),
+        ("（https://e.example/a）", "https://e.example/a", "）"),
+        ("www.e.example，好", "http://www.e.example", "，好"),
+        ("「https://e.example/?q=1」を", "https://e.example/?q=1", "」を"),
+        ("“https://e.example/x”。", "https://e.example/x", "”。"),
+        ("见https://e.example/a。**重要**", "https://e.example/a", "。重要"),
+        ("https://zh.example/中文、", "https://zh.example/%E4%B8%AD%E6%96%87", "、"),
+    ],
+)
+def test_b25_an_address_ends_before_full_width_punctuation(text, address, behind):
+    page = show(render(text))
+    assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == [address]
+    assert page.text.endswith(behind)
+    assert page.text == text.replace("**", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["[a](https://e.example/a。b)", "<https://e.example/a。b>", "[a]\n\n[a]: https://e.example/a。b"]
+)
+def test_b25_an_address_that_says_itself_where_it_ends_stays_whole(text):
+    assert 'href="https://e.example/a%E3%80%82b"' in render(text)[0]
+
+
+@pytest.mark.parametrize("text", ["`https://e.example/a。b`", "```\nhttps://e.example/a。b\n```", "$https://a.b。c$"])
+def test_b25_code_and_formulas_keep_their_addresses(text):
+    assert "。" in show(render(text)).text
+    assert "<\ufdd6" not in show(render(text)).shown

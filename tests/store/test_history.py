@@ -99,6 +99,5 @@ def test_b13_the_history_alternates_whatever_happened(process, settings, prefill
 @pytest.fixture
 def process(script):
 
-
     now = timezone.now()
     return Process.objects.create(id="p1", host="here", pid=1, started_at=now, heartbeat_at=now).pk

@@ -1,0 +1,58 @@
+"""Dollar signs: formulas, and prices and variables that are none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.rendering import render
+from chat.rendering.dollars import mark_dollars
+from chat.rendering.marks import DOLLAR, restore
+from tests.rendering.page import show
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export PATH=$HOME/bin:$PATH",
+        "5$/h, 6$/h",
+        "US$5 or US$6",
+        "from $5/h to $6/h",
+        "${A}:${B}",
+        "$A/$B and $(date):$(pwd)",
+        "$user_id$x",
+        "cost: $5, $6 or $7",
+        'env: "$TAG" and {KEY: "${SECRET}"}',
+    ],
+)
+def test_b24_prices_and_variables_are_no_formulas(text):
+    (block,) = render(text)
+    assert "<math" not in block
+    assert show([block]).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "formulas"),
+    [
+        ("$x$", 1),
+        ("the $n$th and the $k$-th", 2),
+        ("2$\\pi$r", 1),
+        ("设$x$为$y$。", 2),
+        ("($a+b$), **$c$**, `d`: $e$.", 3),
+        ("PATH=$HOME/bin, where $x=1$", 1),
+        ("5$ for $x$", 1),
+        ("$a$ and $b$\n\nand $c$", 3),
+        ("$$a$$ and $b$", 2),
+        ("costs \\$5, as $x$", 1),
+    ],
+)
+def test_b24_formulas_stay_formulas(text, formulas):
+    assert "".join(render(text)).count("<math") == formulas
+
+
+@given(st.text(alphabet="$a1 \\{\n(/"))
+def test_b24_the_marks_are_taken_back(text):
+    assert restore(mark_dollars(text)) == text
+
+
+def test_b24_a_dollar_sign_waits_for_its_end_within_its_paragraph():
+    assert mark_dollars("$a\n\nb$ c") == f"{DOLLAR}a\n\nb{DOLLAR} c"
