@@ -45,7 +45,7 @@ class Reply:
         self._odd = False
         self._halves: dict[type[Text | Reasoning], str] = {}
         self._called = False
-        self._errors: list[Any] = []
+        self._failed = False
 
     @property
     def ended(self) -> bool:
@@ -115,7 +115,7 @@ class Reply:
         if completion.usage is not None:
             self.usage = completion.usage
             self.heard += 1
-        if completion.choices is None or completion.error is not None or event.name or self._errors:
+        if completion.choices is None or completion.error is not None or event.name or self._failed:
             self._check(event, completion)
 
     def _take_choice(self, choice: Choice, deltas: Said, fresh: bool) -> None:
@@ -134,8 +134,8 @@ class Reply:
                 self._called = True
         if choice.finish_reason:
             self._take_reason(choice.finish_reason)
-        if choice.error is not None:
-            self._errors.append(choice.error)
+        if choice.error is not None and is_error(choice.error):
+            self._failed = True
 
     def _decode_odd(self, event: Event) -> Completion:
         """Decode an event that is not as the format has it. What is no JSON at all ends the reading."""
@@ -151,7 +151,7 @@ class Reply:
 
     def _check(self, event: Event, completion: Completion) -> None:
         """Raise the error that an event tells of, in whatever place."""
-        failed = event.name == ERROR or is_error(completion.error) or any(map(is_error, self._errors))
+        failed = event.name == ERROR or is_error(completion.error) or self._failed
         if failed or (completion.choices is None and tells_of_an_error(event.data)):
             raise from_event(event.data, self._secrets)
 

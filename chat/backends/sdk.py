@@ -6,7 +6,7 @@ Importing this module imports the SDK, which takes most of a second: ``openai.py
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx2
@@ -56,7 +56,9 @@ class HttpClient(DefaultAioHttpClient):
 
 def _with_room(transport: Any) -> httpx2.AsyncBaseTransport:
     """Let the transport make its session so that it takes longer headers than aiohttp does by default."""
-    make = transport.get_client
+    make = getattr(transport, "get_client", None)
+    if make is None:  # it is no part of what the SDK promises
+        return cast(httpx2.AsyncBaseTransport, transport)
 
     def session() -> aiohttp.ClientSession:
         transport.client = None
@@ -66,8 +68,7 @@ def _with_room(transport: Any) -> httpx2.AsyncBaseTransport:
         return aiohttp.ClientSession(connector=connector, max_line_size=MAX_HEADER_SIZE, max_field_size=MAX_HEADER_SIZE)
 
     transport.client = session
-    roomy: httpx2.AsyncBaseTransport = transport
-    return roomy
+    return cast(httpx2.AsyncBaseTransport, transport)
 
 
 class Rest:

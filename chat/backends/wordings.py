@@ -35,17 +35,22 @@ KINDS = {kind: status for status, kinds in STATUSES.items() for kind in kinds.sp
 
 CONTEXT = re.compile(
     r"context.?(length|size|window|limit)|context.{0,8}overflow|(overflows|exceeds?) the context"
-    r"|(prompt|input|conversation|messages?|request|content|text)( \w+){0,2} (too|longer|larger|bigger)"
-    r"( (long|large|big|many tokens)| than)"
-    r"|input (token|length)|too many (input |prompt )?tokens|(number of|token|tokens) .{0,40}exceeds?\b"
-    r"|exceed(s|ed|ing)?\b.{0,40}(number of|token limit|tokens)|max(imum)?.?(sequence|input|prompt).?len"
+    r"|\b(prompt|input|conversation|chat|message|content|text)s?"
+    r"( (is|are|was|were|length|size|tokens?|text|string|history)){0,3}"
+    r" (too (long|large|big)|(longer|larger|bigger) than)"
+    r"|request( entity| payload)?( is| was)? too (large|big)"
+    r"|\binput (token|length)|too many (input |prompt )?tokens|max(imum)?.?(sequence|input|prompt).?len"
     r"|reduce (the|your) (length|prompt|messages?|input|number of (input )?tokens|conversation)"
+    # A limit of the answer's length is a mistake in the site's options.
+    r"|\A(?!.*max_\w*tokens).*(\b(number of|tokens?) .{0,40}exceeds?\b|exceed(s|ed|ing)?\b.{0,40}\btokens?\b)",
+    re.DOTALL,
 )
 """The messages do not fit the model."""
 
 THROTTLED = re.compile(
     r"rate.?limit|too many requests|throttl|slow down|wait before|requests? per|quota"
-    r"|(per|a) (second|minute|min|hour|day)\b|\b[tr]p[msdh]\b|try again in \d"
+    r"|per (second|minute|min|hour|day)\b|(tokens|requests) (a|each) (second|minute|hour|day)\b|\b[tr]p[msdh]\b"
+    r"|try again in \d"
 )
 """There were too many calls: such a sentence may speak of tokens too, those of a minute."""
 

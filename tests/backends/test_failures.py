@@ -209,6 +209,9 @@ def test_b08_too_many_tokens_a_minute_are_throttling(message):
         "max_tokens is too large: 5000. This model supports at most 4096 completion tokens.",
         "Unsupported value: 'temperature' does not support 0.2 with this model.",
         "The model `gpt-9` does not exist",
+        "max_tokens (8192) exceeds the maximum of 4096 output tokens",
+        "The request took too long",
+        "Your request failed a second time",
     ],
 )
 def test_b08_another_refusal_is_none_of_the_context(message):
