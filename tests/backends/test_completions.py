@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chat.backends.base import Reasoning, Text
 from chat.backends.completions import Reply
 from chat.backends.sse import MAX_EVENT_SIZE
+from chat.chunks import ERRORS
 from tests.behaviours import ANSWER, TEXTS, USAGE, completion, event, events
 
 WHOLE = b"".join(events(*TEXTS))
@@ -408,3 +409,59 @@ CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "argume
 def test_a_reply_of_tool_calls_alone_is_not_taken_for_an_answer(delta, word, reason):
     _, reply = whole(say(**delta), event(completion(finish=word)), event("[DONE]"))
     assert reply.reason == reason
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["\ud83d", "<think>", "stop"]),
+    lambda values: (
+        st.lists(values, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "delta",
+                    "message",
+                    "content",
+                    "text",
+                    "type",
+                    "thinking",
+                    "reasoning",
+                    "finish_reason",
+                    "index",
+                    "error",
+                    "code",
+                    "usage",
+                    "tool_calls",
+                    "object",
+                    "errors",
+                    "detail",
+                    "metadata",
+                ]
+            ),
+            values,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(anything, max_size=4), st.booleans())
+def test_b06_json_of_any_shape_does_no_harm(values, stream):
+    data = [json.dumps(value).encode() for value in values]
+    body = b"".join(b"data: %b\n\n" % value for value in data) if stream else b"\n".join(data)
+    said, reply = whole(body)
+    assert all(delta.text.encode() for delta in said)
+    assert reply.failure is None or reply.failure.code in ERRORS
+
+
+@given(st.binary(max_size=60), st.booleans())
+def test_b14_a_body_of_any_bytes_does_no_harm(data, stream):
+    said, reply = whole(b"data: " * stream + data)
+    assert said == []
+    assert reply.reason is None
