@@ -166,6 +166,11 @@ def status_of(ending: Ending) -> str:
     return "cut" if ending.finish_reason == "length" else "complete"
 
 
+def is_filtered(ending: Ending) -> bool:
+    """Whether the model's provider took something out of the answer that ended so, or stopped it there."""
+    return isinstance(ending, Finish) and ending.finish_reason == "content-filter"
+
+
 class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
     """A part of a message that is Markdown text."""
 

@@ -15,7 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "SYSTEM_PROMPT": "",
     "TITLES": "question",
     "MAX_DURATION": 300.0,
-    "FIRST_TOKEN_TIMEOUT": 30.0,
+    "FIRST_TOKEN_TIMEOUT": 120.0,
     "DELTA_TIMEOUT": 30.0,
     "LOADING_TIMEOUT": 120.0,
     "RETRIES": 2,
@@ -115,7 +115,7 @@ class Conf:
 
     @property
     def first_token_timeout(self) -> float:
-        """Longest wait for the first delta of an answer."""
+        """Longest wait for the first delta of an answer, or for any sign of life before it."""
         return float(self._get("FIRST_TOKEN_TIMEOUT"))
 
     @property

@@ -15,9 +15,10 @@ from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
 
-from .chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, status_of
+from .chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
 from .models import Conversation, Message
 from .rendering import BlockPatch, escape_text, render
+from .store.replay import ending_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class MessageView:
     siblings: Siblings | None = None
     rating: int = 0
     comment: str = ""
+    filtered: bool = False
+    """Whether the model's provider took something out of the answer, or ended it."""
 
     @property
     def can_go_on(self) -> bool:
@@ -106,6 +109,7 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
+        filtered=is_filtered(ending_of(message)),
     )
 
 
@@ -194,7 +198,13 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
     """What stands under a message that has ended: how, and what one can do about it."""
     code = ending.code if isinstance(ending, Error) else ""
-    ended = replace(view, status=status_of(ending), error=_sentence(code), saved=code != "not_saved")
+    ended = replace(
+        view,
+        status=status_of(ending),
+        error=_sentence(code),
+        saved=code != "not_saved",
+        filtered=is_filtered(ending),
+    )
     html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
     return MessageEnd({"message": view.id, "status": ended.status, "html": html})
 

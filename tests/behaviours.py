@@ -94,10 +94,10 @@ class Call:
         await self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     async def begin(self, kind: str = "text/event-stream; charset=utf-8") -> None:
-        """Send the headers of a stream."""
-        await self.send_raw(
-            f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode(),
-        )
+        """Send the headers of a stream; without a ``kind``, none that names it."""
+        kinds = [f"Content-Type: {kind}"] if kind else []
+        lines = ["HTTP/1.1 200 OK", *kinds, "Transfer-Encoding: chunked", "", ""]
+        await self.send_raw("\r\n".join(lines).encode())
 
     async def send(self, *pieces: bytes) -> None:
         """Send pieces of a stream, each as one HTTP chunk."""
@@ -308,11 +308,11 @@ async def garbage(call: Call) -> None:
 
 @behaviour
 async def bad_utf8(call: Call) -> None:
-    """Some text, then an event that is not UTF-8."""
+    """A good answer with bytes in it that are not UTF-8."""
     await call.begin()
     broken = event(completion({"content": "X"})).replace(b"X", b"\xc3\x28")
-    await call.send(*events(*TEXTS)[:2], broken)
-    await forever()
+    await call.send(*events(TEXTS[0])[:2], broken, *events(*TEXTS[1:])[1:])
+    await call.end()
 
 
 @behaviour
@@ -321,6 +321,110 @@ async def error_event(call: Call) -> None:
     await call.begin()
     await call.send(b"".join([*events(*TEXTS)[:2], event({"error": {"message": "overloaded"}})]))
     await forever()
+
+
+@behaviour
+async def error_first(call: Call) -> None:
+    """``error-first:429`` says that code as the first event, with status 200."""
+    await call.begin()
+    await call.send(event({"error": {"code": int(call.argument)}}))
+    await call.end()
+
+
+@behaviour
+async def error_body(call: Call) -> None:
+    """``error-body:429`` says that code in a JSON body, with status 200."""
+    error = {"error": {"code": call.argument, "message": "It is so."}}
+    await call.answer("200 OK", json.dumps(error).encode())
+
+
+@behaviour
+async def late(call: Call) -> None:
+    """``late:reason`` gives that reason with its first text, and more text behind it."""
+    await call.begin()
+    await call.send(event(completion({"content": TEXTS[0]}, call.argument)))
+    await call.send(*events(*TEXTS[1:], finish=call.argument)[1:])
+    await call.end()
+
+
+@behaviour
+async def pings(call: Call) -> None:
+    """``pings:kind:n`` sends n signs of life, twenty a second, before a good answer."""
+    kind, _, count = call.argument.partition(":")
+    hidden = completion({"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "gAA"}]})
+    sign = {"comment": b": ping\n\n", "event": event(hidden), "empty": b"data: \n\n"}[kind]
+    await call.begin()
+    for _ in range(int(count)):
+        await call.send(sign)
+        await asyncio.sleep(0.05)
+    await call.send(*events(*TEXTS))
+    await call.end()
+
+
+@behaviour
+async def typed(call: Call) -> None:
+    """``typed:text/plain`` is a good answer under that content type; ``typed`` under none."""
+    await call.begin(call.argument)
+    await call.send(*events(*TEXTS))
+    await call.end()
+
+
+@behaviour
+async def whole(call: Call) -> None:
+    """One JSON completion in spite of ``stream``; ``whole:kind`` under that content type."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
+    body = {"object": "chat.completion", "choices": [choice], "usage": USAGE}
+    await call.answer("200 OK", json.dumps(body).encode(), kind=call.argument or "application/json")
+
+
+@behaviour
+async def long_header(call: Call) -> None:
+    """``long-header:n`` is a good answer with a header of n characters."""
+    value = "x" * int(call.argument)
+    head = (
+        f"HTTP/1.1 200 OK\r\nX-Long: {value}\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    await call.send_raw(head.encode())
+    await call.send(*events(*TEXTS))
+    await call.end()
+
+
+@behaviour
+async def bad_header(call: Call) -> None:
+    """Headers that are none."""
+    await call.send_raw(b"HTTP/1.1 200 OK\r\nContent Type text/event-stream\r\n\r\n")
+    call.close()
+
+
+@behaviour
+async def cut_header(call: Call) -> None:
+    """Breaks off in the middle of the headers."""
+    await call.send_raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/ev")
+    call.close()
+
+
+@behaviour
+async def cut_error(call: Call) -> None:
+    """``cut-error:503`` breaks off in the body of that status."""
+    await call.send_raw(f"HTTP/1.1 {call.argument} Scripted\r\nContent-Length: 100\r\n\r\nWait".encode())
+    call.close()
+
+
+@behaviour
+async def thinking(call: Call) -> None:
+    """Thinks between tags at the beginning of its text, then answers."""
+    await call.begin()
+    await call.send(*events("<thi", "nk>Let me", " see</think>", "\n\n", *TEXTS))
+    await call.end()
+
+
+@behaviour
+async def tool_calls(call: Call) -> None:
+    """Calls a tool and says nothing; ``tool-calls:reason`` for that reason."""
+    calls = [{"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    await call.begin()
+    await call.send(event(completion({"tool_calls": calls})), *events(finish=call.argument or "tool_calls")[1:])
+    await call.end()
 
 
 @behaviour

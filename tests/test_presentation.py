@@ -41,6 +41,7 @@ def test_an_answer_is_rendered_part_by_part():
     [
         (Finish("stop"), "complete", "The answer is empty."),
         (Finish("length"), "cut", "cut off"),
+        (Finish("content-filter"), "complete", "The answer was filtered by the model's provider."),
         (Abort(), "stopped", "Stopped."),
         (Error("timeout"), "failed", "The model took too long to answer."),
         (Error("interrupted"), "interrupted", "The answer was interrupted."),

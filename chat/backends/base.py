@@ -29,6 +29,14 @@ class Loaded(msgspec.Struct, frozen=True, gc=False):
     """The model is loaded and has been asked."""
 
 
+class Alive(msgspec.Struct, frozen=True, gc=False):
+    """The model's endpoint gave a sign of life before its first delta, such as a comment or reasoning that it hides.
+
+    The wait for the first delta, ``CHAT["FIRST_TOKEN_TIMEOUT"]``, starts again; ``CHAT["MAX_DURATION"]`` does not.
+    After the first delta it has no effect.
+    """
+
+
 class Finished(msgspec.Struct, frozen=True, gc=False):
     """The model said itself that the reply is over, and why.
 
@@ -39,7 +47,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     usage: dict[str, Any] | None = None
 
 
-Delta = Text | Reasoning | Loading | Loaded | Finished
+Delta = Text | Reasoning | Loading | Loaded | Alive | Finished
 
 
 class Request(msgspec.Struct, frozen=True):

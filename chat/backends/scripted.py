@@ -22,7 +22,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from ..chunks import FinishReason
-from .base import Backend, BackendError, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
+from .base import Alive, Backend, BackendError, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
 
 WAIT = 10.0
 """How long a test waits for the model to be called, in seconds."""
@@ -53,6 +53,10 @@ class Reply:
     def loaded(self) -> None:
         """Pretend that the model has been loaded."""
         self._release(Loaded())
+
+    def live(self) -> None:
+        """Give a sign of life, as an endpoint does that thinks in silence."""
+        self._release(Alive())
 
     def finish(self, reason: FinishReason = "stop", usage: dict[str, Any] | None = None) -> None:
         """End the reply as a model does."""

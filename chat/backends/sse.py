@@ -1,13 +1,17 @@
 """Server-sent events, decoded from bytes that arrive in any pieces.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html, "Parsing an event stream". Only ``data`` and
-``event`` are read: nothing here reconnects, so ``id`` and ``retry`` have no use.
+``event`` are read (and ``error``, which llama.cpp made of them): nothing here reconnects, so ``id`` and ``retry`` have
+no use.
 """
 
 from typing import NamedTuple
 
 MAX_EVENT_SIZE = 8 * 1024 * 1024
 """The largest event, and the longest line, in bytes."""
+
+DATA, END = b"data: ", b"\n\n"
+"""How an event begins and ends that is nothing but one line of data, as nearly all of them are."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -26,7 +30,8 @@ class EventSizeError(ValueError):
 class Decoder:
     """The state of one stream between two reads.
 
-    An event counts when its blank line has come; what is left of it when the stream ends was cut off and is dropped.
+    An event counts when its blank line has come. What is left when the stream ends was most likely cut off: ``end``
+    returns it to a caller that can tell.
     """
 
     def __init__(self, max_size: int = MAX_EVENT_SIZE) -> None:
@@ -41,6 +46,10 @@ class Decoder:
 
     def feed(self, piece: bytes) -> list[Event]:
         """Take the next bytes; return the events that they complete. Raises ``EventSizeError``."""
+        if piece.startswith(DATA) and piece.endswith(END) and not self._unfinished and len(piece) < self._max_size:
+            values = piece[len(DATA) : -len(END)].split(END + DATA)
+            if piece.count(b"\n") == len(END) * len(values) and b"\r" not in piece:
+                return [Event(value, b"") for value in values]
         if b"\r" in piece or self._after_cr:
             piece = self._with_line_feeds(piece)
         head, *more = piece.split(b"\n")
@@ -52,6 +61,15 @@ class Decoder:
         *lines, rest = b"".join(self._line), *more
         self._line, self._line_size = [rest], len(rest)
         return self._take(lines)
+
+    def end(self) -> list[Event]:
+        """Return the event that has no empty line behind it yet, if there is one."""
+        return self.feed(b"\n\n")
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether something came before that the next line may belong to."""
+        return bool(self._line_size or self._data or self._name or self._first_line or self._after_cr)
 
     def _with_line_feeds(self, piece: bytes) -> bytes:
         """End every line in LF. A CR ends its line at once: an event must not wait for the first byte of the next."""
@@ -84,6 +102,9 @@ class Decoder:
             self._check(self._data_size)
         elif field == b"event":
             self._name = value
+        elif field == b"error":  # llama.cpp's, in place of an event of that name
+            self._data.append(value)
+            self._name = field
 
     def _check(self, size: int) -> None:
         if size > self._max_size:

@@ -9,10 +9,14 @@ _KINDS = {Text: STREAMED["text"], Reasoning: STREAMED["reasoning"]}
 
 
 def storable(text: str) -> str:
-    """The text without what JSON or a database cannot hold: NUL characters and halves of surrogate pairs."""
+    """The text with U+FFFD for what JSON or a database cannot hold: NUL characters and halves of surrogate pairs."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 class Draft:

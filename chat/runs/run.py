@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from ..backends.base import Backend, BackendError, Finished, Loaded, Loading, Request
+from ..backends.base import Alive, Backend, BackendError, Finished, Loaded, Loading, Reasoning, Request, Text
 from ..chunks import Abort, Chunk, Ending, Error, Finish, FinishReason, FinishStep, Start, StartStep, Status, status_of
 from ..conf import conf
 from ..database import in_database
@@ -24,7 +24,17 @@ LONGEST_PAUSE = 5.0
 STOPPED = Abort()
 CUT = Finish("length")
 INTERRUPTED = Error("interrupted")
-_ENDINGS: dict[FinishReason, Ending] = {"length": CUT, "error": Error("upstream")}
+_SPOKEN = (Text, Reasoning)
+_ENDINGS: dict[FinishReason, Ending] = {
+    "stop": Finish("stop"),
+    "length": CUT,
+    "content-filter": Finish("content-filter"),
+    # It waits for what nobody does here: the answer is not whole.
+    "tool-calls": Error("upstream"),
+    "error": Error("upstream"),
+    # A reason that nobody knows is none.
+    "other": INTERRUPTED,
+}
 
 
 def end_of(ending: Ending, usage: dict[str, Any] | None) -> End:
@@ -85,7 +95,7 @@ class Run:
         """Flush what was gathered and watch the deadlines; called by the registry, ``now`` in the loop's time."""
         self._flush()
         if now > self._latest:
-            self.end(CUT)
+            self.end(CUT if self.draft.length else Error("timeout"))
         elif now > self._deadline:
             self.end(Error("timeout"))
 
@@ -150,16 +160,31 @@ class Run:
         self._deadline = self._loop.time() + self._quiet
         async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
-                if isinstance(delta, Finished):
-                    self._usage = delta.usage
-                    return _ENDINGS.get(delta.reason) or Finish(delta.reason)
-                if isinstance(delta, Loading | Loaded):
+                if isinstance(delta, _SPOKEN):
+                    if not self._take(delta):
+                        return CUT
+                elif isinstance(delta, Finished):
+                    return self._finish(delta)
+                elif isinstance(delta, Alive):
+                    self._wait_on()
+                else:
                     self._load(delta)
-                elif not self._take(delta):
-                    return CUT
         return INTERRUPTED
 
-    def _take(self, delta: Any) -> bool:
+    def _finish(self, finished: Finished) -> Ending:
+        """How an answer ends whose model has given that reason."""
+        self._usage = finished.usage
+        ending = _ENDINGS.get(finished.reason, INTERRUPTED)
+        if isinstance(ending, Error):
+            self._hint = f" (the model's reason: {finished.reason})"
+        return ending
+
+    def _wait_on(self) -> None:
+        """Begin the wait for the first delta again: the model's endpoint is alive."""
+        if self.draft.version == 0:
+            self._deadline = max(self._deadline, self._loop.time() + self._quiet)
+
+    def _take(self, delta: Text | Reasoning) -> bool:
         """Gather a delta; ``False`` when the answer has reached its longest."""
         draft = self.draft
         if draft.length + len(delta.text) > self._limit:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from ..backends.base import Backend, BackendError, Finished, Request, Text
+from ..backends.base import Backend, BackendError, Finished, Reasoning, Request, Text
+from ..backends.thinking import TAGS, Thoughts
 from ..conf import conf
 from ..database import in_database
 from ..models import TITLE_LENGTH
@@ -81,14 +82,17 @@ class Titles:
 
 
 async def _ask(backend: Backend, found: Untitled) -> str:
-    """The model's first line, or nothing where it wrote on and on. Raises whatever a backend raises."""
+    """The model's first line, or nothing where it wrote on and on. Raises whatever a backend raises.
+
+    Reasoning is no title, also where the backend passes it on as text between tags.
+    """
     prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
-    text = ""
+    text, thoughts = "", Thoughts()
     async with aclosing(backend.stream(Request([{"role": "user", "content": prompt}], MAX_TOKENS))) as deltas:
         async for delta in deltas:
             if isinstance(delta, Finished):
-                return "" if delta.reason == "length" else text
-            text += delta.text if isinstance(delta, Text) else ""
+                return text + _text(thoughts.end()) if delta.reason == "stop" else ""
+            text += _text(thoughts.split(delta.text)) if isinstance(delta, Text) else ""
             if "\n" in text.lstrip():
                 return text
             if len(text) > LONGEST:
@@ -96,8 +100,14 @@ async def _ask(backend: Backend, found: Untitled) -> str:
     raise BackendError("interrupted", "The stream ended without a reason.")
 
 
+def _text(deltas: Iterable[Text | Reasoning]) -> str:
+    return "".join(delta.text for delta in deltas if isinstance(delta, Text))
+
+
 def clean(text: str) -> str:
     """A title out of what a model wrote: its first line, without quotes, marks of Markdown and a final period."""
+    for tag, close in TAGS.items():  # what is left of them has no other half
+        text = text.rpartition(close)[2].replace(tag, "")
     plain = storable(text).replace("**", "").replace("`", "")
     line = next((line for line in plain.splitlines() if line.strip(BEFORE)), "")
     line = line.lstrip(BEFORE).rstrip(AROUND)

@@ -12,8 +12,9 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from ..chunks import ERRORS
+from ..chunks import ERRORS, is_filtered
 from ..models import Conversation, Message
+from ..store.replay import ending_of
 from .frame import conversation_of
 
 
@@ -88,9 +89,15 @@ def _time(moment: datetime) -> str:
     return f"{local:%Y-%m-%d %H:%M %Z}".strip()
 
 
+def _completed(message: Message) -> str:
+    if is_filtered(ending_of(message)):
+        return gettext("The answer was filtered by the model's provider.")
+    return "" if message.text else gettext("The answer is empty.")
+
+
 _ENDINGS: dict[str, Callable[[Message], str]] = {
     Message.Status.RUNNING: lambda message: gettext("The answer is still running."),
-    Message.Status.COMPLETE: lambda message: "" if message.text else gettext("The answer is empty."),
+    Message.Status.COMPLETE: _completed,
     Message.Status.CUT: lambda message: gettext("The answer reached its limit and was cut off."),
     Message.Status.STOPPED: lambda message: gettext("Stopped."),
 }

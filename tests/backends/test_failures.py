@@ -75,8 +75,8 @@ def test_a_body_of_any_shape_has_a_code(body):
     assert from_event(body).code == "upstream"
 
 
-def test_an_error_in_the_stream_is_not_tried_again():
-    error = from_event(b'{"error": {"message": "overloaded"}}')
+def test_an_error_in_the_stream_that_names_no_cause_is_not_tried_again():
+    error = from_event(b'{"error": {"message": "It broke."}}')
     assert (error.code, error.retry) == ("upstream", False)
 
 
@@ -125,3 +125,123 @@ def test_a_date_without_a_zone_is_in_utc():
 
 def test_a_date_in_the_past_means_now():
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+
+
+def event_failure(**error):
+    return from_event(json.dumps({"error": error}).encode())
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])
+@pytest.mark.parametrize("name", ["code", "status", "status_code", "top"])
+@pytest.mark.parametrize("kind", [int, str])
+def test_b07_an_error_in_the_stream_is_the_same_as_its_http_status(status, name, kind):
+    value = {"error": {"message": "So."}, "code": kind(status)} if name == "top" else {"error": {name: kind(status)}}
+    event, response = from_event(json.dumps(value).encode()), failure(status)
+    assert (event.code, event.retry) == (response.code, response.retry)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retry"),
+    [
+        ({"type": "server_error", "code": None}, "upstream", True),
+        ({"type": "overloaded_error", "message": "Overloaded"}, "upstream", True),
+        ({"message": "overloaded"}, "upstream", True),
+        ({"type": "tokens", "code": "rate_limit_exceeded"}, "rate_limited", True),
+        ({"code": "insufficient_quota", "message": "You exceeded your current quota"}, "rate_limited", False),
+        ({"code": "invalid_api_key", "type": "invalid_request_error"}, "auth", False),
+        ({"status": "RESOURCE_EXHAUSTED"}, "rate_limited", True),
+        ({"status": "UNAVAILABLE"}, "upstream", True),
+        ({"type": "invalid_request_error", "message": "Unknown parameter"}, "refused", False),
+        ({"code": "content_filter", "message": "The response was filtered"}, "refused", False),
+        ({"code": 99, "message": "It broke."}, "upstream", False),
+        ({"code": True}, "upstream", False),
+        ({"code": 200}, "upstream", False),
+    ],
+)
+def test_b07_an_error_in_the_stream_is_known_by_what_it_calls_itself(error, code, retry):
+    event = event_failure(**error)
+    assert (event.code, event.retry) == (code, retry)
+
+
+TOO_LONG = [
+    "prompt is too long: 208310 tokens > 200000 maximum",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+    "Input tokens exceed the configured limit of 272000 tokens. Please reduce the length of the messages.",
+    "Input is too long for requested model.",
+    "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+    "too many tokens",
+    "Requested token count exceeds the model's maximum context length of 131072 tokens.",
+    "the request exceeds the available context size. try increasing the context size or enable context shift",
+    "Trying to keep the first 5000 tokens when context the overflows.",
+    "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens; input length too large",
+    "The messages are too long.",
+]
+
+
+@pytest.mark.parametrize("message", TOO_LONG)
+def test_b08_a_history_that_is_too_long_is_told_in_many_words(message):
+    assert failure(400, message=message).code == "context"
+    assert event_failure(message=message).code == "context"
+    assert event_failure(message=message, code=400).code == "context"
+    assert not event_failure(message=message).retry
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Rate limit reached for gpt-5 in organization org-x on tokens per min (TPM): Limit 30000, Used 28000.",
+        "Request too large for gpt-5 on tokens per min (TPM): Limit 30000, Requested 35000. The input or output "
+        "tokens must be reduced in order to run successfully.",
+        "Too many tokens, please wait before trying again.",
+        "Too many requests: you have exceeded the number of tokens a minute",
+    ],
+)
+def test_b08_too_many_tokens_a_minute_are_throttling(message):
+    assert failure(429, message=message).code == "rate_limited"
+    assert event_failure(message=message).code == "rate_limited"
+    assert event_failure(message=message).retry
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 5000. This model supports at most 4096 completion tokens.",
+        "Unsupported value: 'temperature' does not support 0.2 with this model.",
+        "The model `gpt-9` does not exist",
+        "max_tokens (8192) exceeds the maximum of 4096 output tokens",
+        "The request took too long",
+        "Your request failed a second time",
+    ],
+)
+def test_b08_another_refusal_is_none_of_the_context(message):
+    assert failure(400, message=message).code == "refused"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID"}}],
+        {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}},
+        {"error": "Unauthorized"},
+        {"detail": "Invalid API key"},
+    ],
+)
+def test_b09_a_key_that_is_not_valid_is_a_matter_of_the_credentials(body):
+    data = json.dumps(body).encode()
+    assert from_status(400, {}, data).code == "auth"
+    assert from_event(data).code == "auth"
+
+
+def test_b09_a_list_of_errors_is_read_like_one():
+    body = json.dumps([{"error": {"code": 400, "message": "The input token count exceeds the maximum"}}]).encode()
+    assert from_status(400, {}, body).code == "context"
+
+
+def test_b09_what_a_request_repeats_is_not_looked_at():
+    detail = [{"loc": ["body"], "msg": "Field required", "input": {"messages": "rate limit, prompt is too long"}}]
+    assert from_status(400, {}, json.dumps({"detail": detail}).encode()).code == "refused"
+
+
+def test_b09_a_question_that_was_flagged_is_refused():
+    assert failure(403, message="Your input was flagged").code == "refused"

@@ -7,10 +7,10 @@ from contextlib import aclosing
 
 import pytest
 
-from chat.backends.base import BackendError, Finished, Reasoning, Request, Text
+from chat.backends.base import Alive, BackendError, Finished, Reasoning, Request, Text
 from chat.backends.openai import OpenAIBackend
 from tests.backends.contract import ask, read, text_of
-from tests.behaviours import ANSWER, USAGE
+from tests.behaviours import ANSWER, TEXTS, USAGE, completion, event
 from tests.upstream import Upstream, eventually
 
 KEY = "sk-planted-secret"
@@ -167,7 +167,7 @@ async def test_many_deltas_in_one_read_are_passed_on_together(backend):
         ("reset", "upstream", True),
         ("redirect", "upstream", False),
         ("html", "upstream", False),
-        ("break-off:0", "upstream", True),
+        ("break-off:0", "upstream", False),
         ("endless-line", "upstream", False),
     ],
 )
@@ -179,7 +179,7 @@ async def test_a_failure_before_the_first_delta_has_a_code_and_may_be_tried_agai
     assert len(upstream.calls) == 1
 
 
-@pytest.mark.parametrize("model", ["break-off:1", "garbage", "bad-utf8", "error-event"])
+@pytest.mark.parametrize("model", ["break-off:1", "garbage", "error-event"])
 async def test_a_failure_after_the_first_delta_keeps_it_and_is_not_tried_again(backend, model):
     deltas, error = await failure_of(backend(model))
     assert (deltas, error.code, error.retry) == ([Text("Hello")], "upstream", False)
@@ -316,3 +316,228 @@ def test_the_sdk_is_not_imported_before_it_is_needed():
 def test_a_request_is_not_changed_by_the_call():
     messages = [{"role": "user", "content": "Why?"}]
     assert OpenAIBackend(model="m")._request_body(Request(messages))["messages"] is messages
+
+
+# Endpoints that are odd
+
+
+async def test_b01_bytes_that_are_no_utf8_are_replaced_and_the_answer_goes_on(backend):
+    deltas = await read(backend("bad-utf8"))
+    assert text_of(deltas) == f"{TEXTS[0]}\ufffd({''.join(TEXTS[1:])}"
+    assert deltas[-1] == Finished("stop", USAGE)
+
+
+@pytest.mark.parametrize("reason", ["stop", "length"])
+async def test_b02_text_behind_a_finish_reason_is_part_of_the_answer(backend, reason):
+    deltas = await read(backend(f"late:{reason}"))
+    assert (text_of(deltas), deltas[-1]) == (ANSWER, Finished(reason, USAGE))
+
+
+async def test_b02_each_delta_behind_a_reason_gives_the_next_one_time(upstream, backend, monkeypatch):
+    monkeypatch.setattr("chat.backends.sdk.USAGE_WAIT", 0.6)
+    reading = asyncio.create_task(read(backend("gated")))
+    call = await upstream.next_call()
+    call.release(event(completion({"content": "0 "}, "stop")))
+    for number in range(1, 9):  # longer than one wait, all together
+        await asyncio.sleep(0.1)
+        call.say(f"{number} ")
+    deltas = await reading
+    assert (text_of(deltas), deltas[-1]) == ("0 1 2 3 4 5 6 7 8 ", Finished("stop", None))
+
+
+async def test_b02_comments_behind_a_reason_hold_nothing_up(upstream, backend, monkeypatch):
+    monkeypatch.setattr("chat.backends.sdk.USAGE_WAIT", 0.2)
+    reading = asyncio.create_task(read(backend("gated")))
+    call = await upstream.next_call()
+    call.release(event(completion({"content": "whole"}, "stop")))
+    while not reading.done():
+        call.release(b": ping\n\n")
+        await asyncio.sleep(0.02)
+    assert (await reading)[-1] == Finished("stop", None)
+
+
+async def test_b02_an_end_that_is_cut_off_behind_its_reason_is_whole(upstream, backend):
+    reading = asyncio.create_task(read(backend("gated")))
+    call = await upstream.next_call()
+    call.release(event(completion({"content": "whole"}, "stop")) + b"data: {broken\n\n")
+    assert (await reading)[-1] == Finished("stop", None)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "retry"), [(429, "rate_limited", True), (502, "upstream", True), (401, "auth", False)]
+)
+@pytest.mark.parametrize("model", ["error-first", "error-body"])
+async def test_b07_an_error_with_status_200_is_the_failure_that_it_names(backend, model, number, code, retry):
+    deltas, error = await failure_of(backend(f"{model}:{number}"))
+    assert (deltas, error.code, error.retry) == ([], code, retry)
+
+
+async def test_b07_an_error_behind_the_first_delta_is_not_tried_again(upstream, backend):
+    failing = asyncio.create_task(failure_of(backend("gated")))
+    call = await upstream.next_call()
+    call.say("Hello")
+    call.release(event({"error": {"code": 429}}))
+    deltas, error = await failing
+    assert (deltas, error.code, error.retry) == ([Text("Hello")], "rate_limited", False)
+
+
+async def test_b07_an_error_behind_a_text_that_is_held_back_is_not_tried_again(upstream, backend):
+    failing = asyncio.create_task(failure_of(backend("gated")))
+    call = await upstream.next_call()
+    call.say("\n<thi")
+    call.release(event({"error": {"code": 503}}))
+    deltas, error = await failing
+    assert (deltas, error.code, error.retry) == ([Text("\n<thi")], "upstream", False)
+
+
+@pytest.mark.parametrize("kind", ["comment", "event", "empty"])
+async def test_b10_an_endpoint_that_sends_no_text_yet_is_said_to_be_alive(backend, kind):
+    deltas = await read(backend(f"pings:{kind}:6"))
+    alive = [delta for delta in deltas if isinstance(delta, Alive)]
+    assert alive
+    assert deltas[: len(alive)] == alive
+    assert text_of(deltas) == ANSWER
+
+
+async def test_b10_a_thousand_comments_are_a_few_signs_of_life(upstream, backend):
+    reading = asyncio.create_task(read(backend("gated")))
+    call = await upstream.next_call()
+    for _ in range(1000):
+        call.release(b": ping\n\n")
+    call.say("So.")
+    call.finish()
+    assert sum(isinstance(delta, Alive) for delta in await reading) < 200
+
+
+async def test_b11_reasoning_between_tags_is_reasoning(backend):
+    deltas = await read(backend("thinking"))
+    thoughts = "".join(delta.text for delta in deltas if isinstance(delta, Reasoning))
+    assert (thoughts, text_of(deltas)) == ("Let me see", ANSWER)
+
+
+async def test_b11_a_model_that_starts_in_its_reasoning_is_known_by_an_option(upstream, backend):
+    reading = asyncio.create_task(read(backend("gated", starts_in_reasoning=True)))
+    call = await upstream.next_call()
+    call.say("Let me see</think>So.")
+    call.finish()
+    assert (await reading)[:2] == [Reasoning("Let me see"), Text("So.")]
+
+
+async def test_b11_a_text_that_is_continued_does_not_start_in_its_reasoning(upstream, backend):
+    history = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Be"}]
+    reading = asyncio.create_task(read(backend("gated", starts_in_reasoning=True), Request(history)))
+    call = await upstream.next_call()
+    call.say("cause.")
+    call.finish()
+    assert (await reading)[0] == Text("cause.")
+
+
+@pytest.mark.parametrize("model", ["typed:text/plain", "typed", "typed:application/json", "typed:text/html"])
+async def test_b14_an_event_stream_is_known_by_its_first_bytes(backend, model):
+    deltas = await read(backend(model))
+    assert (text_of(deltas), deltas[-1]) == (ANSWER, Finished("stop", USAGE))
+
+
+@pytest.mark.parametrize("model", ["whole", "whole:text/event-stream", "whole:text/plain"])
+async def test_b15_one_json_completion_is_read(backend, model):
+    assert await read(backend(model)) == [Text(ANSWER), Finished("stop", USAGE)]
+
+
+async def test_b16_a_response_may_have_long_headers(upstream, backend):
+    one = backend("long-header:10240")
+    for _ in range(2):
+        assert text_of(await read(one)) == ANSWER
+    assert upstream.accepted == 1
+
+
+async def test_b16_long_headers_come_through_a_proxy_too(upstream, backend, monkeypatch):
+    proxy = upstream.url.removesuffix("/v1")  # it takes any address
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("http_proxy", proxy)
+    deltas = await read(backend("long-header:10240", base_url="http://no-such-host.invalid/v1"))
+    assert text_of(deltas) == ANSWER
+    assert upstream.calls[0].head.startswith("POST http://no-such-host.invalid/v1/chat/completions ")
+
+
+@pytest.mark.parametrize("model", ["long-header:100000", "bad-header", "cut-header"])
+async def test_b16_a_call_whose_response_has_begun_is_not_repeated(upstream, backend, model):
+    _, error = await failure_of(backend(model))
+    assert (error.code, error.retry) == ("upstream", False)
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize(("status", "code", "retry"), [(503, "upstream", True), (401, "auth", False)])
+async def test_b16_an_error_whose_body_breaks_off_is_known_by_its_status(backend, status, code, retry):
+    _, error = await failure_of(backend(f"cut-error:{status}"))
+    assert (error.code, error.retry) == (code, retry)
+
+
+@pytest.mark.parametrize(
+    ("address", "target"),
+    [
+        ("?api-version=2026-01-01", "/v1/chat/completions?api-version=2026-01-01"),
+        ("/?api-version=2026-01-01", "/v1/chat/completions?api-version=2026-01-01"),
+        ("/deployments/gpt%2F5?a=1&a=2&b=x%20y", "/v1/deployments/gpt%2F5/chat/completions?a=1&a=2&b=x+y"),
+        ("/#part", "/v1/chat/completions"),
+        ("?key=#part", "/v1/chat/completions?key="),
+        ("/", "/v1/chat/completions"),
+    ],
+)
+@pytest.mark.parametrize("given", ["option", "environment"])
+async def test_b17_the_query_of_an_address_stays_at_its_end(upstream, backend, monkeypatch, address, target, given):
+    options = {"base_url": upstream.url + address} if given == "option" else {"base_url": None}
+    monkeypatch.setenv("OPENAI_BASE_URL", upstream.url + address)
+    await read(backend("ok", **options))
+    sent = upstream.calls[0].head.split(" ")[1]
+    assert sent.replace("%20", "+") == target
+
+
+async def test_b17_a_key_in_the_query_is_nowhere_in_the_failure(upstream, backend):
+    _, error = await failure_of(backend("bad-header", base_url=f"{upstream.url}?key=sk-in-the-query"))
+    assert "sk-in-the-query" in upstream.calls[0].head
+    assert "sk-in-the-query" not in str(error)
+
+
+PROMPT = [{"role": "system", "content": "Be brief."}]
+TURNS = [
+    {"role": "user", "content": "Why?"},
+    {"role": "assistant", "content": "So."},
+    {"role": "user", "content": "And?"},
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "messages", "sent"),
+    [
+        ("system", PROMPT + TURNS, PROMPT + TURNS),
+        ("developer", PROMPT + TURNS, [{"role": "developer", "content": "Be brief."}, *TURNS]),
+        ("user", PROMPT + TURNS, [{"role": "user", "content": "Be brief.\n\nWhy?"}, *TURNS[1:]]),
+        ("user", PROMPT + TURNS[1:], [{"role": "user", "content": "Be brief."}, *TURNS[1:]]),
+        ("user", TURNS, TURNS),
+        ("developer", TURNS, TURNS),
+    ],
+)
+async def test_b19_the_system_prompt_is_sent_in_the_role_that_the_model_takes(upstream, backend, role, messages, sent):
+    before = [dict(message) for message in messages]
+    await read(backend("ok", system_role=role), Request(messages))
+    assert upstream.calls[0].body["messages"] == sent
+    assert messages == before
+
+
+@pytest.mark.parametrize("role", ["", None, "System", "assistant"])
+def test_b19_another_role_is_refused(role):
+    with pytest.raises(ValueError, match='"system_role" must be one of system, developer, user, got'):
+        OpenAIBackend(model="m", system_role=role)
+
+
+@pytest.mark.parametrize("model", ["tool-calls", "tool-calls:stop"])
+async def test_a_reply_of_tool_calls_alone_ends_for_that_reason(backend, model):
+    assert await read(backend(model)) == [Finished("tool-calls", USAGE)]
+
+
+async def test_only_figures_of_the_usage_are_passed_on(upstream, backend):
+    reading = asyncio.create_task(read(backend("gated")))
+    call = await upstream.next_call()
+    call.release(event(completion({"content": "So."}, "stop", usage={"completion_tokens": 5, "tier": "\0"})))
+    call.break_off()
+    assert (await reading)[-1] == Finished("stop", {"completion_tokens": 5})

@@ -96,3 +96,15 @@ def test_the_pieces_make_no_difference(stream, draw):
 def test_the_kind_of_line_end_makes_no_difference(stream):
     kinds = {tuple(data(b"".join(line + end for line, _ in stream))) for end in (b"\n", b"\r\n", b"\r")}
     assert len(kinds) == 1
+
+
+def test_an_error_field_is_an_event_of_that_name():
+    assert decode(b'error: {"code": 500}\n\ndata: 1\n\n') == [Event(b'{"code": 500}', b"error"), Event(b"1", b"")]
+
+
+@pytest.mark.parametrize("rest", [b"data: 1", b"data: 1\n", b"data: 1\r", b"event: x\ndata: 1"])
+def test_what_is_left_at_the_end_can_be_had(rest):
+    decoder = Decoder()
+    assert decoder.feed(rest) == []
+    assert [event.data for event in decoder.end()] == [b"1"]
+    assert decoder.end() == []

@@ -46,7 +46,7 @@ def chat() -> dict[str, Any]:
         "HEARTBEAT": seconds(2.0),
         "PROCESS_TIMEOUT": seconds(30.0),
         "GRACE_PERIOD": GRACE,
-        "FIRST_TOKEN_TIMEOUT": max(seconds(30.0), 10.0),
+        "FIRST_TOKEN_TIMEOUT": max(seconds(120.0), 10.0),
         "DELTA_TIMEOUT": max(seconds(30.0), 10.0),
         "RETRY_WAIT": seconds(0.5),
         "RETRY_AFTER_MAX": seconds(5.0),

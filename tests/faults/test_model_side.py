@@ -100,12 +100,15 @@ async def test_f36_an_endpoint_that_is_not_there_is_a_clear_error(sites, host):
 async def test_f37_an_endpoint_that_never_answers_meets_the_deadline(one_process, tab):
     deadline = pace.MODEL_DEADLINE
     begun = time.monotonic()
+    alive = await tab.ask(asking(f"pings:comment:{int(1.2 * deadline / 0.05)}"))
     answers = await answered(tab, "silent", "headers")
     assert deadline <= time.monotonic() - begun < deadline + 5
     assert [answer.code for answer in answers] == ["timeout"] * 2
-    for answer in answers:
+    await alive.ended()
+    assert (alive.text, statuses(one_process, [alive])) == (ANSWER, ["complete"]), "a sign of life begins it again"
+    for answer in (*answers, alive):
         assert_asked(one_process.upstream, answer)
-    assert_promises(one_process, answers)
+    assert_promises(one_process, [*answers, alive])
 
 
 async def test_f38_an_endpoint_that_falls_silent_meets_the_deadline_and_its_text_is_kept(one_process, tab):
@@ -120,10 +123,12 @@ async def test_f38_an_endpoint_that_falls_silent_meets_the_deadline_and_its_text
 
 
 async def test_f39_an_answer_without_its_finish_reason_is_never_complete(one_process, tab):
-    answers = await answered(tab, "unfinished", "error-event", "empty", "break-off:2")
-    assert statuses(one_process, answers) == ["interrupted", "failed", "interrupted", "failed"]
-    assert [answer.code for answer in answers] == ["interrupted", "upstream", "interrupted", "upstream"]
-    assert [answer.text for answer in answers] == [ANSWER, TEXTS[0], "", "".join(TEXTS[:2])]
+    behaviours = ["unfinished", "error-event", "empty", "break-off:2", "finish:error", "finish:banana", "tool-calls"]
+    answers = await answered(tab, *behaviours)
+    codes = ["interrupted", "upstream", "interrupted", "upstream", "upstream", "interrupted", "upstream"]
+    assert [answer.code for answer in answers] == codes
+    assert statuses(one_process, answers) == ["interrupted" if code == "interrupted" else "failed" for code in codes]
+    assert [answer.text for answer in answers] == [ANSWER, TEXTS[0], "", "".join(TEXTS[:2]), ANSWER, ANSWER, ""]
     for answer in answers:
         assert_asked(one_process.upstream, answer)
     assert_promises(one_process, answers)
@@ -155,8 +160,19 @@ async def test_f41_a_valid_stream_is_the_same_text_however_it_is_split(one_proce
 
 
 async def test_f41_a_broken_stream_is_a_clear_failure_and_its_text_is_kept(one_process, tab):
-    answers = await answered(tab, "garbage", "bad-utf8", "html")
-    assert [(answer.code, answer.text) for answer in answers] == [("upstream", TEXTS[0])] * 2 + [("upstream", "")]
+    answers = await answered(tab, "garbage", "html")
+    assert [(answer.code, answer.text) for answer in answers] == [("upstream", TEXTS[0]), ("upstream", "")]
+    for answer in answers:
+        assert_asked(one_process.upstream, answer)
+    assert_promises(one_process, answers)
+
+
+async def test_f41_what_is_odd_in_a_stream_costs_no_answer(one_process, tab):
+    odd = ["typed:text/plain", "typed", "whole", "late:stop", "long-header:10240", "pings:empty:2", "thinking"]
+    answers = await answered(tab, *odd, "bad-utf8")
+    replaced = f"{TEXTS[0]}\ufffd({''.join(TEXTS[1:])}"
+    assert [answer.text for answer in answers] == [ANSWER] * len(odd) + [replaced]
+    assert statuses(one_process, answers) == ["complete"] * len(answers)
     for answer in answers:
         assert_asked(one_process.upstream, answer)
     assert_promises(one_process, answers)

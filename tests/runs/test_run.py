@@ -5,15 +5,16 @@ import logging
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat.chunks import ERRORS
+from chat.chunks import ERRORS, Error, Finish
 from chat.models import Message
+from chat.store.replay import replay
 from tests.behaviours import ANSWER
 from tests.conftest import chat_settings
 from tests.sockets import text_of
 from tests.upstream import Upstream, eventually
 
 KEY = "sk-planted-secret"
-HELD = {"garbage", "bad-utf8", "error-event", "silent", "headers", "stall", "comments"}
+HELD = {"garbage", "error-event", "silent", "headers", "stall", "comments"}
 """Endpoints that would hold the connection open for ever; after a whole response it may be kept for the next call."""
 
 
@@ -63,7 +64,11 @@ async def test_a_good_answer_is_complete_and_its_usage_is_stored(connect, model)
         ("html", "upstream", 1),
         ("redirect", "upstream", 1),
         ("garbage", "upstream", 1),
-        ("bad-utf8", "upstream", 1),
+        ("error-first:429", "rate_limited", 3),
+        ("error-first:502", "upstream", 3),
+        ("error-first:401", "auth", 1),
+        ("long-header:100000", "upstream", 1),
+        ("tool-calls", "upstream", 1),
         ("error-event", "upstream", 1),
         ("reset", "upstream", 3),
         ("break-off:2", "upstream", 1),
@@ -141,3 +146,80 @@ async def test_a_deadline_begins_again_with_each_delta(connect, model, upstream)
         assert (await socket.chunk(request, "text-delta"))["delta"] == word
     call.finish()
     assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+FILTERED = "The answer was filtered by the model's provider."
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "ending"),
+    [
+        ("finish:error", "failed", Error("upstream")),
+        ("finish:insufficient_system_resource", "failed", Error("upstream")),
+        ("finish:MALFORMED_FUNCTION_CALL", "failed", Error("upstream")),
+        ("finish:tool_calls", "failed", Error("upstream")),
+        ("finish:MAX_TOKENS", "cut", Finish("length")),
+        ("finish:max_tokens", "cut", Finish("length")),
+        ("finish:LENGTH", "cut", Finish("length")),
+        ("finish:content_filter", "complete", Finish("content-filter")),
+        ("finish:SAFETY", "complete", Finish("content-filter")),
+        ("finish:end_turn", "complete", Finish("stop")),
+        ("finish:banana", "interrupted", Error("interrupted")),
+        ("late:length", "cut", Finish("length")),
+    ],
+)
+async def test_b03_an_answer_ends_as_its_reason_says_and_its_text_is_kept(connect, model, name, status, ending):
+    answer, frames = await answer_of(connect, model, name)
+    assert (answer.status, answer.text) == (status, ANSWER)
+    assert text_of([frame["chunk"] for frame in frames[:-1]]) == ANSWER
+    told = frames[-2]["chunk"]
+    assert replay(answer)[-1] == ending
+    if isinstance(ending, Error):
+        assert (frames[-2]["code"], told) == (ending.code, {"type": "error", "errorText": ERRORS[ending.code]})
+    else:
+        assert told == {"type": "finish", "finishReason": ending.finish_reason}
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "said", "continues"),
+    [
+        ("content_filter", "complete", FILTERED, False),
+        ("MAX_TOKENS", "cut", "The answer reached its limit and was cut off.", True),
+        ("error", "failed", "The model is not available. Please try again.", True),
+    ],
+)
+async def test_b03_the_page_says_how_an_answer_ended_at_once_and_later(connect, model, reason, status, said, continues):
+    model(f"finish:{reason}")
+    socket = await connect()
+    chunks = await socket.chunks(await socket.ask("Why?", body={"view": "html"}))
+    live = next(chunk["data"] for chunk in chunks if chunk["type"] == "data-message-end")
+    resumed = await socket.chunks(await socket.resume(body={"view": "html", "after": None}))
+    stored = [chunk["data"] for chunk in resumed if chunk["type"] == "data-message"][-1]
+    for told in (live, stored):
+        assert (told["status"], said in told["html"], "Continue" in told["html"]) == (status, True, continues)
+
+
+async def test_b03_the_log_says_why_an_answer_failed(connect, model, caplog):
+    await answer_of(connect, model, "tool-calls")
+    assert "ended as: upstream (the model's reason: tool-calls)" in caplog.text
+
+
+async def test_b10_signs_of_life_before_the_first_delta_start_its_deadline_again(connect, model, upstream):
+    answer, _ = await answer_of(connect, model, "pings:event:24", FIRST_TOKEN_TIMEOUT=0.6)
+    assert (answer.status, answer.text) == ("complete", ANSWER)
+    assert len(upstream.calls) == 1
+
+
+async def test_b10_signs_of_life_alone_end_with_the_longest_duration(connect, model, upstream):
+    answer, frames = await answer_of(connect, model, "pings:comment:1000", FIRST_TOKEN_TIMEOUT=5, MAX_DURATION=0.3)
+    assert (answer.status, answer.error, frames[-2]["code"]) == ("failed", "timeout", "timeout")
+    await eventually(lambda: upstream.open_connections == 0, wait=5.0)
+
+
+async def test_b11_reasoning_between_tags_is_a_part_that_no_history_has(connect, model, upstream):
+    answer, _ = await answer_of(connect, model, "thinking")
+    assert answer.parts == [{"type": "reasoning", "text": "Let me see"}, {"type": "text", "text": ANSWER}]
+    assert answer.text == ANSWER
+    socket = await connect()
+    await socket.chunks(await socket.ask("And?", message="m2"))
+    assert [message["content"] for message in upstream.calls[-1].body["messages"]] == ["Why?", ANSWER, "And?"]

@@ -216,3 +216,37 @@ async def test_the_local_model_reads_the_prompt_and_writes_no_more_than_a_title(
     await backend.close()
     assert "".join(delta.text for delta in deltas if isinstance(delta, Text)).strip()
     assert deltas[-1].usage["completion_tokens"] <= MAX_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["<think>", "\nLet me see.\n", "Sky?\n</think>\n\n", "Blue sky"], "Blue sky"),
+        (["<think>Let me see.</think>Blue sky\nmore"], "Blue sky"),
+        (["Let me see.</think>", "Blue sky"], "Blue sky"),
+        (["<think>Let me see."], "Why is the sky blue?"),
+        (["<think>"], "Why is the sky blue?"),
+        (["<think>", "\n\n", "</think>"], "Why is the sky blue?"),
+        (["</think>"], "Why is the sky blue?"),
+    ],
+)
+async def test_b12_reasoning_is_no_title(by_model, script, connect, served, written, expected):
+    await answered(script, await connect())
+    reply = await script.anext_reply()
+    reply.live()
+    reply.think("A title, then.\nWell.")
+    for text in written:
+        reply.say(text)
+    reply.finish()
+    await at_rest(served)
+    assert await title() == expected
+
+
+@pytest.mark.parametrize("reason", ["length", "error", "tool-calls", "content-filter"])
+async def test_b12_a_title_that_did_not_end_well_is_none(by_model, script, connect, served, reason):
+    await answered(script, await connect())
+    reply = await script.anext_reply()
+    reply.say("Blue")
+    reply.finish(reason)
+    await at_rest(served)
+    assert await title() == "Why is the sky blue?"

@@ -43,13 +43,17 @@ def test_markdown_has_the_shown_branch_as_it_is(ann, branched):
         ({"status": "running"}, "Half\n\n*The answer is still running.*\n"),
         ({"status": "complete"}, "Half\n"),
         ({"status": "complete", "answer": ""}, "\n\n*The answer is empty.*\n"),
+        (
+            {"status": "complete", "finish_reason": "content-filter"},
+            "Half\n\n*The answer was filtered by the model's provider.*\n",
+        ),
     ],
 )
 def test_markdown_says_how_an_answer_ended(ann, converse, fields, told):
     converse(**{"answer": "Half", **fields})
     text = ann.get("/chat/c1/export.md").content.decode()
     assert text.endswith(told)
-    assert text.count("*") == 2 * (fields["status"] != "complete" or fields.get("answer") == "")
+    assert text.count("*") == 2 * (told != "Half\n")
 
 
 def test_json_has_all_messages_and_names_the_shown_ones(ann, branched):

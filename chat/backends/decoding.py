@@ -1,0 +1,146 @@
+"""One event of a streamed reply as values: decoded strictly, and leniently where that fails. No I/O.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming; ``reasoning_content`` is an addition of DeepSeek
+and llama.cpp, ``reasoning`` that of OpenRouter and vLLM; lists of typed pieces as ``content`` are Mistral's.
+
+Nearly every event takes the strict way, which costs a microsecond. Endpoints differ in the rest: only what an answer is
+made of is looked for there (text, reasoning, the reason and errors), and whatever else is odd is skipped.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 8
+"""How deep a piece of text may be nested in lists and objects."""
+
+PIECES = ("text", "thinking", "reasoning", "content", "refusal", "summary", "value")
+"""Under which names a typed piece has its text."""
+
+SPOKEN = ("text", "think", "thought", "reason", "refusal", "summary")
+"""What the types of pieces have in their names that are text or reasoning; others are references, images, calls."""
+
+
+class Delta(msgspec.Struct, gc=False):
+    """What a choice adds."""
+
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: Any = None
+    function_call: Any = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the replies that are made at once; a whole completion has ``message`` in place of ``delta``."""
+
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    index: int | None = 0
+    message: Delta | None = None
+    error: Any = None
+
+
+class Completion(msgspec.Struct, gc=False):
+    """One event, or a whole completion."""
+
+    choices: list[Choice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+"""What ``decode`` raises."""
+
+decode = msgspec.json.Decoder(Completion).decode
+"""Decode an event that is as the format has it."""
+
+
+def load(data: bytes) -> Any:
+    """Parse JSON that may have halves of surrogate pairs, bytes that are no UTF-8, control characters.
+
+    Raises ``ValueError``, also where it is nested too deeply.
+    """
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        text = data.decode(errors="replace")
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply.") from None
+
+
+def is_error(value: Any) -> bool:
+    """Whether an ``error`` says anything: some endpoints send an empty one with every event."""
+    return any(value.values()) if isinstance(value, dict) else bool(value)
+
+
+def tells_of_an_error(data: bytes) -> bool:
+    """Whether an event without choices is itself an error, as older versions of vLLM have it."""
+    value = load(data)
+    return isinstance(value, dict) and "error" in (value.get("object"), value.get("type"))
+
+
+def decode_leniently(data: bytes) -> Completion:
+    """Take out of an event what can be used. Raises ``ValueError`` where it is no JSON at all.
+
+    The texts may have halves of surrogate pairs.
+    """
+    completion = Completion(choices=[])
+    value = load(data) if data.strip() else None
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, dict):
+            _add(entry, completion)
+    return completion
+
+
+def _add(entry: dict[str, Any], completion: Completion) -> None:
+    choices, usage = entry.get("choices"), entry.get("usage")
+    for choice in choices if isinstance(choices, list) else [choices]:
+        if isinstance(choice, dict) and completion.choices is not None:
+            completion.choices += _choices(choice)
+    if isinstance(usage, dict):
+        completion.usage = usage
+    completion.error = completion.error or entry.get("error")
+
+
+def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
+    """A choice as one for each piece of its text, and one for its reason."""
+    index, reason = choice.get("index"), choice.get("finish_reason")
+    index = index if type(index) is int else None
+    if isinstance(choice.get("delta"), dict):
+        for delta in _deltas(choice["delta"]):
+            yield Choice(delta, index=index)
+    elif isinstance(choice.get("message"), dict):
+        for delta in _deltas(choice["message"]):
+            yield Choice(message=delta, index=index)
+    yield Choice(None, reason if isinstance(reason, str) else None, index, error=choice.get("error"))
+
+
+def _deltas(value: dict[str, Any]) -> Iterator[Delta]:
+    reasoning = [*_spoken(value.get("reasoning_content"), True)] or [*_spoken(value.get("reasoning"), True)]
+    yield from reasoning
+    yield from [*_spoken(value.get("content"))] or _spoken(value.get("refusal"))
+    if value.get("tool_calls") or value.get("function_call"):
+        yield Delta(tool_calls=True)
+
+
+def _spoken(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:
+    """The texts in a value of any shape, in order; ``thinks`` says that they are reasoning."""
+    if not value or depth == 0:
+        return
+    if isinstance(value, str):
+        yield Delta(reasoning=value) if thinks else Delta(content=value)
+    elif isinstance(value, list):
+        for piece in value:
+            yield from _spoken(piece, thinks, depth - 1)
+    elif isinstance(value, dict):
+        kind = str(value.get("type") or "text").lower()
+        if any(word in kind for word in SPOKEN):
+            thinks = thinks or any(word in kind for word in ("think", "thought", "reason"))
+            found = (piece for name in PIECES if (piece := [*_spoken(value.get(name), thinks, depth - 1)]))
+            yield from next(found, ())

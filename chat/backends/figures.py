@@ -1,0 +1,25 @@
+"""What an endpoint reports of its use of tokens, as a database can hold it. No I/O."""
+
+import math
+from typing import Any
+
+MAX_DEPTH = 4
+MAX_INTEGER = 2**53
+"""The largest whole number that every reader of JSON takes as it is."""
+
+
+def figures(usage: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of a report, nested as they are. Texts and lists are left out: no bill goes by them."""
+    return None if usage is None else _figures(usage, MAX_DEPTH)
+
+
+def _figures(values: dict[str, Any], depth: int) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        if not (name.isascii() and name.isprintable()):
+            continue
+        if isinstance(value, dict) and depth:
+            kept[name] = _figures(value, depth - 1)
+        elif value is None or (isinstance(value, int | float) and math.isfinite(value) and abs(value) <= MAX_INTEGER):
+            kept[name] = value
+    return kept
