@@ -67,9 +67,14 @@ class MessageView:
     """Whether the model's provider took something out of the answer, or ended it."""
 
     @property
+    def has_text(self) -> bool:
+        """Whether there is anything to read, white space and reasoning apart."""
+        return any(part.kind == "text" and part.blocks for part in self.parts)
+
+    @property
     def can_go_on(self) -> bool:
         """Whether there is a text, and the server has it, that another answer could begin with."""
-        return self.saved and any(part.kind == "text" and part.blocks for part in self.parts)
+        return self.saved and self.has_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from chat.presentation import (
     conversation_view,
     message_chunk,
     message_end_chunk,
+    message_html,
     message_view,
     part_chunk,
 )
@@ -51,6 +52,35 @@ def test_every_ending_is_said_under_the_message(ending, status, said):
     chunk = message_end_chunk(message_view(message(status="running")), ending)
     assert chunk.data["status"] == status
     assert said in chunk.data["html"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "text", "text": "\n\n"}],
+        [{"type": "text", "text": " \t "}],
+        [{"type": "reasoning", "text": "Let me see."}],
+        [{"type": "reasoning", "text": "Let me see."}, {"type": "text", "text": "\n"}],
+        [],
+    ],
+)
+def test_b18_an_answer_without_a_word_is_called_empty_and_has_nothing_to_copy_or_rate(parts):
+    answer = message(parts=parts, finish_reason="stop")
+    for html in (
+        message_html(message_view(answer)),
+        message_end_chunk(message_view(answer), Finish("stop")).data["html"],
+    ):
+        assert "The answer is empty." in html
+        assert 'data-action="retry"' in html
+        assert 'data-action="copy"' not in html
+        assert 'data-action="rate"' not in html
+
+
+def test_b18_an_answer_with_a_word_can_be_copied_and_rated():
+    html = message_html(message_view(message(parts=[{"type": "text", "text": "\n\nSo."}], finish_reason="stop")))
+    assert "The answer is empty." not in html
+    assert 'data-action="copy"' in html
+    assert html.count('data-action="rate"') == 2
 
 
 def test_a_message_has_a_place_only_where_one_is_given():

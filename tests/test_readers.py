@@ -184,6 +184,7 @@ async def test_a_regenerated_answer_takes_the_place_of_the_old_one(script, conne
         (lambda reply: reply.fail("auth"), "failed", "The model refused the site"),
         (lambda reply: reply.finish("length"), "cut", "cut off"),
         (lambda reply: reply.finish(), "complete", "The answer is empty."),
+        (lambda reply: (reply.think("Hm."), reply.say("\n\n"), reply.finish()), "complete", "The answer is empty."),
     ],
 )
 async def test_the_page_says_how_an_answer_ended(script, connect, end, status, said):

@@ -92,7 +92,7 @@ def _time(moment: datetime) -> str:
 def _completed(message: Message) -> str:
     if is_filtered(ending_of(message)):
         return gettext("The answer was filtered by the model's provider.")
-    return "" if message.text else gettext("The answer is empty.")
+    return "" if message.text.strip() else gettext("The answer is empty.")
 
 
 _ENDINGS: dict[str, Callable[[Message], str]] = {

@@ -43,6 +43,7 @@ def test_markdown_has_the_shown_branch_as_it_is(ann, branched):
         ({"status": "running"}, "Half\n\n*The answer is still running.*\n"),
         ({"status": "complete"}, "Half\n"),
         ({"status": "complete", "answer": ""}, "\n\n*The answer is empty.*\n"),
+        ({"status": "complete", "answer": "\n\n"}, "\n\n*The answer is empty.*\n"),
         (
             {"status": "complete", "finish_reason": "content-filter"},
             "Half\n\n*The answer was filtered by the model's provider.*\n",
