@@ -297,6 +297,36 @@ async def test_a_bad_frame_closes_the_socket_with_4400_and_a_reason(connect, scr
     assert reason in said
 
 
+async def test_a02_half_a_character_in_a_question_is_replaced_and_a_repeat_finds_its_answer(script, connect):
+    socket = await connect()
+    request = await socket.ask("Why \ud83d?\0")
+    reply = await script.anext_reply()
+    assert reply.request.messages == [{"role": "user", "content": "Why \ufffd?\ufffd"}]
+    reply.say("Because.")
+    reply.finish()
+    assert text_of(await socket.chunks(request)) == "Because."
+    for repeat in ("Why \ud83d?\0", "Why \ufffd?\ufffd"):
+        assert text_of(await socket.chunks(await socket.ask(repeat))) == "Because."
+    assert await stored() == [("user", "complete", "Why \ufffd?\ufffd"), ("assistant", "complete", "Because.")]
+    edited = await socket.ask("How \ude00?", messageId="m1")
+    (await script.anext_reply()).finish()
+    await socket.chunks(edited)
+    await socket.chunks(await socket.ask("How \ude00?", messageId="m1"))
+    assert script.waiting == 0
+
+
+async def test_a02_a_conversation_with_half_a_character_in_its_history_goes_on(script, connect):
+    socket = await connect()
+    older = [
+        {"id": "\ud83d", "role": "user", "parts": [{"type": "text", "text": "\ude00\0"}], "metadata": {"\0": "\ud83d"}}
+    ]
+    asked = {"id": "m2", "role": "user", "parts": [{"type": "text", "text": "And now?"}]}
+    frame = {"trigger": "submit-message", "id": "c1", "messages": [*older, asked], "body": {"\ud83d": "\0"}}
+    request = await socket.send(frame | {"headers": {"\ud83d": "\0"}, "metadata": ["\ud83d"]})
+    (await script.anext_reply()).finish()
+    assert (await socket.rest(request))[-1]["type"] == "end"
+
+
 async def test_a_frame_over_the_limit_closes_the_socket(connect, settings):
     settings.CHAT = {"MAX_FRAME_SIZE": 1000}
     socket = await connect()
@@ -439,8 +469,8 @@ async def test_nul_and_half_surrogates_are_replaced_before_they_are_stored(scrip
     reply = await script.anext_reply()
     reply.say("c\0d\ud800")
     reply.finish()
-    assert text_of(await socket.chunks(request)) == "c\ufffdd?"
-    assert [text for _, _, text in await stored()] == ["a\ufffdb", "c\ufffdd?"]
+    assert text_of(await socket.chunks(request)) == "c\ufffdd\ufffd"
+    assert [text for _, _, text in await stored()] == ["a\ufffdb", "c\ufffdd\ufffd"]
 
 
 async def test_frames_are_one_json_object_each_with_camel_case_keys(script, connect):

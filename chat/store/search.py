@@ -10,6 +10,7 @@ from django.db.models.functions import Left
 
 from ..models import Conversation, ConversationQuerySet, Message
 from ..owners import Owner
+from ..text import storable
 
 LIMIT = 50
 """How many conversations are shown of those that were found."""
@@ -49,7 +50,7 @@ def search(owner: Owner, query: str) -> Found:
 
     One pass over the texts for each word, and sets in between: as one statement SQLite took minutes for 6 MB of texts.
     """
-    words = query.replace("\0", " ")[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
+    words = storable(query)[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
     if not words:
         return Found([], [], 0)
     mine = Conversation.objects.of(owner)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from ..presentation import ConversationView, conversation_view
 from ..store.search import Hit
 from ..store.search import search as found_by
-from .frame import framed, visitor
+from .frame import field_of, framed, visitor
 
 BEFORE, BEHIND = 60, 140
 """How many characters a snippet has before its first hit, and from there on."""
@@ -27,7 +27,7 @@ class Result:
 
 def search(request: HttpRequest) -> HttpResponse:
     """The conversations that have all words of the query ``q``."""
-    query = request.GET.get("q", "").strip()
+    query = field_of(request.GET, "q").strip()
     found = found_by(visitor(request), query)
     context = {
         "heading": gettext("Search"),

@@ -31,6 +31,14 @@ def test_what_is_found_leads_to_the_conversation_and_shows_where(results, conver
 
 
 @pytest.mark.django_db
+def test_a02_what_was_stored_with_a_replacement_is_found_by_what_was_written(results, converse):
+    converse(answer="Half: \ufffd")
+    found, _, page = results("\0")
+    assert found == ["c1"]
+    assert "<mark>\ufffd</mark>" in page
+
+
+@pytest.mark.django_db
 def test_nothing_found_and_nothing_asked_are_said(results, converse):
     converse()
     assert results("<zebra>")[:2] == ([], "Nothing found for “&lt;zebra&gt;”.")
