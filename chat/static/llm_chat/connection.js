@@ -53,7 +53,7 @@ class ChatConnection extends ChatElement {
   }
 
   #transmit(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame, this.#sendable));
   }
 
   /** The network or the reader has just come back. */
@@ -62,6 +62,8 @@ class ChatConnection extends ChatElement {
   }
 
   // Internals
+
+  #sendable = (_, value) => (typeof value === "string" ? this.wellFormed(value) : value);
 
   #opened() {
     this.#openedAt = Date.now();
