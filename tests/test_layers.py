@@ -8,7 +8,7 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__"],
-    ["conf", "text"],
+    ["conf", "text", "version"],
     ["chunks"],
     ["language"],
     ["owners", "protocol"],

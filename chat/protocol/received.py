@@ -1,6 +1,7 @@
 """What a client sends: frames of the AI SDK's, and ours beside them."""
 
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -9,6 +10,7 @@ from ..text import storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
+OUTDATED = 4409
 TOO_BIG = 1009
 
 RESERVED_REQUEST = "conversation"
@@ -153,6 +155,11 @@ Received = Asked | Abort | Ping
 
 _frames: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
 _messages = msgspec.json.Decoder(_Message)
+
+
+def version_in(query: bytes) -> str:
+    """Return the version of the page that opens a socket, from the handshake's query; other clients say none."""
+    return parse_qs(query.decode("latin-1")).get("v", [""])[-1]
 
 
 def parse(text: str | bytes) -> Received:

@@ -92,7 +92,7 @@ class ChatConnection extends ChatElement {
     clearTimeout(this.#retry);
     if (final) this.#close();
     else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
-    this.tell("chat:close", { final, refused: ChatConnection.badFrame.has(code) });
+    this.tell("chat:close", { code, final, refused: ChatConnection.badFrame.has(code) });
   }
 
   #close() {
