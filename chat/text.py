@@ -1,6 +1,7 @@
-"""Make texts storable: neither JSON nor a database holds NUL characters and halves of surrogate pairs."""
+"""Make texts storable, because neither JSON nor a database holds every character, and comparable."""
 
 import re
+from unicodedata import normalize
 
 REPLACEMENT = "\ufffd"
 
@@ -33,3 +34,13 @@ def storable_json(json: str) -> str:
     """
     aside = storable(json).replace(r"\\", "\0")
     return _HALF.sub(r"\\ufffd", aside).replace("\0", r"\\")
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared in a search: without regard to case and to how accents are encoded.
+
+    All letters i are one, dotted or not: which is the capital of which depends on the language.
+    """
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFC", text).casefold()).replace("i\u0307", "i").replace("\u0131", "i")
