@@ -4,7 +4,7 @@ const SESSION = "llm-chat session";
 
 /**
  * `<llm-chat-admission>`: what a server that turns the page away means by it, in the attribute `reason`: `session`, `cookies`
- * or `outdated`. A page of another version than the server's, its `version`, is loaded again by itself.
+ * or `outdated`. A page of another `version` than the server's is loaded again by itself.
  */
 class ChatAdmission extends ChatElement {
   static codes = { 4401: "session", 4409: "outdated" };
@@ -37,7 +37,7 @@ class ChatAdmission extends ChatElement {
 
   /** Reload, but never twice: the next page may be as old as this one, out of a cache or from another process. */
   #renew() {
-    const reloads = !unsaved() && remembered(`llm-chat reloaded ${this.getAttribute("version")}`) === false;
+    const reloads = !unsaved() && remembered(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
     if (reloads) location.reload();
     return reloads;
   }

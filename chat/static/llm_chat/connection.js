@@ -44,6 +44,7 @@ class ChatConnection extends ChatElement {
     clearTimeout(this.#retry);
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
+    url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);

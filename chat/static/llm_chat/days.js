@@ -40,7 +40,7 @@ class ChatDays extends ChatElement {
   /** The lines of each section, the newest first. */
   #lines() {
     const found = new Map();
-    for (const line of this.parentElement.querySelectorAll("[data-updated]")) {
+    for (const line of this.parentElement.querySelectorAll("li:has([data-updated])")) {
       const key = this.#keyOf(dateOf(line));
       found.set(key, [...(found.get(key) ?? []), line]);
     }
@@ -73,7 +73,7 @@ function midnight(later = 0, date = new Date()) {
 }
 
 function dateOf(line) {
-  return new Date(line.dataset.updated * 1_000);
+  return new Date(line.querySelector("[data-updated]").dataset.updated * 1_000);
 }
 
 function monthOf(date, language) {
