@@ -18,6 +18,7 @@ from .owners import Owner
 from .protocol import (
     BAD_FRAME,
     NO_SESSION,
+    OUTDATED,
     TOO_BIG,
     TOO_MUCH,
     Abort,
@@ -30,10 +31,13 @@ from .protocol import (
     error_frame,
     event_frame,
     parse,
+    reload_frame,
+    version_in,
 )
 from .protocol import frame as answer_frame
 from .replies import Reply, language_of, reply_to
 from .runs.registry import registry
+from .version import PAGE_VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._delayed = 0.0
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
+        if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
+            await self.send(reload_frame())
+            await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
         if owner is None:
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
         self._owner = owner

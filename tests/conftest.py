@@ -88,11 +88,11 @@ async def connect(served):
     """Open a socket as a visitor; ``connect("ann")`` twice gives two sockets of one visitor."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def connect(visitor: str = "somebody") -> Socket:
+        async def connect(visitor: str = "somebody", query: str = "") -> Socket:
             store = SessionStore()
             store[VISITOR] = visitor
             await sync_to_async(store.save)()
-            return await stack.enter_async_context(Socket.opened(store.session_key))
+            return await stack.enter_async_context(Socket.opened(store.session_key, query=query))
 
         yield connect
 

@@ -39,8 +39,10 @@ class Socket:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, session_key: str | None, origin: str = "http://localhost") -> AsyncIterator["Socket"]:
-        communicator = Communicator(application(_no_http), settings_path(), headers(session_key, origin))
+    async def opened(
+        cls, session_key: str | None, origin: str = "http://localhost", query: str = ""
+    ) -> AsyncIterator["Socket"]:
+        communicator = Communicator(application(_no_http), settings_path() + query, headers(session_key, origin))
         connected, _code = await communicator.connect(WAIT)
         assert connected
         try:

@@ -12,6 +12,7 @@ from chat.protocol import Refusal
 from chat.runs.registry import Registry
 from chat.store.answers import finish
 from chat.store.beginning import ask
+from chat.version import PAGE_VERSION
 from tests.sockets import Socket, text_of
 
 
@@ -295,6 +296,55 @@ async def test_a_bad_frame_closes_the_socket_with_4400_and_a_reason(connect, scr
     code, said = await socket.closed()
     assert code == 4400
     assert reason in said
+
+
+async def test_a02_half_a_character_in_a_question_is_replaced_and_a_repeat_finds_its_answer(script, connect):
+    socket = await connect()
+    request = await socket.ask("Why \ud83d?\0")
+    reply = await script.anext_reply()
+    assert reply.request.messages == [{"role": "user", "content": "Why \ufffd?\ufffd"}]
+    reply.say("Because.")
+    reply.finish()
+    assert text_of(await socket.chunks(request)) == "Because."
+    for repeat in ("Why \ud83d?\0", "Why \ufffd?\ufffd"):
+        assert text_of(await socket.chunks(await socket.ask(repeat))) == "Because."
+    assert await stored() == [("user", "complete", "Why \ufffd?\ufffd"), ("assistant", "complete", "Because.")]
+    edited = await socket.ask("How \ude00?", messageId="m1")
+    (await script.anext_reply()).finish()
+    await socket.chunks(edited)
+    await socket.chunks(await socket.ask("How \ude00?", messageId="m1"))
+    assert script.waiting == 0
+
+
+async def test_a02_a_conversation_with_half_a_character_in_its_history_goes_on(script, connect):
+    socket = await connect()
+    older = [
+        {"id": "\ud83d", "role": "user", "parts": [{"type": "text", "text": "\ude00\0"}], "metadata": {"\0": "\ud83d"}}
+    ]
+    asked = {"id": "m2", "role": "user", "parts": [{"type": "text", "text": "And now?"}]}
+    frame = {"trigger": "submit-message", "id": "c1", "messages": [*older, asked], "body": {"\ud83d": "\0"}}
+    request = await socket.send(frame | {"headers": {"\ud83d": "\0"}, "metadata": ["\ud83d"]})
+    (await script.anext_reply()).finish()
+    assert (await socket.rest(request))[-1]["type"] == "end"
+
+
+@pytest.mark.parametrize("frame", [None, '{"type": "dance", "requestId": "r"}', '{"type": "ping", "requestId": "r"}'])
+async def test_a12_a_page_of_another_version_is_told_to_reload_and_its_frames_are_not_read(connect, script, frame):
+    socket = await connect(query="?v=before")
+    if frame:
+        await socket.raw(frame)
+    told = json.loads(await socket.communicator.receive_from())
+    assert told == {"type": "event", "requestId": "conversation", "event": "reload"}
+    assert (await socket.closed())[0] == 4409
+
+
+@pytest.mark.parametrize("query", ["", "?v=", "?other=1", f"?v={PAGE_VERSION}"])
+async def test_a12_a_client_of_this_version_or_of_none_is_served_and_closed_for_what_is_unknown(connect, script, query):
+    socket = await connect(query=query)
+    await socket.raw('{"type": "ping", "requestId": "r"}')
+    assert (await socket.frame("r"))["type"] == "pong"
+    await socket.raw('{"type": "dance", "requestId": "r"}')
+    assert (await socket.closed())[0] == 4400
 
 
 async def test_a_frame_over_the_limit_closes_the_socket(connect, settings):

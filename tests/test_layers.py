@@ -8,7 +8,7 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__"],
-    ["conf"],
+    ["conf", "text", "version"],
     ["chunks"],
     ["language", "limits"],
     ["owners", "protocol"],

@@ -104,3 +104,47 @@ def test_every_code_has_a_sentence(code):
 
 def test_transient_chunks_say_so():
     assert msgspec.to_builtins(chunks.Patch({}))["transient"] is True
+
+
+HALVES = [r"\ud83d", r"\uDE00", "\ud83d", r"\ud83d\ud83d\ude00"]
+PLACES = {
+    "text": '{"messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "%"}]}]}',
+    "older message": '{"messages": [{"id": "%", "parts": ["%"]}, {"id": "m", "role": "user", "parts": []}]}',
+    "message's metadata": '{"messages": [{"id": "m", "role": "user", "parts": [], "metadata": {"%": "%"}}]}',
+    "key of body": '{"body": {"%": 1}}',
+    "value of body": '{"body": {"theirs": ["%"], "language": "%"}}',
+    "headers": '{"headers": {"%": "%"}}',
+    "metadata": '{"metadata": {"%": "%"}}',
+    "field of another version": '{"%": "%"}',
+}
+
+
+@pytest.mark.parametrize("half", HALVES, ids=ascii)
+@pytest.mark.parametrize("place", PLACES)
+def test_a02_half_a_character_anywhere_in_a_frame_is_no_bad_frame(place, half):
+    frame = json.dumps({**json.loads(send()), **json.loads(PLACES[place])}).replace("%", half)
+    assert isinstance(parse(frame), Send)
+
+
+@pytest.mark.parametrize("text", [r"\ud83dx\u0000", "\ud83dx\\u0000"])
+def test_a02_the_text_of_a_question_has_a_replacement_where_it_had_half_a_character(text):
+    message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
+    assert question(parse(send(messages=[message]).replace("?", text)), 100).text == "\ufffdx\ufffd"
+
+
+def test_a02_bytes_that_are_not_utf_8_are_no_bad_frame_either():
+    message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
+    asked = question(parse(send(messages=[message]).encode().replace(b"?", b"x\xff\xed\xa0\xbdy")), 100)
+    assert asked.text.strip("\ufffd") == "x\ufffd\ufffd\ufffd\ufffdy"
+
+
+@pytest.mark.parametrize("field", ["id", "trigger"])
+def test_a02_half_a_character_in_an_id_is_a_bad_frame_still(field):
+    with pytest.raises(BadFrameError, match="Expected"):
+        parse(send(**{field: "?"}).replace("?", r"\ud83d"))
+
+
+@pytest.mark.parametrize("end", [r'\ud8zz"}', r'\ud83d"', r"\ud83d", r'\ud83d"}}'])
+def test_a02_what_is_no_json_apart_from_its_halves_is_a_bad_frame(end):
+    with pytest.raises(BadFrameError, match="Expected"):
+        parse('{"type": "ping", "requestId": "' + end)

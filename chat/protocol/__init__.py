@@ -8,6 +8,7 @@ from .received import (
     BAD_FRAME,
     CONVERSATION_ID,
     NO_SESSION,
+    OUTDATED,
     TOO_BIG,
     TOO_MUCH,
     Abort,
@@ -29,13 +30,15 @@ from .received import (
     parse,
     question,
     sendable,
+    version_in,
 )
-from .sent import Event, chunk_frame, chunk_prefix, error_frame, event_frame, frame
+from .sent import Event, chunk_frame, chunk_prefix, error_frame, event_frame, frame, reload_frame
 
 __all__ = [
     "BAD_FRAME",
     "CONVERSATION_ID",
     "NO_SESSION",
+    "OUTDATED",
     "TOO_BIG",
     "TOO_MUCH",
     "Abort",
@@ -62,5 +65,7 @@ __all__ = [
     "frame",
     "parse",
     "question",
+    "reload_frame",
     "sendable",
+    "version_in",
 ]

@@ -1,13 +1,16 @@
 """What a client sends: frames of the AI SDK's, and ours beside them."""
 
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 import msgspec
 
 from ..chunks import ERRORS
+from ..text import storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
+OUTDATED = 4409
 TOO_MUCH = 4429
 TOO_BIG = 1009
 
@@ -155,10 +158,15 @@ _frames: msgspec.json.Decoder[Received] = msgspec.json.Decoder(Received)
 _messages = msgspec.json.Decoder(_Message)
 
 
+def version_in(query: bytes) -> str:
+    """Return the version of the page that opens a socket, from the handshake's query; other clients say none."""
+    return parse_qs(query.decode("latin-1")).get("v", [""])[-1]
+
+
 def parse(text: str | bytes) -> Received:
     """One frame of a client's. Raises ``BadFrameError``."""
     try:
-        frame = _frames.decode(text)
+        frame = _decoded(text.decode(errors="replace") if isinstance(text, bytes) else text)
     except msgspec.ValidationError as error:
         raise BadFrameError(f"Expected a frame of a known type: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -166,6 +174,16 @@ def parse(text: str | bytes) -> Received:
     if frame.request_id == RESERVED_REQUEST:
         raise BadFrameError(f'The requestId "{RESERVED_REQUEST}" is reserved.')
     return frame
+
+
+def _decoded(text: str) -> Received:
+    """Decode a frame. A character that cannot be stored makes no bad frame: it is replaced, wherever it is."""
+    try:
+        return _frames.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeError):
+        return _frames.decode(storable_json(text))
 
 
 def question(send: Send, max_length: int) -> Question:
@@ -183,7 +201,7 @@ def question(send: Send, max_length: int) -> Question:
 
 def sendable(text: str, max_length: int) -> str:
     """The text of a visitor's message as it can be stored. Raises ``Refusal`` where it is empty or too long."""
-    text = text.replace("\0", "\ufffd")
+    text = storable(text)
     if not text.strip():
         raise Refusal("empty")
     if len(text) > max_length:

@@ -35,6 +35,11 @@ def event_frame(event: Event) -> str:
     return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, **msgspec.to_builtins(event)}).decode()
 
 
+def reload_frame() -> str:
+    """Tell a page that was made by another version of this server to load itself again."""
+    return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, "event": "reload"}).decode()
+
+
 def error_frame(request_id: str, code: str, language: str = "") -> str:
     """The refusal of a request: a code and its sentence, fixed or in a language."""
     text = sentence(code, language)

@@ -4,19 +4,9 @@ from collections.abc import Sequence
 
 from ..backends.base import Reasoning, Text
 from ..chunks import STREAMED, Chunk, Part, ReasoningPart, TextPart
+from ..text import storable
 
 _KINDS = {Text: STREAMED["text"], Reasoning: STREAMED["reasoning"]}
-
-
-def storable(text: str) -> str:
-    """The text with U+FFFD for what JSON or a database cannot hold: NUL characters and halves of surrogate pairs."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 class Draft:

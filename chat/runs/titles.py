@@ -13,7 +13,7 @@ from ..database import in_database
 from ..models import TITLE_LENGTH
 from ..store.titles import Untitled, retitle, title_of, untitled
 from ..store.turns import Turn
-from .draft import storable
+from ..text import storable
 from .news import News
 
 logger = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
 from ..owners import Owner
 from ..protocol import Rate, Refusal
+from ..text import storable
 
 
 def message_of(owner: Owner, conversation: str, uid: str) -> Message:
@@ -34,7 +35,7 @@ def rate(owner: Owner, request: Rate) -> None:
         return
     columns: dict[str, Any] = {"value": request.value, "updated_at": timezone.now()}
     if request.comment is not None:
-        columns["comment"] = request.comment.replace("\0", "\ufffd")
+        columns["comment"] = storable(request.comment)
     if given.update(**columns):
         return
     try:

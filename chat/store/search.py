@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
-from django.db.models import Min, QuerySet
+from django.db.models import BooleanField, F, Func, Min, QuerySet, Value
 from django.db.models.functions import Left
 
 from ..models import Conversation, ConversationQuerySet, Message
 from ..owners import Owner
+from ..text import folded, storable
 
 LIMIT = 50
 """How many conversations are shown of those that were found."""
@@ -49,10 +50,11 @@ def search(owner: Owner, query: str) -> Found:
 
     One pass over the texts for each word, and sets in between: as one statement SQLite took minutes for 6 MB of texts.
     """
-    words = query.replace("\0", " ")[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
+    words = storable(query)[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
     if not words:
         return Found([], [], 0)
     mine = Conversation.objects.of(owner)
+    _teach(mine.db)
     found = set(mine.values_list("pk", flat=True))
     first: dict[int, int] = {}
     for word in words:
@@ -69,6 +71,25 @@ def search(owner: Owner, query: str) -> Found:
     return Found(words, hits, len(found))
 
 
+class _Contains(Func):
+    """Whether a text contains another, apart from their case; a function that only our SQLite connections have."""
+
+    function = "llm_chat_contains"
+    output_field = BooleanField()
+
+
+def _teach(alias: str) -> None:
+    """Give SQLite a comparison that knows the case of all letters, because its own knows that of ASCII alone."""
+    connection = connections[alias]
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        connection.connection.create_function(_Contains.function, 2, _contains, deterministic=True)
+
+
+def _contains(text: str, word: str) -> bool:
+    return word in folded(text)
+
+
 def _first_messages(conversations: ConversationQuerySet, word: str) -> dict[int, int]:
     """The first message with a word in each of the conversations that have one."""
     having = _having(Message.objects.filter(conversation__in=conversations), "text", word)
@@ -81,8 +102,11 @@ def _having(rows: QuerySet[Any], field: str, word: str) -> QuerySet[Any]:
     On PostgreSQL at the beginning of one of its words. To take a text apart takes long, 25 ms for 200 kB: only those
     that contain the word are. What is no single word, or whose script has no spaces, is looked for as it is.
     """
+    vendor = connections[rows.db].vendor
+    if vendor == "sqlite":
+        return rows.filter(_Contains(F(field), Value(folded(word))))
     containing: QuerySet[Any] = rows.filter(**{f"{field}__icontains": word})
-    if connections[rows.db].vendor != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
+    if vendor != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
         return containing
     from django.contrib.postgres.search import SearchQuery, SearchVector  # needs psycopg
 

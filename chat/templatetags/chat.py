@@ -17,6 +17,7 @@ from ..owners import Owner, admit
 from ..presentation import message_view
 from ..protocol import CONVERSATION_ID, Refusal
 from ..store.branches import Stretch, earlier, latest
+from ..version import PAGE_VERSION
 
 register = template.Library()
 
@@ -56,6 +57,7 @@ def chat(
         "earlier": shown.earlier,
         "later": older is not None,
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
+        "page_version": PAGE_VERSION,
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,

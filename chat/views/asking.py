@@ -24,7 +24,7 @@ from ..runs.beginning import begin
 from ..runs.registry import Registry, registry
 from ..store.answers import ask_to_stop
 from ..store.turns import Ask
-from .frame import SeeOther, command, conversation_of, conversation_page, done, visitor
+from .frame import SeeOther, command, conversation_of, conversation_page, done, field_of, visitor
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     A message that is refused stands in its field again, with the reason. One without a conversation begins a new one,
     under its own id: posted twice, it is stored once.
     """
-    given = request.POST.get("id", "")
+    given = field_of(request.POST, "id")
     message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
-    text = request.POST.get("text", "").replace("\r\n", "\n")
+    text = field_of(request.POST, "text").replace("\r\n", "\n")
     uid = uid or message
 
     def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
@@ -90,7 +90,7 @@ def _on_the_servers_loop(step: Callable[[Registry], Awaitable[T]]) -> T:
 
 def _next(request: HttpRequest, uid: str) -> str:
     """The page of this site that the form stands on, else the conversation's own."""
-    wanted = request.POST.get("next", "")
+    wanted = field_of(request.POST, "next")
     here = {request.get_host()}
     if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
         return wanted

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -16,6 +16,7 @@ from ..owners import Owner, admit
 from ..presentation import ConversationView, conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import mark_read, own
+from ..text import storable
 from .sections import sections
 
 PLACEHOLDER = "_id_"
@@ -41,6 +42,11 @@ def command(view: View) -> View:
 def visitor(request: HttpRequest) -> Owner:
     """The owner behind a request; a new visitor becomes one."""
     return admit(getattr(request, "user", None), request.session)
+
+
+def field_of(fields: QueryDict, name: str) -> str:
+    """Return a field of a form or an address as it can be stored and shown; without the field, nothing."""
+    return storable(fields.get(name, ""))
 
 
 def conversation_of(request: HttpRequest, uid: str) -> Conversation:
@@ -89,6 +95,6 @@ def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, 
     around = {
         "sections": sections(conversations),
         "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),
-        "query": request.GET.get("q", ""),
+        "query": field_of(request.GET, "q"),
     }
     return render(request, f"llm_chat/{template}.html", {**around, **context}, status=status)

@@ -10,7 +10,7 @@ from ..models import TITLE_LENGTH, Conversation
 from ..presentation import conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import delete, rename
-from .frame import command, conversation_of, done, framed, visitor
+from .frame import command, conversation_of, done, field_of, framed, visitor
 
 
 @never_cache
@@ -24,7 +24,7 @@ def options(request: HttpRequest, uid: str) -> HttpResponse:
 def rename_one(request: HttpRequest, uid: str) -> HttpResponse:
     """Give a conversation another title."""
     conversation = conversation_of(request, uid)
-    title = " ".join(request.POST.get("title", "").replace("\0", "\ufffd").split())
+    title = " ".join(field_of(request.POST, "title").split())
     if not title:
         return _options(request, conversation, gettext("Please write a title."), title)
     if len(title) > TITLE_LENGTH:

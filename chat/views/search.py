@@ -1,7 +1,9 @@
 """Search over the visitor's own conversations."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from unicodedata import combining
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
@@ -11,10 +13,14 @@ from django.utils.translation import gettext
 from ..presentation import ConversationView, conversation_view
 from ..store.search import Hit
 from ..store.search import search as found_by
-from .frame import framed, visitor
+from ..text import folded
+from .frame import field_of, framed, visitor
 
 BEFORE, BEHIND = 60, 140
 """How many characters a snippet has before its first hit, and from there on."""
+
+STEP = 16
+"""How exactly a hit is found in a text, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Result:
 
 def search(request: HttpRequest) -> HttpResponse:
     """The conversations that have all words of the query ``q``."""
-    query = request.GET.get("q", "").strip()
+    query = field_of(request.GET, "q").strip()
     found = found_by(visitor(request), query)
     context = {
         "heading": gettext("Search"),
@@ -44,19 +50,41 @@ def _result(hit: Hit, words: list[str]) -> Result:
 
 def snippet(text: str, words: list[str]) -> SafeString:
     """What stands around the first of the words in a text, escaped, the words marked."""
-    any_word = re.compile("|".join(re.escape(word) for word in words), re.IGNORECASE)
-    first = any_word.search(text)
-    at = first.start() if first else 0
+    any_word = re.compile("|".join(re.escape(folded(word)) for word in words))
+    first = any_word.search(folded(text))
+    at = _unfolded(text, first.start()) if first else 0
     begin, end = max(0, at - BEFORE), at + BEHIND
     shown = " ".join(text[begin:end].split())
     shown = ("…" if begin else "") + shown + ("…" if end < len(text) else "")
     return _marked(shown, any_word)
 
 
+def _unfolded(text: str, place: int) -> int:
+    """Return about where in a text a place of the folded text is: folding changes the length, as of ``ß``."""
+    if text.isascii():
+        return place
+    for start in range(0, len(text), STEP):
+        place -= len(folded(text[start : start + STEP]))
+        if place < 0:
+            return start
+    return len(text)
+
+
 def _marked(text: str, pattern: re.Pattern[str]) -> SafeString:
+    """Mark what a pattern finds in the folded text: letters with their accents, whole."""
+    letters = list(_letters(text))
+    places = [letter for letter in letters for _ in folded(text[letter])]
     pieces: list[tuple[str, str]] = []
-    end = 0
-    for hit in pattern.finditer(text):
-        pieces.append((text[end : hit.start()], hit.group()))
-        end = hit.end()
-    return format_html_join("", "{}<mark>{}</mark>", pieces) + format_html_join("", "{}", [(text[end:],)])
+    done = 0
+    for hit in pattern.finditer("".join(folded(text[letter]) for letter in letters)):
+        start, end = max(places[hit.start()].start, done), places[hit.end() - 1].stop
+        if start < end:
+            pieces.append((text[done:start], text[start:end]))
+            done = end
+    return format_html_join("", "{}<mark>{}</mark>", pieces) + format_html_join("", "{}", [(text[done:],)])
+
+
+def _letters(text: str) -> Iterator[slice]:
+    """Where the letters of a text are, each with the accents that combine with it."""
+    starts = [place for place, letter in enumerate(text) if not (place and combining(letter))]
+    return map(slice, starts, [*starts[1:], len(text)])

@@ -192,6 +192,42 @@ def test_why_an_answer_is_bad_can_be_said(chat, script):
     expect(chat.answer.get_by_role("button", name="Bad answer")).to_be_focused()
 
 
+HALF = """field => {
+  field.value = `half ${String.fromCharCode(0xd83d)}`;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+def test_b29_half_an_emoji_in_a_comment_is_sent_as_its_replacement(chat, script):
+    chat.talk(script)
+    chat.click("Bad answer")
+    chat.page.get_by_label("Anything to add? (optional)").evaluate(HALF)
+    chat.click("Send")
+    rated(chat, -1, "half \ufffd")
+    expect(chat.status).to_have_text("Thank you.")
+    assert [frame["comment"] for frame in chat.sent if "comment" in frame] == ["half \ufffd"]
+    assert chat.sockets == 1
+
+
+def test_b29_half_an_emoji_in_a_question_an_edit_or_a_title_is_sent_as_its_replacement(chat, script):
+    chat.composer.evaluate(HALF)
+    chat.composer.press("Enter")
+    script.next_reply().finish()
+    chat.idle()
+    expect(chat.questions.last.locator("[data-parts]")).to_have_text("half \ufffd")
+    chat.click("Edit", chat.questions.last)
+    field = chat.page.get_by_label("Edit the question")
+    field.evaluate("field => { field.value = `another ${String.fromCharCode(0xde00)}` }")
+    field.press("Enter")
+    assert script.next_reply().request.messages[-1]["content"] == "another \ufffd"
+    chat.page.get_by_role("link", name="Options").last.click()
+    chat.page.get_by_label("Title").evaluate(HALF)
+    chat.page.get_by_role("button", name="Rename").click()
+    expect(chat.page).to_have_title("half \ufffd")
+    assert [message.text for message in Message.objects.filter(role="user")] == ["half \ufffd", "another \ufffd"]
+    assert chat.sockets == 1
+
+
 def test_who_has_nothing_to_add_closes_the_form(chat, script):
     chat.talk(script)
     chat.click("Good answer")

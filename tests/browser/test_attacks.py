@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 from chat.models import Conversation
 from chat.presentation import patch_chunk
 from chat.rendering.plain import printable
-from chat.runs.draft import storable
 from chat.store.titles import title_of
+from chat.text import storable
 from tests.rendering.corpus import ATTACKS
 from tests.rendering.page import assert_allowed, growth
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
-from chat.runs.draft import storable
+from chat.text import storable
 from tests.rendering.answers import CORPUS
 from tests.rendering.page import needed
 

@@ -37,6 +37,12 @@ async def test_a_rating_is_stored_changed_and_taken_back(answered, rate):
     assert await stored() == []
 
 
+async def test_a02_half_a_character_in_a_comment_is_replaced(answered, rate):
+    socket, answer = await answered()
+    assert await rate(socket, answer, -1, comment="Good \ud83d\0") == ["start", "end"]
+    assert await stored() == [(-1, "Good \ufffd\ufffd")]
+
+
 async def test_a_comment_has_a_longest_length(answered, request_of):
     socket, answer = await answered()
     for length, kind in ((COMMENT_LENGTH, "end"), (COMMENT_LENGTH + 1, "error")):

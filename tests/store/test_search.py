@@ -115,6 +115,53 @@ def test_what_is_no_word_is_found_as_it_stands(written, query):
     assert found(query) == ["c1"]
 
 
+CASES = [
+    ("ärger", "Der Ärger"),
+    ("ÄRGER", "der ärger"),
+    ("жизнь", "ЖИЗНЬ"),
+    ("éclair", "ÉCLAIR"),
+]
+"""What is found on every database."""
+
+FOLDED = [
+    ("STRASSE", "die straße"),
+    ("straße", "DIE STRASSE"),
+    ("istanbul", "İSTANBUL"),
+    ("İstanbul", "istanbul"),
+    ("ISPARTA", "\u0131sparta"),
+    ("ΣΊΣΥΦΟΣ", "Σίσυφος"),
+    ("a\u0308rger", "Ärger"),
+    ("ärger", "A\u0308RGER"),
+    ("ﬁnden", "FINDEN"),
+    ("ä_b", "Ä_B"),
+    ("ä%", "100 Ä%"),
+    ("ä\\", "Ä\\"),
+]
+"""What SQLite finds too, where PostgreSQL compares letters one by one."""
+
+
+@pytest.mark.parametrize("place", ["title", "text"])
+@pytest.mark.parametrize(("query", "text"), CASES)
+def test_b32_the_case_of_no_alphabet_matters(written, place, query, text):
+    written("c1", text if place == "text" else "", title=text if place == "title" else "")
+    written("c2", "Arger, strase, 100 Ae, Ä.b")
+    assert found(query) == ["c1"]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("place", ["title", "text"])
+@pytest.mark.parametrize(("query", "text"), FOLDED)
+def test_b32_sqlite_finds_a_letter_however_it_is_written(written, place, query, text):
+    written("c1", text if place == "text" else "", title=text if place == "title" else "")
+    written("c2", "Arger, strase, 100 Ae, Ä.b")
+    assert found(query) == ["c1"]
+
+
+def test_b32_other_letters_are_other_letters(written):
+    written("c1", "Ärger")
+    assert found("arger") == found("Äger") == found("ä.ger") == []
+
+
 @pytest.mark.parametrize("query", ["", "  ", "\0"])
 def test_no_words_find_nothing(written, query):
     written("c1", "sky")

@@ -13,6 +13,13 @@ from chat.owners import VISITOR, Owner
 ANN = Owner("visitor:ann")
 
 
+def escaped(**fields):
+    """A form in a charset in which half a character can be written, one of those that Python knows."""
+    parts = (f'--bound\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}' for name in fields)
+    data = "\r\n".join([*parts, "--bound--\r\n"]).encode()
+    return {"data": data, "content_type": "multipart/form-data; boundary=bound; charset=raw_unicode_escape"}
+
+
 @pytest.fixture(autouse=True)
 def scripted(script):
     """No page asks for the weights of a real model."""

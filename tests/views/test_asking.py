@@ -13,7 +13,7 @@ from chat.chunks import ERRORS
 from chat.models import Conversation, Message
 from chat.store.beginning import ask
 from tests.upstream import eventually
-from tests.views.conftest import ANN
+from tests.views.conftest import ANN, escaped
 
 
 @sync_to_async
@@ -62,6 +62,21 @@ async def test_a_message_that_is_posted_twice_is_stored_once(script, asgi):
     assert {(await send(asgi)).status_code for _ in range(2)} == {303}
     assert await stored() == [("user", "Why?"), ("assistant", "")]
     assert script.waiting == 1
+
+
+async def test_a02_half_a_character_from_the_form_is_replaced_and_a_repeat_finds_it(script, asgi):
+    for text in (r"Why \ud83d?\u0000", "Why \\ude00?\0", r"Why \ufffd?\ufffd"):
+        response = await asgi.post("/chat/c1/", **escaped(id="m1", text=text))
+        assert response.status_code == 303
+    assert await stored() == [("user", "Why \ufffd?\ufffd"), ("assistant", "")]
+    assert script.waiting == 1
+
+
+async def test_a02_half_a_character_that_is_refused_stands_in_its_field_as_it_would_be_stored(script, asgi, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 3}
+    response = await asgi.post("/chat/c1/", **escaped(id="m1", text=r"Why \ud83d?"))
+    assert response.status_code == 413
+    assert "Why \ufffd?" in response.content.decode()
 
 
 async def test_the_same_id_with_another_text_is_refused_and_then_sent_under_another(script, asgi, served):

@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from chat.models import Conversation, Message
 from chat.owners import Owner
 from tests.upstream import eventually
+from tests.views.conftest import escaped
 
 BOB = Owner("visitor:bob")
 SCRIPT = {"headers": {"X-Requested-With": "llm-chat"}}
@@ -45,6 +46,15 @@ def test_a_conversation_gets_another_title_and_keeps_its_place(ann, converse):
     assert (response.status_code, response["Location"]) == (303, "/chat/c1/")
     assert title() == "The sky"
     assert Conversation.objects.get().updated_at == before
+
+
+@db
+def test_a02_half_a_character_in_a_title_is_replaced(ann, converse):
+    converse()
+    assert ann.post("/chat/c1/rename/", **escaped(title=r"Sky \ud83d\u0000")).status_code == 303
+    assert title() == "Sky \ufffd\ufffd"
+    page = ann.post("/chat/c1/rename/", **escaped(title=r"\ud83d" * 81)).content.decode()
+    assert 'value="' + "\ufffd" * 81 + '"' in page
 
 
 @db

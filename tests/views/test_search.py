@@ -30,6 +30,38 @@ def test_what_is_found_leads_to_the_conversation_and_shows_where(results, conver
     assert "It is &lt;b&gt;Rayleigh&lt;/b&gt; <mark>scattering</mark>." in page
 
 
+@pytest.mark.parametrize(
+    ("text", "word", "shown"),
+    [
+        ("Viel Ärger hier", "ärger", "Viel <mark>Ärger</mark> hier"),
+        ("Die Straße dort", "STRASSE", "Die <mark>Straße</mark> dort"),
+        ("Die Straße", "strass", "Die <mark>Straß</mark>e"),
+        ("A\u0308rger", "ärger", "<mark>A\u0308rger</mark>"),
+        ("İstanbul", "istanbul", "<mark>İstanbul</mark>"),
+        ("ßß", "s", "<mark>ß</mark><mark></mark><mark>ß</mark><mark></mark>"),
+        ("\u0308 <b>", "<B>", "\u0308 <mark>&lt;b&gt;</mark>"),
+    ],
+)
+def test_b32_a_word_is_marked_as_the_text_has_it(text, word, shown):
+    assert snippet(text, [word]).replace("<mark></mark>", "") == shown.replace("<mark></mark>", "")
+
+
+@pytest.mark.parametrize("before", ["x" * 5_000, "ß" * 5_000, "a\u0308" * 5_000])
+def test_b32_a_snippet_begins_near_its_word_however_long_the_text_is(before):
+    shown = snippet(f"{before} Needle {before}", ["needle"])
+    assert "<mark>Needle</mark>" in shown
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+
+
+@pytest.mark.django_db
+def test_a02_what_was_stored_with_a_replacement_is_found_by_what_was_written(results, converse):
+    converse(answer="Half: \ufffd")
+    found, _, page = results("\0")
+    assert found == ["c1"]
+    assert "<mark>\ufffd</mark>" in page
+
+
 @pytest.mark.django_db
 def test_nothing_found_and_nothing_asked_are_said(results, converse):
     converse()

@@ -16,7 +16,7 @@ class ChatAnnouncer extends ChatElement {
       "chat:state": ({ streaming }) => this.#begin(streaming),
       "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
       "chat:problem": ({ text }) => this.#alert(text, true),
-      "chat:close": ({ final }) => final && this.#alert(this.dataset.closed),
+      "chat:barred": ({ text }) => this.#alert(text),
       "chat:say": ({ text }) => this.#say(text),
     });
   }

@@ -44,6 +44,7 @@ class ChatConnection extends ChatElement {
     clearTimeout(this.#retry);
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
+    url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
@@ -53,7 +54,7 @@ class ChatConnection extends ChatElement {
   }
 
   #transmit(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame, this.#sendable));
   }
 
   /** The network or the reader has just come back. */
@@ -62,6 +63,8 @@ class ChatConnection extends ChatElement {
   }
 
   // Internals
+
+  #sendable = (_, value) => (typeof value === "string" ? this.wellFormed(value) : value);
 
   #opened() {
     this.#openedAt = Date.now();
@@ -90,7 +93,7 @@ class ChatConnection extends ChatElement {
     clearTimeout(this.#retry);
     if (final) this.#close();
     else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
-    this.tell("chat:close", { final, refused: ChatConnection.badFrame.has(code) });
+    this.tell("chat:close", { code, final, refused: ChatConnection.badFrame.has(code) });
   }
 
   #close() {

@@ -38,6 +38,11 @@ class ChatElement extends HTMLElement {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   }
 
+  /** A text as it can be sent and stored: half an emoji, which a limit or a deletion may leave, is replaced. */
+  wellFormed(text) {
+    return text.replace(/\p{Surrogate}/gu, "\ufffd");
+  }
+
   /** Ask the server for something beside its answers. */
   aside(frame) {
     return new Promise((resolve, reject) => this.tell("chat:aside", { frame, resolve, reject }));

@@ -34,7 +34,7 @@ class ChatOutbox extends ChatElement {
   }
 
   #submit(message, text, edits = false) {
-    this.#begin({ trigger: "submit-message", message, text: text.toWellFormed?.() ?? text, sent: false }, edits);
+    this.#begin({ trigger: "submit-message", message, text: this.wellFormed(text), sent: false }, edits);
   }
 
   #regenerate(message, continues = false) {

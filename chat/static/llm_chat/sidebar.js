@@ -29,6 +29,7 @@ class ChatList extends ChatElement {
   /** Something happens there. */
   #move(id, title = "") {
     const line = this.#line(id) ?? this.#build(id);
+    line.querySelector("a").dataset.updated = Date.now() / 1_000;
     this.#moving.set(id, line);
     if (title) this.#name(id, title);
     this.#settle();

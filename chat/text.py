@@ -1,0 +1,46 @@
+"""Make texts storable, because neither JSON nor a database holds every character, and comparable."""
+
+import re
+from unicodedata import normalize
+
+REPLACEMENT = "\ufffd"
+
+_HALF = re.compile(
+    r"\\u[dD](?:"
+    r"[89abAB][\da-fA-F]{2}(?!\\u[dD][c-fC-F][\da-fA-F]{2})"  # a first half without its second
+    r"|(?<!\\u[dD][89abAB][\da-fA-F]{2}\\u[dD])[c-fC-F][\da-fA-F]{2}"  # a second half without its first
+    r")"
+)
+
+
+def storable(text: str) -> str:
+    """Return the text with U+FFFD in place of each NUL and each half of a surrogate pair; two halves become one."""
+    if "\0" in text:
+        text = text.replace("\0", REPLACEMENT)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def storable_json(json: str) -> str:
+    r"""Return a JSON text without halves of surrogate pairs, be they raw or escapes, which decoders refuse.
+
+    In ``"\ud83d"`` there is one, in ``"\\ud83d"`` is a backslash: those that are escaped step aside, as NUL characters,
+    of which no JSON text has any.
+    """
+    aside = storable(json).replace(r"\\", "\0")
+    return _HALF.sub(r"\\ufffd", aside).replace("\0", r"\\")
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared in a search: without regard to case and to how accents are encoded.
+
+    All letters i are one, dotted or not: which is the capital of which depends on the language.
+    """
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFC", text).casefold()).replace("i\u0307", "i").replace("\u0131", "i")

@@ -1,0 +1,79 @@
+"""Texts without what neither JSON nor a database holds."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chat.text import storable, storable_json
+
+any_text = st.text(st.characters(exclude_categories=())) | st.text('\ud83d\ude00\\"u\0xé')
+"""With NUL characters and halves of surrogate pairs."""
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("plain", "plain"),
+        ("x\ud83d", "x\ufffd"),
+        ("\ude00y", "\ufffdy"),
+        ("x\ud83d\ude00y", "x😀y"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\ud83d\ud83d\ude00", "\ufffd😀"),
+        ("a\0b", "a\ufffdb"),
+        ("é😀\ufeff", "é😀\ufeff"),
+    ],
+)
+def test_a02_what_cannot_be_stored_is_replaced_and_halves_that_meet_are_one_character(text, stored):
+    assert storable(text) == stored
+
+
+@given(any_text)
+def test_a_storable_text_is_one_that_utf_8_and_postgres_take(text):
+    stored = storable(text)
+    assert "\0" not in stored
+    stored.encode()
+    assert storable(stored) == stored
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (r"\ud83d", "\ufffd"),
+        (r"\uD83D!", "\ufffd!"),
+        (r"\uDe00", "\ufffd"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\uD83D\uDE00\ude00", "😀\ufffd"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\\ud83d", r"\ud83d"),
+        (r"\\\ud83d", "\\\ufffd"),
+        (r"\\ud83d\ude00", "\\ud83d\ufffd"),
+        (r"\ud83d\\ude00", "\ufffd\\ude00"),
+        (r"\ud83d\n\ude00", "\ufffd\n\ufffd"),
+        ("\ud83d\\ude00", "\ufffd\ufffd"),
+        ("\ud83d\ude00", "😀"),
+    ],
+)
+def test_a02_halves_in_a_json_text_are_replaced_however_they_are_written(escaped, text):
+    assert msgspec.json.decode(storable_json(f'"{escaped}"')) == text
+
+
+values = st.recursive(st.none() | any_text, lambda inner: st.lists(inner) | st.dictionaries(any_text, inner))
+
+
+@given(values, st.booleans())
+@example(["\\\ud83d", {"\\\\\ude00": "\ud83d\ude00"}], True)
+def test_a_json_text_says_the_same_but_for_its_halves(value, ascii_only):
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert msgspec.json.decode(storable_json(text)) == whole(value)
+
+
+def whole(value):
+    """The same without halves: NUL characters are no fault of a JSON text."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole(key): whole(inner) for key, inner in value.items()}
+    return [whole(inner) for inner in value] if isinstance(value, list) else value
