@@ -134,7 +134,7 @@ async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(scrip
     second = await socket.ask("Two", message="m2")
     assert await asyncio.to_thread(refused.wait, 5)
     release.set()
-    assert (await script.anext_reply()).request.messages[-1]["content"] == "Two"
+    assert (await script.anext_reply()).request.messages[-1]["content"] == "One\n\nTwo"
     await socket.chunk(second, "start")
 
 
