@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
-from .owners import Owner
+from .owners import KEY_LENGTH, Owner
 
 TITLE_LENGTH = 80
 COMMENT_LENGTH = 2_000
@@ -48,7 +48,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 class Conversation(models.Model):
     """A tree of messages. Its ``uid`` is made by the client and means nothing apart from its owner."""
 
-    owner = models.CharField(_("owner"), max_length=80, editable=False)
+    owner = models.CharField(_("owner"), max_length=KEY_LENGTH, editable=False)
     user = models.ForeignKey(
         conf.user_model,
         models.CASCADE,
