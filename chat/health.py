@@ -7,12 +7,11 @@ from contextlib import suppress
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .database import in_database
+from .database import in_database, ping
 from .runs.registry import registry
 
 NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
@@ -46,8 +45,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
 
 
 def _ask() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    ping()
 
 
 def _answer(problems: list[str]) -> HttpResponse:

@@ -1,7 +1,9 @@
 """How coroutines reach the database."""
 
+import ast
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
@@ -87,3 +89,17 @@ async def test_a_step_that_no_thread_was_free_for_in_time_is_refused_and_not_don
         await late
     assert await asyncio.gather(*busy) == [True] * 3
     assert done == []
+
+
+CHAT = Path(__file__).parent.parent / "chat"
+OPENS_ITS_OWN = {"connection", "connections", "transaction"}
+
+
+def test_b38_no_other_module_opens_a_transaction_or_a_cursor_of_its_own():
+    for path in CHAT.rglob("*.py"):
+        if "migrations" in path.parts or path.name == "database.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django.db"):
+                taken = {alias.name for alias in node.names} & OPENS_ITS_OWN
+                assert not taken, f"{path} imports {taken}: use chat.database, which knows the app's database"

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
 from django.db.models import Min, QuerySet
 from django.db.models.functions import Left
 
+from ..database import vendor
 from ..models import Conversation, ConversationQuerySet, Message
 from ..owners import Owner
 
@@ -82,7 +82,7 @@ def _having(rows: QuerySet[Any], field: str, word: str) -> QuerySet[Any]:
     that contain the word are. What is no single word, or whose script has no spaces, is looked for as it is.
     """
     containing: QuerySet[Any] = rows.filter(**{f"{field}__icontains": word})
-    if connections[rows.db].vendor != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
+    if vendor(rows.db) != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
         return containing
     from django.contrib.postgres.search import SearchQuery, SearchVector  # needs psycopg
 
