@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
 from django.db import OperationalError, connections, router, transaction
@@ -22,6 +22,7 @@ from .models import Conversation
 
 P = ParamSpec("P")
 T = TypeVar("T")
+View = TypeVar("View", bound=Callable[..., Any])
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -77,6 +78,17 @@ def ping() -> None:
 def vendor(alias: str) -> str:
     """Return what kind of database an alias is: ``"postgresql"``, ``"sqlite"``, ..."""
     return connections[alias].vendor
+
+
+def without_transaction(view: View) -> View:
+    """Exempt a view from ``ATOMIC_REQUESTS`` on every database of the site.
+
+    An answer is stored on a thread of the app's own pool. A transaction around the view would make SQLite refuse that
+    write, and hide what it stored from the page. Django refuses to serve asynchronous views inside one at all.
+    """
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def close_pool() -> None:
