@@ -9,16 +9,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from ..chunks import ERRORS
 from ..models import Conversation, Message
-from .frame import conversation_of
+from .frame import conversation_of, reading
 
 
-@never_cache
-@require_safe
+@reading
 def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     """The branch that a conversation shows: its title, then each message under its sender and time."""
     conversation = conversation_of(request, uid)
@@ -29,8 +26,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
 
-@never_cache
-@require_safe
+@reading
 def json(request: HttpRequest, uid: str) -> HttpResponse:
     """All messages of a conversation, the other branches' too; ``branch`` has the ids of the one that it shows."""
     conversation = conversation_of(request, uid)

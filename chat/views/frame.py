@@ -8,9 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from ..composing import Refused
+from ..database import without_transaction
 from ..models import Conversation
 from ..owners import Owner, admit
 from ..presentation import ConversationView, conversation_view, page_url
@@ -35,7 +36,17 @@ def command(view: View) -> View:
 
     The check stands here too, for a site that has left Django's middleware out.
     """
-    return never_cache(csrf_protect(require_POST(view)))
+    return served(csrf_protect(require_POST(view)))
+
+
+def reading(view: View) -> View:
+    """A view that changes nothing, never cached."""
+    return served(require_safe(view))
+
+
+def served(view: View) -> View:
+    """Any view of the app: never cached, and outside the site's ``ATOMIC_REQUESTS``."""
+    return without_transaction(never_cache(view))
 
 
 def visitor(request: HttpRequest) -> Owner:

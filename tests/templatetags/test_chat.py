@@ -5,8 +5,9 @@ import re
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.template import Context, Template
-from django.test import override_settings
+from django.test import AsyncClient, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
 
@@ -144,3 +145,17 @@ def test_a_message_of_another_conversation_shows_nothing_of_it(long, rf):
 def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visitor):
     page = render("{% chat %}", request=request_of_a_visitor)
     assert not has_earlier(page)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.urls("tests.templatetags.atomic_page")
+async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_runs(script, served, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    browser = AsyncClient()
+    html = {"accept": "text/html"}
+    assert 'conversation="default"' in (await browser.get("/help/", headers=html)).content.decode()
+    assert (await browser.post("/chat/default/", {"id": "m1", "text": "Why?"})).status_code == 303
+    reply = await script.anext_reply()
+    page = (await browser.get("/help/", headers=html)).content.decode()
+    assert ("Why?" in page, 'data-status="running"' in page) == (True, True)
+    reply.finish()
