@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..composing import Refused
 from ..database import without_transaction
 from ..models import Conversation
-from ..owners import Owner, admit
+from ..owners import Owner, owner_of, visitor
 from ..presentation import ConversationView, conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import mark_read, own
@@ -49,14 +49,9 @@ def served(view: View) -> View:
     return without_transaction(never_cache(view))
 
 
-def visitor(request: HttpRequest) -> Owner:
-    """The owner behind a request; a new visitor becomes one."""
-    return admit(getattr(request, "user", None), request.session)
-
-
 def conversation_of(request: HttpRequest, uid: str) -> Conversation:
     """One of the visitor's own conversations. Raises ``Http404`` where it is not there, or not theirs."""
-    owner = Owner.of(getattr(request, "user", None), request.session)
+    owner = owner_of(request)
     found = own(owner, uid) if owner is not None else None
     if found is None:
         raise Http404("There is no such conversation.")
@@ -78,7 +73,7 @@ def conversation_page(
     request: HttpRequest, uid: str = "", *, refused: Refused | None = None, status: int = 200
 ) -> HttpResponse:
     """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
-    owner = visitor(request)
+    owner = visitor(request, linked=bool(uid))
     stored = own(owner, uid) if uid else None
     if stored is not None and stored.unread and mark_read(stored):
         tell("read", stored)

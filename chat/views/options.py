@@ -5,10 +5,11 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from ..models import TITLE_LENGTH, Conversation
+from ..owners import visitor
 from ..presentation import conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import delete, rename
-from .frame import command, conversation_of, done, framed, reading, visitor
+from .frame import command, conversation_of, done, framed, reading
 
 
 @reading

@@ -8,10 +8,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from ..owners import visitor
 from ..presentation import ConversationView, conversation_view
 from ..store.search import Hit
 from ..store.search import search as found_by
-from .frame import framed, visitor
+from .frame import framed
 
 BEFORE, BEHIND = 60, 140
 """How many characters a snippet has before its first hit, and from there on."""

@@ -147,6 +147,12 @@ def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visit
     assert not has_earlier(page)
 
 
+def test_a14_a_page_that_is_asked_for_by_a_robot_leaves_no_session(request_of_a_visitor):
+    request_of_a_visitor.method = "HEAD"
+    assert "<llm-chat " in render("{% chat %}", request=request_of_a_visitor)
+    assert request_of_a_visitor.session == {}
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.urls("tests.templatetags.atomic_page")
 async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_runs(script, served, monkeypatch):
