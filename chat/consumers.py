@@ -51,6 +51,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if self._owner is None:
+            logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.close(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
             return
         registry().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket

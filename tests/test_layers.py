@@ -9,6 +9,7 @@ CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__"],
     ["conf"],
+    ["asgi"],
     ["chunks"],
     ["language"],
     ["owners", "protocol"],
@@ -24,6 +25,7 @@ ROWS = [
     ["replies"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management"],
+    ["origin", "lifespan"],
     ["routing", "urls", "apps"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
