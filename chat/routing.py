@@ -12,7 +12,7 @@ from channels.routing import URLRouter
 from django.urls import path
 from django.urls.exceptions import Resolver404
 
-from .asgi import App, Event, Receive, Scope, Send, path_of
+from .asgi import App, Event, Receive, Scope, Send, bounded, path_of
 from .conf import conf
 from .consumers import ChatConsumer
 from .lifespan import lifespan, lifespan_of
@@ -30,7 +30,7 @@ def application(django_app: App, websockets: Sequence[Any] = ()) -> App:
         websockets: routes of the site's own, which get the chat's origin check, session and user.
     """
     chat, others = _chat_routes(""), same_origin(AuthMiddlewareStack(URLRouter([*websockets])))
-    apps = {"lifespan": lifespan_of(django_app)}
+    apps = {"http": bounded(django_app), "lifespan": lifespan_of(django_app)}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":

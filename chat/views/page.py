@@ -5,11 +5,12 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from .asking import ask
-from .frame import conversation_page, served
+from .frame import conversation_page, served, short
 from .search import search
 
 
 @served
+@short
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, uid: str = "") -> HttpResponse:

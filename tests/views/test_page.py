@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.urls import resolve
 
 from chat.models import Conversation
 from chat.owners import VISITOR, Owner
@@ -166,3 +167,11 @@ def test_a14_a_session_that_is_there_is_known_to_every_request(ann, converse):
     converse()
     for headers in ({"accept": "*/*"}, {}):
         assert "Scattering" in ann.get("/chat/c1/", headers=headers).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/c1/rename/", "/chat/~delete/"])
+def test_a14_a_form_that_says_that_it_is_long_is_refused_before_it_is_read(rf, path):
+    request = rf.post(path, b"x", content_type="multipart/form-data; boundary=b", CONTENT_LENGTH="300000000")
+    request.read = lambda *_: pytest.fail("it was read")
+    view, args, kwargs = resolve(path)
+    assert view(request, *args, **kwargs).status_code == 413
