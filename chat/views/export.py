@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from ..chunks import ERRORS
 from ..models import Conversation, Message
+from ..presentation import moment
 from .frame import conversation_of, reading
 
 
@@ -35,7 +36,7 @@ def json(request: HttpRequest, uid: str) -> HttpResponse:
     content = {
         "id": conversation.uid,
         "title": conversation.title,
-        "created": conversation.created_at,
+        "created": moment(conversation.created_at),
         "messages": [_as_json(message, uids.get(message.parent_id or 0)) for message in messages],
         "branch": [message.uid for message in _branch(conversation, messages)],
     }
@@ -49,7 +50,7 @@ def _as_json(message: Message, parent: str | None) -> dict[str, Any]:
         "parent": parent,
         "role": message.role,
         "status": message.status,
-        "created": message.created_at,
+        "created": moment(message.created_at),
         "parts": message.parts,
         "model": message.model,
         "usage": message.usage,
@@ -79,9 +80,8 @@ def _sender(message: Message) -> str:
     return gettext("You") if message.role == Message.Role.USER else gettext("Assistant")
 
 
-def _time(moment: datetime) -> str:
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return f"{local:%Y-%m-%d %H:%M %Z}".strip()
+def _time(created: datetime) -> str:
+    return f"{timezone.localtime(moment(created)):%Y-%m-%d %H:%M %Z}"
 
 
 _ENDINGS: dict[str, Callable[[Message], str]] = {

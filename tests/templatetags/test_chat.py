@@ -1,6 +1,7 @@
 """``{% chat %}`` on a page of any site."""
 
 import re
+from datetime import datetime
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -11,7 +12,7 @@ from django.test import AsyncClient, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
 
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from chat.store.branches import WINDOW
 
@@ -165,3 +166,15 @@ async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_
     page = (await browser.get("/help/", headers=html)).content.decode()
     assert ("Why?" in page, 'data-status="running"' in page) == (True, True)
     reply.finish()
+
+
+def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a_visitor, settings):
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Kathmandu"
+    request_of_a_visitor.session[VISITOR] = "ann"
+    made = Conversation.objects.create(owner="visitor:ann", uid="default", updated_at=timezone.now())
+    made.tip = made.message_set.create(uid="q", role="user", text="Why?")
+    made.save()
+    Message.objects.update(created_at=datetime(2026, 3, 10, 12, 30))
+    page = render("{% chat %}", request=request_of_a_visitor)
+    times = re.findall(r'<time [^>]*datetime="([^"]+)">([^<]+)<', page)
+    assert times == [("2026-03-10T12:30:00+05:45", "12:30 p.m.")]
