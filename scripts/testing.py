@@ -18,6 +18,7 @@ SITE_VARIABLES = {
     "DATABASE_URL",
     "DATA_DIR",
     "DEBUG",
+    "HSTS_SECONDS",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
