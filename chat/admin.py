@@ -1,7 +1,9 @@
 """Conversations, messages and what readers think of them in the admin, to read."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.auth import get_user_model
+from django.db import router
+from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest
 from django.urls import reverse
@@ -51,12 +53,16 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Conversations, the newest first."""
 
     list_display = ("title", "user", "created_at", "updated_at")
-    list_select_related = ("user",)
     search_fields = ("title", "message__text")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
     fields = readonly_fields = ("title", "user", "created_at", "updated_at")
     inlines = (MessageInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        """Return them with their users, by a second query: users may be in another database."""
+        users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
+        return super().get_queryset(request).prefetch_related(Prefetch("user", users))
 
 
 @admin.register(Feedback)

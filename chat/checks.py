@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router
 
 from .backends.plugged import make
 from .conf import DEFAULTS, conf
 from .logs.plugged import make_logs
 
-_POSITIVE = {name for name, value in DEFAULTS.items() if isinstance(value, int | float)} - {"RETRIES"}
+_POSITIVE = {name for name, value in DEFAULTS.items() if type(value) in (int, float)} - {"RETRIES"}
 
 
 @checks.register("llm_chat")
@@ -20,7 +22,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     """``CHAT`` is a dictionary of known names with values of the right type, and its backend and logs can be made."""
     if not isinstance(conf.given, dict):
         return [Error(f"CHAT must be a dictionary, got {conf.given!r}.", id="llm_chat.E001")]
-    return [*_unknown(), *_wrong(), *_backend(), *_logs()]
+    return [*_unknown(), *_wrong(), *_backend(), *_logs(), *_databases()]
 
 
 def _unknown() -> Iterator[CheckMessage]:
@@ -41,6 +43,8 @@ def _wrong() -> Iterator[CheckMessage]:
             yield Error(f'CHAT["SOCKET_PATH"] must be a path that begins with "/", got {value!r}.', id="llm_chat.E002")
         elif name in ("REDIS_URL", "REDIS_PREFIX") and not isinstance(value, str):
             yield Error(f'CHAT["{name}"] must be a text, got {value!r}.', id="llm_chat.E002")
+        elif name == "USER_CONSTRAINT" and not isinstance(value, bool):
+            yield Error(f'CHAT["USER_CONSTRAINT"] must be True or False, got {value!r}.', id="llm_chat.E002")
         elif name == "TITLES" and value not in ("question", "model"):
             yield Error(f'CHAT["TITLES"] must be "question" or "model", got {value!r}.', id="llm_chat.E002")
         elif name == "SYSTEM_PROMPT" and not (isinstance(value, str) or callable(value)):
@@ -62,6 +66,22 @@ def _logs() -> Iterator[CheckMessage]:
         make_logs()
     except ImproperlyConfigured as error:
         yield Error(str(error), id="llm_chat.E004")
+
+
+def _databases() -> Iterator[CheckMessage]:
+    """One database for all of the app's tables, and the users in it unless the site says otherwise."""
+    models = list(apps.get_app_config("llm_chat").get_models())
+    found = {router.db_for_write(model) for model in models}
+    if len(found) > 1:
+        names = ", ".join(sorted(found))
+        yield Error(f"DATABASE_ROUTERS must keep the chat's tables in one database, got {names}.", id="llm_chat.E005")
+    users = router.db_for_write(apps.get_model(conf.user_model))
+    if conf.user_constraint and users not in found:
+        yield Error(
+            f'CHAT["USER_CONSTRAINT"] must be False where a router keeps users ("{users}") and conversations '
+            f"({', '.join(sorted(found))}) in different databases. Set it before the first migrate.",
+            id="llm_chat.E006",
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "REDIS_PREFIX": "llm_chat",
     "REDIS_TIMEOUT": 2.0,
     "SOCKET_PATH": "/ws/chat/",
+    "USER_CONSTRAINT": True,
 }
 
 
@@ -164,6 +165,11 @@ class Conf:
         return int(self._get("MAX_FRAME_SIZE"))
 
     @property
+    def max_form_size(self) -> int:
+        """Largest body of what is posted to the app's pages, in bytes: twice the longest message, percent-encoded."""
+        return 2 * 12 * self.max_message_length + 64 * 1024
+
+    @property
     def max_pending_requests(self) -> int:
         """How many requests one socket may have open at once."""
         return int(self._get("MAX_PENDING_REQUESTS"))
@@ -247,6 +253,17 @@ class Conf:
     def socket_path(self) -> str:
         """The path of the websocket route."""
         return cast(str, self._get("SOCKET_PATH"))
+
+    @property
+    def script_name(self) -> str:
+        """Django's ``FORCE_SCRIPT_NAME``: the path under which the whole site is served, without its last slash."""
+        return (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+
+    @property
+    def user_constraint(self) -> bool:
+        """Whether the database checks that a conversation's user exists; not where users are in another database."""
+        given = self.given if isinstance(self.given, dict) else {}  # asked before ``manage.py check`` can complain
+        return cast(bool, given.get("USER_CONSTRAINT", DEFAULTS["USER_CONSTRAINT"]))
 
 
 conf = Conf()

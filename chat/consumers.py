@@ -67,6 +67,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
         if owner is None:
+            logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
         self._owner = owner
         self._enter(owner)

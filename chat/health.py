@@ -3,23 +3,31 @@
 A site routes them where it likes: ``path("healthz", health.alive)``, ``path("readyz", health.ready)``.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any, TypeVar
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .database import in_database
+from .database import in_database, ping, without_transaction
 from .runs.registry import registry
 
 NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
 
+View = TypeVar("View", bound=Callable[..., Any])
 
-@never_cache
-@require_safe
+
+def probe(view: View) -> View:
+    """Make a view answer whoever asks, whatever the site demands of its pages: no login, no transaction, no cache."""
+    return without_transaction(login_not_required(never_cache(require_safe(view))))
+
+
+@probe
 async def alive(request: HttpRequest) -> HttpResponse:
     """200, or 503 with a line for each thing that is wrong with the set-up."""
     if not isinstance(request, ASGIRequest):
@@ -29,8 +37,7 @@ async def alive(request: HttpRequest) -> HttpResponse:
     return _answer(registry().problems)
 
 
-@never_cache
-@require_safe
+@probe
 async def ready(request: HttpRequest) -> HttpResponse:
     """200, or 503 while the process goes down or has no database."""
     if not isinstance(request, ASGIRequest):
@@ -46,8 +53,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
 
 
 def _ask() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    ping()
 
 
 def _answer(problems: list[str]) -> HttpResponse:

@@ -2,19 +2,43 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
-from .owners import Owner
+from .owners import KEY_LENGTH, Owner
 
 TITLE_LENGTH = 80
 COMMENT_LENGTH = 2_000
 
 SLICE = 128
 """So many messages are looked at by one query on the way up a branch: a page's window, and some of other branches."""
+
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """Delete a user's conversations with the user, where one database holds both.
+
+    Where a router keeps them apart, the user's database has no such table; ``runs.deletion`` deletes them then.
+    """
+    if using == router.db_for_write(Conversation):
+        models.CASCADE(collector, field, sub_objs, using)
+
+
+cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # or Django would ask that table before it calls us
+
+
+class OwnDatabase(models.Manager[ModelT]):
+    """Reads where the site's router writes: a replica may lack the question that was stored a moment ago."""
+
+    def get_queryset(self) -> models.QuerySet[ModelT]:
+        """Return all rows, in the database that the app writes to unless the manager was given another."""
+        found = super().get_queryset()
+        return found if self._db else found.using(router.db_for_write(self.model, **self._hints))  # type: ignore[attr-defined]
 
 
 class Process(models.Model):
@@ -26,7 +50,10 @@ class Process(models.Model):
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
 
+    objects = OwnDatabase["Process"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("process")
         verbose_name_plural = _("processes")
 
@@ -46,14 +73,18 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.order_by("-updated_at", "-pk")[:limit]
 
 
+ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)
+
+
 class Conversation(models.Model):
     """A tree of messages. Its ``uid`` is made by the client and means nothing apart from its owner."""
 
-    owner = models.CharField(_("owner"), max_length=80, editable=False)
+    owner = models.CharField(_("owner"), max_length=KEY_LENGTH, editable=False)
     user = models.ForeignKey(
         conf.user_model,
-        models.CASCADE,
+        cascade,
         verbose_name=_("user"),
+        db_constraint=conf.user_constraint,
         null=True,
         blank=True,
         editable=False,
@@ -83,9 +114,10 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), db_index=True)
 
-    objects = ConversationQuerySet.as_manager()
+    objects = ConversationManager()
 
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
         constraints: ClassVar = [models.UniqueConstraint(fields=["owner", "uid"], name="llm_chat_owner_uid")]
@@ -202,7 +234,10 @@ class Message(models.Model):
     siblings: tuple[str, ...] = ()
     """The ids of the messages that could stand in this one's place, itself among them, where they were asked for."""
 
+    objects = OwnDatabase["Message"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         constraints: ClassVar = [
@@ -228,7 +263,10 @@ class Feedback(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
+    objects = OwnDatabase["Feedback"]()
+
     class Meta:
+        base_manager_name = "objects"
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
@@ -94,6 +95,11 @@ class ConversationView:
         return f"{self.url}options/" if self.url else ""
 
 
+def moment(stored: datetime) -> datetime:
+    """Return a stored time with its time zone: in a site with ``USE_TZ = False`` it is that of ``TIME_ZONE``."""
+    return stored if timezone.is_aware(stored) else timezone.make_aware(stored, timezone.get_default_timezone())
+
+
 def safe(blocks: Sequence[str]) -> list[SafeString]:
     """Blocks that ``rendering`` has cleaned, marked for templates."""
     return [mark_safe(block) for block in blocks]  # noqa: S308
@@ -108,7 +114,7 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         role=message.role,
         status=message.status,
         error=_sentence(message.error),
-        created=message.created_at,
+        created=moment(message.created_at) if message.created_at else None,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
         siblings=_siblings(message),
@@ -146,7 +152,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
         url=page_url(conversation.uid),
         running=conversation.running_id is not None,
         unread=conversation.unread,
-        updated=conversation.updated_at,
+        updated=moment(conversation.updated_at) if conversation.updated_at else None,
     )
 
 

@@ -1,109 +1,116 @@
-"""The app's place in a site's ASGI application: the websocket route, its origin check, sessions, lifespan."""
+"""The app's place in a site's ASGI application.
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
-from io import BytesIO
+``application`` puts the chat around the ASGI application that a site has; ``websocket_urlpatterns`` puts it into a
+``URLRouter`` of the site's own, with ``lifespan`` beside it.
+"""
+
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import WebsocketDenier
-from django.core.exceptions import DisallowedHost
-from django.core.handlers.asgi import ASGIRequest
-from django.db import Error as DatabaseError
-from django.urls import path, re_path
-from django.utils.http import is_same_domain
+from django.urls import path
+from django.urls.exceptions import Resolver404
 
+from .asgi import App, Event, Receive, Scope, Send, bounded, path_of
 from .conf import conf
 from .consumers import ChatConsumer
-from .runs.registry import registry
+from .lifespan import lifespan, lifespan_of
+from .origin import SERVER_SEND, is_trusted, refuse, same_origin, shown
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-logger = logging.getLogger(__name__)
-
-_SEND = "llm_chat.send"
-
-deny: App = WebsocketDenier.as_asgi()
-"""Answers a handshake with 403."""
+__all__ = ["application", "is_trusted", "lifespan", "websocket_urlpatterns"]
 
 
 def application(django_app: App, websockets: Sequence[Any] = ()) -> App:
-    """A site's ASGI application with the chat in it.
+    """Return a site's ASGI application with the chat in it.
 
-    ``django_app`` is what ``get_asgi_application()`` returned; ``websockets`` are the site's own websocket routes,
-    which get the same origin check, session and user.
+    Args:
+        django_app: what the site had before, ``get_asgi_application()`` or more. It still receives its lifespan, and
+            the websockets whose path is not one of ours, without our checks.
+        websockets: routes of the site's own, which get the chat's origin check, session and user.
     """
-    chat = path(conf.socket_path.lstrip("/"), direct(ChatConsumer.as_asgi()))  # type: ignore[arg-type]
-    routes = [chat, *websockets, re_path("", deny)]  # type: ignore[arg-type]
-    socket_app = same_origin(AuthMiddlewareStack(URLRouter(routes)))
+    chat, others = _chat_routes(""), same_origin(AuthMiddlewareStack(URLRouter([*websockets])))
+    apps = {"http": bounded(django_app), "lifespan": lifespan_of(django_app)}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await socket_app(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await lifespan(receive, send)
+        if scope["type"] != "websocket":
+            await apps.get(scope["type"], django_app)(scope, receive, send)
+            return
+        asked = path_of(scope)
+        if _leads_to(chat, asked):
+            await _socket(scope, receive, send)
+        elif _leads_to(websockets, asked):
+            await _or_refuse(others)({**scope, "path_remaining": asked}, receive, send)
         else:
-            await django_app(scope, receive, send)
+            await _or_refuse(django_app)(scope, receive, send)
 
     return app
 
 
-def same_origin(app: App) -> App:
-    """Refuse a handshake that Django's CSRF check would refuse."""
-
-    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if is_trusted(scope) else deny)({**scope, _SEND: send}, receive, send)
-
-    return checked
-
-
 def direct(app: App) -> App:
-    """Give an app the server's own ``send``: the session's looks at each frame for a session to save, 3 us a time."""
+    """Give an app the server's own ``send``: Channels' session inspects every frame, which costs 3 us."""
 
     async def sending(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, scope.get(_SEND, send))
+        await app(scope, receive, scope.get(SERVER_SEND, send))
 
     return sending
 
 
-def is_trusted(scope: Scope) -> bool:
-    """Whether a handshake's ``Origin`` is the host that was asked, scheme and port included, or a trusted one.
+def _with_user(app: App) -> App:
+    """Give an app session and user, unless the site's own router has done it."""
+    stacked: App = AuthMiddlewareStack(app)
 
-    The rule of ``django.middleware.csrf``, with its settings (``CSRF_TRUSTED_ORIGINS``, ``ALLOWED_HOSTS``,
-    ``SECURE_PROXY_SSL_HEADER``, ``USE_X_FORWARDED_HOST``). Every browser sends ``Origin``; without one it is refused.
+    async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if "user" in scope else stacked)(scope, receive, send)
+
+    return admitted
+
+
+_socket = same_origin(_with_user(direct(ChatConsumer.as_asgi())))
+
+
+def _chat_routes(*prefixes: str) -> list[Any]:
+    """Return the websocket's route below each of the prefixes."""
+    paths = {(prefix + conf.socket_path).lstrip("/") for prefix in prefixes}
+    return [path(found, _socket) for found in paths]  # type: ignore[arg-type]
+
+
+# A URLRouter knows nothing of FORCE_SCRIPT_NAME, which a proxy may leave on or take off.
+websocket_urlpatterns = _chat_routes("", conf.script_name)
+"""The chat's routes for a site's own ``URLRouter``, with their origin check, and with session and user where needed."""
+
+
+def _leads_to(routes: Sequence[Any], asked: str) -> bool:
+    return any(route.pattern.match(asked) for route in routes)
+
+
+def _or_refuse(app: App) -> App:
+    """Refuse a handshake that an application has no place for, in one line of the log and without a traceback.
+
+    Django raises ``ValueError`` for every websocket, and a ``URLRouter`` for a path that it does not know; other
+    applications assert that they were called for HTTP.
     """
-    scheme = "https" if scope.get("scheme") == "wss" else "http"
-    request = ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme}, BytesIO())
-    origin = request.META.get("HTTP_ORIGIN", "")
-    try:
-        if origin == f"{request.scheme}://{request.get_host()}":
-            return True
-        parts = urlsplit(origin)
-    except (DisallowedHost, ValueError):
-        return False
-    return any(_matches(trusted, origin, parts.scheme, parts.netloc) for trusted in conf.trusted_origins)
 
+    async def tried(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = answered = False
 
-def _matches(trusted: str, origin: str, scheme: str, host: str) -> bool:
-    if "*" not in trusted:
-        return trusted == origin
-    pattern = urlsplit(trusted)
-    return pattern.scheme == scheme and is_same_domain(host, pattern.netloc.lstrip("*"))
+        async def receiving() -> Event:
+            nonlocal asked
+            asked = True
+            return await receive()
 
+        async def sending(event: Event) -> None:
+            nonlocal answered
+            answered = True
+            await send(event)
 
-async def lifespan(receive: Receive, send: Send) -> None:
-    """Enrol the process when its server starts, and drain its runs when it stops (ASGI lifespan)."""
-    await receive()
-    try:
-        await registry().start()
-    except DatabaseError:
-        logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await registry().drain()
-    await send({"type": "lifespan.shutdown.complete"})
+        try:
+            await app(scope, receiving, sending)
+        except (AssertionError, NotImplementedError, Resolver404, ValueError) as error:
+            if answered:
+                raise
+            if not asked:
+                await receive()
+            await refuse(f"no websocket route of the site takes it ({shown(str(error))})", scope, send)
+
+    return tried

@@ -18,6 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from environs import Env, EnvError
 
+from .sqlite import PrivateFile, take_from_others
+
 OPENAI_DEFAULT_MODEL = "gpt-5-mini"
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -34,6 +36,14 @@ def flag(name: str) -> bool:
         return env.bool(name) if text(name) else False
     except EnvError:
         raise ImproperlyConfigured(f'{name} must be "true" or "false", got "{text(name)}".') from None
+
+
+def number(name: str, default: int) -> int:
+    """A whole number from 0 on."""
+    given = text(name)
+    if given and not given.isdecimal():
+        raise ImproperlyConfigured(f'{name} must be a non-negative integer, got "{given}".')
+    return int(given) if given else default
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
@@ -112,7 +122,10 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
     if entry["ENGINE"] == "django.db.backends.sqlite3":
         # Readers do not wait for a writer, and a writer takes its turn at the start of its transaction: SQLite
         # refuses at once, without the timeout, to turn a reading transaction into a writing one.
+        if not text(name):
+            take_from_others(default_file)
         entry["OPTIONS"] = {
+            "factory": PrivateFile,
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

@@ -15,6 +15,11 @@ POOL = {
     # Attempts to connect begin anew after this time; they would come ever later, minutes apart in a long outage.
     "reconnect_timeout": 5.0,
 }
+DEADLINES = {
+    # A process that is frozen in the middle of a transaction does not hold up all others.
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+}
 CONNECTION = {
     "connect_timeout": 3,
     # A machine that vanished without a word is given up after this time (TCP only).
@@ -22,8 +27,7 @@ CONNECTION = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    # A process that is frozen in the middle of a transaction does not hold up all others.
-    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    "options": " ".join(f"-c {name}={value}" for name, value in DEADLINES.items()),
 }
 
 
@@ -47,7 +51,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
 def pooled(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     """A ``DATABASES`` entry with the pool and the deadlines, where the URL's own options do not say otherwise.
 
-    ``pool=false`` turns the pool off; ``pool_max_size`` and its like change it.
+    ``pool=false`` leaves the pool to another program, such as pgbouncer, which takes no options of a connection: then
+    each transaction sets its deadlines. ``pool_max_size`` and its like change the pool.
     """
     given = entry.get("OPTIONS", {})
     own = {key.removeprefix("pool_"): value for key, value in given.items() if key.startswith("pool_")}
@@ -62,4 +67,14 @@ def pooled(name: str, entry: dict[str, Any]) -> dict[str, Any]:
         )
     if options.get("pool") is True:
         del options["pool"]
-    return {**entry, "CONN_HEALTH_CHECKS": True, "OPTIONS": {**CONNECTION, "pool": pool, **options}}
+    whole = {**entry, "CONN_HEALTH_CHECKS": True, "OPTIONS": {**CONNECTION, "pool": pool, **options}}
+    return whole if whole["OPTIONS"]["pool"] else _pooled_elsewhere(whole, keep_options="options" in given)
+
+
+def _pooled_elsewhere(entry: dict[str, Any], *, keep_options: bool) -> dict[str, Any]:
+    """Return an entry whose deadlines hold though each transaction may have another connection to the server."""
+    entry["DISABLE_SERVER_SIDE_CURSORS"] = True
+    if not keep_options:
+        del entry["OPTIONS"]["options"]
+        entry["ENGINE"] = "chatproject.pgbouncer"
+    return entry

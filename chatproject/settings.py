@@ -118,6 +118,8 @@ if environment.flag("BEHIND_HTTPS"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # Browsers that have been here ask by HTTPS alone, for so many seconds: 30 days.
+    SECURE_HSTS_SECONDS = environment.number("HSTS_SECONDS", 30 * 24 * 60 * 60)
 
 LOGGING = {
     "version": 1,

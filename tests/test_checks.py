@@ -31,6 +31,7 @@ def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
         ("SYSTEM_PROMPT", 7),
         ("TITLES", "none"),
         ("TITLES", ["model"]),
+        ("USER_CONSTRAINT", "no"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_an_error(settings, name, value):
@@ -62,3 +63,28 @@ def test_a_prompt_that_cannot_be_imported_is_an_error(settings):
 def test_a_setting_that_is_no_dictionary_is_an_error(settings):
     settings.CHAT = ["BACKENDS"]
     assert [message.id for message in check_settings()] == ["llm_chat.E001"]
+
+
+class Split:
+    """Keeps messages apart from the other tables of the chat."""
+
+    def db_for_write(self, model, **hints):
+        return "elsewhere" if model._meta.model_name == "message" else None
+
+
+def test_b38_tables_of_the_chat_in_two_databases_are_an_error(settings):
+    settings.DATABASE_ROUTERS = [Split()]
+    assert ids(settings) == ["llm_chat.E005"]
+
+
+class Apart:
+    """Keeps all of the chat apart from the users."""
+
+    def db_for_write(self, model, **hints):
+        return "elsewhere" if model._meta.app_label == "llm_chat" else None
+
+
+def test_b38_a_constraint_between_two_databases_is_an_error(settings):
+    settings.DATABASE_ROUTERS = [Apart()]
+    assert ids(settings) == ["llm_chat.E006"]
+    assert ids(settings, USER_CONSTRAINT=False) == []

@@ -1,12 +1,18 @@
 """How coroutines reach the database."""
 
+import ast
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
+from django.core.handlers.base import BaseHandler
+from django.db import OperationalError, connection, connections
+from django.urls import URLResolver
 
+from chat import urls
 from chat.database import close_pool, in_database
+from chat.health import alive, ready
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +93,33 @@ async def test_a_step_that_no_thread_was_free_for_in_time_is_refused_and_not_don
         await late
     assert await asyncio.gather(*busy) == [True] * 3
     assert done == []
+
+
+CHAT = Path(__file__).parent.parent / "chat"
+OPENS_ITS_OWN = {"connection", "connections", "transaction"}
+
+
+def test_b38_no_other_module_opens_a_transaction_or_a_cursor_of_its_own():
+    for path in CHAT.rglob("*.py"):
+        if "migrations" in path.parts or path.name == "database.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django.db"):
+                taken = {alias.name for alias in node.names} & OPENS_ITS_OWN
+                assert not taken, f"{path} imports {taken}: use chat.database, which knows the app's database"
+
+
+def patterns(urls):
+    for entry in urls:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry.url_patterns)
+        else:
+            yield entry
+
+
+def test_b37_no_view_of_the_app_is_inside_a_transaction_of_the_sites(monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    views = [alive, ready, *(pattern.callback for pattern in patterns(urls.urlpatterns))]
+    assert len(views) > 10
+    for view in views:
+        assert BaseHandler().make_view_atomic(view) is view

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from chat.models import Process
@@ -33,11 +33,14 @@ async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_health
     assert await ask(async_client, "/readyz") == (200, "ok\n")
 
 
-async def test_a_redis_that_has_never_answered_is_a_wrong_set_up(script, served, async_client, settings, caplog):
+async def test_a14_a_redis_that_has_never_answered_is_a_wrong_set_up_and_only_the_log_names_it(
+    script, served, async_client, settings, caplog
+):
     settings.CHAT = {**settings.CHAT, "REDIS_URL": "redis://127.0.0.1:1/0"}
     await served.drain()
     status, text = await ask(async_client, "/healthz")
-    assert (status, text) == (503, "Redis at redis://127.0.0.1:1/0 has not answered yet.\n")
+    assert (status, text) == (503, "Redis has not answered yet.\n")
+    assert "Redis at redis://127.0.0.1:1/0 does not answer" in caplog.text
     await registry().drain()
 
 
@@ -71,3 +74,19 @@ async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
 async def test_a_site_that_is_served_by_wsgi_is_told_what_it_lacks(db, client, path):
     response = await sync_to_async(client.get)(path)
     assert (response.status_code, b"ASGI" in response.content) == (503, True)
+
+
+LOGIN = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+
+
+async def test_b37_health_checks_answer_in_a_site_with_atomic_requests(script, served, async_client, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    assert await ask(async_client, "/healthz") == (200, "ok\n")
+    assert await ask(async_client, "/readyz") == (200, "ok\n")
+
+
+async def test_b39_health_checks_need_no_login(script, served, async_client, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN]
+    assert (await async_client.get("/chat/")).status_code == 302
+    assert await ask(async_client, "/healthz") == (200, "ok\n")
+    assert await ask(async_client, "/readyz") == (200, "ok\n")

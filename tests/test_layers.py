@@ -9,6 +9,7 @@ CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__"],
     ["conf", "text", "version"],
+    ["asgi"],
     ["chunks"],
     ["language", "limits"],
     ["owners", "protocol"],
@@ -25,6 +26,7 @@ ROWS = [
     ["replies"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management"],
+    ["origin", "lifespan"],
     ["routing", "urls", "apps", "uvicorn"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -1,8 +1,9 @@
 """Who a conversation belongs to."""
 
+import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from chat.owners import VISITOR, Owner, admit
+from chat.owners import KEY_LENGTH, VISITOR, Owner, admit, key_of
 
 
 def test_a_new_visitor_gets_an_id_in_the_session_and_keeps_it():
@@ -29,3 +30,20 @@ def test_without_account_and_session_there_is_no_owner():
 
 def test_a_visitor_cannot_take_the_key_of_a_user():
     assert Owner.of(AnonymousUser(), {VISITOR: "7"}).key != "user:7"
+
+
+@pytest.mark.parametrize("length", [1, 74, 75, 76, 100, 10_000])
+def test_b41_a_user_with_a_key_of_any_length_has_an_owners_key_that_the_database_holds(length):
+    keys = {key_of("k" * length), key_of("k" * (length - 1) + "l")}
+    assert len(keys) == 2
+    assert all(len(key) <= KEY_LENGTH for key in keys)
+
+
+def test_b41_a_user_whose_key_fits_keeps_the_conversations_of_before():
+    assert key_of(7) == "user:7"
+    assert key_of("k" * 75) == "user:" + "k" * 75
+
+
+def test_b41_no_key_is_the_digest_of_another():
+    digest = key_of("k" * 100)
+    assert key_of(digest.removeprefix("user#")) != digest

@@ -4,11 +4,19 @@ import contextlib
 import time
 
 import pytest
+from django.db import OperationalError as DatabaseError
+from django.db import connections, transaction
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool
 
+from chatproject import environment
+from chatproject.pgbouncer import base
 from chatproject.postgres import CONNECTION, POOL, PooledConnection
 from tests.faults.services import postgres_server
+from tests.pgbouncer import pgbouncer
+from tests.processes import running
+from tests.startproject import Visitor
+from tests.upstream import running_upstream
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +85,60 @@ def test_a_request_fails_in_time_where_the_server_has_no_connection_left(server,
             lend_out(pool, 4)
         assert time.monotonic() - began < 4.0
     assert asked(pool) < 3.0
+
+
+@pytest.fixture
+def bouncer(server, tmp_path_factory):
+    with pgbouncer(server, tmp_path_factory.mktemp("pgbouncer")) as url:
+        yield url
+
+
+@pytest.fixture
+def behind(bouncer, monkeypatch, django_db_blocker):
+    """A Django connection that goes through pgbouncer."""
+    monkeypatch.setenv("DATABASE_URL", f"{bouncer}/postgres?pool=false")
+    entry = connections.configure_settings({"default": environment.database("DATABASE_URL", None)})["default"]
+    monkeypatch.setitem(connections.settings, "bouncer", entry)
+    with django_db_blocker.unblock():
+        yield connections["bouncer"]
+        connections["bouncer"].close()
+    del connections["bouncer"]
+
+
+def said(connection, question):
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")])
+def test_a13_behind_pgbouncer_each_transaction_has_its_deadlines_and_leaves_none_behind(behind, name, value):
+    for _ in range(2):
+        with transaction.atomic(using="bouncer"):
+            assert said(behind, f"SHOW {name}") == value
+            with transaction.atomic(using="bouncer"):
+                assert said(behind, f"SHOW {name}") == value
+        assert said(behind, f"SHOW {name}") == "0"  # the pool has one connection to the server: it is the same
+
+
+def test_a13_behind_pgbouncer_a_transaction_waits_for_no_lock_without_an_end(server, behind, monkeypatch):
+    monkeypatch.setattr(base, "_SET", base._SET.replace("10s", "50ms"))
+    with server.connect() as other:
+        other.execute("CREATE TABLE locked (x int)")
+        with other.transaction():
+            other.execute("LOCK TABLE locked")
+            with pytest.raises(DatabaseError, match="lock timeout"), transaction.atomic(using="bouncer"):
+                said(behind, "SELECT count(*) FROM locked")
+        other.execute("DROP TABLE locked")
+    with transaction.atomic(using="bouncer"):
+        assert said(behind, "SELECT 1") == 1
+
+
+def test_a13_the_site_answers_behind_pgbouncer(server, tmp_path_factory):
+    server.create("bounced")
+    folder = tmp_path_factory.mktemp("bounced")
+    with pgbouncer(server, tmp_path_factory.mktemp("pgbouncer"), size=4) as url, running_upstream() as upstream:
+        model = {"OPENAI_BASE_URL": upstream.url, "OPENAI_MODEL": "echo"}
+        with running("uvicorn", folder, DATABASE_URL=f"{url}/bounced?pool=false", **model) as site:
+            visitor = Visitor(f"http://127.0.0.1:{site.port}")
+            assert visitor.ask("Anybody behind there?", "/chat/")[-1]["type"] == "end"

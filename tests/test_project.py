@@ -1,6 +1,8 @@
 """The site around the app: what the environment sets, what it refuses, what its pages send along."""
 
+import contextlib
 import runpy
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import DEFAULTS
 from chatproject import environment
+from chatproject.sqlite import PrivateFile
 from chatproject.static_files import with_static_files
 
 VARIABLES = (
     *("ALLOWED_HOSTS", "BEHIND_HTTPS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "DATA_DIR", "DEBUG"),
+    "HSTS_SECONDS",
     *("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "REDIS_URL", "SECRET_KEY", "STATIC_ROOT"),
 )
 SETTINGS = Path(environment.__file__).with_name("settings.py")
@@ -162,6 +166,7 @@ def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
+        ({"BEHIND_HTTPS": "true", "HSTS_SECONDS": "-1"}, 'HSTS_SECONDS must be a non-negative integer, got "-1".'),
         ({"DEBUG": "maybe"}, 'DEBUG must be "true" or "false", got "maybe".'),
         ({"CSRF_TRUSTED_ORIGINS": "a.example"}, 'got "a.example".'),
         (
@@ -288,3 +293,49 @@ def test_a_user_signs_in_and_out(client, django_user_model):
 def test_a_wrong_password_is_told_on_the_form(client):
     page = client.post("/accounts/login/", {"username": "ada", "password": "wrong"})
     assert 'role="alert"' in page.content.decode()
+
+
+def test_a11_the_database_is_readable_by_its_owner_alone(site, tmp_path):
+    database = site()["DATABASES"]["default"]
+    options = {name: value for name, value in database["OPTIONS"].items() if name in ("factory", "timeout")}
+    with contextlib.closing(sqlite3.connect(database=database["NAME"], uri=True, **options)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1);")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("db.sqlite3*")}
+    assert modes == dict.fromkeys(("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"), 0o600)
+
+
+def test_a11_a_database_of_an_earlier_version_is_taken_from_others_and_its_folder_stays_as_it_is(site, tmp_path):
+    tmp_path.chmod(0o755)
+    for name in ("db.sqlite3", "db.sqlite3-wal"):
+        (tmp_path / name).touch(0o644)
+    site()
+    assert (tmp_path / "db.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "db.sqlite3-wal").stat().st_mode & 0o777 == 0o600
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert not (tmp_path / "db.sqlite3-shm").exists()
+
+
+def test_a11_a_file_that_the_operator_names_keeps_its_mode(site, tmp_path):
+    file = tmp_path / "shared.sqlite3"
+    file.touch(0o640)
+    file.chmod(0o640)
+    factory = site(DATABASE_URL=f"sqlite:///{file}")["DATABASES"]["default"]["OPTIONS"]["factory"]
+    with contextlib.closing(sqlite3.connect(str(file), factory=factory)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a11_a_database_in_memory_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (":memory:", "file:memory?mode=memory&cache=shared"):
+        sqlite3.connect(database=name, uri=True, factory=PrivateFile).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "seconds"), [({}, 2_592_000), ({"HSTS_SECONDS": "0"}, 0)])
+def test_a14_browsers_are_told_to_stay_with_https_behind_a_proxy_that_speaks_it(site, given, seconds):
+    assert site(BEHIND_HTTPS="true", **given)["SECURE_HSTS_SECONDS"] == seconds
+
+
+def test_a14_no_browser_is_told_so_where_there_is_no_https(site):
+    assert "SECURE_HSTS_SECONDS" not in site()

@@ -1,12 +1,27 @@
 """Who may open a websocket, and what else the ASGI application answers."""
 
 import asyncio
+import json
 
 import pytest
+from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.handlers.asgi import ASGIHandler
+from django.urls import path as django_path
 
 from chat.models import Process
-from chat.routing import application, is_trusted
+from chat.owners import VISITOR
+from chat.routing import _chat_routes, application, is_trusted, websocket_urlpatterns
 from tests.sockets import Communicator, headers
+
+
+def session_of_a_visitor():
+    store = SessionStore()
+    store[VISITOR] = "ann"
+    store.save()
+    return store.session_key
 
 
 async def nothing(scope, receive, send):
@@ -108,3 +123,115 @@ async def test_lifespan_enrols_the_process_and_drains_it(transactional_db):
     assert await said.get() == {"type": "lifespan.shutdown.complete"}
     await life
     assert await Process.objects.acount() == 0
+
+
+async def refused(app, path, caplog, **scope):
+    """The lines of the log about a handshake that is refused before it is accepted."""
+    caplog.clear()
+    communicator = Communicator(app, path, headers("any", "http://localhost"))
+    communicator.scope.update(scope)
+    assert (await communicator.connect())[0] is False
+    await communicator.wait()
+    return [record.getMessage() for record in caplog.records]
+
+
+async def accepting(scope, receive, send):
+    """An application of the site's own that takes every websocket and says what it sees."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": f"{scope['path']} {sorted(scope)}"})
+
+
+async def test_e06_an_unknown_path_reaches_the_application_that_was_there_as_it_came(settings, transactional_db):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    communicator = Communicator(application(accepting), "/theirs/", headers(None, "http://elsewhere.example"))
+    before = sorted(communicator.scope)
+    assert (await communicator.connect())[0] is True
+    assert await communicator.receive_from() == f"/theirs/ {before}"
+
+
+async def test_e06_a_plain_django_application_refuses_an_unknown_path_with_one_line(settings, caplog):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    (line,) = await refused(application(ASGIHandler()), "/theirs/", caplog)
+    assert "handshake for '/theirs/' was refused: no websocket route of the site takes it" in line
+
+
+async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(settings, caplog):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    app = application(ProtocolTypeRouter({"websocket": URLRouter([django_path("theirs/", accepting)])}))
+    (line,) = await refused(app, "/none/", caplog)
+    assert "no websocket route of the site takes it" in line
+    nested = application(nothing, [django_path("deep/", URLRouter([django_path("er/", accepting)]))])
+    (line,) = await refused(nested, "/deep/none/", caplog)
+    assert "no websocket route of the site takes it" in line
+
+
+async def test_e06_what_an_application_raises_after_its_answer_is_its_own(settings):
+    async def broken(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        raise ValueError("made up")
+
+    communicator = Communicator(application(broken), "/theirs/", headers(None, None))
+    assert (await communicator.connect())[0] is True
+    with pytest.raises(ValueError, match="made up"):
+        await communicator.wait()
+
+
+@pytest.mark.parametrize("stack", [AuthMiddlewareStack, lambda router: router], ids=["with a stack", "bare"])
+async def test_e06_the_route_works_in_a_router_of_the_sites_own(settings, connect, script, stack):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    theirs = stack(URLRouter([*websocket_urlpatterns, django_path("theirs/", accepting)]))
+    session = await sync_to_async(session_of_a_visitor)()
+    for origin, admitted in (("http://localhost", True), ("http://evil.org", False)):
+        communicator = Communicator(theirs, "/ws/chat/", headers(session, origin))
+        assert (await communicator.connect())[0] is admitted
+        if admitted:
+            await communicator.send_to('{"type": "ping", "requestId": "p"}')
+            assert json.loads(await communicator.receive_from(5))["type"] == "pong"
+        await communicator.disconnect()
+
+
+PREFIXES = [
+    ({"path": "/ws/chat/"}, None),
+    ({"path": "/app/ws/chat/"}, "/app"),
+    ({"path": "/app/ws/chat/"}, "/app/"),
+    ({"path": "/ws/chat/"}, "/app"),
+    ({"path": "/app/ws/chat/", "root_path": "/app"}, None),
+    ({"path": "/ws/chat/", "root_path": "/app"}, None),
+    ({"path": "/a/b/ws/chat/", "root_path": "/elsewhere"}, "/a/b"),
+]
+
+
+@pytest.mark.parametrize(("scope", "forced"), PREFIXES)
+async def test_b40_the_socket_is_found_wherever_django_finds_a_page(settings, connect, script, scope, forced):
+    settings.ALLOWED_HOSTS, settings.FORCE_SCRIPT_NAME = ["localhost"], forced
+    session = await sync_to_async(session_of_a_visitor)()
+    communicator = Communicator(application(nothing), scope["path"], headers(session, "http://localhost"))
+    communicator.scope.update(scope)
+    assert (await communicator.connect(5))[0] is True
+    await communicator.send_to('{"type": "ping", "requestId": "p"}')
+    assert json.loads(await communicator.receive_from(5))["type"] == "pong"
+    await communicator.disconnect()
+
+
+async def test_b40_the_sites_own_routes_are_found_below_the_prefix_too(settings, transactional_db):
+    settings.ALLOWED_HOSTS, settings.FORCE_SCRIPT_NAME = ["localhost"], "/app"
+    for path in ("/app/own/7/", "/own/7/"):
+        app = application(nothing, [django_path("own/<int:number>/", accepting)])
+        communicator = Communicator(app, path, headers(None, "http://localhost"))
+        assert (await communicator.connect())[0] is True
+        assert (await communicator.receive_from()).startswith(path)
+
+
+@pytest.mark.parametrize("path", ["/apple/ws/chat/", "/app/app/ws/chat/", "/other/ws/chat/"])
+async def test_b40_another_prefix_leads_nowhere(settings, caplog, path):
+    settings.ALLOWED_HOSTS, settings.FORCE_SCRIPT_NAME = ["localhost"], "/app"
+    (line,) = await refused(application(ASGIHandler()), path, caplog)
+    assert path in line
+
+
+def test_b40_a_router_of_the_sites_own_finds_the_socket_below_the_prefix():
+    routes = _chat_routes("", "/app")
+    assert [any(route.pattern.match(path) for route in routes) for path in ("ws/chat/", "app/ws/chat/")] == [True, True]
+    assert len(_chat_routes("", "")) == 1

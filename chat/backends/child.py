@@ -51,6 +51,25 @@ def find_weights(given: str | None) -> Path:
     raise BackendError("not_installed", f"The local model's weights are not installed: {INSTALL}")
 
 
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "NUMBER_OF_PROCESSORS"),  # Windows
+)
+"""What the child gets of its parent's environment: there may be keys and passwords in the rest."""
+
+INHERITED_PREFIXES = ("LC_", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_", "VK_", "PYTHON")
+"""Variables of the C library, of the threads and graphics cards that llama.cpp uses, and of Python."""
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in INHERITED or name.upper().startswith(INHERITED_PREFIXES)
+    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+
+
 class Child:
     """One process of the model's server. Its stdin is its lease: it ends when that closes, in whatever way."""
 
@@ -61,7 +80,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            env=_environment(),
         )
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)

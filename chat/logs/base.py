@@ -73,11 +73,6 @@ class Logs(ABC):
         """Whether what logs are shared through has ever answered."""
         return True
 
-    @property
-    def address(self) -> str:
-        """What logs are shared through, without its password."""
-        return ""
-
     @abstractmethod
     def open(self, answer: int) -> Log:
         """A new log for an answer that is about to run here. Raises ``ValueError`` where there is one."""

@@ -50,10 +50,6 @@ class RedisLogs(Logs):
     def reached(self) -> bool:
         return self._exchange.reached
 
-    @property
-    def address(self) -> str:
-        return self._exchange.address
-
     def open(self, answer: int) -> MirroredLog:
         if answer in self._logs:
             raise ValueError(f"The answer {answer} has a log already.")

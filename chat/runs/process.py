@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from ..conf import conf
+from ..database import atomic
 from ..models import Message, Process
 from ..store.answers import Written, interrupt
 
@@ -31,7 +31,7 @@ class Beat(NamedTuple):
     """How many other processes are alive."""
 
 
-@transaction.atomic
+@atomic
 def enrol(process: str, *, alone: bool) -> int:
     """Write a process's row. One that is ``alone``, for it shares no logs, ends every answer that still runs.
 
@@ -45,7 +45,7 @@ def enrol(process: str, *, alone: bool) -> int:
     return ended
 
 
-@transaction.atomic
+@atomic
 def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
     """Write a process's heartbeat and what its answers hold so far. A row that somebody removed is written again."""
     known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from django.db import transaction
-
+from ..database import on_commit
 from ..models import Conversation
 from ..protocol import Event
 from .news import version
@@ -31,4 +30,4 @@ def on_every_loop(action: Callable[[Registry], None], *, using: str | None = Non
         for loop, registry in registries():
             loop.call_soon_threadsafe(action, registry)
 
-    transaction.on_commit(spread, using=using)
+    on_commit(spread, using=using)

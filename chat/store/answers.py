@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db import transaction
 from django.utils import timezone
 
 from ..chunks import Part, TextPart
+from ..database import atomic
 from ..models import Conversation, Message
 
 
@@ -40,7 +40,7 @@ INTERRUPTED = End(Message.Status.INTERRUPTED, error="interrupted")
 STOPPED = End(Message.Status.STOPPED)
 
 
-@transaction.atomic
+@atomic
 def finish(process: str, written: Written, end: End) -> bool:
     """Write an answer's last state and free its conversation; ``False`` where another process has ended it.
 
@@ -53,7 +53,7 @@ def finish(process: str, written: Written, end: End) -> bool:
     return bool(taken) or Message.objects.filter(pk=written.answer, status=end.status, text=columns["text"]).exists()
 
 
-@transaction.atomic
+@atomic
 def interrupt(answers: Collection[int]) -> int:
     """End running answers with the text of their last checkpoints; returns how many there were."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
@@ -62,7 +62,7 @@ def interrupt(answers: Collection[int]) -> int:
     return ended
 
 
-@transaction.atomic
+@atomic
 def interrupt_with(log: Written) -> Message | None:
     """End a running answer with its last checkpoint or the text of its log, whichever is longer.
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from ..chunks import Part
 from ..conf import conf
+from ..database import atomic
 from ..models import Conversation, Message
 from ..owners import Owner
 from ..protocol import Refusal
@@ -49,13 +50,13 @@ def _lock(owner: Owner, conversation: str) -> None:
     Conversation.objects.of(owner).filter(uid=conversation).update(updated_at=timezone.now())
 
 
-@transaction.atomic
+@atomic
 def _asked(request: Ask, writer: Writer) -> Turn:
     turn = _ask(request, writer)
     return _with_branch(turn, turn.question) if request.whole else turn
 
 
-@transaction.atomic
+@atomic
 def _regenerated(request: Regenerate, writer: Writer) -> Turn:
     turn = _regenerate(request, writer)
     return _with_branch(turn, turn.answer) if request.whole else turn

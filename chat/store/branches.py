@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from django.db import transaction
 from django.db.models import F, Q
 
+from ..database import atomic
 from ..models import Conversation, Message
 from ..owners import Owner
 from ..protocol import After, Refusal
@@ -92,7 +92,7 @@ def pair(conversation: Conversation, first: Message, last: Message) -> Stretch:
     return Stretch(_with_siblings([first] if first == last else [first, last]), after)
 
 
-@transaction.atomic
+@atomic
 def select(owner: Owner, uid: str, message: str) -> Stretch:
     """Show the newest branch that a message is on, from that message on, and remember it. Raises ``Refusal``."""
     mine = Conversation.objects.of(owner).filter(uid=uid)

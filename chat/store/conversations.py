@@ -1,8 +1,8 @@
 """What an owner does with whole conversations."""
 
-from django.db import transaction
 from django.db.models import F
 
+from ..database import atomic
 from ..models import Conversation, ConversationQuerySet, Message
 from ..owners import Owner
 
@@ -23,7 +23,7 @@ def mark_read(conversation: Conversation) -> bool:
     return bool(unread.update(unread=False))
 
 
-@transaction.atomic
+@atomic
 def delete(conversations: ConversationQuerySet) -> int:
     """Delete conversations with their messages, running answers among them; returns how many there were.
 

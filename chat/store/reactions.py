@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
+from ..database import atomic
 from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
 from ..owners import Owner
 from ..protocol import Rate, Refusal
@@ -39,10 +40,15 @@ def rate(owner: Owner, request: Rate) -> None:
     if given.update(**columns):
         return
     try:
-        with transaction.atomic():
-            Feedback.objects.create(message=answer, **columns)
+        _create(answer, columns)
     except IntegrityError:  # another tab was quicker
         given.update(**columns)
+
+
+@atomic
+def _create(answer: Message, columns: dict[str, Any]) -> None:
+    """Store a first rating; a conflict undoes this step alone, whatever transaction is around it."""
+    Feedback.objects.create(message=answer, **columns)
 
 
 def read(owner: Owner, conversation: str) -> bool:

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections
 from django.db.models import BooleanField, F, Func, Min, QuerySet, Value
 from django.db.models.functions import Left
 
+from ..database import add_function, vendor
 from ..models import Conversation, ConversationQuerySet, Message
 from ..owners import Owner
 from ..text import folded, storable
@@ -54,7 +54,7 @@ def search(owner: Owner, query: str) -> Found:
     if not words:
         return Found([], [], 0)
     mine = Conversation.objects.of(owner)
-    _teach(mine.db)
+    add_function(mine.db, _Contains.function, _contains)
     found = set(mine.values_list("pk", flat=True))
     first: dict[int, int] = {}
     for word in words:
@@ -78,14 +78,6 @@ class _Contains(Func):
     output_field = BooleanField()
 
 
-def _teach(alias: str) -> None:
-    """Give SQLite a comparison that knows the case of all letters, because its own knows that of ASCII alone."""
-    connection = connections[alias]
-    if connection.vendor == "sqlite":
-        connection.ensure_connection()
-        connection.connection.create_function(_Contains.function, 2, _contains, deterministic=True)
-
-
 def _contains(text: str, word: str) -> bool:
     return word in folded(text)
 
@@ -102,11 +94,11 @@ def _having(rows: QuerySet[Any], field: str, word: str) -> QuerySet[Any]:
     On PostgreSQL at the beginning of one of its words. To take a text apart takes long, 25 ms for 200 kB: only those
     that contain the word are. What is no single word, or whose script has no spaces, is looked for as it is.
     """
-    vendor = connections[rows.db].vendor
-    if vendor == "sqlite":
+    kind = vendor(rows.db)
+    if kind == "sqlite":
         return rows.filter(_Contains(F(field), Value(folded(word))))
     containing: QuerySet[Any] = rows.filter(**{f"{field}__icontains": word})
-    if vendor != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
+    if kind != "postgresql" or not _WORD.fullmatch(word) or _UNSPACED.search(word):
         return containing
     from django.contrib.postgres.search import SearchQuery, SearchVector  # needs psycopg
 

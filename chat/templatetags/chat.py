@@ -13,7 +13,7 @@ from ..backends.plugged import max_message_length
 from ..composing import Refused, composer_view
 from ..conf import conf
 from ..models import Message
-from ..owners import Owner, admit
+from ..owners import Owner, visitor
 from ..presentation import message_view
 from ..protocol import CONVERSATION_ID, Refusal
 from ..store.branches import Stretch, earlier, latest
@@ -42,7 +42,7 @@ def chat(
         raise ImproperlyConfigured(
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
-    owner = admit(getattr(request, "user", None), request.session)
+    owner = visitor(request)
     before = request.GET.get("before", "")
     end = latest(owner, conversation)
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING

@@ -18,13 +18,14 @@ from ..chunks import ERRORS
 from ..composing import Refused
 from ..health import NO_ASGI
 from ..models import Message
+from ..owners import visitor
 from ..presentation import page_url
 from ..protocol import CONVERSATION_ID, Question, Refusal, sendable
 from ..runs.beginning import begin
 from ..runs.registry import Registry, registry
 from ..store.answers import ask_to_stop
 from ..store.turns import Ask
-from .frame import SeeOther, command, conversation_of, conversation_page, done, field_of, visitor
+from .frame import SeeOther, command, conversation_of, conversation_page, done, field_of
 
 logger = logging.getLogger(__name__)
 

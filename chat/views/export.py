@@ -9,17 +9,15 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from ..chunks import ERRORS, is_filtered
 from ..models import Conversation, Message
+from ..presentation import moment
 from ..store.replay import ending_of
-from .frame import conversation_of
+from .frame import conversation_of, reading
 
 
-@never_cache
-@require_safe
+@reading
 def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     """The branch that a conversation shows: its title, then each message under its sender and time."""
     conversation = conversation_of(request, uid)
@@ -30,8 +28,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
 
-@never_cache
-@require_safe
+@reading
 def json(request: HttpRequest, uid: str) -> HttpResponse:
     """All messages of a conversation, the other branches' too; ``branch`` has the ids of the one that it shows."""
     conversation = conversation_of(request, uid)
@@ -40,7 +37,7 @@ def json(request: HttpRequest, uid: str) -> HttpResponse:
     content = {
         "id": conversation.uid,
         "title": conversation.title,
-        "created": conversation.created_at,
+        "created": moment(conversation.created_at),
         "messages": [_as_json(message, uids.get(message.parent_id or 0)) for message in messages],
         "branch": [message.uid for message in _branch(conversation, messages)],
     }
@@ -54,7 +51,7 @@ def _as_json(message: Message, parent: str | None) -> dict[str, Any]:
         "parent": parent,
         "role": message.role,
         "status": message.status,
-        "created": message.created_at,
+        "created": moment(message.created_at),
         "parts": message.parts,
         "model": message.model,
         "usage": message.usage,
@@ -84,9 +81,8 @@ def _sender(message: Message) -> str:
     return gettext("You") if message.role == Message.Role.USER else gettext("Assistant")
 
 
-def _time(moment: datetime) -> str:
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return f"{local:%Y-%m-%d %H:%M %Z}".strip()
+def _time(created: datetime) -> str:
+    return f"{timezone.localtime(moment(created)):%Y-%m-%d %H:%M %Z}"
 
 
 def _completed(message: Message) -> str:

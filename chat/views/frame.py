@@ -2,17 +2,20 @@
 
 import secrets
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from ..composing import Refused
+from ..conf import conf
+from ..database import without_transaction
 from ..models import Conversation
-from ..owners import Owner, admit
+from ..owners import Owner, owner_of, visitor
 from ..presentation import ConversationView, conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import mark_read, own
@@ -31,17 +34,35 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
+def short(view: View) -> View:
+    """Refuse a form that is longer than any of the app's, before Django takes it apart."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH", "")
+        if length.isdigit() and int(length) > conf.max_form_size:
+            return HttpResponse("The form is too long.\n", status=413, content_type="text/plain; charset=utf-8")
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
 def command(view: View) -> View:
     """A view that changes something: POST only, from a page of the site's own, never cached.
 
     The check stands here too, for a site that has left Django's middleware out.
     """
-    return never_cache(csrf_protect(require_POST(view)))
+    return served(short(csrf_protect(require_POST(view))))
 
 
-def visitor(request: HttpRequest) -> Owner:
-    """The owner behind a request; a new visitor becomes one."""
-    return admit(getattr(request, "user", None), request.session)
+def reading(view: View) -> View:
+    """A view that changes nothing, never cached."""
+    return served(require_safe(view))
+
+
+def served(view: View) -> View:
+    """Any view of the app: never cached, and outside the site's ``ATOMIC_REQUESTS``."""
+    return without_transaction(never_cache(view))
 
 
 def field_of(fields: QueryDict, name: str) -> str:
@@ -51,7 +72,7 @@ def field_of(fields: QueryDict, name: str) -> str:
 
 def conversation_of(request: HttpRequest, uid: str) -> Conversation:
     """One of the visitor's own conversations. Raises ``Http404`` where it is not there, or not theirs."""
-    owner = Owner.of(getattr(request, "user", None), request.session)
+    owner = owner_of(request)
     found = own(owner, uid) if owner is not None else None
     if found is None:
         raise Http404("There is no such conversation.")
@@ -73,7 +94,7 @@ def conversation_page(
     request: HttpRequest, uid: str = "", *, refused: Refused | None = None, status: int = 200
 ) -> HttpResponse:
     """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
-    owner = visitor(request)
+    owner = visitor(request, linked=bool(uid))
     stored = own(owner, uid) if uid else None
     if stored is not None and stored.unread and mark_read(stored):
         tell("read", stored)

@@ -3,18 +3,16 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from ..models import TITLE_LENGTH, Conversation
+from ..owners import visitor
 from ..presentation import conversation_view, page_url
 from ..runs.telling import tell
 from ..store.conversations import delete, rename
-from .frame import command, conversation_of, done, field_of, framed, visitor
+from .frame import command, conversation_of, done, field_of, framed, reading
 
 
-@never_cache
-@require_safe
+@reading
 def options(request: HttpRequest, uid: str) -> HttpResponse:
     """The forms for one conversation."""
     return _options(request, conversation_of(request, uid))
@@ -45,8 +43,7 @@ def delete_one(request: HttpRequest, uid: str) -> HttpResponse:
     return done(request, reverse("llm_chat:page"))
 
 
-@never_cache
-@require_safe
+@reading
 def all_options(request: HttpRequest) -> HttpResponse:
     """The form that deletes all of the visitor's conversations."""
     return _all_options(request)

@@ -1,16 +1,16 @@
 """The app's own page: one conversation beside the list of all; what is searched for; a message that is sent."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from .asking import ask
-from .frame import conversation_page
+from .frame import conversation_page, served, short
 from .search import search
 
 
-@never_cache
+@served
+@short
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, uid: str = "") -> HttpResponse:

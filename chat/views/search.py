@@ -10,11 +10,12 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from ..owners import visitor
 from ..presentation import ConversationView, conversation_view
 from ..store.search import Hit
 from ..store.search import search as found_by
 from ..text import folded
-from .frame import field_of, framed, visitor
+from .frame import field_of, framed
 
 BEFORE, BEHIND = 60, 140
 """How many characters a snippet has before its first hit, and from there on."""

@@ -156,3 +156,24 @@ def test_ctrl_c_in_the_terminal_leaves_the_process_to_its_parent():
         with urllib.request.urlopen(f"{address}/health") as response:
             assert response.status == 200
         assert child.running
+
+
+SECRETS = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "OPENAI_API_KEY",
+    "POSTGRES_PASSWORD",
+    "AWS_SECRET_KEY",
+    "LLAMA_API_KEY",
+)
+
+
+def test_a14_the_process_inherits_no_secret_of_its_parents(monkeypatch):
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a-secret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with started() as child:
+        environment = psutil.Process(child.pid).environ()
+    assert "a-secret" not in environment.values()
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["PATH"] == os.environ["PATH"]

@@ -148,6 +148,11 @@ class PostgresServer:
             file.write("fsync = off\nmax_connections = 100\n")
         self._server.start()
 
+    @property
+    def folder(self) -> str:
+        """Where its socket is."""
+        return str(self._server.pgdata)
+
     def url(self, database: str = "postgres") -> str:
         """As ``DATABASE_URL`` takes it."""
         return f"postgres://postgres@{str(self._server.pgdata).replace('/', '%2F')}/{database}"

@@ -1,16 +1,18 @@
 """``{% chat %}`` on a page of any site."""
 
 import re
+from datetime import datetime
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.template import Context, Template
-from django.test import override_settings
+from django.test import AsyncClient, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
 
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from chat.store.branches import WINDOW
 
@@ -144,3 +146,35 @@ def test_a_message_of_another_conversation_shows_nothing_of_it(long, rf):
 def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visitor):
     page = render("{% chat %}", request=request_of_a_visitor)
     assert not has_earlier(page)
+
+
+def test_a14_a_page_that_is_asked_for_by_a_robot_leaves_no_session(request_of_a_visitor):
+    request_of_a_visitor.method = "HEAD"
+    assert "<llm-chat " in render("{% chat %}", request=request_of_a_visitor)
+    assert request_of_a_visitor.session == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.urls("tests.templatetags.atomic_page")
+async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_runs(script, served, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    browser = AsyncClient()
+    html = {"accept": "text/html"}
+    assert 'conversation="default"' in (await browser.get("/help/", headers=html)).content.decode()
+    assert (await browser.post("/chat/default/", {"id": "m1", "text": "Why?"})).status_code == 303
+    reply = await script.anext_reply()
+    page = (await browser.get("/help/", headers=html)).content.decode()
+    assert ("Why?" in page, 'data-status="running"' in page) == (True, True)
+    reply.finish()
+
+
+def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a_visitor, settings):
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Kathmandu"
+    request_of_a_visitor.session[VISITOR] = "ann"
+    made = Conversation.objects.create(owner="visitor:ann", uid="default", updated_at=timezone.now())
+    made.tip = made.message_set.create(uid="q", role="user", text="Why?")
+    made.save()
+    Message.objects.update(created_at=datetime(2026, 3, 10, 12, 30))
+    page = render("{% chat %}", request=request_of_a_visitor)
+    times = re.findall(r'<time [^>]*datetime="([^"]+)">([^<]+)<', page)
+    assert times == [("2026-03-10T12:30:00+05:45", "12:30 p.m.")]

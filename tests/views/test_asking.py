@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 from django.test import AsyncClient, Client
 
 from chat.chunks import ERRORS
@@ -200,3 +200,16 @@ def test_a_message_from_elsewhere_is_refused_where_the_site_has_no_check_of_its_
     strict = Client(enforce_csrf_checks=True)
     for path in ("/chat/c1/", "/chat/c1/delete/", "/chat/c1/rename/", "/chat/c1/stop/", "/chat/~delete/"):
         assert strict.post(path, {"text": "Hi"}).status_code == 403
+
+
+async def test_b37_a_message_is_stored_and_stopped_in_a_site_with_atomic_requests(script, asgi, served, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    assert (await send(asgi)).status_code == 303
+    reply = await script.anext_reply()
+    assert "Why?" in (await asgi.get("/chat/c1/")).content.decode()
+    assert (await asgi.post("/chat/c1/stop/")).status_code == 303
+    await eventually(reply.closed.is_set)
+    await ended(served)
+    assert (await asgi.post("/chat/c1/rename/", {"title": "Blue"})).status_code == 303
+    assert (await asgi.post("/chat/c1/delete/", {"confirm": "on"})).status_code == 303
+    assert await stored() == []

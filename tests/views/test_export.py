@@ -108,3 +108,15 @@ def test_a_conversation_without_messages_can_be_exported(ann):
     Conversation.objects.create(owner=visitor, uid="c1", title="Empty", updated_at=MOMENT)
     assert ann.get("/chat/c1/export.md").content.decode() == "# Empty\n"
     assert json.loads(ann.get("/chat/c1/export.json").content)["branch"] == []
+
+
+def test_e11_naive_times_are_exported_with_their_zone(ann, converse, settings):
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
+    converse()
+    naive = datetime(2026, 3, 10, 12, 30)
+    Message.objects.update(created_at=naive)
+    Conversation.objects.update(created_at=naive)
+    assert "## You, 2026-03-10 12:30 JST" in ann.get("/chat/c1/export.md").content.decode()
+    content = json.loads(ann.get("/chat/c1/export.json").content)
+    told = {content["created"], *(message["created"] for message in content["messages"])}
+    assert told == {"2026-03-10T12:30:00+09:00"}

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.urls import resolve
 
 from chat.models import Conversation
 from chat.owners import VISITOR, Owner
@@ -124,3 +126,52 @@ def test_a_conversation_that_is_too_old_for_the_list_still_has_its_title(ann, co
     converse()
     monkeypatch.setattr("chat.models.ConversationQuerySet.listed", lambda self: self.none())
     assert "<title>Why is the sky blue?</title>" in visit(ann, "/chat/c1/")
+
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/chat/unknown/", "/chat/?q=word", "/chat/~options/"])
+def test_a14_the_first_view_of_a_browser_sets_the_cookie_whatever_it_asks_for(client, path):
+    client.get(path, headers={"accept": HTML})
+    assert "sessionid" in client.cookies
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("head", "/chat/", {"accept": HTML}),
+        ("head", "/chat/", {}),
+        ("get", "/chat/", {"accept": "*/*"}),
+        ("get", "/chat/", {"accept": "application/json"}),
+        ("get", "/chat/", {"accept": ""}),
+        ("get", "/chat/?q=word", {"accept": "image/*"}),
+        ("get", "/chat/~options/", {"accept": "*/*"}),
+        ("get", "/chat/unknown/", {}),
+        ("get", "/chat/unknown/", {"accept": "*/*"}),
+        ("get", "/chat/unknown/options/", {"accept": HTML}),
+        ("get", "/chat/unknown/export.json", {"accept": HTML}),
+        ("post", "/chat/unknown/stop/", {"accept": HTML}),
+        ("post", "/chat/unknown/delete/", {"accept": HTML}),
+    ],
+)
+def test_a14_a_robot_or_a_probe_leaves_no_session(client, method, path, headers):
+    response = getattr(client, method)(path, headers=headers)
+    assert response.status_code in (200, 404)
+    assert "sessionid" not in client.cookies
+    assert not Session.objects.exists()
+
+
+def test_a14_a_session_that_is_there_is_known_to_every_request(ann, converse):
+    converse()
+    for headers in ({"accept": "*/*"}, {}):
+        assert "Scattering" in ann.get("/chat/c1/", headers=headers).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/c1/rename/", "/chat/~delete/"])
+def test_a14_a_form_that_says_that_it_is_long_is_refused_before_it_is_read(rf, path):
+    request = rf.post(path, b"x", content_type="multipart/form-data; boundary=b", CONTENT_LENGTH="300000000")
+    request.read = lambda *_: pytest.fail("it was read")
+    view, args, kwargs = resolve(path)
+    assert view(request, *args, **kwargs).status_code == 413

@@ -1,0 +1,81 @@
+"""What the parts of the app's ASGI application share, and the limit of what is posted to its pages."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.handlers.asgi import get_script_prefix
+from django.urls import Resolver404, resolve
+
+from .conf import conf
+
+Event = dict[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TOO_LONG = b"The request is longer than a form of the chat can be.\n"
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path of a request below the site's own, as Django finds it for a page.
+
+    That is below ``FORCE_SCRIPT_NAME``, or the ``root_path`` of the server, whether or not the proxy takes it off.
+    """
+    asked: str = scope["path"]
+    return asked.removeprefix(get_script_prefix(scope).rstrip("/")).lstrip("/")
+
+
+def bounded(app: App) -> App:
+    """Refuse what is posted to the chat's pages beyond ``conf.max_form_size``.
+
+    Django writes a body to a temporary file, whole, before any view or middleware of the site can refuse it.
+    """
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        length = _declared_length(scope)
+        if (length is not None and length <= conf.max_form_size) or not _is_for_a_page_of_ours(scope):
+            await app(scope, receive, send)
+        elif length is None:
+            await _counted(app, scope, receive, send)
+        else:
+            await _refuse(send)
+
+    return checked
+
+
+async def _counted(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve a request whose body comes in chunks; one that gets too long looks to Django as if its client had left."""
+    length = 0
+
+    async def counting() -> Event:
+        nonlocal length
+        event = await receive()
+        length += len(event.get("body", b""))
+        return event if length <= conf.max_form_size else {"type": "http.disconnect"}
+
+    await app(scope, counting, send)
+    if length > conf.max_form_size:
+        await _refuse(send)
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """Return the length of the body; ``None`` where it comes in chunks."""
+    headers = dict(scope.get("headers", ()))
+    if b"transfer-encoding" in headers:
+        return None
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+def _is_for_a_page_of_ours(scope: Scope) -> bool:
+    try:
+        return "llm_chat" in resolve(f"/{path_of(scope)}").app_names
+    except Resolver404:
+        return False
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": TOO_LONG})

@@ -1,0 +1,106 @@
+"""ASGI lifespan: the chat starts and drains with the server, and so does the application that the site had before."""
+
+import asyncio
+import logging
+
+from django.db import Error as DatabaseError
+
+from .asgi import App, Event, Receive, Scope, Send
+from .runs.registry import registry
+
+logger = logging.getLogger(__name__)
+
+STARTUP, SHUTDOWN = "lifespan.startup", "lifespan.shutdown"
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Register the process when its server starts, and drain its runs when the server stops.
+
+    An ASGI application: the ``"lifespan"`` of a site's own ``ProtocolTypeRouter``.
+    """
+    await lifespan_of(None)(scope, receive, send)
+
+
+def lifespan_of(app: App | None) -> App:
+    """Return a lifespan for the chat and another application: it starts before the chat and stops after it.
+
+    Where the other one fails to start, the server is told and the chat does not start.
+    """
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        other = Other(app, scope) if app is not None else None
+        try:
+            await receive()
+            failure = await other.pass_on(STARTUP) if other else None
+            if failure is not None:
+                await send(failure)
+                return
+            await _start()
+            await send({"type": f"{STARTUP}.complete"})
+            await receive()
+            await registry().drain()
+            failure = await other.pass_on(SHUTDOWN) if other else None
+            await send(failure or {"type": f"{SHUTDOWN}.complete"})
+        finally:
+            if other is not None:
+                await other.close()
+
+    return both
+
+
+async def _start() -> None:
+    try:
+        await registry().start()
+    except DatabaseError:
+        logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+
+class Other:
+    """The lifespan of the application that the chat was put around, which may have none.
+
+    As under a server, an application that raises, or returns, before it has answered is taken for one without lifespan.
+    """
+
+    def __init__(self, app: App, scope: Scope) -> None:
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._answers: list[Event] = []
+        self._answered = asyncio.Event()
+        self._asked = self._gone = False
+        self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
+
+    async def pass_on(self, event: str) -> Event | None:
+        """Pass an event on and wait for the answer; return it where it is a failure."""
+        self._events.put_nowait({"type": event})
+        answered = asyncio.ensure_future(self._answered.wait())
+        await asyncio.wait([answered, self._task], return_when=asyncio.FIRST_COMPLETED)
+        answered.cancel()
+        self._answered.clear()
+        answers, self._answers = self._answers, []
+        if not answers and not self._gone:
+            self._gone = True
+            self._note_end()
+        return next((answer for answer in answers if answer["type"] == f"{event}.failed"), None)
+
+    async def close(self) -> None:
+        """End the application's task, if it goes on."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()  # said already, or the failure that the server was told
+
+    def _note_end(self) -> None:
+        error = self._task.exception()
+        if error is not None and self._asked:
+            logger.warning("The site's own application failed in its lifespan, and goes on without.", exc_info=error)
+        elif error is not None:
+            logger.debug("The site's own application has no lifespan: %r", error)
+
+    async def _receive(self) -> Event:
+        self._asked = True
+        return await self._events.get()
+
+    async def _send(self, event: Event) -> None:
+        if not event["type"].startswith("lifespan."):
+            raise ValueError(f"Expected a lifespan event, got {event['type']!r}.")
+        self._answers.append(event)
+        self._answered.set()

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend for connections that another program pools, such as pgbouncer in transaction mode."""

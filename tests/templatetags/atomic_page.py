@@ -1,0 +1,12 @@
+"""A site with a page of its own that shows the chat, beside the chat's pages."""
+
+from django.http import HttpResponse
+from django.template import Context, Template
+from django.urls import include, path
+
+
+def page(request):
+    return HttpResponse(Template("{% load chat %}{% chat %}").render(Context({"request": request})))
+
+
+urlpatterns = [path("help/", page), path("chat/", include("chat.urls"))]

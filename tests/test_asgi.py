@@ -1,0 +1,76 @@
+"""How much may be posted to the chat's pages."""
+
+import itertools
+
+import pytest
+
+from chat.asgi import bounded
+from chat.conf import conf
+
+LONG = 300_000_000
+
+
+class Browser:
+    """Posts a body that has no end, and counts what was read of it."""
+
+    def __init__(self, app, path, method="POST", **headers):
+        found = [(name.replace("_", "-").encode(), str(value).encode()) for name, value in headers.items()]
+        self.scope = {"type": "http", "method": method, "path": path, "headers": found}
+        self.read = 0
+        self.sent = []
+        self._app = app
+
+    async def post(self):
+        await bounded(self._app)(self.scope, self._receive, self._send)
+        return [event["status"] for event in self.sent if "status" in event]
+
+    async def _receive(self):
+        self.read += 65536
+        return {"type": "http.request", "body": b"x" * 65536, "more_body": True}
+
+    async def _send(self, event):
+        self.sent.append(event)
+
+
+async def django(scope, receive, send):
+    """Reads ten megabytes before it looks at anything, as Django reads a whole body."""
+    for _ in itertools.repeat(None, 160):
+        if (await receive())["type"] == "http.disconnect":
+            return
+    await send({"type": "http.response.start", "status": 403})
+
+
+@pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/~delete/"])
+async def test_a14_a_long_body_for_a_page_of_ours_is_refused_before_it_is_read(path):
+    browser = Browser(django, path, content_length=LONG)
+    assert await browser.post() == [413]
+    assert browser.read == 0
+
+
+async def test_a14_a_body_without_a_length_is_refused_as_soon_as_it_is_too_long():
+    browser = Browser(django, "/chat/c1/", transfer_encoding="chunked")
+    assert await browser.post() == [413]
+    assert browser.read <= conf.max_form_size + 2 * 65536
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/accounts/login/", {"content_length": LONG}),
+        ("/none/", {"content_length": LONG}),
+        ("/none/", {"transfer_encoding": "chunked"}),
+        ("/chat/c1/", {"content_length": 400_000}),
+        ("/chat/c1/", {"content_length": "nonsense"}),
+        ("/chat/c1/", {}),
+    ],
+)
+async def test_a14_everything_else_is_left_to_the_site(path, headers):
+    browser = Browser(django, path, **headers)
+    assert await browser.post() == [403]
+
+
+async def test_a14_the_prefix_of_the_site_counts(settings):
+    settings.FORCE_SCRIPT_NAME = "/app"
+    assert await Browser(django, "/app/chat/c1/", content_length=LONG).post() == [413]
+    assert await Browser(django, "/chat/c1/", content_length=LONG).post() == [413]
+    assert await Browser(django, "/app/admin/", content_length=LONG).post() == [403]

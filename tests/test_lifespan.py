@@ -1,0 +1,153 @@
+"""The chat's start and end with the server, and those of the application that was there before."""
+
+import asyncio
+import contextlib
+
+import pytest
+from django.core.handlers.asgi import ASGIHandler
+
+from chat.lifespan import lifespan
+from chat.models import Process
+from chat.routing import application
+from chat.runs.registry import registry
+
+
+class Server:
+    """Sends lifespan events to an application, and notes what it answers."""
+
+    def __init__(self, app):
+        self._events = asyncio.Queue()
+        self._said = asyncio.Queue()
+        self._scope = {"type": "lifespan", "state": {}}
+        self.task = asyncio.ensure_future(app(self._scope, self._events.get, self._said.put))
+
+    async def ask(self, event):
+        await self._events.put({"type": f"lifespan.{event}"})
+        async with asyncio.timeout(5):
+            return await self._said.get()
+
+
+@contextlib.asynccontextmanager
+async def serving(app):
+    server = Server(app)
+    try:
+        yield server
+        async with asyncio.timeout(5):
+            await server.task
+    finally:
+        server.task.cancel()
+        await registry().drain()
+
+
+class Theirs:
+    """An application with a lifespan; it answers what the test says, and notes what the chat was doing meanwhile."""
+
+    def __init__(self, **answers):
+        self.answers = {"startup": "complete", "shutdown": "complete"} | answers
+        self.seen = []
+
+    async def __call__(self, scope, receive, send):
+        for _ in range(2):
+            event = (await receive())["type"].removeprefix("lifespan.")
+            self.seen.append((event, await Process.objects.acount()))
+            answer = self.answers[event]
+            if answer == "raise":
+                raise RuntimeError("made up")
+            if answer == "http":
+                await send({"type": "http.response.start", "status": 200})
+            await send({"type": f"lifespan.{event}.{answer}", "message": "made up"})
+            if answer == "failed":
+                raise RuntimeError("as Starlette does then")
+
+
+COMPLETE = [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
+
+
+async def test_e06_theirs_starts_before_the_chat_and_ends_after_it(transactional_db, script):
+    theirs = Theirs()
+    async with serving(application(theirs)) as server:
+        assert [await server.ask("startup")] == COMPLETE[:1]
+        assert await Process.objects.acount() == 1
+        assert [await server.ask("shutdown")] == COMPLETE[1:]
+    assert theirs.seen == [("startup", 0), ("shutdown", 0)]
+
+
+async def test_e06_a_start_of_theirs_that_fails_is_passed_on_and_the_chat_does_not_start(transactional_db, script):
+    theirs = Theirs(startup="failed")
+    async with serving(application(theirs)) as server:
+        assert await server.ask("startup") == {"type": "lifespan.startup.failed", "message": "made up"}
+    assert await Process.objects.acount() == 0
+
+
+async def test_e06_an_end_of_theirs_that_fails_is_passed_on_after_the_chat_has_drained(transactional_db, script):
+    theirs = Theirs(shutdown="failed")
+    async with serving(application(theirs)) as server:
+        await server.ask("startup")
+        assert await server.ask("shutdown") == {"type": "lifespan.shutdown.failed", "message": "made up"}
+    assert theirs.seen[-1] == ("shutdown", 0)
+
+
+async def returns(scope, receive, send):
+    pass
+
+
+async def asserts(scope, receive, send):
+    assert scope["type"] == "http"
+
+
+@pytest.mark.parametrize("app", [ASGIHandler(), returns, asserts], ids=["django", "returns", "asserts"])
+async def test_e06_an_application_without_a_lifespan_is_fine_and_quiet(transactional_db, script, caplog, app):
+    async with serving(application(app)) as server:
+        assert [await server.ask("startup"), await server.ask("shutdown")] == COMPLETE
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+@pytest.mark.parametrize("answer", ["raise", "http"])
+async def test_e06_an_application_that_breaks_in_its_start_is_told_in_the_log_and_the_chat_goes_on(
+    transactional_db, script, caplog, answer
+):
+    async with serving(application(Theirs(startup=answer))) as server:
+        assert [await server.ask("startup"), await server.ask("shutdown")] == COMPLETE
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "failed in its lifespan" in record.getMessage()
+
+
+async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
+    ended = asyncio.Event()
+
+    async def theirs(scope, receive, send):
+        try:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        finally:
+            ended.set()
+
+    server = Server(application(theirs))
+    await server.ask("startup")
+    server.task.cancel()
+    await asyncio.wait([server.task])
+    assert ended.is_set()
+    await registry().drain()
+
+
+async def test_e06_state_of_theirs_reaches_the_server(transactional_db, script):
+    async def theirs(scope, receive, send):
+        await receive()
+        scope["state"]["pool"] = "theirs"
+        await send({"type": "lifespan.startup.complete"})
+
+    async with serving(application(theirs)) as server:
+        await server.ask("startup")
+        assert server._scope["state"] == {"pool": "theirs"}
+        await server.ask("shutdown")
+
+
+async def test_e06_the_chats_own_lifespan_stands_in_a_router_of_the_sites(transactional_db, script):
+    from channels.routing import ProtocolTypeRouter
+
+    async with serving(ProtocolTypeRouter({"lifespan": lifespan})) as server:
+        assert [await server.ask("startup")] == COMPLETE[:1]
+        assert await Process.objects.acount() == 1
+        assert [await server.ask("shutdown")] == COMPLETE[1:]
+    assert await Process.objects.acount() == 0
