@@ -27,6 +27,9 @@ def longer(alone: float, shared: float) -> float:
 SHARED = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-postgres"]
 """The topologies of several processes. What SQLite adds to them is left to the whole run, but for where it matters."""
 
+SHARED_ON_SQLITE = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-sqlite"]
+"""The same where SQLite is what matters: there a process's clock is its database's as well."""
+
 GRACE = max(seconds(20.0), 3.0)
 """For answers that take two fifths of it at full scale, and at any other no more than half a second."""
 
