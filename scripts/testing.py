@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from chromium import chromium
+from lease import Lease
 from services import program
 from steps import ROOT, SetUpError, say
 from virtualenv import Virtualenv
@@ -63,11 +64,16 @@ def _run_groups(venv: Virtualenv, chosen_groups: dict[str, tuple[str, ...]]) -> 
         environment["CHROMIUM"] = path
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
+    lease = Lease(venv.python)
     say("Running the tests in groups, side by side; what they say follows when they end ...")
     with tempfile.TemporaryDirectory() as folder:
         groups = [
             _Group(
-                name, [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen], environment, Path(folder)
+                name,
+                [*coverage, "run", "-m", "pytest", "-p", "no:cacheprovider", *chosen],
+                environment,
+                Path(folder),
+                lease,
             )
             for name, chosen in chosen_groups.items()
         ]
@@ -83,7 +89,10 @@ class _Group:
     Then it runs again, once: it was seen that a browser was gone and Playwright waited for it for ever.
     """
 
-    def __init__(self, name: str, command: list[str | Path], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str | Path], environment: dict[str, str], folder: Path, lease: Lease
+    ) -> None:
+        self._lease = lease
         self._name = name
         self._command = command
         self._environment = environment
@@ -95,6 +104,7 @@ class _Group:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdout=output, stderr=output
             )
+        self._lease.hold(self._process.pid)
 
     def _end(self) -> tuple[int, str]:
         code = self._process.wait()
@@ -125,7 +135,9 @@ def run_fault_tests(venv: Virtualenv) -> int:
     """The tests of faults, in real time and as often as promised; no browser takes part in them."""
     _prepare_services(venv)
     command = [venv.python, "-m", "pytest", "-o", "faulthandler_timeout=3600", "tests/faults"]
-    return subprocess.run(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}).returncode
+    with subprocess.Popen(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}) as process:
+        Lease(venv.python).hold(process.pid)
+        return process.wait()
 
 
 def _environment() -> dict[str, str]:
