@@ -118,7 +118,7 @@ def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
         path.chmod(0o711)  # where we are root, nginx works as somebody else
     given = {
         "NGINX_LISTEN": f"{HOST}:{port}",
-        "NGINX_SERVERS": " ".join(f"server {HOST}:{web.port} max_fails=1 fail_timeout=2s;" for web in webs),
+        "NGINX_SERVERS": " ".join(f"server {HOST}:{web.port} max_fails=3 fail_timeout=2s;" for web in webs),
         "NGINX_HTTP": "",
         "NGINX_FORWARDED_PROTO": "$scheme",
         "NGINX_ACCESS_LOG": str(own / "access.log"),
