@@ -89,7 +89,8 @@ def test_the_table_of_modules_has_the_rows_of_the_layers():
 
 def test_every_fault_is_told_with_the_tests_that_show_it():
     told = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
-    paths = [*(ROOT / "tests" / "faults").glob("test_*.py"), *(ROOT / "tests" / "browser").glob("test_*.py")]
+    tests = ROOT / "tests"
+    paths = [*(tests / "faults").glob("test_*.py"), *(tests / "browser").glob("test_*.py"), tests / "test_cluster.py"]
     there = {name for path in paths for name in re.findall(r"def (test_\w+)", path.read_text())}
     assert told - there == set()
     assert {name for name in there if re.match(r"test_f\d\d_", name)} - told == set()
