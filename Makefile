@@ -5,6 +5,7 @@
 #   make test           all tests but the long rounds, in less than five minutes
 #   make test-browser   all tests of the page in a browser, in about as long
 #   make test-faults    those of faults again, in real time and with all their rounds: half an hour
+#   make coverage       how much of the app the tests cover, in about ten minutes
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make lint types     the checks of the code
 #   make bench-quick    the cost of one delta, in half a minute
@@ -22,7 +23,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-faults soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-faults coverage soak setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -38,6 +39,9 @@ test-browser:
 
 test-faults:
 	@$(BOOTSTRAP) test-faults
+
+coverage:
+	@$(BOOTSTRAP) coverage
 
 soak: setup
 	@.venv/bin/python -m tests.faults.soak --minutes $(MINUTES)
