@@ -46,7 +46,7 @@ def chat() -> dict[str, Any]:
     """The times of the site's ``CHAT`` setting. Deadlines keep room for a machine that is busy."""
     return {
         "TICK": max(seconds(0.06), 0.004),
-        "HEARTBEAT": seconds(2.0),
+        "HEARTBEAT": max(seconds(2.0), 0.2),
         "PROCESS_TIMEOUT": seconds(30.0),
         "GRACE_PERIOD": GRACE,
         "FIRST_TOKEN_TIMEOUT": max(seconds(30.0), 10.0),

@@ -221,7 +221,8 @@ async def test_a05_a_step_of_the_clock_ends_no_living_process_and_hides_no_dead_
     living, second = await begun(site, tabs[1], "Whole.")
     async with talking([first, second]):
         site.set_clocks(*CLOCKS[clocks])
-        await asyncio.gather(*[beats(site, process, times=17) for process in site.processes])  # PROCESS_TIMEOUT is 15
+        times = round(1.1 * pace.chat()["PROCESS_TIMEOUT"] / pace.chat()["HEARTBEAT"])
+        await asyncio.gather(*[beats(site, process, times) for process in site.processes])
         assert [site.message(answer.uid).status for answer in (doomed, living)] == ["running", "running"]
         site[0].kill()
         assert (await stored_ending(site, doomed, wait=RECOVERY)).status == "interrupted"
