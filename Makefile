@@ -5,6 +5,7 @@
 #   make test           all tests but the long rounds, in less than five minutes
 #   make test-browser   all tests of the page in a browser, in about as long
 #   make test-faults    those of faults again, in real time and with all their rounds: half an hour
+#   make coverage       how much of the app the tests cover, in about ten minutes
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make fuzz           hostile texts through the rendering, each in a process of its own, for a minute (make fuzz SECONDS=600)
 #   make lint types     the checks of the code
@@ -24,7 +25,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-faults soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-faults coverage soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -40,6 +41,9 @@ test-browser:
 
 test-faults:
 	@$(BOOTSTRAP) test-faults
+
+coverage:
+	@$(BOOTSTRAP) coverage
 
 soak: setup
 	@.venv/bin/python -m tests.faults.soak --minutes $(MINUTES)

@@ -206,7 +206,7 @@ class Conf:
 
     @property
     def process_timeout(self) -> float:
-        """The age of a heartbeat at which its process is taken for dead and its answers are ended by another one."""
+        """How long a process may show no heartbeat before another one takes it for dead and ends its answers."""
         return float(self._get("PROCESS_TIMEOUT"))
 
     @property

@@ -4,6 +4,7 @@
     python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
     python scripts/bootstrap.py test-browser  what `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-faults   what `make test-faults` does: the tests of faults, in real time
+    python scripts/bootstrap.py coverage      what `make coverage` does: how much of the app the tests cover
     python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
     python scripts/bootstrap.py bench name    what `make bench-page` does: a benchmark that needs a browser
     python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from chromium import chromium
 from server import free_port, migrate, start
 from steps import ROOT, SetUpError
-from testing import run_browser_tests, run_fault_tests, run_tests
+from testing import run_browser_tests, run_coverage, run_fault_tests, run_tests
 from virtualenv import Virtualenv
 
 
@@ -47,6 +48,11 @@ def test_browser(venv: Virtualenv, arguments: list[str]) -> int:
 def test_faults(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_fault_tests(venv)
+
+
+def coverage(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_coverage(venv)
 
 
 def cluster(venv: Virtualenv, arguments: list[str]) -> int:
@@ -74,6 +80,7 @@ COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "test": test,
     "test-browser": test_browser,
     "test-faults": test_faults,
+    "coverage": coverage,
     "cluster": cluster,
     "bench": bench,
     "setup": setup,

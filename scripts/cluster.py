@@ -2,7 +2,8 @@
 
     python scripts/cluster.py [port]    what `make cluster` does, once it has made .venv; Ctrl-C ends it all
 
-Its data are in a temporary folder and gone at the end. The tests start the same cluster and do it harm.
+Its data are in a temporary folder and gone at the end. When it is killed, its parts end with it all the same. The tests
+start the same cluster and do it harm.
 """
 
 import contextlib

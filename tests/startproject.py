@@ -16,6 +16,8 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
+from scripts.lease import hold
+
 WAIT = 30.0
 BLOCK = re.compile(r"^(\S[^\n]*):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`(mysite/\S+)`")
@@ -85,6 +87,7 @@ class Site:
         with self._log.open("w") as log:
             arguments = [self._python, *command, "--noreload", f"127.0.0.1:{port}"]
             process = subprocess.Popen(arguments, cwd=self._path, env=self._environment, stdout=log, stderr=log)
+        hold(process.pid)
         try:
             self._wait_for(process, port)
             yield f"http://127.0.0.1:{port}"

@@ -196,7 +196,7 @@ def test_a_benchmark_has_to_be_named(project):
 
 
 def test_an_unknown_command_is_told_the_known_ones(project):
-    known = "run|test|test-browser|test-faults|cluster|bench|setup"
+    known = "run|test|test-browser|test-faults|coverage|cluster|bench|setup"
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 

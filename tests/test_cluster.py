@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import json
+import signal
 import tempfile
 import threading
 import time
+import types
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -127,6 +130,59 @@ class Visitor:
 def visit(cluster):
     with contextlib.ExitStack() as tabs:
         yield lambda conversation: Visitor(cluster, conversation, tabs)
+
+
+@pytest.fixture
+def front(cluster, monkeypatch, tmp_path):
+    """A balancer of one's own before the cluster's processes, which gives a silent page up after 1 s instead of 10."""
+    template = tmp_path / "nginx.conf.template"
+    template.write_text(services.BALANCER.read_text().replace("proxy_read_timeout 10s;", "proxy_read_timeout 1s;"))
+    monkeypatch.setattr(services, "BALANCER", template)
+    with tempfile.TemporaryDirectory(prefix="chat-front-") as folder:
+        front = services.balancer(Path(folder), services.free_port(), cluster.webs)
+        front.wait_until_it_listens()
+        yield front
+        front.stop()
+
+
+@contextlib.contextmanager
+def frozen(web):
+    """A process stands still; its port still accepts connections."""
+    web.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        web.process.send_signal(signal.SIGCONT)
+
+
+def fetched(front, times, data=None):
+    """The statuses of so many requests for a page, each in less than ten times what it may take."""
+    for _ in range(times):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{front.port}/accounts/login/", data, timeout=15) as response:
+                yield response.status
+        except urllib.error.HTTPError as error:
+            with error:
+                yield error.code
+
+
+def test_a09_pages_come_from_the_other_process_while_one_stands_still(cluster, front):
+    first, second = cluster.webs
+    with frozen(first):
+        assert set(fetched(front, 8, b"name=ann")) == {403, 504}  # what may have arrived is not sent to another one
+        assert set(fetched(front, 8)) == {200}
+    with frozen(second):  # the first serves again
+        eventually(lambda: set(fetched(front, 8)) == {200})
+
+
+def test_a09_a_socket_may_be_silent_for_longer_than_a_page(visit, front):
+    visitor = visit("silent")
+    visitor.cluster = types.SimpleNamespace(url=f"http://127.0.0.1:{front.port}")
+    visitor.connect()
+    with pytest.raises(TimeoutError):
+        visitor.socket.recv(1.5)
+    visitor.socket.send(json.dumps({"type": "ping", "requestId": "alive"}))
+    assert json.loads(visitor.socket.recv(WAIT))["type"] == "pong"
 
 
 def next_call(upstream):

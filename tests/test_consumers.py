@@ -3,9 +3,11 @@
 import asyncio
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chat.models import Conversation, Message
 from chat.protocol import Refusal
@@ -394,6 +396,27 @@ async def test_resume_from_a_sequence_skips_what_came_before_if_the_answer_is_na
         whole = await socket.resume(lastSequence=sequence, body=body)
         await socket.frame(whole)
         assert (await socket.frame(whole))["sequence"] == 0
+
+
+@pytest.mark.parametrize("shift", [-3600, 3600])
+async def test_a05_an_answer_that_ended_by_another_clock_is_resumed_by_a_client_that_has_a_part_of_it(
+    script, connect, settings, served, shift
+):
+    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    socket = await connect()
+    request = await socket.ask("Tell me")
+    reply = await script.anext_reply()
+    reply.say("all")
+    reply.finish()
+    told = await socket.rest(request)
+    answer = await Message.objects.aget(role="assistant")
+    while served.log_of(answer) is not None:
+        await socket.rest(await socket.resume())
+    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 60.0}
+    await Message.objects.filter(pk=answer.pk).aupdate(ended_at=timezone.now() + timedelta(seconds=shift))
+    resumed = await socket.rest(await socket.resume(lastSequence=3, body={"messageId": answer.uid}))
+    assert [frame.get("chunk") for frame in resumed] == [None, *(frame.get("chunk") for frame in told)]
+    assert [frame["type"] for frame in await socket.rest(await socket.resume())] == ["no-active"]
 
 
 async def test_a_socket_without_a_session_is_closed_with_4401(served):

@@ -13,6 +13,7 @@ import services
 import yaml
 from healthy import host
 
+import chatproject.postgres
 from chat.conf import DEFAULTS
 
 ROOT = Path(__file__).parent.parent
@@ -77,11 +78,24 @@ def test_a_container_is_not_killed_while_its_answers_may_still_be_written():
     assert needed + 10 <= services.STOP
 
 
+def location(path):
+    """The directives of one location of the balancer."""
+    block = re.search(rf"location {re.escape(path)} {{(.*?)}}", TEMPLATE, re.DOTALL)[1]
+    return dict(re.findall(r"(\w+) ([^;]+);", block))
+
+
 def test_what_stands_between_bears_the_longest_silence():
     silence = max(int(option("--ws-ping-interval")), DEFAULTS["LOADING_TIMEOUT"], DEFAULTS["DELTA_TIMEOUT"])
-    assert seconds(re.search(r"proxy_read_timeout (\w+);", TEMPLATE)[1]) > silence
+    assert seconds(location("/ws/")["proxy_read_timeout"]) > silence
+    assert DEFAULTS["SOCKET_PATH"].startswith("/ws/")
     size = int(re.search(r"client_max_body_size (\d+)m;", TEMPLATE)[1])
     assert size << 20 > DEFAULTS["MAX_FRAME_SIZE"] == int(option("--ws-max-size"))
+
+
+def test_a09_pages_are_fetched_from_another_process_before_a_visitor_gives_up():
+    deadline = seconds(location("/")["proxy_read_timeout"])
+    assert chatproject.postgres.POOL["timeout"] < deadline < 15  # a site without a database still says so itself
+    assert seconds(re.search(r"proxy_next_upstream_timeout (\w+);", TEMPLATE)[1]) > deadline
 
 
 def test_nginx_accepts_what_compose_makes_of_its_configuration(nginx, tmp_path):

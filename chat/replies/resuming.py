@@ -32,23 +32,27 @@ class Resuming(Reply):
     async def _resume_text(self) -> AsyncGenerator[str, None]:
         async with self.registry.order(self.owner, self._resume.id):
             answer = await in_database(last_answer, self.owner, self._resume.id)
-        if answer is None or not self._active(answer):
+        if answer is None or not (self._begun(answer) or self._active(answer)):
             yield frame("no-active", self.request_id)
             return
         self._follows(answer)
         yield frame("start", self.request_id)
-        known = self._resume.body.message_id == answer.uid
-        after = self._resume.last_sequence if known and self._resume.last_sequence is not None else -1
-        async with aclosing(self._text(answer, after)) as frames:
+        after = self._resume.last_sequence if self._begun(answer) else None
+        async with aclosing(self._text(answer, -1 if after is None else after)) as frames:
             async for text in frames:
                 yield text
+
+    def _begun(self, answer: Message) -> bool:
+        """Whether the client has a part of the answer: then it gets the rest, however long ago the answer ended."""
+        return self._resume.body.message_id == answer.uid and self._resume.last_sequence is not None
 
     def _active(self, answer: Message) -> bool:
         """Whether there is something to resume: an answer that ended a moment ago is still replayed."""
         if self.registry.log_of(answer) is not None:
             return True
         ended = answer.ended_at
-        return ended is not None and (timezone.now() - ended).total_seconds() < conf.log_retention
+        # Absolute: the clock may have been set back, and that of the process that ended it may be ahead.
+        return ended is not None and abs((timezone.now() - ended).total_seconds()) < conf.log_retention
 
     async def _resume_html(self) -> AsyncGenerator[str, None]:
         resume = self._resume

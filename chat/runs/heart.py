@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 
 from ..conf import conf
@@ -10,11 +9,18 @@ from ..database import in_database
 from ..logs.base import Logs
 from ..models import Message
 from ..store.answers import End, Written, finish, interrupt
-from .process import Beat, beat
+from .process import Beat, beat, bury
 from .recovery import Settlement, recover
 from .run import STOPPED, Run
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
+
+BURIAL = 20
+"""The row of a dead process is removed after this many times ``CHAT["PROCESS_TIMEOUT"]``.
+
+Not earlier: a process that only slept begins answers before its first heartbeat, and they name its row.
+"""
 
 
 class Heart:
@@ -33,7 +39,7 @@ class Heart:
         self._settlement = Settlement(logs)
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
-        self._unbroken = float("inf")
+        self._watch = Watch()
 
     def keep(self, written: Written, end: End) -> None:
         """Write an answer's end with a later beat, for the database did not take it."""
@@ -41,21 +47,15 @@ class Heart:
 
     async def beat_forever(self) -> None:
         """Beat until cancelled. A database that is away is no reason to stop."""
-        latest = self._unbroken = time.time()
         while True:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.beat()
-                # When the database, this process or the whole machine was away, every heartbeat is old: then first
-                # see whose begins again.
-                if (now := time.time()) - latest > conf.process_timeout / 2:
-                    self._unbroken = now
-                latest = now
-                if self._logs.shared and now - self._unbroken > conf.process_timeout:
+                if self._logs.shared:
                     await self._recover()
             except Exception:  # whatever it is: a process that no longer beats loses its answers
                 logger.exception("The heartbeat could not be written.")
-                self._unbroken = time.time()
+                self._watch.restart()
 
     async def beat(self) -> None:
         """One heartbeat. Raises ``django.db.Error``."""
@@ -77,13 +77,16 @@ class Heart:
     def _look_around(self, found: Beat) -> None:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
-        if found.others and not self.others and not self._logs.shared:
-            logger.error("%s", alone_no_more(found.others))
-        self.others = found.others
+        self._watch.look(found.others)
+        if self._watch.alive and not self.others and not self._logs.shared:
+            logger.error("%s", alone_no_more(self._watch.alive))
+        self.others = self._watch.alive
 
     async def _recover(self) -> None:
-        for message in await recover(self._logs):
+        for message in await recover(self._logs, self._watch.silent()):
             self._ended(message)
+        if buried := self._watch.silent(BURIAL):
+            await in_database(bury, buried)
 
     async def _save(self) -> None:
         for answer, (written, end) in list(self._unsaved.items()):

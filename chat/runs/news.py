@@ -36,6 +36,14 @@ class News:
         self._events.tell(owner, Event("read", uid, "", version()))
 
 
+_latest = 0
+
+
 def version() -> int:
-    """A number that grows with each event, whichever process tells it: milliseconds."""
-    return time.time_ns() // 1_000_000
+    """Return a number that grows with each event, whichever process tells it: milliseconds of the time of day.
+
+    A process whose clock is set back goes on counting from the latest number that it gave.
+    """
+    global _latest
+    _latest = max(_latest + 1, time.time_ns() // 1_000_000)
+    return _latest

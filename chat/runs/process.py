@@ -2,20 +2,16 @@
 
 import os
 import socket
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from ..conf import conf
 from ..database import atomic
 from ..models import Message, Process
 from ..store.answers import Written, interrupt
-
-BURIAL = 20
-"""The row of a dead process is removed after so many times ``CHAT["PROCESS_TIMEOUT"]``."""
 
 
 class Beat(NamedTuple):
@@ -27,8 +23,8 @@ class Beat(NamedTuple):
     """Those of them that a reader wants stopped."""
     known: bool
     """Whether its row was still there."""
-    others: int
-    """How many other processes are alive."""
+    others: dict[str, datetime]
+    """The heartbeats of all other processes, the dead ones included."""
 
 
 @atomic
@@ -55,23 +51,26 @@ def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
     for written in checkpoints:
         mine.filter(pk=written.answer).update(**written.columns)
     found = dict(mine.values_list("pk", "stopping"))
-    others = Process.objects.exclude(pk=process).filter(heartbeat_at__gte=_deadline()).count()
+    others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
     return Beat(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
 
 
-def abandoned() -> list[int]:
-    """Running answers whose process is dead: its heartbeat, by the database's clock, is too old, or its row is gone."""
-    dead = Q(process=None) | Q(process__heartbeat_at__lt=_deadline())
-    return list(_running().filter(dead).values_list("pk", flat=True))
+def carriers() -> dict[str, datetime]:
+    """Return the processes that running answers name, with their heartbeats."""
+    named = _running().exclude(process=None).values("process")
+    return dict(Process.objects.filter(pk__in=named).values_list("pk", "heartbeat_at"))
 
 
-def bury() -> None:
-    """Remove the rows of dead processes that no running answer names.
+def abandoned(dead: Collection[str]) -> list[int]:
+    """Return the running answers whose process is among the ``dead``, or has no row."""
+    lost = Q(process__in=dead) | Q(process__pid=None)  # a column of the row: the key alone does not show that it exists
+    return list(_running().filter(lost).values_list("pk", flat=True))
 
-    They stay for a while: a process that only slept begins answers before its first heartbeat, and they name its row.
-    """
-    dead = Process.objects.filter(heartbeat_at__lt=_deadline(BURIAL))
-    dead.exclude(pk__in=_running().exclude(process=None).values("process")).delete()
+
+def bury(dead: Collection[str]) -> None:
+    """Remove the rows of those of the ``dead`` that no running answer names."""
+    named = _running().exclude(process=None).values("process")
+    Process.objects.filter(pk__in=dead).exclude(pk__in=named).delete()
 
 
 def withdraw(process: str) -> None:
@@ -81,11 +80,6 @@ def withdraw(process: str) -> None:
 
 def _running() -> QuerySet[Message]:
     return Message.objects.filter(status=Message.Status.RUNNING)
-
-
-def _deadline(times: int = 1) -> Now:
-    """A process whose heartbeat is older is dead; or has been for so many times as long."""
-    return Now() - timedelta(seconds=times * conf.process_timeout)  # type: ignore[return-value]
 
 
 def _write_row(process: str) -> None:

@@ -1,28 +1,46 @@
 """What other processes do about the answers of a dead one, and what readers are told whose log has no end."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from ..chunks import Chunk
+from ..conf import conf
 from ..database import in_database
 from ..logs.base import Logs
 from ..models import Message
 from ..store.answers import Written, ended_of, interrupt_with
 from ..store.replay import parts_of, remainder
-from .process import abandoned, bury
+from .process import abandoned, carriers
+from .watch import Watch
 
 logger = logging.getLogger(__name__)
 
 
-async def recover(logs: Logs) -> list[Message]:
-    """End the answers of dead processes, with the longer of checkpoint and log, and close their logs.
+async def find_dead() -> set[str]:
+    """Watch the processes that running answers name until each has beaten or been silent for ``PROCESS_TIMEOUT``.
 
-    Returns those answers with their conversations. Raises ``django.db.Error``; what was not done is done by the next
-    call, and two processes that recover at once do no harm.
+    For a command, which has not watched them before. Returns the silent ones. Raises ``django.db.Error``.
+    """
+    watch = Watch()
+    first = heartbeats = await in_database(carriers)
+    watch.look(first)
+    while {process for process, heartbeat in heartbeats.items() if heartbeat == first.get(process)} - watch.silent():
+        await asyncio.sleep(min(conf.heartbeat, conf.process_timeout / 10))
+        heartbeats = await in_database(carriers)
+        watch.look(heartbeats)
+    return watch.silent()
+
+
+async def recover(logs: Logs, dead: Collection[str]) -> list[Message]:
+    """End the answers of the ``dead`` and of processes without a row, and close their logs.
+
+    Each ends with the longer of checkpoint and log. Returns those answers with their conversations. Raises
+    ``django.db.Error``; what was not done is done by the next call, and two processes that recover at once do no harm.
     """
     ended = []
-    for answer in await in_database(abandoned):
+    for answer in await in_database(abandoned, dead):
         held = await logs.seize(answer)  # first of all: from now on its process, if it only slept, adds nothing
         message = await in_database(interrupt_with, Written(answer, parts_of(held or ())))
         if message is None:
@@ -31,7 +49,6 @@ async def recover(logs: Logs) -> list[Message]:
             await logs.conclude(answer, len(held), remainder(message, held) or ())
         logger.warning("The answer %s of a process that is gone was ended as %s.", answer, message.status)
         ended.append(message)
-    await in_database(bury)
     return ended
 
 

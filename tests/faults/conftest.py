@@ -1,8 +1,8 @@
 """The services and the sites, each started when the first test needs it, and ended with the run."""
 
 import asyncio
-from contextlib import ExitStack
-from functools import cache, cached_property
+from contextlib import ExitStack, contextmanager
+from functools import cache, cached_property, partial
 
 import pytest
 
@@ -70,22 +70,45 @@ def postgres_service(services):
 
 
 @pytest.fixture(scope="session")
-def sites(services, tmp_path_factory):
-    """``sites(topology)`` is a site without a process yet, on a new database; it ends with the run."""
+def upstream():
+    """The scripted model of all sites."""
+    with running_upstream() as upstream:
+        yield upstream
 
-    with ExitStack() as stack:
-        upstream = stack.enter_context(running_upstream())
 
-        def site(topology="memory"):
-            folder = tmp_path_factory.mktemp(topology)
-            redis = services.redis if topology.startswith("redis") else None
-            if topology.endswith("postgres"):
-                database = Postgres(services.postgres, services.migrated_database)
-            else:
-                database = Sqlite(folder, services.migrated_file)
-            return stack.enter_context(site_of(folder, database, upstream, redis))
+@pytest.fixture(scope="session")
+def making_sites(services, upstream, tmp_path_factory):
+    """Make sites that end when the context ends: a process that does nothing still costs 5 % of a core."""
 
-        yield site
+    @contextmanager
+    def making():
+        with ExitStack() as stack:
+            yield partial(make, stack)
+
+    def make(stack, topology="memory"):
+        folder = tmp_path_factory.mktemp(topology)
+        redis = services.redis if topology.startswith("redis") else None
+        if topology.endswith("postgres"):
+            database = Postgres(services.postgres, services.migrated_database)
+        else:
+            database = Sqlite(folder, services.migrated_file)
+        return stack.enter_context(site_of(folder, database, upstream, redis))
+
+    return making
+
+
+@pytest.fixture(scope="session")
+def shared_sites(making_sites):
+    """``shared_sites(topology)`` is a site without a process yet, on a new database; it ends with the run."""
+    with making_sites() as make:
+        yield make
+
+
+@pytest.fixture
+def sites(making_sites):
+    """The same; it ends with the test."""
+    with making_sites() as make:
+        yield make
 
 
 async def warm(site):
@@ -98,12 +121,12 @@ async def warm(site):
 
 
 @pytest.fixture(scope="session")
-def site_of_topology(sites):
+def site_of_topology(shared_sites):
     """The site of a topology, for all tests of the run."""
 
     @cache
     def running(topology):
-        site = sites(topology)
+        site = shared_sites(topology)
         for _ in range(TOPOLOGIES[topology]):
             site.add()
         asyncio.run(warm(site))
@@ -114,8 +137,13 @@ def site_of_topology(sites):
 
 @pytest.fixture(scope="session", params=["memory", *pace.SHARED])
 def running_site(request, site_of_topology):
-    """Each topology's site; ``parametrize("running_site", [...], indirect=True)`` chooses some of them."""
-    return site_of_topology(request.param)
+    """Each topology's site; ``parametrize("running_site", [...], indirect=True)`` chooses some of them.
+
+    Its processes end with the last test of its kind; whoever needs it once more mends it.
+    """
+    site = site_of_topology(request.param)
+    yield site
+    site.close()
 
 
 @pytest.fixture
@@ -126,9 +154,9 @@ def site(running_site):
 
 
 @pytest.fixture(scope="session")
-def one_process(sites):
+def one_process(shared_sites):
     """A site of one process, which the tests of the model's side share; some of them wait for its deadlines."""
-    site = sites()
+    site = shared_sites()
     site.add(FIRST_TOKEN_TIMEOUT=pace.MODEL_DEADLINE, DELTA_TIMEOUT=pace.MODEL_DEADLINE)
     asyncio.run(warm(site))
     return site

@@ -27,6 +27,9 @@ def longer(alone: float, shared: float) -> float:
 SHARED = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-postgres"]
 """The topologies of several processes. What SQLite adds to them is left to the whole run, but for where it matters."""
 
+SHARED_ON_SQLITE = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-sqlite"]
+"""The same where SQLite is what matters: there a process's clock is its database's as well."""
+
 GRACE = max(seconds(20.0), 3.0)
 """For answers that take two fifths of it at full scale, and at any other no more than half a second."""
 
@@ -43,7 +46,7 @@ def chat() -> dict[str, Any]:
     """The times of the site's ``CHAT`` setting. Deadlines keep room for a machine that is busy."""
     return {
         "TICK": max(seconds(0.06), 0.004),
-        "HEARTBEAT": seconds(2.0),
+        "HEARTBEAT": max(seconds(2.0), 0.2),
         "PROCESS_TIMEOUT": seconds(30.0),
         "GRACE_PERIOD": GRACE,
         "FIRST_TOKEN_TIMEOUT": max(seconds(120.0), 10.0),

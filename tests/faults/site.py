@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.behaviours import AS_ASKED
-from tests.faults import pace
+from tests.faults import clock, pace
 from tests.faults.databases import Database
 from tests.faults.services import RedisServer
 from tests.processes import SiteProcess, site_environment
@@ -52,17 +52,20 @@ class Site:
     ) -> SiteProcess:
         """Start one more process; ``chat`` are entries of its ``CHAT`` setting, ``layers`` its channel layers."""
         redis = self.redis.url if self.redis else ""
+        number = len(self.processes)
+        clock.set_offset(self._clock(number), 0)
         settings = {
             "DJANGO_SETTINGS_MODULE": "tests.faults.site_settings",
             "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, "REDIS_PREFIX": self.folder.name, **chat}),
             "SITE_CHANNEL_LAYERS": json.dumps(layers),
+            "SITE_CLOCK": str(self._clock(number)),
             "DATABASE_URL": self.database.url,
             "REDIS_URL": redis,
             "OPENAI_BASE_URL": model_url or self.upstream.url,
             "OPENAI_API_KEY": KEY,
             "OPENAI_MODEL": AS_ASKED,
         }
-        log = self.folder / f"process{len(self.processes)}.log"
+        log = self.folder / f"process{number}.log"
         process = SiteProcess(server, site_environment(self.folder, **settings), log)
         self.processes.append(process)
         return process
@@ -97,8 +100,17 @@ class Site:
         assert rows, f"no process makes the answer {uid}"
         return next(process for process in self.processes if process.process.pid == rows[0][0])
 
+    def set_clocks(self, *offsets: float) -> None:
+        """Set the time of day of the processes, in seconds from the real one."""
+        for number, offset in enumerate(offsets):
+            clock.set_offset(self._clock(number), offset)
+
+    def _clock(self, number: int) -> Path:
+        return self.folder / f"process{number}.clock"
+
     def mend(self) -> None:
         """Bring every process back, and forget what they have said so far."""
+        self.set_clocks(*[0.0] * len(self))
         for process in self.processes:
             if process.alive:
                 process.resume()

@@ -178,20 +178,69 @@ async def test_f20_an_operator_ends_what_was_left_when_no_process_runs(site, vis
     tab = await visitor.open(site[0].port)
     answer, _ = await begun(site, tab, "All of it.")
     alive = await asyncio.to_thread(site[1].manage, "chat_recover")
-    assert alive.startswith("0 answers")
+    assert alive.startswith("0 answers")  # it ends nothing whose process is seen to live
     for process in site.processes:
         process.kill()
-    said = ""
-    async with asyncio.timeout(RECOVERY + 20):  # it ends nothing whose process may still be alive
-        while not said.startswith("1 answers"):
-            assert site.message(answer.uid).status == "running"
-            said = await asyncio.to_thread(site[1].manage, "chat_recover")
+    site.set_clocks(0, -HOUR)
+    said = await asyncio.to_thread(site[1].manage, "chat_recover")
+    assert said.startswith("1 answers")
     stored = site.message(answer.uid)
     assert (stored.status, stored.text) == ("interrupted", "All of it.")
     await asyncio.to_thread(site[0].start)
     await come_back(tab, [answer], site[0].port)
     assert_shown_as_stored(site, answer)
     assert (await clicked(site, tab, answer, go_on=True)).text == "All of it.again."
+
+
+HOUR = 3600.0
+CLOCKS = {
+    "back": (-HOUR, -HOUR),
+    "the second behind": (0.0, -HOUR),
+    "the first behind": (-HOUR, 0.0),
+    "forward": (HOUR, HOUR),
+}
+"""What time the two processes believe it is, and their databases for them, in seconds from the real one."""
+
+
+async def beats(site, process, times):
+    """Wait until a process has written its heartbeat so many times."""
+    query, seen = "SELECT heartbeat_at FROM llm_chat_process WHERE pid = %s", set()
+
+    def counted():
+        seen.update(site.database.rows(query, process.process.pid))
+        return len(seen) > times
+
+    await eventually(counted, f"only {len(seen)} heartbeats were written", 3 * RECOVERY)
+
+
+@pytest.mark.parametrize("clocks", list(CLOCKS)[: pace.rounds(2, 4)])
+@pytest.mark.parametrize("running_site", pace.SHARED_ON_SQLITE, indirect=True)
+async def test_a05_a_step_of_the_clock_ends_no_living_process_and_hides_no_dead_one(site, visitor, clocks):
+    tabs = [await visitor.open(process.port) for process in site.processes]
+    doomed, first = await begun(site, tabs[0], "Half.")
+    living, second = await begun(site, tabs[1], "Whole.")
+    async with talking([first, second]):
+        site.set_clocks(*CLOCKS[clocks])
+        times = round(1.1 * pace.chat()["PROCESS_TIMEOUT"] / pace.chat()["HEARTBEAT"])
+        await asyncio.gather(*[beats(site, process, times) for process in site.processes])
+        assert [site.message(answer.uid).status for answer in (doomed, living)] == ["running", "running"]
+        site[0].kill()
+        assert (await stored_ending(site, doomed, wait=RECOVERY)).status == "interrupted"
+        assert site.message(living.uid).status == "running"
+    second.finish()
+    assert await living.ended() == "finish"
+    assert_shown_as_stored(site, living)
+
+
+@pytest.mark.parametrize("running_site", pace.SHARED_ON_SQLITE, indirect=True)
+async def test_a05_a_process_that_dies_just_after_the_clock_was_set_back_is_found_in_time(site, visitor):
+    tab = await visitor.open(site[0].port)
+    answer, _ = await begun(site, tab, "Half.")
+    await eventually(lambda: site.message(answer.uid).text, "no checkpoint", 10)
+    site.set_clocks(-HOUR, -HOUR)
+    site[0].kill()  # its heartbeat lies an hour ahead now
+    stored = await stored_ending(site, answer, wait=RECOVERY)
+    assert (stored.status, stored.text) == ("interrupted", "Half.")
 
 
 def health(process):

@@ -26,8 +26,8 @@ EXIT = {"uvicorn": -15, "daphne": 0}
 
 
 @pytest.fixture(scope="session")
-def daphne_site(sites):
-    site = sites()
+def daphne_site(shared_sites):
+    site = shared_sites()
     site.add("daphne")
     asyncio.run(warm(site))
     return site

@@ -16,7 +16,7 @@ from tests.faults.promises import (
 from tests.faults.visitor import Visitor, asking
 
 SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)
-BEAT = pace.seconds(2.0)
+BEAT = pace.chat()["HEARTBEAT"]
 """HEARTBEAT: what is only in the database is heard that late."""
 
 

@@ -50,9 +50,9 @@ TIMES = {
 
 
 @pytest.fixture(scope="session")
-def two_processes(sites):
+def two_processes(shared_sites):
     """A site of two processes on Redis and PostgreSQL."""
-    site = sites("redis-postgres")
+    site = shared_sites("redis-postgres")
     site.database.url += f"?pool_timeout={POOL_TIMEOUT}"
     for _ in range(2):
         site.add(**TIMES)
@@ -253,9 +253,9 @@ IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 
 @pytest.fixture(scope="session")
-def sqlite_site(sites):
+def sqlite_site(shared_sites):
     """A site of one process, which waits for a locked file as long as a real one, at the scale of this run."""
-    site = sites()
+    site = shared_sites()
     site.database.url += f"?timeout={SQLITE_TIMEOUT}"
     site.add(layers=IN_MEMORY, **TIMES)
     asyncio.run(warm(site))

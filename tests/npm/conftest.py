@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chat.conf import conf
+from scripts.lease import hold
 from tests.processes import session_of
 from tests.proxy import Proxy
 from tests.servers import running
@@ -89,6 +90,7 @@ class Client:
         self._process = subprocess.Popen(
             [node, "client.mjs", json.dumps(options)], cwd=HERE, text=True, encoding="utf-8", bufsize=1, **pipes
         )
+        hold(self._process.pid)
         self._reader = threading.Thread(target=self._read, name="npm client")
         self._reader.start()
 

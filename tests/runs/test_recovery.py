@@ -5,14 +5,15 @@ import io
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.management import call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from chat.chunks import Error, Start, StartStep, TextDelta, TextEnd, TextStart
 from chat.logs.redis import RedisLogs
 from chat.models import Conversation, Message, Process
+from chat.runs.process import abandoned
 from chat.runs.recovery import recover
 from tests.conftest import chat_settings
 from tests.runs.test_registry import eventually
@@ -24,12 +25,17 @@ OPENING = [Start("a1"), StartStep(), TextStart("0")]
 @pytest.fixture
 def shared(script, settings, redis_server):
     """A site whose processes share their logs."""
-    settings.CHAT = {**settings.CHAT, "REDIS_URL": redis_server.url}
+    times = {"PROCESS_TIMEOUT": 0.6, "HEARTBEAT": 0.05}
+    settings.CHAT = {**settings.CHAT, "REDIS_URL": redis_server.url, **times}
     return script
 
 
+DEAD = {"gone"}
+"""The process that has made the answers of these tests."""
+
+
 async def running_answer(text="", age=60.0, **columns):
-    """An answer that a process was making whose heartbeat is so old, in seconds."""
+    """An answer that a process was making whose heartbeat is so old, in seconds; negative: it lies in the future."""
     at = timezone.now() - timedelta(seconds=age)
     process = await Process.objects.acreate(id="gone", host="h", pid=1, started_at=at, heartbeat_at=at)
     conversation = await Conversation.objects.acreate(owner="visitor:ann", uid="c1", updated_at=at)
@@ -73,8 +79,12 @@ async def redis_logs(shared, settings):
         await logs.finish()
 
 
-async def test_another_process_ends_the_answers_of_a_dead_one(shared, served, caplog):
-    answer = await running_answer("half")
+@pytest.mark.parametrize("age", [60.0, 0.0, -3600.0])
+async def test_a05_another_process_ends_the_answers_of_a_dead_one_whatever_its_clock_said(
+    shared, served, caplog, age, monkeypatch
+):
+    monkeypatch.setattr("chat.runs.heart.BURIAL", 1)
+    answer = await running_answer("half", age)
     await served.start()
     await eventually(lambda: Message.objects.filter(status="interrupted").exists())
     await answer.arefresh_from_db()
@@ -87,20 +97,40 @@ async def test_another_process_ends_the_answers_of_a_dead_one(shared, served, ca
     await eventually(lambda: Process.objects.filter(heartbeat_at__gt=process.heartbeat_at).exists())
 
 
-async def test_a_process_that_beats_is_left_alone(shared, served):
+@pytest.mark.parametrize("shift", [0.0, -3600.0, 3600.0])
+async def test_a05_a_process_that_beats_is_left_alone_whatever_its_clock_says(shared, served, shift):
     answer = await running_answer("half", age=0.0)
     await served.start()
-    for _ in range(30):
-        await Process.objects.filter(pk="gone").aupdate(heartbeat_at=timezone.now())
-        await asyncio.sleep(0.1)  # twice as long as a silent one would be given
+    for _ in range(24):
+        at = timezone.now() + timedelta(seconds=shift)
+        await Process.objects.filter(pk="gone").aupdate(heartbeat_at=at)
+        await asyncio.sleep(0.05)  # in all twice as long as a silent one would be given
     await answer.arefresh_from_db()
     assert answer.status == "running"
+
+
+async def test_a05_an_answer_whose_process_has_no_row_is_ended(shared, served):
+    answer = await running_answer("half")
+    await Process.objects.filter(pk="gone").adelete()
+    await served.start()
+    await eventually(lambda: Message.objects.filter(pk=answer.pk, status="interrupted").exists())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a05_an_answer_that_names_a_row_that_is_not_there_is_abandoned(shared):
+    answer = async_to_sync(running_answer)("half")
+    with connection.constraint_checks_disabled(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM llm_chat_process")
+    try:
+        assert abandoned(set()) == [answer.pk]
+    finally:
+        Message.objects.update(process=None)
 
 
 async def test_the_longer_of_checkpoint_and_log_is_kept(redis_logs, served, db):
     answer = await running_answer("The first")
     await logged(redis_logs, answer, "The first", " half.")
-    assert [message.pk for message in await recover(await redis_logs("here"))] == [answer.pk]
+    assert [message.pk for message in await recover(await redis_logs("here"), DEAD)] == [answer.pk]
     await answer.arefresh_from_db()
     assert (answer.text, answer.parts) == ("The first half.", [{"type": "text", "text": "The first half."}])
 
@@ -109,7 +139,7 @@ async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_
     answer = await running_answer("The first half.")
     await logged(redis_logs, answer, "The first")
     here = await redis_logs("here")
-    await recover(here)
+    await recover(here, DEAD)
     chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
     assert chunks == [
         *OPENING,
@@ -126,7 +156,7 @@ async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ende
     answer = await running_answer("half")
     log = await logged(redis_logs, answer, "half")
     here = await redis_logs("here")
-    await recover(here)
+    await recover(here, DEAD)
     log.append(TextDelta("0", " and more"))
     await holds(lambda: log.mirrored)
     chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
@@ -135,7 +165,7 @@ async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ende
 
 async def test_an_answer_that_a_reader_had_stopped_is_ended_as_stopped(redis_logs, served):
     answer = await running_answer("half", stopping=True)
-    await recover(await redis_logs("here"))
+    await recover(await redis_logs("here"), DEAD)
     await answer.arefresh_from_db()
     assert (answer.status, answer.error) == ("stopped", "")
 
@@ -157,17 +187,8 @@ async def test_an_answer_that_was_written_but_whose_log_was_not_closed_is_told_a
     assert [type(chunk).__name__ for chunk in chunks] == ["TextEnd", "FinishStep", "Finish"]
 
 
-async def test_nothing_is_recovered_until_ones_own_heartbeats_are_unbroken_for_as_long(
-    shared, served, monkeypatch, settings
-):
-    recovered = asyncio.Event()
-
-    async def note(logs):
-        recovered.set()
-        return []
-
-    monkeypatch.setattr("chat.runs.heart.recover", note)
-    settings.CHAT = {**settings.CHAT, "PROCESS_TIMEOUT": 0.6, "HEARTBEAT": 0.05}
+async def test_nothing_is_recovered_until_ones_own_heartbeats_are_unbroken_for_as_long(shared, served, monkeypatch):
+    answer = await running_answer("half")
     failing = asyncio.Event()
 
     async def fail_at_times(*args):
@@ -180,9 +201,9 @@ async def test_nothing_is_recovered_until_ones_own_heartbeats_are_unbroken_for_a
     for _ in range(10):
         failing.set()
         await asyncio.sleep(0.1)  # an outage every tenth of a second: never unbroken for 0.6 s
-    assert not recovered.is_set()
-    async with asyncio.timeout(5):
-        await recovered.wait()
+    await answer.arefresh_from_db()
+    assert answer.status == "running"
+    await eventually(lambda: Message.objects.filter(pk=answer.pk, status="interrupted").exists())
 
 
 async def test_who_can_recover_without_redis_keeps_the_checkpoint(shared, served, redis_server, settings):
@@ -191,19 +212,33 @@ async def test_who_can_recover_without_redis_keeps_the_checkpoint(shared, served
     settings.CHAT = {**settings.CHAT, "REDIS_TIMEOUT": 0.2}
     logs = RedisLogs()
     await logs.start("here", lambda answer: None)
-    await recover(logs)
+    await recover(logs, DEAD)
     await logs.finish()
     await answer.arefresh_from_db()
     assert (answer.status, answer.text) == ("interrupted", "half")
 
 
-async def test_the_command_recovers_once(shared, served):
-    answer = await running_answer("half")
+@pytest.mark.parametrize("age", [60.0, -3600.0])
+async def test_a05_the_command_watches_and_recovers_once(shared, served, age):
+    answer = await running_answer("half", age)
     out = io.StringIO()
     await sync_to_async(call_command)("chat_recover", stdout=out)
     await answer.arefresh_from_db()
     assert answer.status == "interrupted"
-    assert out.getvalue() == "1 answers of processes silent for 1.5 s were ended.\n"
+    assert out.getvalue() == "1 answers of processes silent for 0.6 s were ended.\n"
+
+
+async def test_a05_the_command_ends_nothing_of_a_process_that_it_sees_beat(shared, served):
+    answer = await running_answer("half")
+    out = io.StringIO()
+    command = asyncio.create_task(asyncio.to_thread(call_command, "chat_recover", stdout=out))
+    while not command.done():
+        await Process.objects.filter(pk="gone").aupdate(heartbeat_at=timezone.now())
+        await asyncio.sleep(0.02)
+    await command
+    await answer.arefresh_from_db()
+    assert answer.status == "running"
+    assert out.getvalue() == "0 answers of processes silent for 0.6 s were ended.\n"
 
 
 def test_the_times_of_the_tests_leave_room_for_recovery():

@@ -9,19 +9,19 @@ from django.db import Error as DatabaseError
 from ...conf import conf
 from ...database import close_pool
 from ...logs.plugged import make_logs
-from ...runs.recovery import recover
+from ...runs.recovery import find_dead, recover
 
 
 class Command(BaseCommand):
     """For a site that is down, or an operator who does not want to wait."""
 
     help = (
-        'Ends every running answer whose process has given no sign of life for CHAT["PROCESS_TIMEOUT"] seconds, '
-        "with the text that it had. Running processes do this by themselves."
+        'Ends every running answer whose process gives no sign of life for CHAT["PROCESS_TIMEOUT"] seconds, '
+        "with the text that it had, and takes that long. Running processes do this by themselves."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Recover once, and say what was done."""
+        """Watch, recover once, and say what was done."""
         try:
             ended = asyncio.run(_recover())
         except DatabaseError as error:
@@ -33,7 +33,7 @@ async def _recover() -> int:
     logs = make_logs()
     await logs.start("chat_recover", lambda answer: None)
     try:
-        return len(await recover(logs))
+        return len(await recover(logs, await find_dead()))
     finally:
         await logs.finish()
         await asyncio.to_thread(close_pool)
