@@ -170,7 +170,7 @@ def refused(site, **more):
     return refusal.value.response.status_code, [line for line in lines if "handshake" in line or "Traceback" in line]
 
 
-def test_b37_the_form_without_a_script_is_stored_though_the_site_opens_transactions(site):
+def test_e12_the_form_without_a_script_is_stored_though_the_site_opens_transactions(site):
     assert site.post("/app/chat/form/", "/app/chat/form/", id="m1", text="By form?") == "/app/chat/form/"
     wait_until(lambda: "By form?" in messages(site, "form")[-1][1], "no answer")
     assert [role for role, _ in messages(site, "form")] == ["user", "assistant"]
@@ -209,7 +209,7 @@ def test_b39_health_checks_need_no_login_and_pages_do(site):
 
 
 @pytest.mark.parametrize("prefix", ["/app", ""])
-def test_b40_the_socket_is_found_with_the_prefix_and_without_as_the_page_is(site, prefix):
+def test_e09_the_socket_is_found_with_the_prefix_and_without_as_the_page_is(site, prefix):
     assert 'path="/app/ws/chat/"' in site.get(f"{prefix}/chat/")
     assert site.ask("Where?", f"where{len(prefix)}", path=f"{prefix}/ws/chat/")["type"] == "end"
 
@@ -222,7 +222,7 @@ def test_b40_the_socket_is_found_with_the_prefix_and_without_as_the_page_is(site
         ({"origin": "http://evil.example"}, "the origin 'http://evil.example' is neither 'http://127.0.0.1:"),
     ],
 )
-def test_b40_a_handshake_that_is_refused_is_one_line_in_the_log_with_the_reason(site, handshake, reason):
+def test_e09_a_handshake_that_is_refused_is_one_line_in_the_log_with_the_reason(site, handshake, reason):
     status, (line,) = refused(site, **handshake)
     assert status == 403
     assert " WARNING chat.origin: A websocket handshake " in line
