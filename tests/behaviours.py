@@ -509,6 +509,15 @@ async def table(call: Call) -> None:
 
 
 @behaviour
+async def addresses(call: Call) -> None:
+    """``addresses:n`` says n e-mail addresses on one line, in 20 deltas."""
+    await call.begin()
+    await call.send(*[event(completion({"content": "a@b.c " * (int(call.argument) // 20)})) for _ in range(20)])
+    await call.send(*events()[1:])
+    await call.end()
+
+
+@behaviour
 async def huge(call: Call) -> None:
     """``huge:n`` says n characters in one delta."""
     await call.begin()

@@ -21,18 +21,31 @@ FLOODS = {
 
 
 @pytest.fixture(scope="module")
-def site(sites):
+def site(making_sites):
     """A site of one process with the limits that every site has."""
-    site = sites()
-    site.add(FRAME_RATE=20.0, FRAME_TIMEOUT=2.0, MAX_SOCKETS_PER_OWNER=10, MAX_SOCKETS_PER_ADDRESS=12)
-    asyncio.run(warm(site))
-    return site
+    with making_sites() as make:
+        site = make()
+        site.add(FRAME_RATE=20.0, FRAME_TIMEOUT=2.0, MAX_SOCKETS_PER_OWNER=10, MAX_SOCKETS_PER_ADDRESS=12)
+        asyncio.run(warm(site))
+        yield site
 
 
 @pytest.fixture
 async def cookie(site):
     async with Visitor.of(site[0]) as visitor:
         yield visitor.cookie
+
+
+async def test_a01_a_line_of_addresses_ends_no_process_while_it_grows_or_when_its_page_is_opened(site):
+    async with Visitor.of(site[0]) as visitor:
+        tab = await visitor.open(site[0].port, "html")
+        answer = await tab.ask(asking("addresses:30000"))
+        await answer.ended()
+        page = await visitor.load(site[0].port, answer.chat)
+    assert site.message(answer.uid).status == "complete"
+    assert site.message(answer.uid).text.count("a@b.c") == 30_000
+    assert "".join(page.blocks(answer.uid)).count("a@b.c</a>") == 100
+    assert site[0].alive
 
 
 @pytest.mark.parametrize("count", [1, 4] if pace.REAL_TIME else [4])
