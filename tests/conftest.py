@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 
+import hypothesis
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
@@ -18,6 +19,11 @@ from tests.faults import services
 from tests.sockets import Socket
 
 pytest_plugins = ["tests.leftovers"]
+
+# On a busy machine an example may take longer than 0.2 s, once and not again: that says nothing about the code.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
+
 _names = itertools.count()
 
 

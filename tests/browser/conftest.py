@@ -8,6 +8,8 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
+from chat.runs.registry import registries
+from chat.runs.run import INTERRUPTED
 from tests.proxy import Proxy
 from tests.servers import running
 
@@ -39,6 +41,13 @@ def unsafe(monkeypatch):
 def site(transactional_db):
     with running() as site:
         yield site
+        for loop, process in registries():  # nothing to wait for: a test may leave its model in mid-answer
+            loop.call_soon_threadsafe(end_answers, process)
+
+
+def end_answers(process):
+    for run in list(process._runs.values()):
+        run.end(INTERRUPTED)
 
 
 @pytest.fixture

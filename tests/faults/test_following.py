@@ -64,7 +64,7 @@ async def cut_ten_times(site, visitor, seed):
 
 
 async def test_f10_ten_cuts_at_random_bytes_change_nothing(site, visitor):
-    seeds, at_once = pace.rounds(26, 200), 13  # of each topology
+    seeds, at_once = pace.rounds(13, 200), 13  # of each topology
     cuts = 0
     async with back_at_base(site):
         for first in range(0, seeds, at_once):
