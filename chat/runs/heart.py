@@ -40,6 +40,7 @@ class Heart:
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
         self._watch = Watch()
+        self._writing: asyncio.Future[Beat] | None = None
 
     def keep(self, written: Written, end: End) -> None:
         """Write an answer's end with a later beat, for the database did not take it."""
@@ -61,7 +62,7 @@ class Heart:
         """One heartbeat. Raises ``django.db.Error``."""
         runs = list(self._runs.values())  # one that begins while the database is asked is none of its answer's
         drafts = [(run, run.draft.version) for run in runs if run.unwritten]
-        found = await in_database(beat, self._process, [run.written() for run, _ in drafts])
+        found = await self._write([run.written() for run, _ in drafts])
         for run, version in drafts:
             run.checkpointed = version
         self._look_around(found)
@@ -73,6 +74,16 @@ class Heart:
         await self._save()
         await self._end_orphans(found.running)
         await self._settlement.look()
+
+    async def _write(self, checkpoints: list[Written]) -> Beat:
+        """Write the heartbeat, which ``settle`` can wait for: a caller that is cancelled leaves it on its thread."""
+        self._writing = asyncio.ensure_future(in_database(beat, self._process, checkpoints))
+        return await asyncio.shield(self._writing)
+
+    async def settle(self) -> None:
+        """Wait for a heartbeat that is still being written: later it would bring the row of an ended process back."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
 
     def _look_around(self, found: Beat) -> None:
         if not found.known:

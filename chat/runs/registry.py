@@ -193,6 +193,7 @@ class Registry:
             return
         self._beating.cancel()
         await asyncio.wait([self._beating])
+        await self.heart.settle()
         try:
             await self.heart.beat()  # what a database that is back again has not got yet
             await in_database(withdraw, self.process)

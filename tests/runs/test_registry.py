@@ -50,6 +50,27 @@ async def test_an_answer_that_was_taken_over_stops_at_once_and_writes_nothing(sc
     assert "taken over" in caplog.text
 
 
+async def test_a_heartbeat_that_is_under_way_does_not_bring_the_row_of_an_ended_process_back(
+    script, served, monkeypatch
+):
+    begun, release = threading.Event(), threading.Event()
+
+    def slow(*args):
+        begun.set()
+        release.wait(5)
+        return beat(*args)
+
+    await served.start()
+    monkeypatch.setattr("chat.runs.heart.beat", slow)
+    assert await asyncio.to_thread(begun.wait, 5)
+    monkeypatch.setattr("chat.runs.heart.beat", beat)
+    draining = asyncio.create_task(served.drain())
+    await asyncio.wait([draining], timeout=0.1)
+    release.set()
+    await draining
+    assert not await Process.objects.aexists()
+
+
 async def test_a_starting_process_ends_what_the_one_before_left(script, served):
     process = await Process.objects.acreate(
         id="gone", host="h", pid=1, started_at=timezone.now(), heartbeat_at=timezone.now()
