@@ -33,20 +33,35 @@ SITE_VARIABLES = {
 HUNG = "Timeout (0:"
 """How the stacks of a run that hangs begin."""
 
+NOT_BROWSER = ("-m", "not browser")
+FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending"))
+SERVERS = (
+    *(f"tests/test_{name}.py" for name in ("bootstrap", "cluster", "existing_sites", "lease", "postgres", "reuse")),
+    *("tests/test_servers.py", "tests/npm"),
+)
+
+
+def all_but(paths: tuple[str, ...], *of: str) -> tuple[str, ...]:
+    """Return pytest's arguments for all tests below ``of`` but those in ``paths``: none is forgotten."""
+    return (*(argument for path in paths for argument in ("--ignore", path)), *of)
+
+
 GROUPS = {
-    "The tests of faults": ("tests/faults",),
+    "The tests of faults, first half": FAULTS,
+    "The tests of faults, second half": all_but(FAULTS, "tests/faults"),
     # Theirs and pytest-asyncio's both want the main thread's loop.
-    "The browser's first tests": ("-m", "browser and not thorough", "tests"),
-    "All other tests": ("-m", "not browser", "--ignore", "tests/faults", "tests"),
+    "The browser's first tests": ("-m", "browser and not thorough", "tests/browser"),
+    "The tests that start servers": (*NOT_BROWSER, *SERVERS),
+    "All other tests": (*NOT_BROWSER, *all_but(("tests/faults", *SERVERS), "tests")),
 }
 
 
-COVERED = ("The browser's first tests", "All other tests")
+COVERED = ("The browser's first tests", "The tests that start servers", "All other tests")
 """The groups that run the app in their own process; the tests of faults start it as others."""
 
 BROWSER_GROUPS = {
-    "The browser's first tests": ("-m", "browser and not thorough", "tests"),
-    "The browser's other tests": ("-m", "thorough", "tests"),
+    "The browser's first tests": GROUPS["The browser's first tests"],
+    "The browser's other tests": ("-m", "thorough", "tests/browser"),
 }
 
 
