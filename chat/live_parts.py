@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from .presentation import PartView, safe
 from .rendering import Diff, Live, Wanted, diff, highlight, render_live
-from .rendering.thread import LONG_TEXT, executor
+from .rendering.thread import LONG_TEXT, executor, giving_way
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -72,4 +72,4 @@ def _highlight_all(missing: Iterable[Wanted]) -> None:
 
 
 async def _in_thread(step: Callable[[A], T], argument: A) -> T:
-    return await asyncio.get_running_loop().run_in_executor(executor(), step, argument)
+    return await asyncio.get_running_loop().run_in_executor(executor(), giving_way, step, argument)

@@ -497,8 +497,10 @@ async def paced(call: Call) -> None:
 
 @behaviour
 async def table(call: Call) -> None:
-    """``table:n`` says a table of n characters in 50 deltas, 20 ms apart."""
-    text = ("|a|b|\n|-|-|\n" + "|a|b|\n" * (int(call.argument) // 6))[: int(call.argument)]
+    """``table:n:row`` says a table of n characters, each row ``row``, in 50 deltas, 20 ms apart; ``_`` is a space."""
+    length, _, row = call.argument.partition(":")
+    line = row.replace("_", " ") + "\n"
+    text = (line + "|-" * (row.count("|") - 1) + "|\n" + line * (int(length) // len(line)))[: int(length)]
     await call.begin()
     step = len(text) // 50 + 1
     for begin in range(0, len(text), step):

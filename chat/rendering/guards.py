@@ -14,7 +14,7 @@ from html import unescape
 from itertools import islice
 
 from .dollars import mark_dollars
-from .limits import MAX_ADDRESSES, MAX_COLUMNS, MAX_DEFINITIONS, MAX_MISSING_CELLS, TooLargeError
+from .limits import MAX_ADDRESSES, MAX_CELLS, MAX_COLUMNS, MAX_DEFINITIONS, MAX_MISSING_CELLS, TooLargeError
 from .marks import AMPERSAND, AT, END, NOTHING, PIPE, TILDE
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -93,7 +93,7 @@ def _keep_cells(text: str) -> str:
     """Let a table row with too many cells carry the rest of them in its last one."""
     lines = text.split("\n")
     rows = lines.copy()
-    columns = missing = 0
+    columns = missing = cells = 0
     for number, line in enumerate(lines[1:], 1):
         if not columns:
             if "-" in line and not line.strip("|:- \t>") and _begins_table(lines[number - 1], line):
@@ -104,7 +104,8 @@ def _keep_cells(text: str) -> str:
             bars = _bars(line)
             rows[number] = _merge(line, bars[columns - 1 :])
             missing += max(0, columns - 1 - len(bars))
-        if columns > MAX_COLUMNS or missing > MAX_MISSING_CELLS:
+            cells += columns
+        if columns > MAX_COLUMNS or missing > MAX_MISSING_CELLS or cells > MAX_CELLS:
             raise TooLargeError("a table")
     return "\n".join(rows)
 

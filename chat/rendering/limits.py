@@ -6,6 +6,9 @@ MAX_TEXT = 200_000
 MAX_DEPTH = 100
 """Elements inside each other in one block. Browsers flatten at 512; the sanitiser's time grows with the square."""
 
+MAX_CELLS = 20_000
+"""Cells of all tables in a text. More make everybody wait: the engine holds the interpreter's lock while it reads."""
+
 MAX_COLUMNS = 100
 MAX_MISSING_CELLS = 10_000
 """A row is filled up to the table's width: 50 kB of short rows under 500 columns are 83 MB of HTML."""

@@ -106,11 +106,12 @@ async def test_a10_a_frame_that_does_not_end_is_given_up_and_its_memory_with_it(
     pings.assert_unnoticed()
 
 
-async def test_a08_long_tables_are_rendered_without_others_noticing(site):
+@pytest.mark.parametrize("row", ["|a|b|", "|several_words|and_*some*_`more`_of_them|12345|"], ids=["tiny", "words"])
+async def test_a08_long_tables_are_rendered_without_others_noticing(site, row):
     async with Visitor.of(site[0]) as attacker:
         tab = await attacker.open(site[0].port, "html")
         async with pinging(site[0]) as pings:
-            answers = [await tab.ask(asking("table:199000")) for _ in range(5)]
+            answers = [await tab.ask(asking(f"table:199000:{row}")) for _ in range(5)]
             await eventually(lambda: len(pings.times) >= 100, "the pings did not come back", wait=60)
             ended = [site.stored(answer.chat)[-1].status for answer in answers]
     assert ended == ["complete"] * 5

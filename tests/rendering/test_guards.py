@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat.rendering import render
 from chat.rendering.guards import guard
-from chat.rendering.limits import MAX_COLUMNS, MAX_MISSING_CELLS, TooLargeError
+from chat.rendering.limits import MAX_CELLS, MAX_COLUMNS, MAX_MISSING_CELLS, TooLargeError
 from chat.rendering.marks import restore
 from chat.rendering.plain import printable
 from tests.rendering.page import show
@@ -41,6 +41,13 @@ def test_a_table_that_would_explode_is_refused(columns, rows):
     table = "|a" * columns + "|\n" + "|-" * columns + "|\n" + "|x|\n" * rows
     with pytest.raises(TooLargeError):
         guard(table)
+
+
+def test_a08_a_table_of_very_many_cells_is_refused_and_one_of_many_is_not():
+    rows = MAX_CELLS // 2
+    assert guard("|a|b|\n|-|-|\n" + "|a|b|\n" * rows)
+    with pytest.raises(TooLargeError):
+        guard("|a|b|\n|-|-|\n" + "|a|b|\n" * rows + "|a|b|\n")
 
 
 def test_only_definitions_with_a_web_address_work():
