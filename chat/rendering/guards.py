@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r"(?<![0-9A-Za-z_<])(?<!\]\()(?<!\]: )(?:https?://|www\.)[
 _FULL_WIDTH = re.compile(
     r"[\u2018-\u201f\u2026\u3000-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
 )
+_AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
 _CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*+\|?")
@@ -52,7 +53,7 @@ def guard(text: str) -> str:
         text = mark_dollars(text)
     if not text.isascii():
         text = _ADDRESS.sub(_end_address, text)
-    if text.count("@") > MAX_ADDRESSES:
+    if text.count("@") > MAX_ADDRESSES or "&" in text:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
     return text
 
@@ -67,11 +68,12 @@ def _end_address(address: re.Match[str]) -> str:
 
 
 def _limit_addresses(line: str) -> str:
-    """Keep the first at signs of a line; the others are text, and make no address."""
-    if line.count("@") <= MAX_ADDRESSES:
+    """Keep the first at signs of a line, entities included; the others are text, and make no address."""
+    signs = list(_AT.finditer(line))
+    if len(signs) <= MAX_ADDRESSES:
         return line
-    *first, rest = line.split("@", MAX_ADDRESSES)
-    return "@".join((*first, rest.replace("@", AT)))
+    start = signs[MAX_ADDRESSES].start()
+    return line[:start] + _AT.sub(lambda sign: AT if sign[0] == "@" else AMPERSAND + sign[0][1:], line[start:])
 
 
 def _show_entity(entity: re.Match[str]) -> str:

@@ -11,6 +11,8 @@ FOUND = {
     "addresses in a title": "# " + "a@b.c " * 30_000,
     "addresses in a link": "[" + "a@b.c " * 30_000 + "](http://a.b)",
     "addresses with a stack of 128 KB": "a@b.c " * 390,
+    "addresses with entities as at signs": "a&#64;b.c " * 18_000,
+    "addresses with entities of other spellings": "a&#x00040;b.c a&commat;b.c " * 7_000,
     "openers of formulas": "\\(" * 50_000,
     "openers of displayed formulas": "\\[" * 50_000,
     "closers behind an address": "http://a.b" + ")" * 100_000,

@@ -33,6 +33,13 @@ def test_a01_the_first_addresses_of_a_line_are_links_and_the_others_are_text():
     assert Page(block).text.count("a@b.c") == 150
 
 
+def test_a01_entities_of_at_signs_count_and_lose_nothing():
+    (block,) = render("a&#64;b.c " * 150)
+    links = [element for element, _ in Page(block).elements if element == "a"]
+    assert len(links) == 100
+    assert Page(block).text.split() == ["a@b.c"] * 100 + ["a&#64;b.c"] * 50
+
+
 def test_a01_addresses_on_many_lines_are_all_links():
     assert render("a@b.c\n" * 150)[0].count("<a ") == 150
 
