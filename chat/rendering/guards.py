@@ -25,10 +25,18 @@ _DEFINITION = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _TILDES = re.compile(r"\\.|~+", re.DOTALL)
-# Not the destination of a link, nor what is in angle brackets, nor a definition: these say themselves where they end.
-_ADDRESS = re.compile(r"(?<![0-9A-Za-z_<])(?<!\]\()(?<!\]: )(?:https?://|www\.)[^\s<]+", re.IGNORECASE)
-_FULL_WIDTH = re.compile(
-    r"[\u2018-\u201f\u2026\u3000-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+# Spaces, too: the engine ends an address at those of ASCII only.
+_BEHIND_ADDRESS = (
+    r"\u00a0\u00ab\u00bb\u0589\u060c\u061b\u061f\u06d4\u0964\u0965\u104a\u104b\u1362-\u1368\u1680\u17d4\u17d5"
+    r"\u2000-\u200b\u2014\u2018-\u201f\u2026\u202f\u205f\u3000-\u3003\u3008-\u3011\u3014-\u301f"
+    r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+)
+# The first three say themselves where they end: what is in angle brackets, and the address of a definition.
+_ADDRESS = re.compile(
+    rf"""<[a-z][a-z0-9.+-]{{1,31}}:[^\s<>]*> | \]\([ \n]?<[^<>\n]*>
+    | ^[ \t>]*+\[[^\[\]\n]{{1,200}}\]{NOTHING}:[ \t]++https?://[^\s<>]++
+    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_BEHIND_ADDRESS}]++(?P<end>(?=[{_BEHIND_ADDRESS}]))?""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
@@ -64,7 +72,7 @@ def _only_two_strike(tildes: re.Match[str]) -> str:
 
 def _end_address(address: re.Match[str]) -> str:
     """End a bare address before the punctuation of a script that needs no space behind it."""
-    return _FULL_WIDTH.sub(lambda mark: END + mark[0], address[0], count=1)
+    return address[0] if address["end"] is None else address[0] + END
 
 
 def _limit_addresses(line: str) -> str:
