@@ -123,6 +123,10 @@ def test_a_date_without_a_zone_is_in_utc():
     assert 50 < retry_after(date) <= 60
 
 
+def test_b07_a_date_that_no_calendar_has_is_none():
+    assert retry_after("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") is None
+
+
 def test_a_date_in_the_past_means_now():
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
@@ -175,6 +179,11 @@ TOO_LONG = [
     "the request exceeds the available context size. try increasing the context size or enable context shift",
     "Trying to keep the first 5000 tokens when context the overflows.",
     "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens; input length too large",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens and 9"
+    " `max_new_tokens`",
+    "Input validation error: `inputs` must have less than 1024 tokens. Given: 3000",
+    "Prompt 超长",
+    "输入内容超过模型最大长度",
     "The messages are too long.",
 ]
 
