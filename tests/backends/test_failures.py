@@ -182,6 +182,7 @@ TOO_LONG = [
     "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens and 9"
     " `max_new_tokens`",
     "Input validation error: `inputs` must have less than 1024 tokens. Given: 3000",
+    "max_tokens must be at least 1, got -2000.",
     "Prompt 超长",
     "输入内容超过模型最大长度",
     "The messages are too long.",
@@ -219,6 +220,8 @@ def test_b08_too_many_tokens_a_minute_are_throttling(message):
         "Unsupported value: 'temperature' does not support 0.2 with this model.",
         "The model `gpt-9` does not exist",
         "max_tokens (8192) exceeds the maximum of 4096 output tokens",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the"
+        " `context_window` for this model",
         "The request took too long",
         "Your request failed a second time",
     ],
