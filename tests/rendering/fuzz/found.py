@@ -13,6 +13,8 @@ FOUND = {
     "addresses with a stack of 128 KB": "a@b.c " * 390,
     "addresses with entities as at signs": "a&#64;b.c " * 18_000,
     "addresses with entities of other spellings": "a&#x00040;b.c a&commat;b.c " * 7_000,
+    "addresses that angle brackets end": "https://e.x/a<" * 14_000,
+    "addresses in a text without spaces": "见https://e.x/a。" * 14_000,
     "openers of formulas": "\\(" * 50_000,
     "openers of displayed formulas": "\\[" * 50_000,
     "closers behind an address": "http://a.b" + ")" * 100_000,
