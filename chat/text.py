@@ -1,7 +1,7 @@
 """Make texts storable, because neither JSON nor a database holds every character, and comparable."""
 
 import re
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 REPLACEMENT = "\ufffd"
 
@@ -11,6 +11,14 @@ _HALF = re.compile(
     r"|(?<!\\u[dD][89abAB][\da-fA-F]{2}\\u[dD])[c-fC-F][\da-fA-F]{2}"  # a second half without its first
     r")"
 )
+
+MAX_ACCENTS = 30
+"""Combining characters in a row that are put in order; the time for that grows with the square (as UAX #15, D3)."""
+
+JOINER = "\u034f"
+"""Ends such a row, and is not seen."""
+
+_SYMBOLS = re.compile(rf"[^\w\x00-\x7f]{{{MAX_ACCENTS + 1},}}")
 
 
 def storable(text: str) -> str:
@@ -43,4 +51,13 @@ def folded(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
+    text = _SYMBOLS.sub(_with_joiners, text)
     return normalize("NFC", normalize("NFC", text).casefold()).replace("i\u0307", "i").replace("\u0131", "i")
+
+
+def _with_joiners(symbols: re.Match[str]) -> str:
+    """Break up a long row of combining characters; other symbols, such as emoji, stay as they are."""
+    row = symbols[0]
+    if not any(map(combining, row)):
+        return row
+    return JOINER.join(row[start : start + MAX_ACCENTS] for start in range(0, len(row), MAX_ACCENTS))

@@ -1,13 +1,15 @@
 """Texts without what neither JSON nor a database holds."""
 
 import json
+from time import thread_time
+from unicodedata import normalize
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat.text import storable, storable_json
+from chat.text import folded, storable, storable_json
 
 any_text = st.text(st.characters(exclude_categories=())) | st.text('\ud83d\ude00\\"u\0xé')
 """With NUL characters and halves of surrogate pairs."""
@@ -77,3 +79,14 @@ def whole(value):
     if isinstance(value, dict):
         return {whole(key): whole(inner) for key, inner in value.items()}
     return [whole(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_b32_thousands_of_accents_are_compared_in_linear_time():
+    begun = thread_time()
+    folded("a" + "\u0323\u0307" * 50_000)
+    assert thread_time() - begun < 1
+
+
+@pytest.mark.parametrize("text", ["E\u0301" * 100, "q\u0307\u0323" * 100, "\u2728\u2796" * 100])
+def test_b32_ordinary_accents_and_rows_of_symbols_are_compared_as_they_are(text):
+    assert folded(text) == normalize("NFC", text).casefold()

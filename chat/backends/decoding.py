@@ -52,7 +52,7 @@ class Completion(msgspec.Struct, gc=False):
     error: Any = None
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What ``decode`` raises."""
 
 decode = msgspec.json.Decoder(Completion).decode
@@ -81,7 +81,10 @@ def is_error(value: Any) -> bool:
 
 def tells_of_an_error(data: bytes) -> bool:
     """Whether an event without choices is itself an error, as older versions of vLLM have it."""
-    value = load(data)
+    try:
+        value = load(data)
+    except ValueError:  # it has a number of thousands of digits
+        return False
     return isinstance(value, dict) and "error" in (value.get("object"), value.get("type"))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from .base import BackendError
 from .decoding import is_error, load
-from .wordings import AUTH, BUSY, CONTEXT, CONTEXT_KINDS, FLAGGED, KINDS, QUOTA_KINDS, THROTTLED
+from .wordings import AUTH, BUSY, CONTEXT, CONTEXT_KINDS, FLAGGED, KINDS, OPTION, QUOTA_KINDS, THROTTLED
 
 MAX_EXCERPT_LENGTH = 500
 """How much of an endpoint's own words an error carries, in characters."""
@@ -66,7 +66,7 @@ def _classify(status: int | None, error: dict[str, Any], detail: str, after: flo
     """One rule for all of them; ``status`` is ``None`` where an error names none."""
     kinds, words = _kinds(error), _words(error)
     throttled = status == 429 or (status in (None, 400, 413) and bool(THROTTLED.search(words)))
-    context = status == 413 or (status not in (401, 403) and bool(CONTEXT.search(words)))
+    context = status == 413 or (status not in (401, 403) and bool(CONTEXT.search(words)) and not OPTION.match(words))
     if CONTEXT_KINDS.intersection(kinds) or (context and not throttled):
         return ContextError(detail, length=_count(error, "n_prompt_tokens"), limit=_count(error, "n_ctx"))
     if throttled:
@@ -95,7 +95,7 @@ def retry_after(value: str | None) -> float | None:
 def _seconds_until(date: str) -> float:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.nan
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

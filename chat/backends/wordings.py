@@ -39,6 +39,8 @@ CONTEXT = re.compile(
     r"( (is|are|was|were|length|size|tokens?|text|string|history)){0,3}"
     r" (too (long|large|big)|(longer|larger|bigger) than)"
     r"|request( entity| payload)?( is| was)? too (large|big)"
+    r"|max_tokens must be at least 1, got -|`inputs` (tokens \+|must have less than)"
+    r"|prompt.{0,3}超长|超[过出].{0,20}(长度|上下文)"
     r"|\binput (token|length)|too many (input |prompt )?tokens|max(imum)?.?(sequence|input|prompt).?len"
     r"|reduce (the|your) (length|prompt|messages?|input|number of (input )?tokens|conversation)"
     # A limit of the answer's length is a mistake in the site's options.
@@ -46,6 +48,9 @@ CONTEXT = re.compile(
     re.DOTALL,
 )
 """The messages do not fit the model."""
+
+OPTION = re.compile(r"\A\W*max_\w*tokens\W+must be (less|at most)")
+"""A limit of the answer's length that no model has, whatever such a sentence says of the context behind it."""
 
 THROTTLED = re.compile(
     r"rate.?limit|too many requests|throttl|slow down|wait before|requests? per|quota"

@@ -8,27 +8,43 @@ import re
 
 from .marks import DOLLAR
 
-_TOKEN = re.compile(r"\\.|\$+|\n[ \t>]*\n", re.DOTALL)
-_WORD = re.compile(r"[0-9A-Za-z_\u00c0-\u024f]")
-_NO_END = re.compile(r"[0-9A-Za-z_\u00c0-\u024f({]")
+# The beginning of another block, and a whole row of a table: no formula goes beyond it.
+_EDGE = re.compile(
+    r"(^[ \t>]*+(?:\n|[-*+][ \t]|[0-9]{1,9}[.)][ \t]|#{1,6}[ \t].*|```|~~~|\|.*\|[ \t]*$))", re.MULTILINE
+)
+_BAR = re.compile(r"(?<!\\)(\|)")
+_TOKEN = re.compile(r"\\.|\$+", re.DOTALL)
+_WORD = re.compile(r"[0-9A-Za-z\u00c0-\u024f]")
+_NO_END = re.compile(r"_*[0-9A-Za-z\u00c0-\u024f]|[({]")
+_NO_LAST = re.compile(r"[\s\u3001-\u3003\uff08\uff0c\uff1a\uff1b]")
 _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)\b")
 _LETTER = re.compile(r"[A-Za-z]|[A-Za-z][_^][0-9A-Za-z]")
+# What may have an opening parenthesis behind it, unlike ``$HOME`` and ``$(date)``.
+_NO_SHELL = re.compile(r"(?![({])(?!\w+\Z)(?!.*[A-Za-z]{3}).*[\w)\]]", re.DOTALL)
 
 
 def mark_dollars(text: str) -> str:
     """Mark each single dollar sign that begins and ends no formula."""
+    return "".join(_marked(part) for piece in _EDGE.split(text) if piece for part in _cells(piece))
+
+
+def _cells(piece: str) -> list[str]:
+    return _BAR.split(piece) if piece.rstrip().endswith("|") and piece.lstrip(" \t>").startswith("|") else [piece]
+
+
+def _marked(text: str) -> str:
     literal: list[int] = []
     begun: int | None = None
-    for token in _TOKEN.finditer(text):
-        if token[0][0] == "\\" or (len(token[0]) > 1 and token[0][0] == "$"):
-            continue
+    for token in _TOKEN.finditer(text) if "$" in text else ():
         place = token.start()
-        if begun is not None and token[0] == "$" and _ends(text, begun, place):
+        if token[0] != "$":
+            continue
+        if begun is not None and _ends(text, begun, place):
             begun = None
             continue
         if begun is not None:
             literal.append(begun)
-        begun = place if token[0] == "$" else None
+        begun = place
     if begun is not None:
         literal.append(begun)
     return _with_marks(text, literal)
@@ -37,15 +53,21 @@ def mark_dollars(text: str) -> str:
 def _ends(text: str, begun: int, place: int) -> bool:
     """Whether the dollar sign at ``place`` ends the formula that the one at ``begun`` would begin."""
     formula = text[begun + 1 : place]
-    if formula[:1].isspace() or formula[-1:].isspace():
+    if formula[:1].isspace() or _NO_LAST.match(formula[-1:]) or formula.count("`") % 2:  # one of them is in code
         return False
+    behind = _NO_END.match(text, place + 1)
     if "\\" in formula:
-        return True
+        return behind is None or not formula.endswith((":", ";", "/"))
     if begun and _WORD.match(text, begun - 1):
         return False
-    if not _NO_END.match(text, place + 1):
-        return True
-    return bool(_LETTER.fullmatch(formula) and _ORDINAL.match(text, place + 1))
+    return behind is None or _may_have_behind(formula, behind[0], text, place + 1)
+
+
+def _may_have_behind(formula: str, behind: str, text: str, place: int) -> bool:
+    """Whether a formula may have a letter, digit or bracket behind it: ``$n$th`` and ``$f$(x)``."""
+    if behind == "(":
+        return bool(_LETTER.fullmatch(formula) or _NO_SHELL.fullmatch(formula))
+    return bool(_LETTER.fullmatch(formula) and _ORDINAL.match(text, place))
 
 
 def _with_marks(text: str, places: list[int]) -> str:

@@ -23,7 +23,7 @@ _LEADING_CODE = re.compile(
     r'(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?(?:<span class="chat-task">.</span> )?(?:<strong>)?)<code'
 )
 _CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
-_BREAK = re.compile(r"<code\b.*?</code>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
+_BREAK = re.compile(r"<(?:code|math)\b.*?</(?:code|math)>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
 
 Wanted = tuple[str, str]
 """A language and the code in it that is to be highlighted."""
@@ -129,7 +129,7 @@ def _task(match: re.Match[str]) -> str:
 
 def _break_lines(cell: re.Match[str]) -> str:
     """A cell with the line breaks that models write as HTML, because a row of a table is one line."""
-    return _BREAK.sub(lambda found: found[0] if found[0].startswith("<code") else "<br>", cell[0])
+    return _BREAK.sub(lambda found: found[0] if found[0].startswith("<") else "<br>", cell[0])
 
 
 def plain(text: str) -> str:

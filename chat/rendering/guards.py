@@ -25,11 +25,20 @@ _DEFINITION = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _TILDES = re.compile(r"\\.|~+", re.DOTALL)
-# Not the destination of a link, nor what is in angle brackets, nor a definition: these say themselves where they end.
-_ADDRESS = re.compile(r"(?<![0-9A-Za-z_<])(?<!\]\()(?<!\]: )(?:https?://|www\.)[^\s<]+", re.IGNORECASE)
-_FULL_WIDTH = re.compile(
-    r"[\u2018-\u201f\u2026\u3000-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+# Spaces, too: the engine ends an address at those of ASCII only.
+_BEHIND_ADDRESS = (
+    r"\u00a0\u00ab\u00bb\u0589\u060c\u061b\u061f\u06d4\u0964\u0965\u104a\u104b\u1362-\u1368\u1680\u17d4\u17d5"
+    r"\u2000-\u200b\u2014\u2018-\u201f\u2026\u202f\u205f\u3000-\u3003\u3008-\u3011\u3014-\u301f"
+    r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
+# The first three say themselves where they end: what is in angle brackets, and the address of a definition.
+_ADDRESS = re.compile(
+    rf"""<[a-z][a-z0-9.+-]{{1,31}}:[^\s<>]*> | \]\([ \n]?<[^<>\n]*>
+    | ^[ \t>]*+\[[^\[\]\n]{{1,200}}\]{NOTHING}:[ \t]++https?://[^\s<>]++
+    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_BEHIND_ADDRESS}]++(?P<end>(?=[{_BEHIND_ADDRESS}]))?""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
 _CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*+\|?")
@@ -52,7 +61,7 @@ def guard(text: str) -> str:
         text = mark_dollars(text)
     if not text.isascii():
         text = _ADDRESS.sub(_end_address, text)
-    if text.count("@") > MAX_ADDRESSES:
+    if text.count("@") > MAX_ADDRESSES or "&" in text:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
     return text
 
@@ -63,15 +72,16 @@ def _only_two_strike(tildes: re.Match[str]) -> str:
 
 def _end_address(address: re.Match[str]) -> str:
     """End a bare address before the punctuation of a script that needs no space behind it."""
-    return _FULL_WIDTH.sub(lambda mark: END + mark[0], address[0], count=1)
+    return address[0] if address["end"] is None else address[0] + END
 
 
 def _limit_addresses(line: str) -> str:
-    """Keep the first at signs of a line; the others are text, and make no address."""
-    if line.count("@") <= MAX_ADDRESSES:
+    """Keep the first at signs of a line, entities included; the others are text, and make no address."""
+    signs = list(_AT.finditer(line))
+    if len(signs) <= MAX_ADDRESSES:
         return line
-    *first, rest = line.split("@", MAX_ADDRESSES)
-    return "@".join((*first, rest.replace("@", AT)))
+    start = signs[MAX_ADDRESSES].start()
+    return line[:start] + _AT.sub(lambda sign: AT if sign[0] == "@" else AMPERSAND + sign[0][1:], line[start:])
 
 
 def _show_entity(entity: re.Match[str]) -> str:

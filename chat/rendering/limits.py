@@ -19,6 +19,9 @@ MAX_DEFINITIONS = 1_000
 MAX_ADDRESSES = 100
 """At signs of one line that may make e-mail addresses; the engine needs up to 340 bytes of stack for each."""
 
+MAX_SCANNED = 100_000_000
+"""Characters that the engine reads to find where addresses end: for each of them as far as the next white space."""
+
 MAX_FORMULAS = 1_000
 """Formulas in a text."""
 

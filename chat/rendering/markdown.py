@@ -5,7 +5,7 @@ import re
 import comrak
 
 from .guards import guard
-from .limits import MAX_EXTRA, MAX_FORMULAS, MAX_GROWTH, MAX_TEXT, TooLargeError
+from .limits import MAX_EXTRA, MAX_FORMULAS, MAX_GROWTH, MAX_SCANNED, MAX_TEXT, TooLargeError
 from .marks import restore
 
 _EXTENSIONS = comrak.ExtensionOptions()
@@ -27,6 +27,7 @@ _RENDERING.full_info_string = True
 # The engine's time grows with the square of these: a quarter of a second at 50,000 characters.
 _CLOSERS = re.compile(r"\)[)?!.,:;*_~'\"]{999}")
 _MAX_OPENERS = 2_000
+_UNBROKEN = re.compile(r"[^ \t\n]+")
 
 
 class EngineError(Exception):
@@ -41,6 +42,8 @@ def to_html(text: str) -> str:
     if len(text) > MAX_TEXT or _CLOSERS.search(text) or _openers(text) > _MAX_OPENERS:
         raise TooLargeError("the text")
     guarded = guard(text)
+    if guarded.count("<") > MAX_SCANNED // MAX_TEXT and _scanned(guarded) > MAX_SCANNED:
+        raise TooLargeError("the addresses")
     html = _run(guarded)
     if len(html) > MAX_GROWTH * len(text) + MAX_EXTRA or html.count("data-math-style=") > MAX_FORMULAS:
         raise TooLargeError("the HTML")
@@ -49,6 +52,12 @@ def to_html(text: str) -> str:
 
 def _openers(text: str) -> int:
     return text.count("\\(") + text.count("\\[")
+
+
+def _scanned(text: str) -> int:
+    """Return how many characters the engine reads to find the ends of addresses that an angle bracket ends."""
+    runs = (run[0] for run in _UNBROKEN.finditer(text))
+    return sum(len(run) * min(run.count("://") + run.count("www."), run.count("<")) for run in runs)
 
 
 def _run(text: str) -> str:

@@ -278,6 +278,18 @@ def test_b05_an_event_that_says_nothing_is_skipped(data):
     assert (said, reply.failure, reply.ended) == ([Text("ab")], None, False)
 
 
+def test_b05_an_event_with_an_endless_number_is_skipped():
+    said, reply = whole(b'data: {"type":"ping","count":' + b"9" * 5_000 + b"}\n\n", say(content="a"))
+    assert (said, reply.failure) == ([Text("a")], None)
+
+
+def test_b06_an_event_that_is_nested_without_end_is_a_failure_behind_the_text_before_it():
+    deep = b'data: {"choices":[{"delta":{"tool_calls":' + b"[" * 100_000 + b"]" * 100_000 + b"}}]}\n\n"
+    said, reply = whole(say(content="a"), deep)
+    assert said == [Text("a")]
+    assert reply.failure is not None and reply.failure.code == "upstream"
+
+
 @pytest.mark.parametrize(
     "choice",
     [

@@ -123,6 +123,10 @@ def test_a_date_without_a_zone_is_in_utc():
     assert 50 < retry_after(date) <= 60
 
 
+def test_b07_a_date_that_no_calendar_has_is_none():
+    assert retry_after("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") is None
+
+
 def test_a_date_in_the_past_means_now():
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
@@ -175,6 +179,12 @@ TOO_LONG = [
     "the request exceeds the available context size. try increasing the context size or enable context shift",
     "Trying to keep the first 5000 tokens when context the overflows.",
     "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens; input length too large",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 3000 `inputs` tokens and 9"
+    " `max_new_tokens`",
+    "Input validation error: `inputs` must have less than 1024 tokens. Given: 3000",
+    "max_tokens must be at least 1, got -2000.",
+    "Prompt 超长",
+    "输入内容超过模型最大长度",
     "The messages are too long.",
 ]
 
@@ -210,6 +220,8 @@ def test_b08_too_many_tokens_a_minute_are_throttling(message):
         "Unsupported value: 'temperature' does not support 0.2 with this model.",
         "The model `gpt-9` does not exist",
         "max_tokens (8192) exceeds the maximum of 4096 output tokens",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the"
+        " `context_window` for this model",
         "The request took too long",
         "Your request failed a second time",
     ],

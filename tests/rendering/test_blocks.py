@@ -177,6 +177,11 @@ def test_b26_a_line_break_is_text_in_code_and_outside_of_tables():
     assert text == "<p>c&lt;br&gt;d</p>"
 
 
+def test_b26_a_line_break_is_text_in_a_formula():
+    (table,) = render("|a|\n|-|\n|$\\text{b<br>c}$|")
+    assert "<mtext>b&lt;br&gt;c</mtext>" in table
+
+
 def test_a_list_of_tasks_has_characters_for_boxes():
     assert show(render("- [ ] a\n- [x] b")).text.split() == ["☐", "a", "☑", "b"]
 

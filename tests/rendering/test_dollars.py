@@ -1,5 +1,7 @@
 """Dollar signs: formulas, and prices and variables that are none."""
 
+# ruff: noqa: RUF001
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,9 @@ from tests.rendering.page import show
         "$A/$B and $(date):$(pwd)",
         "$user_id$x",
         "cost: $5, $6 or $7",
+        "$(date)$(pwd) and $HOME$(date)",
+        "$el.append($(x)) and $el.on($(y))",
+        "$HOME\\bin;$PATH",
         'env: "$TAG" and {KEY: "${SECRET}"}',
     ],
 )
@@ -43,6 +48,16 @@ def test_b24_prices_and_variables_are_no_formulas(text):
         ("$a$ and $b$\n\nand $c$", 3),
         ("$$a$$ and $b$", 2),
         ("costs \\$5, as $x$", 1),
+        ("_$x$_ and __$y$__", 2),
+        ("设$f(x)$(其中$x$(实数)为$x_1$(第一个))", 3),
+        ("变量`$x`、$\\alpha$。", 1),
+        ("```sh\necho $A\n```\n其中$\\pi$", 1),
+        ("~~~sh\necho $A\n~~~\n其中$\\pi$", 1),
+        ("- 价格$5，\n- 变量$\\pi$。", 1),
+        ("# 价格$5。\n变$-1$为", 1),
+        ("|a|b|\n|-|-|\n|$5|$\\pi$|", 1),
+        ("|a|b|\n|-|-|\n|$\\|x\\|$|$5|", 1),
+        ("价格：$5（约¥36），公式：$\\pi$。", 1),
     ],
 )
 def test_b24_formulas_stay_formulas(text, formulas):

@@ -2,6 +2,9 @@
 
 # ruff: noqa: RUF001
 
+from time import thread_time
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +88,52 @@ def test_b25_an_address_ends_before_full_width_punctuation(text, address, behind
     assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == [address]
     assert page.text.endswith(behind)
     assert page.text == text.replace("**", "")
+
+
+ARCHIVED = "https://a.example/https://b.example/a（b）"
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("https://e.example/a、https://e.example/b。下一句", ["https://e.example/a", "https://e.example/b"]),
+        ("_见https://e.example/a。_", ["https://e.example/a"]),
+        ("_https://e.example/a。_", ["https://e.example/a"]),
+        ("见**https://e.example/a**，后", ["https://e.example/a"]),
+        ("https://e.example/a\u3000次の文", ["https://e.example/a"]),
+        ("https://e.example/a\u00a0: voir", ["https://e.example/a"]),
+        ("«https://e.example/a», да", ["https://e.example/a"]),
+        ("https://e.example/a। अगला", ["https://e.example/a"]),
+        ("https://e.example/a، ثم", ["https://e.example/a"]),
+        ("参考[1]: https://e.example/a。下一句", ["https://e.example/a"]),
+    ],
+)
+def test_b25_each_address_ends_before_what_is_no_part_of_it(text, addresses):
+    page = show(render(text))
+    assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == addresses
+    assert page.text == text.replace("*", "").replace("_", "")
+
+
+@pytest.mark.parametrize(
+    "text", [f"<{ARCHIVED}>", f"[x](<{ARCHIVED}>)", f"[x]({ARCHIVED})", f"[x]: <{ARCHIVED}>", f"[x]: {ARCHIVED}"]
+)
+def test_b25_an_address_in_another_one_ends_with_it(text):
+    page = show(render(text))
+    hrefs = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert [unquote(href) for href in hrefs] == [ARCHIVED]
+
+
+def test_b25_a_definition_shows_the_whole_address_that_it_defines():
+    page = show(render("[1]: https://e.example/a（b）\n\n见[1]。"))
+    hrefs = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert [unquote(href) for href in hrefs] == ["https://e.example/a（b）"] * 2
+
+
+def test_b25_many_addresses_in_one_take_linear_time():
+    text = "é" + "https://a/https://" * 11_000
+    begun = thread_time()
+    guard(text)
+    assert thread_time() - begun < 1
 
 
 @pytest.mark.parametrize(

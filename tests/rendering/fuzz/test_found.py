@@ -2,6 +2,7 @@
 
 from itertools import count, islice
 from random import Random
+from time import thread_time
 
 import pytest
 
@@ -31,6 +32,21 @@ def test_a01_the_first_addresses_of_a_line_are_links_and_the_others_are_text():
     links = [element for element, _ in Page(block).elements if element == "a"]
     assert len(links) == 100
     assert Page(block).text.count("a@b.c") == 150
+
+
+@pytest.mark.parametrize("text", ["https://e.x/a<", "(www.e.x<", "见https://e.x/a。"])
+def test_a08_addresses_in_a_text_without_spaces_are_links_up_to_a_limit(text):
+    assert render(text * 400)[0].count("<a ") == 400
+    begun = thread_time()
+    assert "".join(render(text * (190_000 // len(text)))).startswith('<p class="chat-plain">')
+    assert thread_time() - begun < 1
+
+
+def test_a01_entities_of_at_signs_count_and_lose_nothing():
+    (block,) = render("a&#64;b.c " * 150)
+    links = [element for element, _ in Page(block).elements if element == "a"]
+    assert len(links) == 100
+    assert Page(block).text.split() == ["a@b.c"] * 100 + ["a&#64;b.c"] * 50
 
 
 def test_a01_addresses_on_many_lines_are_all_links():
