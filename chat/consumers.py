@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 MAX_NEWS = 100
 """How many events wait for a socket that does not take them."""
 
+NO_CODE = 1006
+"""What the end of a socket is called that was not closed (RFC 6455, section 7.4.1)."""
+
 PATIENCE = 10.0
 """A socket that has sent too many frames for this long is closed, in seconds."""
 
@@ -53,14 +56,24 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     channel_layer_alias = None  # news come through the process's own channel: a layer that fails closes no socket
 
-    async def connect(self) -> None:
-        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._replies: dict[str, Reply] = {}
         self._pumps: set[asyncio.Task[None]] = set()
         self._heard = ExitStack()
         self._news: list[Event] = []
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
         self._delayed = 0.0
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels."""
+        try:
+            await super().__call__(*arguments)
+        finally:
+            await self.disconnect(NO_CODE)
+
+    async def connect(self) -> None:
+        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
