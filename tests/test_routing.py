@@ -235,3 +235,14 @@ def test_b40_a_router_of_the_sites_own_finds_the_socket_below_the_prefix():
     routes = _chat_routes("", "/app")
     assert [any(route.pattern.match(path) for route in routes) for path in ("ws/chat/", "app/ws/chat/")] == [True, True]
     assert len(_chat_routes("", "")) == 1
+
+
+async def test_e06_a_fault_of_the_sites_own_socket_is_not_taken_for_a_missing_route(settings, caplog):
+    async def faulty(scope, receive, send):
+        await receive()
+        int("x")
+
+    communicator = Communicator(application(URLRouter([django_path("own/", faulty)])), "/own/")
+    with pytest.raises(ValueError, match="invalid literal"):
+        await communicator.connect()
+    assert "was refused" not in caplog.text
