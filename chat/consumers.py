@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .limits import Bucket, is_public
+from .limits import Bucket, is_public, volume
 from .owners import Owner
 from .protocol import (
     BAD_FRAME,
@@ -63,6 +63,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._heard = ExitStack()
         self._news: list[Event] = []
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
+        self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
 
     async def __call__(self, *arguments: Any) -> None:
@@ -129,8 +130,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         """Parse one frame and hand it on; never wait for the model or the database here."""
         data = text_data if text_data is not None else bytes_data or b""
         await self._keep_pace()
-        if _size(data) > conf.max_frame_size:
+        size = _size(data)
+        if size > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
+        if wait := self._volume.take(time.monotonic(), size):
+            await asyncio.sleep(wait)
         try:
             await self._handle(parse(data), self._owner)
         except BadFrameError as error:

@@ -7,6 +7,9 @@ from collections.abc import Hashable
 BURST = 5.0
 """A bucket holds the tokens of this many seconds."""
 
+LEAST = 1_048_576
+"""A socket may send at least this many bytes at once, however small the largest frame is."""
+
 
 class Bucket:
     """A token bucket: ``rate`` tokens a second, those of five seconds at most. Times are a monotonic clock's."""
@@ -21,6 +24,14 @@ class Bucket:
         self._tokens = min(BURST * self._rate, self._tokens + (now - self._at) * self._rate) - count
         self._at = now
         return max(0.0, -self._tokens / self._rate)
+
+
+def volume(largest: int, now: float) -> Bucket:
+    """Return a bucket of bytes for one socket: a frame of the largest size at once, and then one every four seconds.
+
+    To read and parse the largest one takes a third of a second, in which nobody else is served.
+    """
+    return Bucket(max(largest, LEAST) / 4, now)
 
 
 class Sockets:

@@ -739,6 +739,16 @@ async def test_a04_frames_beyond_the_rate_wait_and_none_is_lost(connect, script,
     assert asyncio.get_running_loop().time() - begun >= 0.19
 
 
+async def test_a04_bytes_beyond_the_rate_wait_and_the_socket_stays(connect, script, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_FRAME_SIZE": 1_048_576}  # and so 262,144 bytes a second
+    socket = await connect()
+    begun = asyncio.get_running_loop().time()
+    for name in ("first", "second"):
+        await socket.raw(json.dumps({"type": "ping", "requestId": name}) + 680_000 * " ")
+        assert (await socket.frame(name))["type"] == "pong"
+    assert asyncio.get_running_loop().time() - begun >= 0.15
+
+
 async def test_a04_a_socket_that_is_too_fast_for_long_is_closed(connect, script, settings, monkeypatch):
     monkeypatch.setattr("chat.consumers.PATIENCE", 0.02)
     settings.CHAT = {**settings.CHAT, "FRAME_RATE": 200.0}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.limits import BURST, Bucket, Sockets, is_public
+from chat.limits import BURST, Bucket, Sockets, is_public, volume
 
 
 def test_the_tokens_of_five_seconds_may_be_taken_at_once():
@@ -16,6 +16,14 @@ def test_a_bucket_fills_up_again_but_not_beyond_its_burst():
     bucket.take(0.0, 60)
     assert bucket.take(1.0, 0) == 0.0
     assert bucket.take(1_000.0, 51) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("largest", "at_once"), [(8_000_000, 8_000_000), (1_000, 1_048_576)])
+def test_a_frame_of_the_largest_size_may_come_at_once(largest, at_once):
+    bucket = volume(largest, now=0.0)
+    assert bucket.take(0.0, at_once) == 0.0
+    assert bucket.take(0.0, at_once) == pytest.approx(3.0)
+    assert bucket.take(100.0, at_once) == 0.0
 
 
 def test_a_socket_beyond_the_number_of_one_of_its_keys_counts_nowhere():
