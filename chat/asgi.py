@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.handlers.asgi import get_script_prefix
 from django.urls import Resolver404, resolve
+from django.utils.translation import get_language_from_path, override
 
 from .conf import conf
 
@@ -79,8 +80,10 @@ def _declared_length(scope: Scope) -> int | None:
 
 
 def _is_for_a_page_of_ours(scope: Scope) -> bool:
+    path = f"/{path_of(scope)}"
     try:
-        return "llm_chat" in resolve(f"/{path_of(scope)}").app_names
+        with override(get_language_from_path(path)):  # the site's routes may be in ``i18n_patterns``
+            return "llm_chat" in resolve(path).app_names
     except Resolver404:
         return False
 
