@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .limits import Bucket, is_public, volume
+from .limits import Bucket, network_of, volume
 from .owners import Owner
 from .protocol import (
     BAD_FRAME,
@@ -98,9 +98,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address; ``_entered`` says whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
-        address = (self.scope.get("client") or ("", 0))[0]
-        if is_public(address):
-            places[f"address {address}"] = conf.max_sockets_per_address
+        if network := network_of((self.scope.get("client") or ("", 0))[0]):
+            places[f"address {network}"] = conf.max_sockets_per_address
         sockets = registry().sockets
         self._entered = sockets.enter(places)
         if self._entered:

@@ -55,9 +55,16 @@ class Sockets:
                 del self._open[key]
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to one visitor or network; a private one may be a proxy before all visitors."""
+def network_of(address: str) -> str:
+    """Return the network of the one visitor who has an IP address; empty for one that may be a proxy before all.
+
+    A visitor has the whole /64 of an IPv6 address. A server that listens on ``::`` writes IPv4 addresses as IPv6 ones.
+    """
     try:
-        return ipaddress.ip_address(address).is_global
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        return ""
+    found = getattr(found, "ipv4_mapped", None) or found
+    if not found.is_global:
+        return ""
+    return str(ipaddress.ip_network((int(found), 64), strict=False) if found.version == 6 else found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.limits import BURST, Bucket, Sockets, is_public, volume
+from chat.limits import BURST, Bucket, Sockets, network_of, volume
 
 
 def test_the_tokens_of_five_seconds_may_be_taken_at_once():
@@ -44,17 +44,24 @@ def test_a_socket_that_has_left_makes_room_and_leaves_nothing_behind():
 
 
 @pytest.mark.parametrize(
-    ("address", "public"),
+    ("address", "network"),
     [
-        ("9.9.9.9", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.17.0.2", False),
-        ("fd00::1", False),
-        ("testclient", False),
-        ("", False),
+        ("9.9.9.9", "9.9.9.9"),
+        ("::ffff:9.9.9.9", "9.9.9.9"),
+        ("2606:4700::1111", "2606:4700::/64"),
+        ("2606:4700::1:2:3:4", "2606:4700::/64"),
+        ("2606:4700:0:1::1", "2606:4700:0:1::/64"),
+        ("127.0.0.1", ""),
+        ("::ffff:127.0.0.1", ""),
+        ("::ffff:10.1.2.3", ""),
+        ("10.1.2.3", ""),
+        ("172.17.0.2", ""),
+        ("::1", ""),
+        ("fd00::1", ""),
+        ("fe80::1%eth0", ""),
+        ("testclient", ""),
+        ("", ""),
     ],
 )
-def test_only_a_public_address_counts_as_one_visitors(address, public):
-    assert is_public(address) == public
+def test_a04_only_a_public_address_counts_as_one_visitors_and_its_neighbours_with_it(address, network):
+    assert network_of(address) == network
