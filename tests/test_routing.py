@@ -156,7 +156,9 @@ async def test_e06_a_plain_django_application_refuses_an_unknown_path_with_one_l
     assert "handshake for '/theirs/' was refused: no websocket route of the site takes it" in line
 
 
-async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(settings, caplog):
+async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(
+    settings, transactional_db, caplog
+):
     settings.ALLOWED_HOSTS = ["localhost"]
     app = application(ProtocolTypeRouter({"websocket": URLRouter([django_path("theirs/", accepting)])}))
     (line,) = await refused(app, "/none/", caplog)
