@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.handlers.asgi import get_script_prefix
 from django.urls import Resolver404, resolve
+from django.utils.translation import get_language_from_path, override
 
 from .conf import conf
 
@@ -46,7 +47,7 @@ def bounded(app: App) -> App:
 
 async def _counted(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve a request whose body comes in chunks; one that gets too long looks to Django as if its client had left."""
-    length = 0
+    length, answered = 0, False
 
     async def counting() -> Event:
         nonlocal length
@@ -54,23 +55,35 @@ async def _counted(app: App, scope: Scope, receive: Receive, send: Send) -> None
         length += len(event.get("body", b""))
         return event if length <= conf.max_form_size else {"type": "http.disconnect"}
 
-    await app(scope, counting, send)
-    if length > conf.max_form_size:
+    async def sending(event: Event) -> None:
+        nonlocal answered
+        answered = True
+        await send(event)
+
+    try:
+        await app(scope, counting, sending)
+    except Exception:
+        if length <= conf.max_form_size:  # else it is what some applications raise where a client has left
+            raise
+    if length > conf.max_form_size and not answered:
         await _refuse(send)
 
 
 def _declared_length(scope: Scope) -> int | None:
-    """Return the length of the body; ``None`` where it comes in chunks."""
+    """Return the length of the body; ``None`` where it comes in chunks, as it may without a word in HTTP/2."""
     headers = dict(scope.get("headers", ()))
-    if b"transfer-encoding" in headers:
+    chunked = not scope.get("http_version", "1.1").startswith("1.") and b"content-length" not in headers
+    if chunked or b"transfer-encoding" in headers:
         return None
     length = headers.get(b"content-length", b"0")
     return int(length) if length.isdigit() else 0
 
 
 def _is_for_a_page_of_ours(scope: Scope) -> bool:
+    path = f"/{path_of(scope)}"
     try:
-        return "llm_chat" in resolve(f"/{path_of(scope)}").app_names
+        with override(get_language_from_path(path)):  # the site's routes may be in ``i18n_patterns``
+            return "llm_chat" in resolve(path).app_names
     except Resolver404:
         return False
 

@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .limits import Bucket, is_public
+from .limits import Bucket, network_of, volume
 from .owners import Owner
 from .protocol import (
     BAD_FRAME,
@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 MAX_NEWS = 100
 """How many events wait for a socket that does not take them."""
 
+NO_CODE = 1006
+"""What the end of a socket is called that was not closed (RFC 6455, section 7.4.1)."""
+
 PATIENCE = 10.0
 """A socket that has sent too many frames for this long is closed, in seconds."""
 
@@ -53,14 +56,25 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     channel_layer_alias = None  # news come through the process's own channel: a layer that fails closes no socket
 
-    async def connect(self) -> None:
-        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._replies: dict[str, Reply] = {}
         self._pumps: set[asyncio.Task[None]] = set()
         self._heard = ExitStack()
         self._news: list[Event] = []
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
+        self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels."""
+        try:
+            await super().__call__(*arguments)
+        finally:
+            await self.disconnect(NO_CODE)
+
+    async def connect(self) -> None:
+        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
@@ -84,9 +98,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address; ``_entered`` says whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
-        address = (self.scope.get("client") or ("", 0))[0]
-        if is_public(address):
-            places[f"address {address}"] = conf.max_sockets_per_address
+        if network := network_of((self.scope.get("client") or ("", 0))[0]):
+            places[f"address {network}"] = conf.max_sockets_per_address
         sockets = registry().sockets
         self._entered = sockets.enter(places)
         if self._entered:
@@ -116,8 +129,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         """Parse one frame and hand it on; never wait for the model or the database here."""
         data = text_data if text_data is not None else bytes_data or b""
         await self._keep_pace()
-        if _size(data) > conf.max_frame_size:
+        size = _size(data)
+        if size > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
+        if wait := self._volume.take(time.monotonic(), size):
+            await asyncio.sleep(wait)
         try:
             await self._handle(parse(data), self._owner)
         except BadFrameError as error:

@@ -89,7 +89,7 @@ class Other:
             self._task.exception()  # said already, or the failure that the server was told
 
     def _note_end(self) -> None:
-        error = self._task.exception()
+        error = asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
         if error is not None and self._asked:
             logger.warning("The site's own application failed in its lifespan, and goes on without.", exc_info=error)
         elif error is not None:

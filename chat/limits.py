@@ -7,6 +7,9 @@ from collections.abc import Hashable
 BURST = 5.0
 """A bucket holds the tokens of this many seconds."""
 
+LEAST = 1_048_576
+"""A socket may send at least this many bytes at once, however small the largest frame is."""
+
 
 class Bucket:
     """A token bucket: ``rate`` tokens a second, those of five seconds at most. Times are a monotonic clock's."""
@@ -21,6 +24,14 @@ class Bucket:
         self._tokens = min(BURST * self._rate, self._tokens + (now - self._at) * self._rate) - count
         self._at = now
         return max(0.0, -self._tokens / self._rate)
+
+
+def volume(largest: int, now: float) -> Bucket:
+    """Return a bucket of bytes for one socket: a frame of the largest size at once, and then one every four seconds.
+
+    To read and parse the largest one takes a third of a second, in which nobody else is served.
+    """
+    return Bucket(max(largest, LEAST) / 4, now)
 
 
 class Sockets:
@@ -44,9 +55,16 @@ class Sockets:
                 del self._open[key]
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to one visitor or network; a private one may be a proxy before all visitors."""
+def network_of(address: str) -> str:
+    """Return the network of the one visitor who has an IP address; empty for one that may be a proxy before all.
+
+    A visitor has the whole /64 of an IPv6 address. A server that listens on ``::`` writes IPv4 addresses as IPv6 ones.
+    """
     try:
-        return ipaddress.ip_address(address).is_global
+        found = ipaddress.ip_address(address)
     except ValueError:
-        return False
+        return ""
+    found = getattr(found, "ipv4_mapped", None) or found
+    if not found.is_global:
+        return ""
+    return str(ipaddress.ip_network((int(found), 64), strict=False) if found.version == 6 else found)

@@ -74,7 +74,8 @@ def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:
 
     One who cannot come back with the cookie gets an id for this request alone, so that robots and probes fill no table:
     a HEAD, a request that accepts anything else than a page, and without a browser's ``Accept`` one that is ``linked``,
-    which means that it follows an address with somebody's conversation in it.
+    which means that it follows an address with somebody's conversation in it. A script of the site's own that fetches
+    a page to show it (htmx) accepts anything, but its browser says where it comes from.
     """
     for_now: Owner | None = getattr(request, FOR_NOW, None)
     if for_now is not None:
@@ -90,4 +91,6 @@ def _will_return(request: HttpRequest, linked: bool) -> bool:
     if request.method in ("HEAD", "POST"):
         return request.method == "POST"
     accepted = request.headers.get("Accept")
+    if accepted == "*/*":
+        return request.headers.get("Sec-Fetch-Site") == "same-origin"
     return not linked if accepted is None else "text/html" in accepted

@@ -92,25 +92,19 @@ def _or_refuse(app: App) -> App:
     """
 
     async def tried(scope: Scope, receive: Receive, send: Send) -> None:
-        asked = answered = False
+        asked = False
 
         async def receiving() -> Event:
             nonlocal asked
             asked = True
             return await receive()
 
-        async def sending(event: Event) -> None:
-            nonlocal answered
-            answered = True
-            await send(event)
-
         try:
-            await app(scope, receiving, sending)
+            await app(scope, receiving, send)
         except (AssertionError, NotImplementedError, Resolver404, ValueError) as error:
-            if answered:
+            if asked:  # it had a place for the handshake: a fault of its own, for the server to log
                 raise
-            if not asked:
-                await receive()
+            await receive()
             await refuse(f"no websocket route of the site takes it ({shown(str(error))})", scope, send)
 
     return tried

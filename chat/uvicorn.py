@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from .conf import conf
-from .limits import Bucket
+from .limits import Bucket, volume
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         super().__init__(*arguments, **options)
         self.close_timeout = CLOSE_TIMEOUT
         self._bucket = Bucket(conf.frame_rate, self.loop.time())
+        self._volume = volume(conf.max_frame_size, self.loop.time())
         self._unread = bytearray()
         self._slice = USUAL
         self._frames = 0
@@ -69,7 +70,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """Give the application its next message, and read on when it has taken all."""
         message = await super().receive()
-        if self._unread:
+        if self._waiting:
             self.transport.pause_reading()
             if self._pause is None and not self.read_paused:
                 self._pause = self.loop.call_later(0, self._read_on)
@@ -78,7 +79,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         """Send a message of the application's. A close makes uvicorn read what it had left for later: keep the pace."""
         await super().send(message)
-        if self._unread and message["type"] == "websocket.close":
+        if self._waiting and message["type"] == "websocket.close":
             self.transport.pause_reading()
             if self._pause is None:
                 self._pause = self.loop.call_later(0, self._read_on)
@@ -119,6 +120,11 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         self._completed = True
         super().send_receive_event_to_app()
 
+    @property
+    def _waiting(self) -> bool:
+        """Whether the client has to wait, for something of its own is not read yet or it was too fast."""
+        return bool(self._unread) or self._pause is not None
+
     def _read_on(self) -> None:
         """Parse slice by slice, until all is read, the application is behind, or the client is too fast."""
         self._pause = None
@@ -128,15 +134,16 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
             self._frames = 0
             super().data_received(piece)
             self._slice = self._next_slice()
-            wait = self._bucket.take(self.loop.time(), self._frames)
-            if self._unread and wait:
+            now = self.loop.time()
+            wait = max(self._bucket.take(now, self._frames), self._volume.take(now, len(piece)))
+            if wait:
                 self.transport.pause_reading()
                 self._pause = self.loop.call_later(wait, self._read_on)
                 break
             if self.read_paused:  # ``receive`` goes on from here
                 break
         self._watch()
-        if not self._unread and not self.read_paused and not self.transport.is_closing():
+        if not self._waiting and not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def _next_slice(self) -> int:
@@ -145,13 +152,13 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         return USUAL if self._frames <= MANY else SMALLEST
 
     def _watch(self) -> None:
-        """Give each message that has begun its time. Pings between its fragments do not renew it."""
-        unfinished = not self._unread and bool(self.conn.reader.buffer or self.frames)
-        if self._deadline is not None and (self._completed or not unfinished):
+        """Give each message that has begun its time. Pings between its fragments do not renew it, nor do pauses."""
+        begun = bool(self.conn.reader.buffer or self.frames)
+        if self._deadline is not None and (self._completed or not begun):
             self._deadline.cancel()
             self._deadline = None
         self._completed = False
-        if unfinished and self._deadline is None:
+        if begun and self._deadline is None and not self._waiting:
             self._deadline = self.loop.call_later(conf.frame_timeout, self._give_up)
 
     def _give_up(self) -> None:

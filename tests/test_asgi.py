@@ -3,9 +3,14 @@
 import itertools
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
+from django.urls import include, path
+from django.utils.translation import get_language
 
 from chat.asgi import bounded
 from chat.conf import conf
+
+urlpatterns = i18n_patterns(path("chat/", include("chat.urls")))
 
 LONG = 300_000_000
 
@@ -74,3 +79,34 @@ async def test_a14_the_prefix_of_the_site_counts(settings):
     assert await Browser(django, "/app/chat/c1/", content_length=LONG).post() == [413]
     assert await Browser(django, "/chat/c1/", content_length=LONG).post() == [413]
     assert await Browser(django, "/app/admin/", content_length=LONG).post() == [403]
+
+
+async def test_a14_a_body_of_http_2_needs_no_length_to_be_counted():
+    browser = Browser(django, "/chat/c1/")
+    browser.scope["http_version"] = "2"
+    assert await browser.post() == [413]
+
+
+async def early(scope, receive, send):
+    """Answers before it has read all, as a site's own middleware may."""
+    await send({"type": "http.response.start", "status": 403})
+    await django(scope, receive, send)
+
+
+async def raising(scope, receive, send):
+    """Raises where the client has left, as Starlette does."""
+    await django(scope, receive, send)
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(("app", "answers"), [(early, [403]), (raising, [413])])
+async def test_a14_a_body_that_gets_too_long_is_answered_once_whatever_the_site_does(app, answers):
+    assert await Browser(app, "/chat/c1/", transfer_encoding="chunked").post() == answers
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("path", ["/en/chat/c1/", "/de/chat/c1/"])
+async def test_a14_the_language_in_an_address_makes_no_difference(path):
+    before = get_language()
+    assert await Browser(django, path, content_length=LONG).post() == [413]
+    assert get_language() == before

@@ -11,12 +11,15 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from chat.models import Conversation, Message
+from chat.owners import VISITOR
 from chat.protocol import Refusal
+from chat.routing import application
 from chat.runs.registry import Registry
 from chat.store.answers import finish
 from chat.store.beginning import ask
 from chat.version import PAGE_VERSION
-from tests.sockets import Socket, text_of
+from tests.sockets import Socket, headers, text_of
+from tests.upstream import eventually
 
 
 async def stored():
@@ -745,6 +748,16 @@ async def test_a04_frames_beyond_the_rate_wait_and_none_is_lost(connect, script,
     assert asyncio.get_running_loop().time() - begun >= 0.01 + 0.02 + 0.03 + 0.04 + 0.05
 
 
+async def test_a04_bytes_beyond_the_rate_wait_and_the_socket_stays(connect, script, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_FRAME_SIZE": 1_048_576}  # and so 262,144 bytes a second
+    socket = await connect()
+    begun = asyncio.get_running_loop().time()
+    for name in ("first", "second"):
+        await socket.raw(json.dumps({"type": "ping", "requestId": name}) + 680_000 * " ")
+        assert (await socket.frame(name))["type"] == "pong"
+    assert asyncio.get_running_loop().time() - begun >= 0.15
+
+
 async def test_a04_a_socket_that_is_too_fast_for_long_is_closed(connect, script, settings, monkeypatch):
     monkeypatch.setattr("chat.consumers.time", Standstill)
     monkeypatch.setattr("chat.consumers.PATIENCE", 0.02)
@@ -774,3 +787,37 @@ async def test_a04_an_owner_has_so_many_sockets_and_one_that_leaves_makes_room(c
     assert (await first.closed())[0] == 4400
     await (await connect("ann")).ask("Hello?")
     assert script.waiting <= 2
+
+
+def session_of(visitor):
+    store = SessionStore()
+    store[VISITOR] = visitor
+    store.save()
+    return store.session_key
+
+
+class ClientGoneError(OSError):
+    """What a server raises where the other side has gone."""
+
+
+@pytest.mark.parametrize("last", ['{"type": "ping", "requestId": "p"}', "no frame", None])
+async def test_a04_a_socket_counts_no_longer_however_it_ends(served, script, settings, last):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    key = await sync_to_async(session_of)("ann")
+    events = asyncio.Queue()
+    events.put_nowait({"type": "websocket.connect"})
+
+    async def send(event):
+        if event["type"] != "websocket.accept":
+            raise ClientGoneError
+
+    scope = {"type": "websocket", "path": "/ws/chat/", "query_string": b"", "headers": headers(key, "http://localhost")}
+    serving = asyncio.ensure_future(application(None)(scope, events.get, send))
+    await eventually(lambda: served.sockets._open)
+    if last is None:
+        serving.cancel()  # as daphne does
+    else:
+        events.put_nowait({"type": "websocket.receive", "text": last})
+    await asyncio.wait([serving], timeout=5)
+    assert not served.sockets._open
+    assert not served.events._listeners["visitor:ann"]

@@ -53,6 +53,8 @@ class Theirs:
             answer = self.answers[event]
             if answer == "raise":
                 raise RuntimeError("made up")
+            if answer == "cancel":
+                raise asyncio.CancelledError
             if answer == "http":
                 await send({"type": "http.response.start", "status": 200})
             await send({"type": f"lifespan.{event}.{answer}", "message": "made up"})
@@ -102,7 +104,7 @@ async def test_e06_an_application_without_a_lifespan_is_fine_and_quiet(transacti
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
-@pytest.mark.parametrize("answer", ["raise", "http"])
+@pytest.mark.parametrize("answer", ["raise", "cancel", "http"])
 async def test_e06_an_application_that_breaks_in_its_start_is_told_in_the_log_and_the_chat_goes_on(
     transactional_db, script, caplog, answer
 ):

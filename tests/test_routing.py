@@ -156,7 +156,9 @@ async def test_e06_a_plain_django_application_refuses_an_unknown_path_with_one_l
     assert "handshake for '/theirs/' was refused: no websocket route of the site takes it" in line
 
 
-async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(settings, caplog):
+async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(
+    settings, transactional_db, caplog
+):
     settings.ALLOWED_HOSTS = ["localhost"]
     app = application(ProtocolTypeRouter({"websocket": URLRouter([django_path("theirs/", accepting)])}))
     (line,) = await refused(app, "/none/", caplog)
@@ -235,3 +237,14 @@ def test_b40_a_router_of_the_sites_own_finds_the_socket_below_the_prefix():
     routes = _chat_routes("", "/app")
     assert [any(route.pattern.match(path) for route in routes) for path in ("ws/chat/", "app/ws/chat/")] == [True, True]
     assert len(_chat_routes("", "")) == 1
+
+
+async def test_e06_a_fault_of_the_sites_own_socket_is_not_taken_for_a_missing_route(settings, caplog):
+    async def faulty(scope, receive, send):
+        await receive()
+        int("x")
+
+    communicator = Communicator(application(URLRouter([django_path("own/", faulty)])), "/own/")
+    with pytest.raises(ValueError, match="invalid literal"):
+        await communicator.connect()
+    assert "was refused" not in caplog.text

@@ -163,3 +163,35 @@ async def test_a_message_that_waits_for_its_turn_is_not_late(connection):
     connection.protocol.data_received(frame(b"x") * 4_000 + frame(b"end", length=5))
     assert connection.protocol._unread
     assert connection.protocol._deadline is None
+
+
+async def test_a04_pings_in_small_pieces_are_not_read_faster(connection):
+    for _ in range(200):
+        connection.protocol.data_received(frame(b"", PING) * 40)
+    assert len(connection.protocol._unread) > 150 * len(frame(b"", PING) * 40)
+    assert not connection.transport.reading
+
+
+async def test_a04_bytes_are_read_at_a_rate_after_a_close_too(connection):
+    connection.app.close.set()
+    await eventually(lambda: connection.protocol.close_sent)
+    connection.protocol.data_received(frame(b"x" * 8_000_000) * 3)
+    assert len(connection.protocol._unread) > 10_000_000
+    assert not connection.transport.reading
+
+
+async def test_a04_reading_goes_on_after_a_pause_with_nothing_left_to_read(connection):
+    connection.protocol._bucket.take(connection.protocol.loop.time(), 51)
+    connection.protocol.data_received(frame(b"", PING))
+    assert not connection.transport.reading
+    await eventually(lambda: connection.transport.reading)
+    connection.protocol.data_received(frame(b"x"))
+    assert await taken(connection, 1) == ["x"]
+
+
+async def test_a10_a_flood_of_pings_does_not_renew_the_deadline(connection):
+    connection.protocol.data_received(frame(b"x", final=False))
+    deadline = connection.protocol._deadline
+    connection.protocol.data_received(frame(b"", PING) * 1_000)
+    assert connection.protocol._deadline is deadline
+    assert not deadline.cancelled()

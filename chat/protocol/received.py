@@ -72,7 +72,7 @@ class Send(Frame, tag="send", frozen=True):
     id: ConversationId
     trigger: Literal["submit-message", "regenerate-message"]
     messages: list[msgspec.Raw]
-    headers: dict[str, str] = {}
+    headers: msgspec.Raw = msgspec.Raw()
     body: Body = Body()
     message_id: MessageId | None = None
 
@@ -81,7 +81,7 @@ class Resume(Frame, tag="resume", frozen=True):
     """Follow the answer that runs, or that ended a moment ago."""
 
     id: ConversationId
-    headers: dict[str, str] = {}
+    headers: msgspec.Raw = msgspec.Raw()
     body: Body = Body()
     last_sequence: Annotated[int, msgspec.Meta(ge=0)] | None = None
 

@@ -42,6 +42,7 @@ def chat(
         raise ImproperlyConfigured(
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
+    request._cache_update_cache = False  # what Django's cache would keep has one visitor's messages in it
     owner = visitor(request)
     before = request.GET.get("before", "")
     end = latest(owner, conversation)

@@ -4,13 +4,16 @@ import re
 from datetime import datetime
 
 import pytest
+from django import urls
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django.http import HttpResponse
 from django.template import Context, Template
-from django.test import AsyncClient, override_settings
+from django.test import AsyncClient, Client, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
+from django.views.decorators.cache import cache_page
 
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
@@ -178,3 +181,30 @@ def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a
     page = render("{% chat %}", request=request_of_a_visitor)
     times = re.findall(r'<time [^>]*datetime="([^"]+)">([^<]+)<', page)
     assert times == [("2026-03-10T12:30:00+05:45", "12:30 p.m.")]
+
+
+@pytest.mark.parametrize("kept", ["one view", "the site"])
+def test_e17_no_cache_of_djangos_shows_one_visitors_messages_to_another(script, settings, kept):
+    settings.ROOT_URLCONF = __name__
+    if kept == "the site":
+        cached = "django.middleware.cache."
+        settings.MIDDLEWARE = [
+            cached + "UpdateCacheMiddleware",
+            *settings.MIDDLEWARE,
+            cached + "FetchFromCacheMiddleware",
+        ]
+    path = "/cached/" if kept == "one view" else "/plain/"
+    pages = [Client().get(path, headers={"accept": "text/html"}).content.decode() for _ in range(2)]
+    first, second = (re.search(r'owner="([0-9a-f]{16})"', page)[1] for page in pages)
+    assert first != second
+
+
+def with_a_chat(request):
+    return HttpResponse(render("{% chat %}", request=request))
+
+
+urlpatterns = [
+    urls.path("cached/", cache_page(60)(with_a_chat)),
+    urls.path("plain/", with_a_chat),
+    urls.path("chat/", urls.include("chat.urls")),
+]

@@ -138,6 +138,12 @@ def test_a14_the_first_view_of_a_browser_sets_the_cookie_whatever_it_asks_for(cl
     assert Session.objects.count() == 1
 
 
+@pytest.mark.parametrize(("site", "count"), [("same-origin", 1), ("cross-site", 0), ("none", 0)])
+def test_a14_a_page_that_a_script_of_the_site_fetches_sets_the_cookie(client, site, count):
+    client.get("/chat/", headers={"accept": "*/*", "sec-fetch-site": site})
+    assert Session.objects.count() == count
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers"),
     [
