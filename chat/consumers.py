@@ -50,6 +50,9 @@ NO_CODE = 1006
 PATIENCE = 10.0
 """A socket that has sent too many frames for this long is closed, in seconds."""
 
+SHARE = 4
+"""All sockets of an owner together may send frames at this many times the rate of one."""
+
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One browser connection, for any number of one owner's conversations."""
@@ -103,6 +106,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         sockets = registry().sockets
         self._entered = sockets.enter(places)
         if self._entered:
+            self._shared = sockets.shared(owner.key, SHARE * conf.frame_rate, time.monotonic())
             self._heard.callback(sockets.leave, places)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -141,7 +145,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     async def _keep_pace(self) -> None:
         """Wait where a socket sends faster than it may. One that does so for long is closed."""
-        wait = self._bucket.take(time.monotonic())
+        now = time.monotonic()
+        wait = max(self._bucket.take(now), self._shared.take(now))
         self._delayed = self._delayed + wait if wait else 0.0
         if self._delayed > PATIENCE:
             await self.leave(TOO_MUCH, f"Expected at most {conf.frame_rate:g} frames a second.")

@@ -35,10 +35,15 @@ def volume(largest: int, now: float) -> Bucket:
 
 
 class Sockets:
-    """The sockets that are open in one process, counted by owner and by address."""
+    """The sockets that are open in one process, counted by owner and by address; those of an owner share a bucket."""
 
     def __init__(self) -> None:
         self._open: Counter[Hashable] = Counter()
+        self._shared: dict[Hashable, Bucket] = {}
+
+    def shared(self, key: Hashable, rate: float, now: float) -> Bucket:
+        """Return the bucket of all sockets that have entered under a key; it is kept until the last of them leaves."""
+        return self._shared.setdefault(key, Bucket(rate, now))
 
     def enter(self, keys: dict[Hashable, int]) -> bool:
         """Count a socket under each of the keys, unless one has reached its number; return whether it may stay."""
@@ -53,6 +58,7 @@ class Sockets:
         for key in keys:
             if not self._open[key]:
                 del self._open[key]
+                self._shared.pop(key, None)
 
 
 def network_of(address: str) -> str:

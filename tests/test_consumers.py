@@ -778,6 +778,23 @@ async def test_a_wait_of_a_tests_that_runs_out_does_not_keep_others_from_cleanin
         assert socket.communicator.future.cancelled()
 
 
+async def test_a04_the_sockets_of_an_owner_share_what_they_may_send(connect, script, settings, monkeypatch):
+    monkeypatch.setattr("chat.consumers.time", Standstill)
+    monkeypatch.setattr("chat.consumers.SHARE", 1)
+    settings.CHAT = {**settings.CHAT, "FRAME_RATE": 100.0}
+    first, second, other = await connect("ann"), await connect("ann"), await connect("ben")
+    for number in range(500):
+        await first.raw(json.dumps({"type": "ping", "requestId": f"p{number}"}))
+    assert (await first.frame("p499"))["type"] == "pong"
+    begun = asyncio.get_running_loop().time()
+    for number in range(5):
+        await second.raw(json.dumps({"type": "ping", "requestId": f"p{number}"}))
+    assert (await second.frame("p4"))["type"] == "pong"
+    assert asyncio.get_running_loop().time() - begun >= 0.01 + 0.02 + 0.03 + 0.04 + 0.05
+    await other.raw(json.dumps({"type": "ping", "requestId": "p"}))
+    assert (await other.frame("p"))["type"] == "pong"
+
+
 async def test_a04_an_owner_has_so_many_sockets_and_one_that_leaves_makes_room(connect, script, settings):
     settings.CHAT = {**settings.CHAT, "MAX_SOCKETS_PER_OWNER": 1}
     first = await connect("ann")

@@ -35,6 +35,17 @@ def test_a_socket_beyond_the_number_of_one_of_its_keys_counts_nowhere():
     assert not sockets.enter({"ann": 2})
 
 
+def test_the_sockets_of_an_owner_share_a_bucket_until_the_last_has_left():
+    sockets = Sockets()
+    for _ in range(2):
+        sockets.enter({"ann": 2})
+    bucket = sockets.shared("ann", 10.0, 0.0)
+    sockets.leave({"ann": 2})
+    assert sockets.shared("ann", 10.0, 0.0) is bucket
+    sockets.leave({"ann": 2})
+    assert not sockets._shared
+
+
 def test_a_socket_that_has_left_makes_room_and_leaves_nothing_behind():
     sockets = Sockets()
     for _ in range(3):
