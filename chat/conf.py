@@ -181,7 +181,7 @@ class Conf:
 
     @property
     def frame_timeout(self) -> float:
-        """Longest time in which a frame must have arrived, where uvicorn serves with ``chat.uvicorn``."""
+        """Longest time in which a frame, or 64 KB more of it, must have arrived (``chat.uvicorn`` only)."""
         return float(self._get("FRAME_TIMEOUT"))
 
     @property

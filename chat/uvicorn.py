@@ -27,6 +27,9 @@ CLOSE_TIMEOUT = 2.0
 SMALLEST, USUAL, LARGEST = 256, 4_096, 262_144
 """Bytes that are parsed in one go: few from a client that sends many frames, many in the middle of a long frame."""
 
+PROGRESS, RENEWALS = 65_536, 10
+"""Bytes of a message that renew its deadline, and how often at most: a slow line needs minutes for 8 MiB."""
+
 MANY = 32
 """More frames than this in one go make the next one the smallest."""
 
@@ -58,6 +61,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         self._slice = USUAL
         self._frames = 0
         self._completed = False
+        self._progress = self._renewals = 0
         self._pause: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -86,9 +90,9 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop what was not read or not complete: the objects around it wait for the garbage collector."""
-        for timer in (self._pause, self._deadline):
-            if timer is not None:
-                timer.cancel()
+        self._forget_deadline()
+        if self._pause is not None:
+            self._pause.cancel()
         for kept in (self._unread, self.conn.reader.buffer, self.frames):
             kept.clear()
         self.conn.parser.close()
@@ -133,6 +137,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
             del self._unread[: self._slice]
             self._frames = 0
             super().data_received(piece)
+            self._progress += len(piece)
             self._slice = self._next_slice()
             now = self.loop.time()
             wait = max(self._bucket.take(now, self._frames), self._volume.take(now, len(piece)))
@@ -154,12 +159,21 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
     def _watch(self) -> None:
         """Give each message that has begun its time. Pings between its fragments do not renew it, nor do pauses."""
         begun = bool(self.conn.reader.buffer or self.frames)
-        if self._deadline is not None and (self._completed or not begun):
-            self._deadline.cancel()
-            self._deadline = None
+        if self._completed or not begun:
+            self._forget_deadline()
+            self._renewals = 0
+        elif self._progress >= PROGRESS and self._renewals < RENEWALS:
+            self._forget_deadline()
+            self._renewals += 1
         self._completed = False
         if begun and self._deadline is None and not self._waiting:
+            self._progress = 0
             self._deadline = self.loop.call_later(conf.frame_timeout, self._give_up)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _give_up(self) -> None:
         if not self.transport.is_closing():

@@ -7,7 +7,7 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from chat.uvicorn import LARGEST, GuardedProtocol
+from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, GuardedProtocol
 from tests.faults.attacks import CONTINUATION, PING, TEXT, frame
 from tests.upstream import eventually
 
@@ -137,6 +137,18 @@ async def test_a04_a_closed_socket_has_two_seconds_and_not_ten(connection):
 )
 async def test_a10_a_message_that_does_not_end_ends_its_connection(connection, begun):
     connection.protocol.data_received(begun)
+    async with asyncio.timeout(5):
+        await connection.transport.closed.wait()
+
+
+async def test_a10_a_long_message_on_a_slow_line_has_its_time_anew_but_not_for_ever(connection):
+    protocol = connection.protocol
+    protocol.data_received(frame(b"", length=2**23))
+    deadlines = set()
+    for _ in range(2 * RENEWALS):
+        deadlines.add(protocol._deadline)
+        protocol.data_received(b"x" * PROGRESS)
+    assert len(deadlines) == RENEWALS + 1
     async with asyncio.timeout(5):
         await connection.transport.closed.wait()
 
