@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, override
 
 from .chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
 from .models import Conversation, Message
-from .rendering import BlockPatch, escape_text, render
+from .rendering import BlockPatch, escape_text, is_blank, render
 from .store.replay import ending_of
 
 
@@ -70,7 +70,7 @@ class MessageView:
     @property
     def has_text(self) -> bool:
         """Whether there is anything to read, white space and reasoning apart."""
-        return any(part.kind == "text" and part.blocks for part in self.parts)
+        return any(part.kind == "text" and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
     def can_go_on(self) -> bool:

@@ -59,6 +59,7 @@ def test_every_ending_is_said_under_the_message(ending, status, said):
     [
         [{"type": "text", "text": "\n\n"}],
         [{"type": "text", "text": " \t "}],
+        [{"type": "text", "text": "\u200b\n\n\u2060\u00a0"}],
         [{"type": "reasoning", "text": "Let me see."}],
         [{"type": "reasoning", "text": "Let me see."}, {"type": "text", "text": "\n"}],
         [],

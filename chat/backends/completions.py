@@ -120,8 +120,8 @@ class Reply:
 
     def _take_choice(self, choice: Choice, deltas: Said, fresh: bool) -> None:
         delta = choice.delta
-        if delta is None and fresh:  # some endpoints send the whole message again with every delta
-            delta = choice.message
+        if delta is None:
+            delta = _instead(choice, fresh)
         if choice.index != self._index and not self._follow(choice, delta):
             return
         if delta is not None:
@@ -144,7 +144,7 @@ class Reply:
         except ValueError as error:
             if event.data.strip() == DONE:
                 self.done = True
-            elif event.name != ERROR:
+            elif event.name in (b"", b"message"):  # others, such as "ping", are no part of the reply
                 start = excerpt(event.data, self._secrets)
                 self.break_off(BackendError("upstream", f"The stream cannot be read ({type(error).__name__}): {start}"))
             return Completion(choices=[])
@@ -197,6 +197,13 @@ class Reply:
             self._halves[kind] = text[-1]
             text = text[:-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _instead(choice: Choice, fresh: bool) -> Delta | None:
+    """Return what a choice without a delta says; some endpoints send the whole message again behind its deltas."""
+    if choice.text:
+        return Delta(content=choice.text)
+    return choice.message if fresh else None
 
 
 def _speaks(delta: Delta) -> bool:

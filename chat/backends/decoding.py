@@ -19,6 +19,9 @@ MAX_DEPTH = 8
 PIECES = ("text", "thinking", "reasoning", "content", "refusal", "summary", "value")
 """Under which names a typed piece has its text."""
 
+NO_ERRORS = (None, "", 0, 200, "0", "200", "ok", "success")
+"""Codes of an event that reports no error."""
+
 SPOKEN = ("text", "think", "thought", "reason", "refusal", "summary")
 """What the types of pieces have in their names that are text or reasoning; others are references, images, calls."""
 
@@ -35,12 +38,16 @@ class Delta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One of the replies that are made at once; a whole completion has ``message`` in place of ``delta``."""
+    """One of the replies that are made at once.
+
+    A whole completion has ``message`` in place of ``delta``, the older format of completions ``text``.
+    """
 
     delta: Delta | None = None
     finish_reason: str | None = None
     index: int | None = 0
     message: Delta | None = None
+    text: str | None = None
     error: Any = None
 
 
@@ -85,7 +92,15 @@ def tells_of_an_error(data: bytes) -> bool:
         value = load(data)
     except ValueError:  # it has a number of thousands of digits
         return False
-    return isinstance(value, dict) and "error" in (value.get("object"), value.get("type"))
+    return isinstance(value, dict) and ("error" in (value.get("object"), value.get("type")) or _is_bare_error(value))
+
+
+def _is_bare_error(value: dict[str, Any]) -> bool:
+    """Whether an event is what stands under ``error`` elsewhere: a sentence beside a code or a status."""
+    if value.get("detail") or value.get("errors"):
+        return True
+    named = (value.get(name) for name in ("code", "status", "status_code"))
+    return isinstance(value.get("message"), str) and any(name not in NO_ERRORS for name in named)
 
 
 def decode_leniently(data: bytes) -> Completion:
@@ -115,8 +130,9 @@ def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
     """A choice as one for each piece of its text, and one for its reason."""
     index, reason = choice.get("index"), choice.get("finish_reason")
     index = index if type(index) is int else None
-    if isinstance(choice.get("delta"), dict):
-        for delta in _deltas(choice["delta"]):
+    added = choice.get("delta", choice.get("text"))
+    if isinstance(added, dict | list | str):
+        for delta in _deltas(added if isinstance(added, dict) else {"content": added}):
             yield Choice(delta, index=index)
     elif isinstance(choice.get("message"), dict):
         for delta in _deltas(choice["message"]):
@@ -127,7 +143,8 @@ def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
 def _deltas(value: dict[str, Any]) -> Iterator[Delta]:
     reasoning = [*_spoken(value.get("reasoning_content"), True)] or [*_spoken(value.get("reasoning"), True)]
     yield from reasoning
-    yield from [*_spoken(value.get("content"))] or _spoken(value.get("refusal"))
+    content = value.get("content")
+    yield from [*_spoken(str(content) if type(content) in (int, float) else content)] or _spoken(value.get("refusal"))
     if value.get("tool_calls") or value.get("function_call"):
         yield Delta(tool_calls=True)
 

@@ -12,6 +12,17 @@ from .blocks import Live, render, render_live
 from .elements import Wanted
 from .highlight import highlight
 from .patches import BlockPatch, Diff, diff
-from .plain import escape_text
+from .plain import escape_text, is_blank
 
-__all__ = ["BlockPatch", "Diff", "Live", "Wanted", "diff", "escape_text", "highlight", "render", "render_live"]
+__all__ = [
+    "BlockPatch",
+    "Diff",
+    "Live",
+    "Wanted",
+    "diff",
+    "escape_text",
+    "highlight",
+    "is_blank",
+    "render",
+    "render_live",
+]

@@ -9,6 +9,10 @@ MAX_PLAIN_BLOCK = 4_000
 # Controls, lone surrogates (UTF-8 cannot carry them) and the noncharacters that ``guards`` uses as its own marks.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 
+_BLANK = re.compile(
+    r"(?:</?p(?: [^>]*)?>|\s|&nbsp;|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff])*+"
+)
+
 
 def _picture(match: re.Match[str]) -> str:
     code = ord(match[0])
@@ -20,6 +24,11 @@ def _picture(match: re.Match[str]) -> str:
 def printable(text: str) -> str:
     """``text`` with line feeds as its only line ends and a visible character for each control character."""
     return _UNPRINTABLE.sub(_picture, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def is_blank(block: str) -> bool:
+    """Return whether a reader sees nothing of a block: it is a paragraph of white space and invisible characters."""
+    return _BLANK.fullmatch(block) is not None
 
 
 def escape_text(text: str) -> str:

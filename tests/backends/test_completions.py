@@ -127,6 +127,46 @@ def test_what_cannot_be_read_fails_after_the_text_before_it(broken):
     assert reply.ended
 
 
+@pytest.mark.parametrize(
+    "choice", [{"text": "hi"}, {"delta": "hi"}, {"delta": ["h", "i"]}, {"text": "hi", "index": None}]
+)
+def test_b04_a_text_in_another_place_is_text(choice):
+    reply = Reply()
+    assert reply.read(event({"choices": [choice]}) + event(completion(finish="stop"))) == [Text("hi")]
+    assert reply.reason == "stop"
+
+
+@pytest.mark.parametrize(("content", "text"), [(5, "5"), (0, "0"), (1.5, "1.5"), (False, "")])
+def test_b04_a_number_is_text_and_a_truth_value_is_not(content, text):
+    reply = Reply()
+    said = reply.read(say(content=content) + say(content="!"))
+    assert "".join(delta.text for delta in said) == f"{text}!"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": "InvalidParameter", "message": "Bad request"}, "upstream"),
+        ({"message": "Slow down", "status": 429}, "rate_limited"),
+        ({"detail": "API key not valid"}, "auth"),
+        ({"errors": [{"message": "prompt is too long"}]}, "context"),
+    ],
+)
+def test_b07_an_error_that_says_so_only_by_its_shape_is_one(error, code):
+    reply = Reply()
+    assert reply.read(event(error)) == []
+    assert reply.failure.code == code
+
+
+@pytest.mark.parametrize(
+    "odd", [event({"message": "queued"}), event({"code": 0, "message": "ok"}), b"event: ping\ndata: ok\n\n"]
+)
+def test_b05_what_reports_no_error_is_skipped(odd):
+    reply = Reply()
+    assert reply.read(say(content="a") + odd + say(content="b")) == [Text("ab")]
+    assert reply.failure is None
+
+
 def test_an_event_over_the_limit_fails():
     reply = Reply()
     assert reply.read(say(content="before") + b"data: ") == [Text("before")]
@@ -310,7 +350,7 @@ def test_b06_what_is_odd_beside_the_text_is_skipped(choice, more):
     assert (said, reply.reason, reply.failure) == ([Text("HiHi")], "stop", None)
 
 
-@pytest.mark.parametrize("data", ['{"choices": 7}', '{"choices": [7, null]}', '{"choices": [{"delta": "x"}]}'])
+@pytest.mark.parametrize("data", ['{"choices": 7}', '{"choices": [7, null]}', '{"choices": [{"delta": 7}]}'])
 def test_b06_choices_of_another_shape_are_skipped(data):
     said, reply = whole(event(data), say(content="Hi"))
     assert (said, reply.failure) == ([Text("Hi")], None)
