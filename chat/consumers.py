@@ -70,11 +70,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._delayed = 0.0
 
     async def __call__(self, *arguments: Any) -> None:
-        """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels."""
+        """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels.
+
+        daphne cancels when it is told to end; what the drain waits for is then still sent.
+        """
         try:
             await super().__call__(*arguments)
         finally:
-            await self.disconnect(NO_CODE)
+            if registry().draining:
+                self._heard.close()
+            else:
+                await self.disconnect(NO_CODE)
 
     async def connect(self) -> None:
         """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
