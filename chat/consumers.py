@@ -36,7 +36,7 @@ from .protocol import (
 )
 from .protocol import frame as answer_frame
 from .replies import Reply, language_of, reply_to
-from .runs.registry import registry
+from .runs.registry import Registry, registry
 from .version import PAGE_VERSION
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
         self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
+        self._registry: Registry | None = None
 
     async def __call__(self, *arguments: Any) -> None:
         """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels.
@@ -77,13 +78,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             await super().__call__(*arguments)
         finally:
-            if registry().draining:
+            if self._registry is not None and self._registry.draining:
                 self._heard.close()
             else:
                 await self.disconnect(NO_CODE)
 
     async def connect(self) -> None:
         """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
+        self._registry = registry()
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import logging
 import uuid
+from collections.abc import Awaitable
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from django.core.exceptions import ImproperlyConfigured
@@ -183,10 +184,15 @@ class Registry:
         _registries.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
 
-    async def _drain_for_daphne(self) -> None:
+    def _drain_for_daphne(self) -> Awaitable[None]:
         """Drain, and end what still serves sockets: daphne forgets some, and Python 3.11 may crash on such a task."""
-        await self.drain()
-        await self.tasks.end_sockets(conf.grace_period)
+        self._draining = True  # now: daphne has just cancelled the applications of all sockets, which look at it
+
+        async def drain() -> None:
+            await self.drain()
+            await self.tasks.end_sockets(conf.grace_period)
+
+        return drain()
 
     async def _stop_heart(self) -> None:
         if self._beating is None:
