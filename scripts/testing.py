@@ -33,8 +33,8 @@ SITE_VARIABLES = {
 HUNG = "Timeout (0:"
 """How the stacks of a run that hangs begin."""
 
-NOT_BROWSER = ("-m", "not browser")
-FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending"))
+BROWSER = ("tests/browser",)
+FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending", "stopping"))
 SERVERS = (
     *(f"tests/test_{name}.py" for name in ("bootstrap", "cluster", "existing_sites", "lease", "postgres", "reuse")),
     *("tests/test_servers.py", "tests/npm"),
@@ -50,9 +50,9 @@ GROUPS = {
     "The tests of faults, first half": FAULTS,
     "The tests of faults, second half": all_but(FAULTS, "tests/faults"),
     # Theirs and pytest-asyncio's both want the main thread's loop.
-    "The browser's first tests": ("-m", "browser and not thorough", "tests/browser"),
-    "The tests that start servers": (*NOT_BROWSER, *SERVERS),
-    "All other tests": (*NOT_BROWSER, *all_but(("tests/faults", *SERVERS), "tests")),
+    "The browser's first tests": ("-m", "not thorough", *BROWSER),
+    "The tests that start servers": SERVERS,
+    "All other tests": all_but(("tests/faults", *BROWSER, *SERVERS), "tests"),
 }
 
 
@@ -61,7 +61,7 @@ COVERED = ("The browser's first tests", "The tests that start servers", "All oth
 
 BROWSER_GROUPS = {
     "The browser's first tests": GROUPS["The browser's first tests"],
-    "The browser's other tests": ("-m", "thorough", "tests/browser"),
+    "The browser's other tests": ("-m", "thorough", *BROWSER),
 }
 
 
