@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 ROOT = Path(__file__).parent.parent
 WAIT = 20.0
-OPTIONS = ["--ws", "chat.uvicorn:GuardedProtocol", "--ws-per-message-deflate", "false"]
+OPTIONS = ["--ws-per-message-deflate", "false"]
 
 
 def free_port() -> int:
@@ -52,7 +52,8 @@ def upstream(rate: float, deltas: int) -> Iterator[int]:
 def server(app: str, **environment: str) -> Iterator[tuple[int, psutil.Process]]:
     """An ASGI app under uvicorn, as production runs it; gives its port and process."""
     port = free_port()
-    options = ["--port", str(port), "--log-level", "warning", *OPTIONS]
+    websockets = "chat.uvicorn:GuardedProtocol" if app.startswith("chatproject.") else "websockets-sansio"
+    options = ["--port", str(port), "--log-level", "warning", "--ws", websockets, *OPTIONS]
     with process(sys.executable, "-m", "uvicorn", app, *options, **environment) as child:
         deadline = time.monotonic() + WAIT
         while not _listens(port):
