@@ -25,7 +25,18 @@ _NO_SHELL = re.compile(r"(?![({])(?!\w+\Z)(?!.*[A-Za-z]{3}).*[\w)\]]", re.DOTALL
 
 def mark_dollars(text: str) -> str:
     """Mark each single dollar sign that begins and ends no formula."""
-    return "".join(_marked(part) for piece in _EDGE.split(text) if piece for part in _cells(piece))
+    return "\n\n".join(_in_paragraph(part) if "$" in part else part for part in text.split("\n\n"))
+
+
+def _in_paragraph(text: str) -> str:
+    return "".join([_in_piece(piece) if "$" in piece else piece for piece in _EDGE.split(text)])
+
+
+def _in_piece(piece: str) -> str:
+    """Mark a piece, or each cell of a row: one dollar sign alone in its cell is none that the engine could mistake."""
+    cells = _cells(piece)
+    alone = 1 if len(cells) > 1 else 0
+    return "".join([_marked(cell) if cell.count("$") > alone else cell for cell in cells])
 
 
 def _cells(piece: str) -> list[str]:
@@ -35,7 +46,7 @@ def _cells(piece: str) -> list[str]:
 def _marked(text: str) -> str:
     literal: list[int] = []
     begun: int | None = None
-    for token in _TOKEN.finditer(text) if "$" in text else ():
+    for token in _TOKEN.finditer(text):
         place = token.start()
         if token[0] != "$":
             continue

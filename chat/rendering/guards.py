@@ -38,6 +38,7 @@ _ADDRESS = re.compile(
     | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_BEHIND_ADDRESS}]++(?P<end>(?=[{_BEHIND_ADDRESS}]))?""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_PUNCTUATION = re.compile(f"[{_BEHIND_ADDRESS}]")
 _AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
@@ -59,15 +60,20 @@ def guard(text: str) -> str:
         text = _TILDES.sub(_only_two_strike, text)
     if "$" in text:
         text = mark_dollars(text)
-    if not text.isascii():
+    if not text.isascii() and _has_late_ends(text):
         text = _ADDRESS.sub(_end_address, text)
-    if text.count("@") > MAX_ADDRESSES or "&" in text:
+    if text.count("@") + text.count("&") > MAX_ADDRESSES:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
     return text
 
 
 def _only_two_strike(tildes: re.Match[str]) -> str:
     return TILDE if tildes[0] == "~" else tildes[0]
+
+
+def _has_late_ends(text: str) -> bool:
+    """Return whether an address may be followed by punctuation that the engine would take for a part of it."""
+    return ("://" in text or "www." in text or "WWW." in text) and _PUNCTUATION.search(text) is not None
 
 
 def _end_address(address: re.Match[str]) -> str:

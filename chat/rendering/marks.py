@@ -11,13 +11,17 @@ END = "<\ufdd6"
 """Ends an address: the engine lets none have an angle bracket in it, and this one begins no tag."""
 
 _ORIGINALS = {AMPERSAND: "&amp;", NOTHING: "", PIPE: "|", AT: "@", TILDE: "~", DOLLAR: "$"}
-_RESTORED = {"&lt;\ufdd6": "", END: "", quote(END): ""} | {
-    mark: original for character, original in _ORIGINALS.items() for mark in (character, quote(character))
-}
+_IN_TEXT = {"&lt;\ufdd6": "", END: "", **_ORIGINALS}
+_IN_ADDRESSES = {quote(mark): original for mark, original in {END: "", **_ORIGINALS}.items()}
+_ENCODED = quote(AMPERSAND)[:-1]
+"""How all of them begin in an address."""
 
 
 def restore(html: str) -> str:
     """Turn the marks in ``html`` back into what they stand for, wherever they are: in text, code or addresses."""
-    for mark, original in _RESTORED.items():
+    for mark, original in _IN_TEXT.items():
         html = html.replace(mark, original)
+    if _ENCODED in html:
+        for mark, original in _IN_ADDRESSES.items():
+            html = html.replace(mark, original)
     return html
