@@ -71,12 +71,15 @@ def test_while_the_page_refreshes_itself_nothing_can_be_typed_that_would_be_lost
 
 def test_a_question_from_another_tab_in_mid_answer_is_refused_and_kept(plain, script, site, console):
     ask(plain, "One")
-    script.next_reply().finish()
+    reply = script.next_reply()
+    reply.say("Uno")
+    reply.finish()
     expect(plain.composer).to_be_visible()
     other = Chat(plain.page.context.new_page(), site.url)
     other.page.goto(plain.page.url)
     ask(plain, "Two")
     reply = script.next_reply()
+    reply.say("Dos")
     ask(other, "Three")
     expect(other.page.get_by_role("alert").filter(has_text=ERRORS["busy"])).to_be_visible()
     expect(other.stop).to_be_visible()
@@ -85,7 +88,9 @@ def test_a_question_from_another_tab_in_mid_answer_is_refused_and_kept(plain, sc
     expect(plain.composer).to_be_visible()
     other.send.click()
     expect(other.questions).to_have_count(3)
-    assert [turn["content"] for turn in script.next_reply().request.messages] == ["One", "Two", "Three"]
+    assert [turn["content"] for turn in script.next_reply().request.messages] == [
+        *("One", "Uno", "Two", "Dos", "Three")
+    ]
 
 
 def test_a_conversation_is_renamed_found_saved_and_deleted(plain, script):
