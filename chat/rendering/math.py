@@ -13,6 +13,7 @@ from .limits import MAX_FORMULA, MAX_FORMULA_DEPTH
 
 # Macros can grow without end, comments vanish, and a reference in the source could not be told from the library's own.
 _REFUSED = re.compile(r"(?<!\\)%|&#|\\(?:def|gdef|let|(?:re)?newcommand|newenvironment|DeclareMathOperator)\b")
+_BRACE = re.compile("[{}]")
 _ROW_SPACING = re.compile(r"\\\\\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 _NAMES = re.compile(
     r"\\begin\s*\{[a-zA-Z]+\*?\}(?:\{[lcr|\s]*\})?|\\end\s*\{[a-zA-Z]+\*?\}|\\(?:text)?color\{\w+\}|\\[hv]space\*?\{[^}]*\}"
@@ -36,6 +37,9 @@ def formula(source: str, display: str) -> str:
 def _mathml(source: str, display: str) -> str:
     if len(source) > MAX_FORMULA or _REFUSED.search(source):
         raise ValueError("This formula is shown as its source.")
+    if source.count("{") > MAX_FORMULA_DEPTH and _nesting(source) > MAX_FORMULA_DEPTH:
+        # Before the conversion: it calls itself for each, and overflows the small stacks that threads have with musl.
+        raise ValueError("This formula is nested too deeply.")
     sparse = _ROW_SPACING.sub(r"\\\\ ", source)
     root = Converter(display=display).convert_to_element(sparse)
     if _depth(root) > MAX_FORMULA_DEPTH:
@@ -53,6 +57,15 @@ def _mathml(source: str, display: str) -> str:
     root.set("alttext", source.strip())
     # The library writes characters as references and leaves them to be unescaped, with everything else: not here.
     return _REFERENCE.sub(r"&\1", tostring(root, encoding="unicode"))
+
+
+def _nesting(source: str) -> int:
+    """Return how many braces are open at once at most."""
+    depth = deepest = 0
+    for brace in _BRACE.findall(source):
+        depth += 1 if brace == "{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _is_small(value: str) -> bool:
