@@ -159,14 +159,17 @@ def stays(chat):
     at_the_end(chat)
 
 
-def test_a_scroll_bar_that_is_dragged_is_a_reader_too(browser_type, browser_type_launch_args, script, site, visit):
+@pytest.mark.parametrize("above", [20, 200], ids=["thumb", "track"])
+def test_a_reader_who_uses_the_scroll_bar_is_left_there(
+    site, script, visit, browser_type, browser_type_launch_args, above
+):
     # Playwright hides what there is to drag.
     browser = browser_type.launch(**browser_type_launch_args, ignore_default_args=["--hide-scrollbars"])
     page = browser.new_context().new_page()
     for chat in growing(Chat(page, site.url).open(), script):
         grown(chat)
         box = chat.log.bounding_box()
-        x, y = box["x"] + box["width"] - 3, box["y"] + box["height"] - 20
+        x, y = box["x"] + box["width"] - 3, box["y"] + box["height"] - above
         chat.page.mouse.move(x, y)
         chat.page.mouse.down()
         chat.page.mouse.move(x, y - 40, steps=5)

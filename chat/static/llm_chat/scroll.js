@@ -24,6 +24,8 @@ class ChatScroll extends ChatElement {
       // What follows growth would end a smooth scroll before it has begun.
       wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
       keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
+      // A press on the scroll bar's track scrolls as smoothly, and a thumb is too short to be hit for sure.
+      pointerdown: (event) => this.#isOnScrollBar(event) && this.#unpin(),
     };
     this.hear(this.#log, moves, { passive: true });
     this.hear(this.#button, { click: () => this.#jump(leave()) });
@@ -78,6 +80,10 @@ class ChatScroll extends ChatElement {
   }
 
   // Internals
+
+  #isOnScrollBar({ target, offsetX }) {
+    return target === this.#log && (offsetX < 0 || offsetX >= this.#log.clientWidth);
+  }
 
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
