@@ -49,7 +49,7 @@ soak: setup
 	@.venv/bin/python -m tests.faults.soak --minutes $(MINUTES)
 
 fuzz: setup
-	@.venv/bin/python -m tests.rendering.fuzz --seconds $(SECONDS)
+	@.venv/bin/python -m tests.html.markdown.fuzz --seconds $(SECONDS)
 
 setup:
 	@$(BOOTSTRAP) setup

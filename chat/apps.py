@@ -14,4 +14,4 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 (registers the system checks)
-        from .runs import deletion  # noqa: F401 (listens to what is deleted)
+        from .engine import signals as deletion  # noqa: F401 (listens to what is deleted)

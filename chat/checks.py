@@ -10,9 +10,9 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 
-from .backends.plugged import make
+from .backends.loading import make
 from .conf import DEFAULTS, conf
-from .logs.plugged import make_logs
+from .streams.loading import make_logs
 
 _POSITIVE = {name for name, value in DEFAULTS.items() if type(value) in (int, float)} - {"RETRIES"}
 

@@ -13,9 +13,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .limits import Bucket, network_of, volume
+from .engine.engine import Registry, registry
+from .html.version import PAGE_VERSION
 from .owners import Owner
-from .protocol import (
+from .sockets.limits import Bucket, network_of, volume
+from .sockets.received import (
     BAD_FRAME,
     NO_SESSION,
     OUTDATED,
@@ -24,20 +26,15 @@ from .protocol import (
     Abort,
     Asked,
     BadFrameError,
-    Event,
     Ping,
     Received,
     Refusal,
-    error_frame,
-    event_frame,
     parse,
-    reload_frame,
     version_in,
 )
-from .protocol import frame as answer_frame
-from .replies import Reply, language_of, reply_to
-from .runs.registry import Registry, registry
-from .version import PAGE_VERSION
+from .sockets.requests import Reply, language_of, reply_to
+from .sockets.sent import Event, error_frame, event_frame, reload_frame
+from .sockets.sent import frame as answer_frame
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 from channels.layers import get_channel_layer
 
-from .protocol import Event
+from .sockets.sent import Event
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .database import in_database, ping, without_transaction
-from .runs.registry import registry
+from .db.threads import in_database, ping, without_transaction
+from .engine.engine import registry
 
 NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
 

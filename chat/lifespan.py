@@ -6,7 +6,7 @@ import logging
 from django.db import Error as DatabaseError
 
 from .asgi import App, Event, Receive, Scope, Send
-from .runs.registry import registry
+from .engine.engine import registry
 
 logger = logging.getLogger(__name__)
 

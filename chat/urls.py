@@ -2,8 +2,10 @@
 
 from django.urls import path, register_converter
 
-from .protocol import CONVERSATION_ID
-from .views import asking, export, options, page
+from .sockets.received import CONVERSATION_ID
+from .views import conversations as options
+from .views import export, page
+from .views import form as asking
 
 app_name = "llm_chat"
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from .conf import conf
-from .limits import Bucket, volume
+from .sockets.limits import Bucket, volume
 
 logger = logging.getLogger(__name__)
 

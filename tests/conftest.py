@@ -16,9 +16,9 @@ from django.utils import translation
 from chat.backends.scripted import Script
 from chat.owners import VISITOR
 from tests.faults import services
-from tests.sockets import Socket
+from tests.support.sockets import Socket
 
-pytest_plugins = ["tests.leftovers"]
+pytest_plugins = ["tests.support.leftovers"]
 
 # On a busy machine an example may take longer than 0.2 s, once and not again: that says nothing about the code.
 hypothesis.settings.register_profile("busy", deadline=None)
@@ -92,8 +92,8 @@ def script(settings):
 @pytest.fixture
 async def served(transactional_db):
     """The process's registry on this test's event loop, drained at the end as a server does."""
-    from chat.runs.registry import registry
-    from chat.runs.run import INTERRUPTED
+    from chat.engine.engine import registry
+    from chat.engine.run import INTERRUPTED
 
     yield registry()
     for run in list(registry()._runs.values()):  # whose models a test has left in mid-answer: nothing to wait for

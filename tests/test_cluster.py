@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from chat.conf import DEFAULTS
-from tests.processes import session_of
-from tests.upstream import running_upstream
+from tests.support.processes import session_of
+from tests.support.upstream import running_upstream
 
 WAIT = 20.0
 OWNER = """
@@ -45,7 +45,7 @@ def one_cluster(upstream):
     if not services.found_program("nginx"):
         pytest.skip("nginx is not installed here: `make cluster` installs it, or says how")
     environment = {
-        "DJANGO_SETTINGS_MODULE": "tests.cluster_settings",
+        "DJANGO_SETTINGS_MODULE": "tests.support.cluster_settings",
         "OPENAI_BASE_URL": upstream.url,
         "OPENAI_MODEL": "gated",
     }

@@ -10,16 +10,16 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
+from chat.db.answers import finish
+from chat.db.turns import ask
+from chat.engine.engine import Registry
+from chat.html.version import PAGE_VERSION
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
-from chat.protocol import Refusal
 from chat.routing import application
-from chat.runs.registry import Registry
-from chat.store.answers import finish
-from chat.store.beginning import ask
-from chat.version import PAGE_VERSION
-from tests.sockets import Socket, headers, text_of
-from tests.upstream import eventually
+from chat.sockets.received import Refusal
+from tests.support.sockets import Socket, headers, text_of
+from tests.support.upstream import eventually
 
 
 async def stored():
@@ -131,8 +131,8 @@ async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(scrip
             refused.set()
             raise
 
-    monkeypatch.setattr("chat.runs.run.finish", lambda *args: release.wait(5) and finish(*args))
-    monkeypatch.setattr("chat.runs.beginning.ask", ask_and_tell)
+    monkeypatch.setattr("chat.engine.run.finish", lambda *args: release.wait(5) and finish(*args))
+    monkeypatch.setattr("chat.engine.start.ask", ask_and_tell)
     socket = await connect()
     first = await socket.ask("One", message="m1")
     await script.anext_reply()
@@ -583,7 +583,7 @@ async def test_an_id_does_not_end_in_a_line_feed(script, connect, chat, message)
 
 async def test_a_stop_is_not_lost_with_the_socket_while_the_question_is_being_stored(script, connect, monkeypatch):
     begun, release = threading.Event(), threading.Event()
-    monkeypatch.setattr("chat.runs.beginning.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
+    monkeypatch.setattr("chat.engine.start.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
     socket = await connect()
     request = await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
@@ -606,7 +606,7 @@ async def test_who_resumes_while_the_question_is_being_stored_gets_the_answer(sc
         release.wait(5)
         return turn
 
-    monkeypatch.setattr("chat.runs.beginning.ask", ask_slowly)
+    monkeypatch.setattr("chat.engine.start.ask", ask_slowly)
     first, second = await connect(), await connect()
     await first.ask("Tell me")
     assert await asyncio.to_thread(committed.wait, 5)

@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from chat.events import Events
-from chat.protocol import Event
-from tests.upstream import eventually
+from chat.sockets.sent import Event
+from tests.support.upstream import eventually
 
 NEWS = Event("run-started", "c1", "a1", 1)
 MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}

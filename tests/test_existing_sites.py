@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.faults.services import postgres_server, wait_until
-from tests.processes import ROOT, SiteProcess, site_environment
-from tests.upstream import running_upstream
+from tests.support.processes import ROOT, SiteProcess, site_environment
+from tests.support.upstream import running_upstream
 
 KEY = "k" * 100
 LOGIN = "/app/accounts/login/"
@@ -124,7 +124,7 @@ def site(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("existing")
     with databases(request.param, folder) as (urls, database), running_upstream() as upstream:
         model = {"OPENAI_BASE_URL": upstream.url, "OPENAI_MODEL": "echo", "OPENAI_API_KEY": "k"}
-        module = {"DJANGO_SETTINGS_MODULE": "tests.existing.settings"}
+        module = {"DJANGO_SETTINGS_MODULE": "tests.support.existing.settings"}
         environment = site_environment(folder, **module, **model, **urls)
         shell(environment, MIGRATE.format(key=KEY))
         site = ExistingSite(request.param, environment, folder, database)
@@ -300,7 +300,9 @@ def test_e06_both_lifespans_run_theirs_around_ours(site):
 
 
 def test_b38_the_check_says_what_a_site_with_two_databases_has_to_set(tmp_path):
-    environment = site_environment(tmp_path, DJANGO_SETTINGS_MODULE="tests.existing.settings", USER_CONSTRAINT="true")
+    environment = site_environment(
+        tmp_path, DJANGO_SETTINGS_MODULE="tests.support.existing.settings", USER_CONSTRAINT="true"
+    )
     done = subprocess.run(
         [sys.executable, "manage.py", "check"], cwd=ROOT, env=environment, capture_output=True, text=True
     )

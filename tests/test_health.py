@@ -7,9 +7,9 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
+from chat.engine.engine import registry
 from chat.models import Process
-from chat.runs.registry import registry
-from tests.upstream import eventually
+from tests.support.upstream import eventually
 
 
 async def ask(async_client, path):
@@ -56,7 +56,7 @@ async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_
     await draining
 
 
-@pytest.mark.parametrize("where", ["chat.health._ask", "chat.runs.registry.enrol"])
+@pytest.mark.parametrize("where", ["chat.health._ask", "chat.engine.engine.enrol"])
 async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
     script, served, async_client, monkeypatch, where
 ):

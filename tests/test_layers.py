@@ -7,23 +7,23 @@ import pytest
 
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
-    ["__init__"],
-    ["conf", "text", "version"],
+    ["__init__", "html/__init__", "sockets/__init__"],
+    ["conf", "text"],
     ["asgi"],
     ["chunks"],
-    ["language", "limits"],
-    ["owners", "protocol"],
-    ["rendering"],
+    ["html/language", "html/version", "sockets/limits"],
+    ["owners", "sockets/received", "sockets/sent"],
+    ["html/markdown"],
     ["models"],
-    ["database", "store"],
+    ["db"],
     ["backends"],
-    ["events", "logs"],
-    ["runs"],
-    ["presentation", "composing"],
-    ["live_parts"],
-    ["live"],
-    ["readers"],
-    ["replies"],
+    ["events", "streams"],
+    ["engine"],
+    ["html/messages", "html/form"],
+    ["html/live_parts"],
+    ["html/live"],
+    ["sockets/following"],
+    ["sockets/requests"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management"],
     ["origin", "lifespan"],
@@ -31,11 +31,18 @@ ROWS = [
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 MODULES = sorted(path for path in CHAT.rglob("*.py") if "migrations" not in path.parts)
+DEEPER = ("html", "sockets")
+"""The rooms whose modules have rows of their own."""
 
 
 def room(path):
-    """The top-level module of the app that a file belongs to."""
-    return path.relative_to(CHAT).parts[0].removesuffix(".py")
+    """The row's name for a file of the app."""
+    return named(path.relative_to(CHAT).with_suffix("").parts)
+
+
+def named(parts):
+    """The row's name for a module, whose parts are the names below the app."""
+    return "/".join(parts[: 2 if parts[0] in DEEPER else 1])
 
 
 def imported(path):
@@ -44,11 +51,9 @@ def imported(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            for name in names:
-                full = [*base, *name.split(".")]
-                if len(full) > 1:
-                    yield full[1]
+            for alias in node.names:
+                module = [*base[1:], *(node.module.split(".") if node.module else []), alias.name]
+                yield named(module)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             assert not any(name.split(".")[0] == "chat" for name in names), f"{path} imports the app by its name"

@@ -6,10 +6,10 @@ import contextlib
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 
+from chat.engine.engine import registry
 from chat.lifespan import lifespan
 from chat.models import Process
 from chat.routing import application
-from chat.runs.registry import registry
 
 
 class Server:

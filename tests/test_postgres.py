@@ -13,10 +13,10 @@ from chatproject import environment
 from chatproject.pgbouncer import base
 from chatproject.postgres import CONNECTION, POOL, PooledConnection
 from tests.faults.services import postgres_server
-from tests.pgbouncer import pgbouncer
-from tests.processes import running
-from tests.startproject import Visitor
-from tests.upstream import running_upstream
+from tests.support.pgbouncer import pgbouncer
+from tests.support.processes import running
+from tests.support.startproject import Visitor
+from tests.support.upstream import running_upstream
 
 
 @pytest.fixture(scope="module")

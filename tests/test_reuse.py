@@ -13,9 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.behaviours import BEHAVIOURS
-from tests.startproject import Instructions, Site, Visitor
-from tests.upstream import running_upstream
+from tests.support.behaviours import BEHAVIOURS
+from tests.support.startproject import Instructions, Site, Visitor
+from tests.support.upstream import running_upstream
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-made-up"

@@ -14,7 +14,7 @@ from django.urls import path as django_path
 from chat.models import Process
 from chat.owners import VISITOR
 from chat.routing import _chat_routes, application, is_trusted, websocket_urlpatterns
-from tests.sockets import Communicator, headers
+from tests.support.sockets import Communicator, headers
 
 
 def session_of_a_visitor():

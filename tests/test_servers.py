@@ -7,9 +7,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.behaviours import ANSWER
-from tests.processes import running
-from tests.upstream import running_upstream
+from tests.support.behaviours import ANSWER
+from tests.support.processes import running
+from tests.support.upstream import running_upstream
 
 
 @pytest.fixture(scope="module")

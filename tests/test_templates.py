@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from chat.chunks import Finish
+from chat.html.messages import PartView, message_chunk, message_end_chunk, message_view, part_chunk
 from chat.models import Conversation
-from chat.presentation import PartView, message_chunk, message_end_chunk, message_view, part_chunk
 from chat.views.sections import timezone
 
 OWN = "The site's own."

@@ -10,7 +10,7 @@ from django.utils.translation import override
 from django.utils.translation.template import templatize
 
 from chat.chunks import ERRORS
-from chat.language import sentence
+from chat.html.language import sentence
 from chatproject.settings import LANGUAGE_CODE, LANGUAGES
 
 ROOT = Path(__file__).parent.parent

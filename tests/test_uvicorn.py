@@ -9,7 +9,7 @@ from uvicorn.server import ServerState
 
 from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, GuardedProtocol
 from tests.faults.attacks import CONTINUATION, PING, TEXT, frame
-from tests.upstream import eventually
+from tests.support.upstream import eventually
 
 UPGRADE = (
     b"GET /ws/chat/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -11,10 +11,10 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
 from ..chunks import ERRORS, is_filtered
+from ..db.replay import ending_of
+from ..html.messages import moment
 from ..models import Conversation, Message
-from ..presentation import moment
-from ..store.replay import ending_of
-from .frame import conversation_of, reading
+from .base import conversation_of, reading
 
 
 @reading

@@ -4,8 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .asking import ask
-from .frame import conversation_page, served, short
+from .base import conversation_page, served, short
+from .form import ask
 from .search import search
 
 

@@ -10,12 +10,12 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from ..db.search import Hit
+from ..db.search import search as found_by
+from ..html.messages import ConversationView, conversation_view
 from ..owners import visitor
-from ..presentation import ConversationView, conversation_view
-from ..store.search import Hit
-from ..store.search import search as found_by
 from ..text import folded
-from .frame import field_of, framed
+from .base import field_of, framed
 
 BEFORE, BEHIND = 60, 140
 """How many characters a snippet has before its first hit, and from there on."""

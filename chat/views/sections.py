@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
-from ..presentation import ConversationView
+from ..html.messages import ConversationView
 
 WEEK = timedelta(days=7)
 

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from chat.backends.base import Finished, Loaded, Loading, Reasoning, Text
-from chat.backends.local import LocalBackend
-from chat.backends.openai import OpenAIBackend
+from chat.backends.local.backend import LocalBackend
+from chat.backends.openai.backend import OpenAIBackend
 from chat.backends.scripted import Script, ScriptedBackend
 from tests.backends.contract import Case, Playing, ask, read, text_of
-from tests.upstream import Upstream, eventually
+from tests.support.upstream import Upstream, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

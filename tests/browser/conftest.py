@@ -8,10 +8,10 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from chat.runs.registry import registries
-from chat.runs.run import INTERRUPTED
-from tests.proxy import Proxy
-from tests.servers import running
+from chat.engine.engine import registries
+from chat.engine.run import INTERRUPTED
+from tests.support.proxy import Proxy
+from tests.support.servers import running
 
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"

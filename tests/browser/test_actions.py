@@ -341,7 +341,7 @@ def test_an_edit_that_is_refused_comes_back_and_the_old_branch_stays(script, sit
     chat.talk(script, "One", "Uno")
     question = chat.questions.first
     with monkeypatch.context() as patch:
-        patch.setattr("chat.runs.beginning.ask", fail)
+        patch.setattr("chat.engine.start.ask", fail)
         field = edit(chat, question)
         field.fill("Other")
         field.press("Enter")

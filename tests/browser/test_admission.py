@@ -17,7 +17,7 @@ class Versions:
         self.serve("1")
 
     def serve(self, page, socket=None):
-        self._monkeypatch.setattr("chat.templatetags.chat.PAGE_VERSION", page)
+        self._monkeypatch.setattr("chat.templatetags.llm_chat.PAGE_VERSION", page)
         self._monkeypatch.setattr("chat.consumers.PAGE_VERSION", page if socket is None else socket)
 
 

@@ -6,13 +6,13 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from playwright.sync_api import expect
 
+from chat.db.titles import title_of
+from chat.html.markdown.plain import printable
+from chat.html.messages import patch_chunk
 from chat.models import Conversation
-from chat.presentation import patch_chunk
-from chat.rendering.plain import printable
-from chat.store.titles import title_of
 from chat.text import storable
-from tests.rendering.corpus import ATTACKS
-from tests.rendering.page import assert_allowed, growth
+from tests.html.markdown.corpus import ATTACKS
+from tests.html.markdown.page import assert_allowed, growth
 
 TRAP = "for (const name of ['alert', 'msgbox', 'print', 'open']) window[name] = () => { window.hasRun = true };"
 

@@ -9,9 +9,9 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone, translation
 from playwright.sync_api import expect
 
+from chat.html.messages import conversation_view
 from chat.models import Conversation
 from chat.owners import VISITOR
-from chat.presentation import conversation_view
 from chat.views.sections import sections
 
 NOW = datetime(2026, 3, 10, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 import chat as app
 from chat.chunks import ERRORS
-from chat.store.answers import finish
+from chat.db.answers import finish
 
 
 def test_an_answer_grows_on_the_page_and_is_there_after_a_reload(chat, script):
@@ -266,8 +266,8 @@ def away(monkeypatch):
             raise DatabaseError("away")
         return finish(*args)
 
-    monkeypatch.setattr("chat.runs.run.finish", fail_while_away)
-    monkeypatch.setattr("chat.runs.heart.finish", fail_while_away)
+    monkeypatch.setattr("chat.engine.run.finish", fail_while_away)
+    monkeypatch.setattr("chat.engine.heartbeat.finish", fail_while_away)
     return away
 
 

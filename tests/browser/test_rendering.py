@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import expect
 
 from chat.text import storable
-from tests.rendering.answers import CORPUS
-from tests.rendering.page import needed
+from tests.html.markdown.answers import CORPUS
+from tests.html.markdown.page import needed
 
 PAGES = 7
 """Tabs that are asked side by side; each shows fewer answers than a page shows at first."""

@@ -6,9 +6,9 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
+from chat.engine.engine import Registry
 from chat.models import Message
-from chat.protocol import Refusal
-from chat.runs.registry import Registry
+from chat.sockets.received import Refusal
 
 
 def test_a_message_sent_while_an_answer_runs_stays_in_the_composer(chat, script):
@@ -173,7 +173,7 @@ def test_a_message_that_was_stopped_before_it_was_sent_stays_unsent_over_a_reloa
 def test_a_message_that_was_refused_is_there_after_a_reload_and_can_be_sent_again(script, site, visit, monkeypatch):
     chat = visit(site.url).open()
     with monkeypatch.context() as patch:
-        patch.setattr("chat.runs.beginning.ask", fail)
+        patch.setattr("chat.engine.start.ask", fail)
         chat.ask("Tell me")
         expect(chat.questions).to_contain_text("The message could not be stored.")
     chat.reload()
@@ -192,7 +192,7 @@ def test_a_message_that_was_refused_is_there_after_a_reload_and_can_be_sent_agai
 def test_a_message_that_was_discarded_does_not_come_back(script, site, visit, monkeypatch):
     chat = visit(site.url).open()
     with monkeypatch.context() as patch:
-        patch.setattr("chat.runs.beginning.ask", fail)
+        patch.setattr("chat.engine.start.ask", fail)
         chat.ask("Tell me")
         chat.page.get_by_role("button", name="Discard").click()
     expect(chat.questions).to_have_count(0)
@@ -335,7 +335,7 @@ def test_another_try_repeats_its_attempt_and_going_on_has_one_of_its_own(script,
     stopped(chat, script)
     again, go_on = (chat.answer.get_by_role("button", name=name) for name in ("Try again", "Continue"))
     with monkeypatch.context() as patch:
-        patch.setattr("chat.runs.beginning.regenerate", fail)
+        patch.setattr("chat.engine.start.regenerate", fail)
         for button in (again, go_on, again, go_on):
             button.click()
             chat.idle()

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 from tests.faults.visitor import Visitor
-from tests.processes import SiteProcess
+from tests.support.processes import SiteProcess
 
 TEXT, CONTINUATION, PING = 1, 0, 9
 

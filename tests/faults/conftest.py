@@ -12,7 +12,7 @@ from tests.faults.network import Network
 from tests.faults.services import postgres_server, redis_server
 from tests.faults.site import site_of
 from tests.faults.visitor import Visitor, asking
-from tests.upstream import running_upstream
+from tests.support.upstream import running_upstream
 
 TOPOLOGIES = {"memory": 1, "redis-postgres": 2, "redis-sqlite": 2}
 """How many processes each has. The first keeps its logs in memory, on SQLite."""

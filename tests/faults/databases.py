@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.services import PostgresServer
-from tests.processes import migrate, site_environment
+from tests.support.processes import migrate, site_environment
 
 _names = (f"site{number}" for number in itertools.count())
 

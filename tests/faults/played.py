@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from tests.behaviours import Call
 from tests.faults import pace
 from tests.faults.promises import eventually
 from tests.faults.site import Site
 from tests.faults.visitor import Answer, Tab, asking
+from tests.support.behaviours import Call
 
 LET_GO = pace.longer(1.0, 3.0)
 """How long a connection to the model may stay open when its answer was stopped, in seconds."""

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from chat.chunks import ERRORS
-from chat.rendering import render
+from chat.html.markdown import render
 from tests.faults.site import KEY, Site, Stored
 from tests.faults.visitor import Answer
-from tests.processes import SiteProcess
-from tests.upstream import Upstream
+from tests.support.processes import SiteProcess
+from tests.support.upstream import Upstream
 
 MEGABYTE = 1 << 20
 POOLS = 1 + 4 + 1 + 8 + min(32, (os.cpu_count() or 1) + 4)

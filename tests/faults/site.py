@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.behaviours import AS_ASKED
 from tests.faults import clock, pace
 from tests.faults.databases import Database
 from tests.faults.services import RedisServer
-from tests.processes import SiteProcess, site_environment
-from tests.upstream import Upstream
+from tests.support.behaviours import AS_ASKED
+from tests.support.processes import SiteProcess, site_environment
+from tests.support.upstream import Upstream
 
 KEY = "sk-planted-7d1f0a"
 """The site's key for its model: it must turn up nowhere."""

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from tests.behaviours import words
 from tests.faults import pace
 from tests.faults.network import Network
 from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, back_at_base, eventually
 from tests.faults.visitor import WAIT, Answer, Visitor, asking, fresh
+from tests.support.behaviours import words
 
 COUNT = 60
 QUESTION = f"paced:{COUNT}:150"

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from tests.behaviours import ANSWER, TEXTS, events, framed
 from tests.faults import pace
 from tests.faults.promises import (
     MEGABYTE,
@@ -20,6 +19,7 @@ from tests.faults.promises import (
 )
 from tests.faults.services import free_port
 from tests.faults.visitor import Visitor, asking
+from tests.support.behaviours import ANSWER, TEXTS, events, framed
 
 SAID = ("Scripted", "No, ", "overloaded", "It works!", "{broken")
 """Words of the endpoint's own, which no page, row or log may show."""

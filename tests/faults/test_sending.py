@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from tests.behaviours import ANSWER
 from tests.faults import pace
 from tests.faults.promises import (
     all_beating,
@@ -17,6 +16,7 @@ from tests.faults.promises import (
     stored_ending,
 )
 from tests.faults.visitor import WAIT, Answer, asking, fresh
+from tests.support.behaviours import ANSWER
 
 
 def copies(behaviour="ok"):

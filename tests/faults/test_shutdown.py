@@ -7,12 +7,12 @@ from contextlib import suppress
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.behaviours import words
 from tests.faults import pace
 from tests.faults.conftest import warm
 from tests.faults.played import call_of
 from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, eventually, stored_ending
 from tests.faults.visitor import AGAIN, Answer, Visitor, asking, fresh
+from tests.support.behaviours import words
 
 GRACE = pace.GRACE
 SHORT = f"paced:20:{20 / pace.seconds(8.0):.2f}"

@@ -21,10 +21,10 @@ from hypothesis.stateful import (
 )
 from websockets.exceptions import ConnectionClosed
 
-from tests.behaviours import Call
 from tests.faults import pace
 from tests.faults.promises import assert_shown_as_stored, eventually, stored_ending
 from tests.faults.visitor import AGAIN, Answer, Tab, asking, fresh
+from tests.support.behaviours import Call
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
 PATIENCE = 2 * RECOVERY + 30.0

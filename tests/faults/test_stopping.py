@@ -6,13 +6,7 @@ import pytest
 
 from tests.faults import pace
 from tests.faults.played import LET_GO, begun, let_go, talking
-from tests.faults.promises import (
-    all_beating,
-    assert_asked,
-    assert_sent_once,
-    assert_shown_as_stored,
-    stored_ending,
-)
+from tests.faults.promises import all_beating, assert_asked, assert_sent_once, assert_shown_as_stored, stored_ending
 from tests.faults.visitor import Visitor, asking
 
 SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)

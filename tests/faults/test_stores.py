@@ -10,7 +10,6 @@ import urllib.request
 import psycopg
 import pytest
 
-from tests.behaviours import ANSWER
 from tests.faults import pace
 from tests.faults.conftest import warm
 from tests.faults.promises import (
@@ -24,6 +23,7 @@ from tests.faults.promises import (
 )
 from tests.faults.services import free_port
 from tests.faults.visitor import Visitor, asking
+from tests.support.behaviours import ANSWER
 
 HANG = 10.0
 """Longer than this nobody waits for anything, whatever is broken."""

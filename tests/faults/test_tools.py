@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.behaviours import words
 from tests.faults.promises import assert_asked, assert_sent_once, assert_shown_as_stored, back_at_base
 from tests.faults.visitor import asking
+from tests.support.behaviours import words
 
 
 @pytest.mark.parametrize("view", ["text", "html"])

@@ -26,9 +26,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.faults import pace
-from tests.pages import ChatPage, Message
-from tests.processes import SiteProcess
-from tests.rendering.page import Reader
+from tests.html.markdown.page import Reader
+from tests.support.pages import ChatPage, Message
+from tests.support.processes import SiteProcess
 
 WAIT = 30.0 + pace.longer(60.0, 0.0)
 """How long anything may take that a test waits for: a silent model, or the end of a dead process, takes 30 s itself."""

@@ -16,9 +16,9 @@ import pytest
 
 from chat.conf import conf
 from scripts.lease import hold
-from tests.processes import session_of
-from tests.proxy import Proxy
-from tests.servers import running
+from tests.support.processes import session_of
+from tests.support.proxy import Proxy
+from tests.support.servers import running
 
 HERE = Path(__file__).parent
 WAIT = 10.0

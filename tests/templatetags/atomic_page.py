@@ -6,7 +6,7 @@ from django.urls import include, path
 
 
 def page(request):
-    return HttpResponse(Template("{% load chat %}{% chat %}").render(Context({"request": request})))
+    return HttpResponse(Template("{% load llm_chat %}{% chat %}").render(Context({"request": request})))
 
 
 urlpatterns = [path("help/", page), path("chat/", include("chat.urls"))]

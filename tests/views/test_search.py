@@ -71,7 +71,7 @@ def test_nothing_found_and_nothing_asked_are_said(results, converse):
 
 @pytest.mark.django_db
 def test_only_the_newest_of_many_are_shown(results, converse, monkeypatch):
-    monkeypatch.setattr("chat.store.search.LIMIT", 2)
+    monkeypatch.setattr("chat.db.search.LIMIT", 2)
     for number in range(3):
         converse(uid=f"c{number}")
     assert results("sky")[:2] == (["c2", "c1"], "3 conversations found. The newest 2 are shown.")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone, translation
 
-from chat.presentation import ConversationView
+from chat.html.messages import ConversationView
 from chat.views.sections import sections
 
 TODAY = date(2026, 3, 10)

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
 from ...conf import conf
-from ...database import close_pool
-from ...logs.plugged import make_logs
-from ...runs.recovery import find_dead, recover
+from ...db.threads import close_pool
+from ...engine.recovery import find_dead, recover
+from ...streams.loading import make_logs
 
 
 class Command(BaseCommand):

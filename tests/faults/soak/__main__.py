@@ -23,7 +23,7 @@ from tests.faults.soak.ledger import Ledger
 from tests.faults.soak.people import Person
 from tests.faults.soak.watch import Outage, Watch
 from tests.faults.visitor import Visitor, asking
-from tests.upstream import running_upstream
+from tests.support.upstream import running_upstream
 
 TIMES = {name: DEFAULTS[name] for name in pace.chat()} | {"PROCESS_TIMEOUT": 10.0}
 PERIOD = 20.0

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import psycopg
 
-from chat.rendering import render
+from chat.html.markdown import render
 from tests.faults.promises import ENDED, status_shown
 from tests.faults.site import Site, Stored
 from tests.faults.visitor import Answer

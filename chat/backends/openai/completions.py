@@ -1,0 +1,214 @@
+"""A streamed reply in OpenAI's chat-completions format as deltas, whatever its endpoint makes of it. No I/O."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from ...chunks import FinishReason
+from ..base import BackendError, Reasoning, Text
+from .body import Body, UnexpectedBodyError
+from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, tells_of_an_error
+from .failures import excerpt, from_event
+from .reasons import reason_of
+from .sse import Event, EventSizeError
+from .thinking import Thoughts
+
+DONE = b"[DONE]"
+ERROR = b"error"
+
+FAILURES = (EventSizeError, UnexpectedBodyError, BackendError)
+
+Said = list[Text | Reasoning]
+
+
+class Reply:
+    """One reply while it comes in.
+
+    ``reason`` is the last one that the model gave. It does not end the stream: text may follow it. ``done`` is set when
+    the stream has ended, ``failure`` when it cannot be read on, ``begun`` when there was text or reasoning. ``heard``
+    grows with everything that counts.
+
+    ``inside`` says that the text begins inside the reasoning, whose opening tag the endpoint leaves out.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, inside: bool = False) -> None:
+        self.reason: FinishReason | None = None
+        self.usage: dict[str, Any] | None = None
+        self.done = False
+        self.failure: BackendError | None = None
+        self.begun = False
+        self.heard = 0
+        self._secrets = tuple(secrets)
+        self._body = Body()
+        self._thoughts = Thoughts(inside=inside)
+        self._index: int | None = None
+        self._odd = False
+        self._halves: dict[type[Text | Reasoning], str] = {}
+        self._called = False
+        self._failed = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the rest of the stream says nothing of the reply."""
+        return self.done or self.failure is not None
+
+    def read(self, piece: bytes) -> Said:
+        """Take one network read; return what it says, neighbours of one kind merged, so that a fast model stays cheap.
+
+        A failure is kept until the deltas before it have been passed on: their text is part of the answer.
+        """
+        deltas: Said = []
+        try:
+            for event in self._body.feed(piece):
+                self._take(event, deltas)
+        except FAILURES as error:
+            self._fail(error)
+        self.heard += len(deltas)
+        return deltas if len(deltas) < 2 else _merge(deltas)
+
+    def end(self) -> Said:
+        """Take the end of the body, or of the reading; return what was held back."""
+        deltas: Said = []
+        try:
+            for event in () if self.ended else self._body.end():
+                self._take_last(event, deltas)
+        except FAILURES as error:
+            self._fail(error)
+        for kind in list(self._halves):
+            self._say(kind, "", deltas, last=True)
+        deltas += self._thoughts.end()
+        if self._called and not self._thoughts.over and self.reason in ("stop", "length"):
+            self.reason = "tool-calls"  # and nothing else, whatever the endpoint calls that
+        return _merge(deltas)
+
+    def break_off(self, failure: BackendError) -> None:
+        """Note that the connection failed: no harm where the model has given a reason already."""
+        if self.failure is None and self.reason is None:
+            self.failure = failure
+        self.done = True
+
+    def _fail(self, error: Exception) -> None:
+        """End the reading. An error that the endpoint reports counts even behind a reason: it is its last word."""
+        if isinstance(error, BackendError):
+            self.failure = self.failure or error
+        elif isinstance(error, UnexpectedBodyError):
+            said = excerpt(error.head, self._secrets)
+            self.break_off(BackendError("upstream", f"Expected an event stream, the endpoint sent: {said}"))
+        else:
+            self.break_off(BackendError("upstream", str(error)))
+
+    def _take(self, event: Event, deltas: Said) -> None:
+        """Take one event. This is the path of every token: whatever is rare is looked at elsewhere."""
+        data = event.data
+        if data == DONE or self.done:
+            self.done = True
+            return
+        try:
+            completion = decode(data)
+        except UNREADABLE:
+            completion, self._odd = self._decode_odd(event), True
+        else:
+            self._odd = False
+        fresh = not self.begun
+        for choice in completion.choices or ():
+            self._take_choice(choice, deltas, fresh)
+        if completion.usage is not None:
+            self.usage = completion.usage
+            self.heard += 1
+        if completion.choices is None or completion.error is not None or event.name or self._failed:
+            self._check(event, completion)
+
+    def _take_choice(self, choice: Choice, deltas: Said, fresh: bool) -> None:
+        delta = choice.delta
+        if delta is None:
+            delta = _instead(choice, fresh)
+        if choice.index != self._index and not self._follow(choice, delta):
+            return
+        if delta is not None:
+            # Some servers send one reasoning under both names.
+            if reasoning := delta.reasoning_content or delta.reasoning:
+                self._say(Reasoning, reasoning, deltas)
+            if text := delta.content or delta.refusal:
+                self._say(Text, text, deltas)
+            if delta.tool_calls or delta.function_call:
+                self._called = True
+        if choice.finish_reason:
+            self._take_reason(choice.finish_reason)
+        if choice.error is not None and is_error(choice.error):
+            self._failed = True
+
+    def _decode_odd(self, event: Event) -> Completion:
+        """Decode an event that is not as the format has it. What is no JSON at all ends the reading."""
+        try:
+            return decode_leniently(event.data)
+        except ValueError as error:
+            if event.data.strip() == DONE:
+                self.done = True
+            elif event.name in (b"", b"message"):  # others, such as "ping", are no part of the reply
+                start = excerpt(event.data, self._secrets)
+                self.break_off(BackendError("upstream", f"The stream cannot be read ({type(error).__name__}): {start}"))
+            return Completion(choices=[])
+
+    def _check(self, event: Event, completion: Completion) -> None:
+        """Raise the error that an event tells of, in whatever place."""
+        failed = event.name == ERROR or is_error(completion.error) or self._failed
+        if failed or (completion.choices is None and tells_of_an_error(event.data)):
+            raise from_event(event.data, self._secrets)
+
+    def _take_last(self, event: Event, deltas: Said) -> None:
+        """Take what was whole at the end of the body only."""
+        if not self._body.json:
+            try:
+                decode_leniently(event.data)
+            except ValueError:  # cut off
+                return
+        self._take(event, deltas)
+        if self._body.json and self.failure is None and not self.begun and self.reason is None:
+            raise from_event(event.data, self._secrets)
+
+    def _follow(self, choice: Choice, delta: Delta | None) -> bool:
+        """Whether a choice is the one that is read: the first that says anything, whatever its number."""
+        if choice.index is None:
+            return True
+        if self._index is None and (choice.finish_reason or (delta is not None and _speaks(delta))):
+            self._index = choice.index
+        return self._index in (None, choice.index)
+
+    def _take_reason(self, word: str) -> None:
+        """Note why the model ended. An unknown word is no reason, because it does not say that the reply is whole."""
+        reason = reason_of(word)
+        if reason is not None and reason != "other":
+            self.reason = reason
+            self.heard += 1
+
+    def _say(self, kind: type[Text | Reasoning], text: str, deltas: Said, *, last: bool = False) -> None:
+        if self._odd or self._halves:
+            text = self._joined(kind, text, last=last)
+        self.begun = True
+        if kind is Text and not self._thoughts.over:
+            deltas += self._thoughts.split(text)
+        elif text:
+            deltas.append(kind(text))
+
+    def _joined(self, kind: type[Text | Reasoning], text: str, *, last: bool) -> str:
+        """The text with whole characters: the second half of one may come with the next delta of its kind."""
+        text = self._halves.pop(kind, "") + text
+        if not last and "\ud800" <= text[-1:] <= "\udbff":
+            self._halves[kind] = text[-1]
+            text = text[:-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _instead(choice: Choice, fresh: bool) -> Delta | None:
+    """Return what a choice without a delta says; some endpoints send the whole message again behind its deltas."""
+    if choice.text:
+        return Delta(content=choice.text)
+    return choice.message if fresh else None
+
+
+def _speaks(delta: Delta) -> bool:
+    return bool(delta.content or delta.refusal or delta.reasoning_content or delta.reasoning)
+
+
+def _merge(deltas: Said) -> Said:
+    return [kind("".join(delta.text for delta in group)) for kind, group in groupby(deltas, type)]

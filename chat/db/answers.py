@@ -1,0 +1,108 @@
+"""What is written of an answer while it is made, and at its end."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+
+from ..chunks import Part, TextPart
+from ..models import Conversation, Message
+from .threads import atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an answer holds so far: for a checkpoint, or at its end."""
+
+    answer: int
+    parts: tuple[Part, ...]
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The two columns that hold a message's content."""
+        text = "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+        return {"parts": msgspec.to_builtins(self.parts), "text": text}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an answer ended; ``error`` is a code of ``chat.chunks.ERRORS``."""
+
+    status: str
+    finish_reason: str = ""
+    error: str = ""
+    usage: dict[str, Any] | None = None
+
+
+INTERRUPTED = End(Message.Status.INTERRUPTED, error="interrupted")
+STOPPED = End(Message.Status.STOPPED)
+
+
+@atomic
+def finish(process: str, written: Written, end: End) -> bool:
+    """Write an answer's last state and free its conversation; ``False`` where another process has ended it.
+
+    Written again, as after a commit whose acknowledgement was lost, it is found as it was meant to be.
+    """
+    mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
+    columns = written.columns
+    taken = mine.update(**columns, **_end(end))
+    _free([written.answer])
+    return bool(taken) or Message.objects.filter(pk=written.answer, status=end.status, text=columns["text"]).exists()
+
+
+@atomic
+def interrupt(answers: Collection[int]) -> int:
+    """End running answers with the text of their last checkpoints; returns how many there were."""
+    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
+    ended = running.update(**_end(INTERRUPTED))
+    _free(answers)
+    return ended
+
+
+@atomic
+def interrupt_with(log: Written) -> Message | None:
+    """End a running answer with its last checkpoint or the text of its log, whichever is longer.
+
+    Returns the answer with its conversation, as it is now stored, whoever has ended it; ``None`` where it is deleted.
+    """
+    found = Message.objects.select_related("conversation").filter(pk=log.answer)
+    message = found.first()
+    if message is None or message.status != Message.Status.RUNNING:
+        return message
+    longer = sum(len(part.text) for part in log.parts) > sum(len(part["text"]) for part in message.parts)
+    columns = {**(log.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
+    Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
+    _free([message.pk])
+    return found.first()
+
+
+def ask_to_stop(answer: int) -> None:
+    """Note on a running answer that its reader wants it stopped; its process reads that with its next heartbeat."""
+    Message.objects.filter(pk=answer, status=Message.Status.RUNNING).update(stopping=True)
+
+
+def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
+    """Those of the answers that do not run any more; ``None`` for one that is deleted."""
+    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING).values_list("pk", flat=True)
+    ended = set(answers) - set(running)  # only theirs are the texts that are worth reading
+    found = Message.objects.in_bulk(ended)
+    return {answer: found.get(answer) for answer in ended}
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {
+        "status": end.status,
+        "finish_reason": end.finish_reason,
+        "error": end.error,
+        "usage": end.usage,
+        "process": None,
+        "ended_at": timezone.now(),
+    }
+
+
+def _free(answers: Collection[int]) -> None:
+    ended = Conversation.objects.filter(running__in=answers)
+    ended.update(running=None, unread=True, updated_at=timezone.now())

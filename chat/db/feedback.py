@@ -1,0 +1,61 @@
+"""What an owner does about answers that are there: rate them, and have read them."""
+
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
+from ..owners import Owner
+from ..sockets.received import Rate, Refusal
+from ..text import storable
+from .threads import atomic
+
+
+def message_of(owner: Owner, conversation: str, uid: str) -> Message:
+    """A message of one of the owner's own conversations. Raises ``Refusal``."""
+    found = Message.objects.filter(conversation__in=Conversation.objects.of(owner).filter(uid=conversation), uid=uid)
+    message = found.first()
+    if message is None:
+        raise Refusal("not_found")
+    return message
+
+
+def rate(owner: Owner, request: Rate) -> None:
+    """Store what the owner thinks of an answer that has ended, or take it back. Raises ``Refusal``."""
+    if request.comment is not None and len(request.comment) > COMMENT_LENGTH:
+        raise Refusal("too_long")
+    answer = message_of(owner, request.id, request.message_id)
+    if answer.role != Message.Role.ASSISTANT:
+        raise Refusal("not_found")
+    if answer.status == Message.Status.RUNNING:
+        raise Refusal("busy")
+    given = Feedback.objects.filter(message=answer)
+    if request.value == 0:
+        given.delete()
+        return
+    columns: dict[str, Any] = {"value": request.value, "updated_at": timezone.now()}
+    if request.comment is not None:
+        columns["comment"] = storable(request.comment)
+    if given.update(**columns):
+        return
+    try:
+        _create(answer, columns)
+    except IntegrityError:  # another tab was quicker
+        given.update(**columns)
+
+
+@atomic
+def _create(answer: Message, columns: dict[str, Any]) -> None:
+    """Store a first rating; a conflict undoes this step alone, whatever transaction is around it."""
+    Feedback.objects.create(message=answer, **columns)
+
+
+def read(owner: Owner, conversation: str) -> bool:
+    """Note that the owner has seen a conversation's last answer; ``False`` where that was known. Raises ``Refusal``."""
+    own = Conversation.objects.of(owner).filter(uid=conversation)
+    if own.filter(unread=True).update(unread=False):
+        return True
+    if not own.exists():
+        raise Refusal("not_found")
+    return False

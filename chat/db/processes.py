@@ -1,0 +1,88 @@
+"""A process in the database: its row, its heartbeat, and the answers that dead ones left running."""
+
+import os
+import socket
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from ..models import Message, Process
+from .answers import Written, interrupt
+from .threads import atomic
+
+
+class Beat(NamedTuple):
+    """What a heartbeat found of the process that wrote it."""
+
+    running: set[int]
+    """The answers that run as its own."""
+    stopping: set[int]
+    """Those of them that a reader wants stopped."""
+    known: bool
+    """Whether its row was still there."""
+    others: dict[str, datetime]
+    """The heartbeats of all other processes, the dead ones included."""
+
+
+@atomic
+def enrol(process: str, *, alone: bool) -> int:
+    """Write a process's row. One that is ``alone``, for it shares no logs, ends every answer that still runs.
+
+    Returns how many answers were ended, each as ``interrupted`` with the text of its last checkpoint.
+    """
+    ended = 0
+    if alone:
+        ended = interrupt(list(_running().values_list("pk", flat=True)))
+        Process.objects.all().delete()
+    _write_row(process)
+    return ended
+
+
+@atomic
+def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
+    """Write a process's heartbeat and what its answers hold so far. A row that somebody removed is written again."""
+    known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))
+    if not known:
+        _write_row(process)
+    mine = _running().filter(process_id=process)
+    for written in checkpoints:
+        mine.filter(pk=written.answer).update(**written.columns)
+    found = dict(mine.values_list("pk", "stopping"))
+    others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
+    return Beat(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
+
+
+def carriers() -> dict[str, datetime]:
+    """Return the processes that running answers name, with their heartbeats."""
+    named = _running().exclude(process=None).values("process")
+    return dict(Process.objects.filter(pk__in=named).values_list("pk", "heartbeat_at"))
+
+
+def abandoned(dead: Collection[str]) -> list[int]:
+    """Return the running answers whose process is among the ``dead``, or has no row."""
+    lost = Q(process__in=dead) | Q(process__pid=None)  # a column of the row: the key alone does not show that it exists
+    return list(_running().filter(lost).values_list("pk", flat=True))
+
+
+def bury(dead: Collection[str]) -> None:
+    """Remove the rows of those of the ``dead`` that no running answer names."""
+    named = _running().exclude(process=None).values("process")
+    Process.objects.filter(pk__in=dead).exclude(pk__in=named).delete()
+
+
+def withdraw(process: str) -> None:
+    """Remove the row of a process that has ended its answers."""
+    Process.objects.filter(pk=process).delete()
+
+
+def _running() -> QuerySet[Message]:
+    return Message.objects.filter(status=Message.Status.RUNNING)
+
+
+def _write_row(process: str) -> None:
+    Process.objects.create(
+        id=process, host=socket.gethostname()[:255], pid=os.getpid(), started_at=Now(), heartbeat_at=Now()
+    )

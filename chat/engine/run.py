@@ -1,0 +1,245 @@
+"""One answer, from the first call of the model to the end in the database and in the log."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Any
+
+from django.db import Error as DatabaseError
+
+from ..backends.base import Alive, Backend, BackendError, Finished, Loaded, Loading, Reasoning, Request, Text
+from ..chunks import Abort, Chunk, Ending, Error, Finish, FinishReason, FinishStep, Start, StartStep, Status, status_of
+from ..conf import conf
+from ..db.answers import End, Written, finish
+from ..db.threads import in_database
+from ..db.values import Turn
+from ..streams.base import Log
+from .draft import Draft
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 5.0
+"""Between two tries to write an answer's end, in seconds."""
+
+STOPPED = Abort()
+CUT = Finish("length")
+INTERRUPTED = Error("interrupted")
+_SPOKEN = (Text, Reasoning)
+_ENDINGS: dict[FinishReason, Ending] = {
+    "stop": Finish("stop"),
+    "length": CUT,
+    "content-filter": Finish("content-filter"),
+    # It waits for what nobody does here: the answer is not whole.
+    "tool-calls": Error("upstream"),
+    "error": Error("upstream"),
+    # A reason that nobody knows is none.
+    "other": INTERRUPTED,
+}
+
+
+def end_of(ending: Ending, usage: dict[str, Any] | None) -> End:
+    """An ending as the columns of a message."""
+    reason = ending.finish_reason if isinstance(ending, Finish) else ""
+    error = ending.code if isinstance(ending, Error) else ""
+    return End(status_of(ending), finish_reason=reason, error=error, usage=usage)
+
+
+class Run:
+    """The task that makes one answer. It outlives every socket; ``end`` is the only way to stop it early."""
+
+    def __init__(self, turn: Turn, process: str, backend: Backend, log: Log) -> None:
+        self.answer = turn.answer.pk
+        self.conversation = (turn.conversation.owner, turn.conversation.uid)
+        self.log = log
+        self.over = asyncio.Event()
+        self.checkpointed = 0
+        """The draft's version that is in the database."""
+        self.unsaved: tuple[Written, End] | None = None
+        """What could not be written at the end."""
+        self.draft = Draft(turn.begun)
+        self.turn = turn
+        self._process = process
+        self.backend = backend
+        self._loop = asyncio.get_running_loop()
+        self._ending: Ending | None = None
+        self._usage: dict[str, Any] | None = None
+        self._hint = ""
+        self._reading: asyncio.Task[Any] | None = None
+        self._quiet = conf.first_token_timeout
+        self._limit = self.draft.length + conf.max_answer_length
+        self._deadline = self._latest = float("inf")
+        self._owned = True
+        # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
+        self._append([Start(turn.answer.uid), StartStep()])
+
+    def end(self, ending: Ending) -> None:
+        """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
+        if self._ending is None:
+            self._ending = ending
+            if self._reading is not None:
+                self._reading.cancel()
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has an ending that is still to be written."""
+        return self._ending is not None
+
+    def disown(self) -> None:
+        """The answer is another process's, or deleted: stop at once and write nothing."""
+        if self._ending is None:
+            logger.warning("The answer %s was taken over by another process, or deleted.", self.answer)
+            self._owned = False
+            self.end(INTERRUPTED)
+
+    def tick(self, now: float) -> None:
+        """Flush what was gathered and watch the deadlines; called by the registry, ``now`` in the loop's time."""
+        self._flush()
+        if now > self._latest:
+            self.end(CUT if self.draft.length else Error("timeout"))
+        elif now > self._deadline:
+            self.end(Error("timeout"))
+
+    async def make(self) -> None:
+        """Make the answer. Never raises but for a bug in the run itself."""
+        ending = await self._read()
+        if isinstance(ending, Error):
+            logger.warning("The answer %s ended as: %s%s.", self.answer, ending.code, self._hint)
+        self._append(self.draft.end())
+        told = await self._write(ending) if self._owned else None
+        if told is None:
+            self.log.give_up()
+            return
+        if isinstance(told, Finish):
+            self.log.append(FinishStep())
+        self.log.append(told)
+        self.log.close()
+
+    async def _read(self) -> Ending:
+        """Read the model to its end, or until somebody ends the answer."""
+        if self._ending is not None:
+            return self._ending
+        self._reading = asyncio.current_task()
+        try:
+            ending = await self._with_retries()
+        except asyncio.CancelledError:
+            if self._ending is None:  # cancelled from outside: the process goes down without draining
+                self._ending = INTERRUPTED
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            return self._ending
+        except BackendError as error:
+            logger.debug("The model failed: %s: %s", error.code, error)
+            self._hint = error.hint and f" ({error.hint})"
+            ending = Error(error.code)
+        except Exception:
+            logger.exception("The answer %s failed.", self.answer)
+            ending = Error("internal")
+        finally:
+            self._reading = None
+        self._ending = self._ending or ending
+        return self._ending
+
+    async def _with_retries(self) -> Ending:
+        """Call the model again after a failure that may pass, never after its first delta: each call is paid for."""
+        self._latest = self._loop.time() + conf.max_duration
+        for attempt in range(conf.retries + 1):
+            try:
+                return await self._stream()
+            except BackendError as error:
+                wait = error.retry_after if error.retry_after is not None else conf.retry_wait * 2**attempt
+                final = attempt == conf.retries or self.draft.version > 0 or wait > conf.retry_after_max
+                if final or not error.retry:
+                    raise
+                logger.info("Calling the model again in %.1f s after a failure: %s.", wait, error.code)
+                logger.debug("The model failed: %s: %s", error.code, error)
+            self._deadline = float("inf")
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _stream(self) -> Ending:
+        self._quiet = conf.first_token_timeout
+        self._deadline = self._loop.time() + self._quiet
+        async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, _SPOKEN):
+                    if not self._take(delta):
+                        return CUT
+                elif isinstance(delta, Finished):
+                    return self._finish(delta)
+                elif isinstance(delta, Alive):
+                    self._wait_on()
+                else:
+                    self._load(delta)
+        return INTERRUPTED
+
+    def _finish(self, finished: Finished) -> Ending:
+        """How an answer ends whose model has given that reason."""
+        self._usage = finished.usage
+        ending = _ENDINGS.get(finished.reason, INTERRUPTED)
+        if isinstance(ending, Error):
+            self._hint = f" (the model's reason: {finished.reason})"
+        return ending
+
+    def _wait_on(self) -> None:
+        """Begin the wait for the first delta again: the model's endpoint is alive."""
+        if self.draft.version == 0:
+            self._deadline = max(self._deadline, self._loop.time() + self._quiet)
+
+    def _take(self, delta: Text | Reasoning) -> bool:
+        """Gather a delta; ``False`` when the answer has reached its longest."""
+        draft = self.draft
+        if draft.length + len(delta.text) > self._limit:
+            draft.add(type(delta)(delta.text[: self._limit - draft.length]))
+            return False
+        draft.add(delta)
+        if draft.version == 1:  # the first goes out at once, the others with the next tick
+            self._quiet = conf.delta_timeout
+            self._flush()
+        self._deadline = self._loop.time() + self._quiet
+        return True
+
+    def _load(self, delta: Loading | Loaded) -> None:
+        loading = isinstance(delta, Loading)
+        self.log.append(Status({"status": "loading" if loading else "waiting"}))
+        wait = conf.loading_timeout if loading else self._quiet
+        self._deadline = self._loop.time() + wait
+        self._latest = self._deadline + conf.max_duration
+
+    def _flush(self) -> None:
+        self._append(self.draft.take())
+
+    def _append(self, ready: list[Chunk]) -> None:
+        for chunk in ready:
+            self.log.append(chunk)
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the answer has grown since its last checkpoint."""
+        return self.draft.version != self.checkpointed
+
+    def written(self) -> Written:
+        """The answer so far, for the database."""
+        return Written(self.answer, self.draft.parts())
+
+    async def _write(self, ending: Ending) -> Ending | None:
+        """Write the answer's end; returns how its readers are told that it ended, ``None`` where others know better.
+
+        The database comes first: who sees the closing chunk finds the answer there. Until it is written it stands in
+        ``unsaved``, from where the heartbeat takes what this run had to give up.
+        """
+        written, end = self.unsaved = self.written(), end_of(ending, self._usage)
+        wait, latest, told = conf.retry_wait, self._loop.time() + conf.save_timeout, False
+        while True:
+            try:
+                mine = await in_database(finish, self._process, written, end)
+            except DatabaseError:
+                logger.exception("The answer %s could not be written.", self.answer)
+            else:
+                self.unsaved = None
+                return ending if mine else None
+            if self._loop.time() + wait > latest:
+                return Error("not_saved")
+            if not told:
+                told = True
+                self.log.append(Status({"status": "saving"}))
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_PAUSE)

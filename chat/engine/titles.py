@@ -1,0 +1,116 @@
+"""Titles by the model, where ``CHAT["TITLES"]`` says so: one more short call after a conversation's first answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from ..backends.base import Backend, BackendError, Finished, Reasoning, Request, Text
+from ..backends.openai.thinking import TAGS, Thoughts
+from ..conf import conf
+from ..db.threads import in_database
+from ..db.titles import Untitled, retitle, title_of, untitled
+from ..db.values import Turn
+from ..models import TITLE_LENGTH
+from ..text import storable
+from .news import News
+
+logger = logging.getLogger(__name__)
+
+PROMPT = """\
+Question: {question}
+
+Answer: {answer}
+
+Write a title for this conversation: at most six words, in the language of the question. Answer with the title alone."""
+EXCERPT = 1_000
+"""How much of the question and of the answer the model reads, in characters each."""
+
+MAX_TOKENS = 30
+LONGEST = 4 * TITLE_LENGTH
+"""Who goes on for so many characters is not writing a title."""
+
+AROUND = " \t*_`\"'«»‹›„“”‚‘’「」『』"  # noqa: RUF001
+"""Quotes and emphasis."""
+
+BEFORE = AROUND + "#>~-–—•"  # noqa: RUF001
+"""What else Markdown has before a heading, a quotation, the items of a list."""
+
+
+class Titles:
+    """The titles that one process is asking for."""
+
+    def __init__(self, news: News, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._news = news
+        self._spawn = spawn
+        self._asking: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def answered(self, turn: Turn, backend: Backend) -> None:
+        """Ask for a title if this was the first answer of its conversation, and whole."""
+        if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
+            return
+        task = self._spawn(self._give(turn.answer.pk, backend))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    def close(self) -> None:
+        """Ask for no more titles, and give up those that are under way: no process stays up for one."""
+        self._closed = True
+        for task in self._asking:
+            task.cancel()
+
+    async def _give(self, answer: int, backend: Backend) -> None:
+        """A title is a courtesy: whatever fails is told at ``INFO`` and never tried again."""
+        try:
+            found = await in_database(untitled, answer)
+            if found is None:
+                return
+            async with asyncio.timeout(conf.first_token_timeout):
+                title = clean(await _ask(backend, found))
+            # A small model may repeat what it was told.
+            if not title or title.casefold() in PROMPT.casefold():
+                return
+            if await in_database(retitle, found.conversation, title):
+                self._news.titled(found.conversation.owner, found.conversation.uid, title)
+        except BackendError as error:
+            logger.info("The conversation of the answer %s got no title: %s.", answer, error.code)
+            logger.debug("The model failed: %s: %s", error.code, error)
+        except Exception as error:  # a backend of the site's own, or the database
+            logger.info("The conversation of the answer %s got no title: %s.", answer, type(error).__name__)
+
+
+async def _ask(backend: Backend, found: Untitled) -> str:
+    """The model's first line, or nothing where it wrote on and on. Raises whatever a backend raises.
+
+    Reasoning is no title, also where the backend passes it on as text between tags.
+    """
+    prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
+    text, thoughts = "", Thoughts()
+    async with aclosing(backend.stream(Request([{"role": "user", "content": prompt}], MAX_TOKENS))) as deltas:
+        async for delta in deltas:
+            if isinstance(delta, Finished):
+                return text + _text(thoughts.end()) if delta.reason == "stop" else ""
+            text += _text(thoughts.split(delta.text)) if isinstance(delta, Text) else ""
+            if "\n" in text.lstrip():
+                return text
+            if len(text) > LONGEST:
+                return ""
+    raise BackendError("interrupted", "The stream ended without a reason.")
+
+
+def _text(deltas: Iterable[Text | Reasoning]) -> str:
+    return "".join(delta.text for delta in deltas if isinstance(delta, Text))
+
+
+def clean(text: str) -> str:
+    """A title out of what a model wrote: its first line, without quotes, marks of Markdown and a final period."""
+    for tag, close in TAGS.items():  # what is left of them has no other half
+        text = text.rpartition(close)[2].replace(tag, "")
+    plain = storable(text).replace("**", "").replace("`", "")
+    line = next((line for line in plain.splitlines() if line.strip(BEFORE)), "")
+    line = line.lstrip(BEFORE).rstrip(AROUND)
+    if line.endswith((".", "。")) and not line.endswith(".."):
+        line = line[:-1].rstrip(AROUND)
+    return title_of(line) if line else ""

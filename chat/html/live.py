@@ -1,0 +1,156 @@
+"""Answers as HTML while they grow: rendered once per answer and process, told to each reader as what changed for it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from .. import chunks
+from ..chunks import Chunk, Ending
+from ..conf import conf
+from ..models import Message
+from ..streams.base import Log
+from .live_parts import LivePart
+from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
+
+KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
+DUTY = 25
+"""A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
+RECONNECTING = chunks.Status({"status": "reconnecting"})
+WAITING = chunks.Status({"status": "waiting"})
+
+
+class Rendering:
+    """The HTML of one log, kept up to date while it has readers."""
+
+    _by_log: ClassVar[dict[Log, "Rendering"]] = {}
+
+    def __init__(self, log: Log) -> None:
+        self.parts: list[LivePart] = []
+        self.status: chunks.Status | None = None
+        self.ending: Ending | None = None
+        self.begun = asyncio.Event()
+        self.version = 0
+        self._ending: Ending | None = None
+        self._readers = 0
+        self._change = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._follow(log))
+
+    @classmethod
+    @contextmanager
+    def of(cls, log: Log) -> Iterator["Rendering"]:
+        """The rendering of a log, shared by its readers; the last one to leave ends it."""
+        rendering = cls._by_log.get(log) or cls._by_log.setdefault(log, cls(log))
+        rendering._readers += 1
+        try:
+            yield rendering
+        finally:
+            rendering._readers -= 1
+            if not rendering._readers:
+                rendering._task.cancel()
+                del cls._by_log[log]
+
+    async def changed(self, version: int) -> None:
+        """Wait until there is something newer than ``version``. Raises what the rendering raised, if it failed."""
+        if self.version != version:
+            return
+        if self._task.done():
+            self._task.result()
+            raise RuntimeError("The log was closed without an ending.")
+        await self._change.wait()
+
+    async def _follow(self, log: Log) -> None:
+        try:
+            async for batch in log.follow():
+                for chunk in batch.chunks:
+                    self._apply(chunk)
+                if log.delayed != (self.status is RECONNECTING):
+                    self.status = RECONNECTING if log.delayed else WAITING
+                cost = sum([await part.render() for part in self.parts])
+                self.ending = self._ending
+                self.begun.set()
+                self._notify()
+                if DUTY * cost > conf.tick and self.ending is None:
+                    await log.closed_within(DUTY * cost)
+        finally:
+            self.begun.set()
+            self._notify()
+
+    def _apply(self, chunk: Chunk) -> None:
+        if isinstance(chunk, chunks.TextDelta | chunks.ReasoningDelta):
+            self.parts[int(chunk.id)].grow(chunk.delta)
+        elif type(chunk) in KINDS:
+            self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
+        elif isinstance(chunk, chunks.Status):
+            self.status = chunk
+        elif isinstance(chunk, Ending):
+            self._ending = chunk
+
+    def _notify(self) -> None:
+        self.version += 1
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+
+class HtmlReader:
+    """One reader of a rendering: it knows what its page shows, in which language, and asks for the difference."""
+
+    def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
+        self._message = message
+        self._after = after
+        self._rendering = rendering
+        self._language = language
+        self._shown: list[tuple[str, ...]] = []
+        self._known: list[int] = []
+        self._status: chunks.Status | None = None
+        self._provisional = False
+
+    async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
+        """The message as it stands, then what changes, then its end. A slow reader gets fewer and larger changes."""
+        rendering = self._rendering
+        await rendering.begun.wait()
+        version, ending = rendering.version, rendering.ending
+        yield [self._whole(), *self._status_changes()]
+        while ending is None:
+            await rendering.changed(version)  # at once, if something changed while the reader was busy
+            version, ending = rendering.version, rendering.ending
+            if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
+                yield ready
+        yield [message_end_chunk(self._view(), ending, self._language), ending]
+
+    def _whole(self) -> Chunk:
+        parts = self._rendering.parts
+        self._shown = [part.blocks for part in parts]
+        self._known = [len(part.blocks) for part in parts]  # none of them is a string that the page has
+        # A log that cannot be read yet: better the last checkpoint than an empty answer.
+        self._provisional = not parts and self._rendering.status is RECONNECTING
+        view = message_view(self._message) if self._provisional else self._view()
+        return message_chunk(view, self._after, language=self._language)
+
+    def _correction(self) -> Iterator[Chunk]:
+        if self._provisional and self._rendering.parts:
+            yield self._whole()
+
+    def _status_changes(self) -> Iterator[Chunk]:
+        if self._rendering.status is not self._status:
+            self._status = self._rendering.status
+            if self._status is not None:
+                yield self._status
+
+    def _changes(self) -> Iterator[Chunk]:
+        uid = self._message.uid
+        for part in self._rendering.parts:
+            if part.index == len(self._shown):
+                self._shown.append(())
+                self._known.append(0)
+                yield part_chunk(uid, PartView(part.index, part.kind), self._language)
+            shown = self._shown[part.index]
+            if shown is part.blocks:
+                continue
+            patches, self._known[part.index] = part.changes(shown, self._known[part.index])
+            self._shown[part.index] = part.blocks
+            for patch in patches:
+                yield patch_chunk(uid, part.index, patch)
+
+    def _view(self) -> MessageView:
+        return message_view(self._message, [part.view() for part in self._rendering.parts])

@@ -1,0 +1,120 @@
+"""Markdown as a sequence of safe blocks, of growing text as well as of text that is whole."""
+
+import logging
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from .cache import Cache
+from .elements import Block, Wanted, finish, plain
+from .engine import to_html
+from .highlight import highlight
+from .limits import TooLargeError
+from .plain import plain_blocks, printable
+
+logger = logging.getLogger(__name__)
+
+_BLOCK_TAG = re.compile(r"<(/?)(?:blockquote|ul|ol|p|pre|table|h[1-6])\b[^>]*>|<hr />")
+_LAST_CODE = re.compile(r"(\n?)</code></pre>(?:\s|</(?:li|ul|ol|blockquote)>)*\Z")
+_TAIL = 1_000
+
+_finished: Cache[str] = Cache(4_000_000)
+
+
+class Live(NamedTuple):
+    """``blocks`` as far as they can be had without waiting, and what is ``missing`` to have them all.
+
+    After ``highlight`` was called with each of ``missing``, ``render_live`` of the same text equals ``render``.
+    """
+
+    blocks: tuple[str, ...]
+    missing: tuple[Wanted, ...]
+
+
+def render(text: str) -> tuple[str, ...]:
+    """Safe HTML of Markdown, a string per top-level block, closed fences highlighted. Never raises."""
+    live = _render_safely(text, keep_last=True)
+    if not live.missing:
+        return live.blocks
+    for language, code in live.missing:
+        highlight(language, code)
+    return _render_safely(text, keep_last=True).blocks
+
+
+def render_live(text: str) -> Live:
+    """What ``render`` gives, but code that nobody has highlighted yet stays plain. Quick enough for an event loop.
+
+    What is missing can be had off the loop in two ways: by ``highlight``, or by ``render``, which cleans it there too.
+    """
+    return _render_safely(text, keep_last=False)
+
+
+def _render_safely(text: str, *, keep_last: bool) -> Live:
+    try:
+        return _render(printable(text).rstrip(), keep_last=keep_last)
+    except TooLargeError:
+        return Live(plain_blocks(text), ())
+    except Exception as error:
+        # The last frontier of three outside parts: whatever they raise, the reader still gets the text.
+        _warn_once(type(error).__qualname__)
+        return Live(plain_blocks(text), ())
+
+
+def split(html: str) -> list[str]:
+    """The top-level blocks of the engine's HTML; bare text between them becomes a block of its own."""
+    blocks: list[str] = []
+    depth = start = end = 0
+    for tag in _BLOCK_TAG.finditer(html):
+        if depth == 0:
+            start = tag.start()
+            _append_bare(blocks, html[end:start])
+        if tag[1] is not None:
+            depth += -1 if tag[1] else 1
+        if depth == 0:
+            end = tag.end()
+            blocks.append(html[start:end])
+    _append_bare(blocks, html[end:])
+    return blocks
+
+
+def _append_bare(blocks: list[str], text: str) -> None:
+    if text := text.strip("\n"):
+        blocks.append(plain(text))
+
+
+def _render(text: str, *, keep_last: bool) -> Live:
+    html = to_html(text)
+    *settled, last = split(html) or [""]
+    finished = [_finish(raw) for raw in settled]
+    if _ends_in_open_fence(text, html):
+        finished.append(finish(last, is_open=True))
+    elif last:
+        # The last block is the one that grows: each of its states is seen once, so none is worth keeping.
+        finished.append(_finish(last, keep=keep_last))
+    missing = dict.fromkeys(wanted for block in finished for wanted in block.missing)
+    return Live(tuple(block.html for block in finished), tuple(missing))
+
+
+def _finish(raw: str, *, keep: bool = True) -> Block:
+    html = _finished.get(raw)
+    if html is not None:
+        return Block(html, ())
+    block = finish(raw, is_open=False)
+    if keep and not block.missing:
+        _finished.put(raw, block.html, len(raw) + len(block.html))
+    return block
+
+
+def _ends_in_open_fence(text: str, html: str) -> bool:
+    """Whether the last thing in ``text``, which ends without white space, is a fence that nothing has closed.
+
+    The code of a closed fence ends with a line feed, and the text with the fence; an open one never has both.
+    """
+    code = html.rfind("</code></pre>", max(0, len(html) - _TAIL))  # most text ends in none: the search is for the rest
+    last = _LAST_CODE.search(html, max(0, code - 1)) if code >= 0 else None
+    return last is not None and not (last[1] and text.endswith(("```", "~~~")))
+
+
+@lru_cache(maxsize=64)
+def _warn_once(error: str) -> None:
+    logger.warning("Markdown could not be rendered (%s); it is shown as plain text.", error, exc_info=True)

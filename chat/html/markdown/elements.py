@@ -1,0 +1,137 @@
+"""From the engine's HTML of a block to ours: code, formulas, links, images, tables, tasks; the sanitiser comes last."""
+
+import re
+from html import unescape
+from typing import NamedTuple
+
+from .formulas import formula
+from .highlight import can_highlight, highlighted
+from .limits import MAX_DEPTH, TooLargeError
+from .sanitise import clean, is_address
+
+_OPENING_OR_CLOSING = re.compile(r"<(/?)(?!br|hr|img|input)[a-z]")
+_CODE = re.compile(r"<pre><code([^>]*)>(.*?)</code></pre>", re.DOTALL)
+_LANGUAGE = re.compile(r' class="language-([^"]*)"')
+_INFO = re.compile(r' data-meta="([^"]*)"')
+_FORMULA = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
+_IMAGE = re.compile(r'<img src="(?P<src>[^"]*)" alt="(?P<alt>[^"]*)"(?: title="(?P<caption>[^"]*)")? />')
+_LINK = re.compile(
+    rf'<a href="(?P<href>[^"]*)"(?: title="(?P<title>[^"]*)")?>(?P<text>.*?)</a>|{_IMAGE.pattern}', re.DOTALL
+)
+_TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)?')
+_LEADING_CODE = re.compile(
+    r'(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?(?:<span class="chat-task">.</span> )?(?:<strong>)?)<code'
+)
+_CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
+_BREAK = re.compile(r"<(?:code|math)\b.*?</(?:code|math)>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
+
+Wanted = tuple[str, str]
+"""A language and the code in it that is to be highlighted."""
+
+
+class Block(NamedTuple):
+    """Safe HTML of one block, and the code in it that stands plain until it is highlighted."""
+
+    html: str
+    missing: tuple[Wanted, ...]
+
+
+def finish(raw: str, *, is_open: bool) -> Block:
+    """The block that the engine wrote as ``raw``; ``is_open`` says that its last fence is still open.
+
+    An open fence is never highlighted: its colours would flicker with each token. Raises ``TooLargeError``.
+    """
+    if _depth(raw) > MAX_DEPTH:
+        raise TooLargeError("the depth of a block")
+    missing: list[Wanted] = []
+    last = raw.rfind("<pre>") if is_open else -1
+    html = _CODE.sub(lambda code: _code(code, missing, is_open=code.start() == last), raw)
+    html = _FORMULA.sub(_formula, html)
+    html = _LINK.sub(_link, html)
+    html = _TASK.sub(_task, html)
+    # The letters of code say nothing of the direction of the text that it begins.
+    html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
+    if "<table>" in html and "&lt;" in html:
+        html = _CELL.sub(_break_lines, html)
+    html = html.replace("<table>", '<div class="chat-table" tabindex="0"><table>').replace("</table>", "</table></div>")
+    return Block(clean(html), tuple(missing))
+
+
+def _depth(raw: str) -> int:
+    depth = deepest = 0
+    for tag in _OPENING_OR_CLOSING.finditer(raw):
+        depth += -1 if tag[1] else 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
+    """A code block without its last line end, so that growing code only gets longer at its end."""
+    attributes, html = match[1], match[2].removesuffix("\n")
+    name = _group(_LANGUAGE.search(attributes))
+    language = unescape(name).lower()
+    code = unescape(html)
+    if language == "math" and not is_open:
+        return f"<p>{formula(code, 'block')}</p>"
+    if not is_open and can_highlight(language, code):
+        found = highlighted(language, code)
+        if found is None:
+            missing.append((language, code))
+        html = found or html
+    labels = (("data-language", name), ("data-info", _group(_INFO.search(attributes))))
+    shown = "".join(f' {label}="{value}"' for label, value in labels if value)
+    return f'<pre class="chat-code" dir="ltr" tabindex="0"{shown}><code>{html}</code></pre>'
+
+
+def _group(match: re.Match[str] | None) -> str:
+    return match[1] if match else ""
+
+
+def _formula(match: re.Match[str]) -> str:
+    return formula(unescape(match[2]), "block" if match[1] == "display" else "inline")
+
+
+def _link(match: re.Match[str]) -> str:
+    """A link with its text, or, where the address is refused, both as text."""
+    if match["href"] is None:
+        return _image(match)
+    href, text = match["href"], _IMAGE.sub(_image_in_link, match["text"])
+    if not text.strip():
+        text = href or "[]()"
+    title = f' title="{match["title"]}"' if match["title"] else ""
+    if is_address(href):
+        return f'<a href="{href}"{title}>{text}</a>'
+    aside = " ".join(filter(None, ("" if text == href else href, match["title"])))
+    return f"{text} ({aside})" if aside else text
+
+
+def _image(match: re.Match[str]) -> str:
+    """An image as words and a link: a page that loads it would tell its server who reads this, and what."""
+    src = match["src"]
+    return _image_as_text(match, f'<a href="{src}">{src}</a>' if is_address(src) else src)
+
+
+def _image_in_link(match: re.Match[str]) -> str:
+    return _image_as_text(match, match["src"])
+
+
+def _image_as_text(match: re.Match[str], address: str) -> str:
+    aside = " ".join(filter(None, (address, match["caption"])))
+    if not aside:
+        return f"![{match['alt']}]()"
+    return f'<span class="chat-image">{match["alt"]} ({aside})</span>'
+
+
+def _task(match: re.Match[str]) -> str:
+    """A check box as a character: a form control that nobody can use needs no label and no style."""
+    return f'{match[2] or ""}<span class="chat-task">{"☑" if match[1] else "☐"}</span> '
+
+
+def _break_lines(cell: re.Match[str]) -> str:
+    """A cell with the line breaks that models write as HTML, because a row of a table is one line."""
+    return _BREAK.sub(lambda found: found[0] if found[0].startswith("<") else "<br>", cell[0])
+
+
+def plain(text: str) -> str:
+    """A block of text that the engine left without an element: HTML that was written into the answer."""
+    return f'<p class="chat-plain">{text}</p>'

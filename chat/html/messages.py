@@ -1,0 +1,226 @@
+"""Messages as the page shows them: the same templates for history and for live answers.
+
+Where a function takes a ``language``, that is the reader's; without one it is the language that is active.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import strip_spaces_between_tags
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy, override
+
+from ..chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
+from ..db.replay import ending_of
+from ..models import Conversation, Message
+from .markdown import BlockPatch, escape_text, is_blank, render
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """One part: its number, its kind (``text`` or ``reasoning``) and its blocks of safe HTML."""
+
+    index: int
+    kind: str
+    blocks: Sequence[SafeString] = ()
+
+    @property
+    def template(self) -> str:
+        """The template that shows it."""
+        return f"llm_chat/parts/{self.kind}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """The place of a message among those that could stand in its place: ``position`` of ``count``, from 1.
+
+    ``previous`` and ``next`` are the ids of its neighbours, where it has them.
+    """
+
+    position: int
+    count: int
+    previous: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """What ``llm_chat/message.html`` and ``llm_chat/footer.html`` know as ``message``."""
+
+    id: str
+    role: str
+    status: str
+    error: str = ""
+    created: datetime | None = None
+    parts: Sequence[PartView] = field(default_factory=list)
+    attempt: str | None = None
+    saved: bool = True
+    siblings: Siblings | None = None
+    rating: int = 0
+    comment: str = ""
+    filtered: bool = False
+    """Whether the model's provider took something out of the answer, or ended it."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to read, white space and reasoning apart."""
+        return any(part.kind == "text" and not all(map(is_blank, part.blocks)) for part in self.parts)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a text, and the server has it, that another answer could begin with."""
+        return self.saved and self.has_text
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """What the list of conversations shows of one; ``url`` is empty in a site without the app's own pages."""
+
+    id: str
+    title: str
+    url: str
+    running: bool = False
+    unread: bool = False
+    updated: datetime | None = None
+
+    @property
+    def options(self) -> str:
+        """The page where it is renamed, exported and deleted."""
+        return f"{self.url}options/" if self.url else ""
+
+
+def moment(stored: datetime) -> datetime:
+    """Return a stored time with its time zone: in a site with ``USE_TZ = False`` it is that of ``TIME_ZONE``."""
+    return stored if timezone.is_aware(stored) else timezone.make_aware(stored, timezone.get_default_timezone())
+
+
+def safe(blocks: Sequence[str]) -> list[SafeString]:
+    """Blocks that ``rendering`` has cleaned, marked for templates."""
+    return [mark_safe(block) for block in blocks]  # noqa: S308
+
+
+def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
+    """A stored message; ``parts`` are given where the log knows better than the database."""
+    # Asked for only where the query that found the message did: this is called on the event loop too.
+    feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
+    return MessageView(
+        id=message.uid,
+        role=message.role,
+        status=message.status,
+        error=_sentence(message.error),
+        created=moment(message.created_at) if message.created_at else None,
+        parts=_stored_parts(message) if parts is None else parts,
+        attempt=message.attempt,
+        siblings=_siblings(message),
+        rating=feedback.value if feedback else 0,
+        comment=feedback.comment if feedback else "",
+        filtered=is_filtered(ending_of(message)),
+    )
+
+
+def _siblings(message: Message) -> Siblings | None:
+    """The place of a message among its siblings, where they were asked for and it has any."""
+    if len(message.siblings) < 2:
+        return None
+    place = message.siblings.index(message.uid)
+    before, behind = ("", *message.siblings)[place], (*message.siblings, "")[place + 1]
+    return Siblings(place + 1, len(message.siblings), before, behind)
+
+
+def _sentence(code: str) -> str:
+    """The sentence of an error code, translated when it is rendered: a view has no language of its own."""
+    return cast(str, gettext_lazy(ERRORS[code])) if code in ERRORS else ""
+
+
+def _stored_parts(message: Message) -> list[PartView]:
+    if message.role == Message.Role.USER:
+        return [PartView(0, "text", safe([escape_text(message.text)]))]
+    return [PartView(i, part["type"], safe(render(part["text"]))) for i, part in enumerate(message.parts)]
+
+
+def conversation_view(conversation: Conversation) -> ConversationView:
+    """A conversation as a line of the list."""
+    return ConversationView(
+        id=conversation.uid,
+        title=conversation.title,
+        url=page_url(conversation.uid),
+        running=conversation.running_id is not None,
+        unread=conversation.unread,
+        updated=moment(conversation.updated_at) if conversation.updated_at else None,
+    )
+
+
+def page_url(uid: str) -> str:
+    """The page of one conversation, or nothing in a site that does not include ``chat.urls``."""
+    try:
+        return reverse("llm_chat:conversation", args=[uid])
+    except NoReverseMatch:
+        return ""
+
+
+def message_chunk(
+    view: MessageView, *place: str | None, earlier: bool = False, language: str | None = None
+) -> MessageHtml:
+    """The whole ``<article>`` of a message.
+
+    With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
+    branch; without one it stays where it is, or comes last. ``earlier`` says of the first that there are older ones.
+    """
+    data: dict[str, Any] = {"id": view.id, "status": view.status, "html": message_html(view, language)}
+    if place:
+        data["after"] = place[0]
+    if earlier:
+        data["earlier"] = True
+    return MessageHtml(data)
+
+
+def message_html(view: MessageView, language: str | None = None) -> str:
+    """The ``<article>`` of a message."""
+    return _render("message", language, message=view)
+
+
+def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
+    """The shell of a part that is about to grow."""
+    html = _render(f"parts/{view.kind}", language, part=view)
+    return PartHtml({"message": message, "part": view.index, "html": html})
+
+
+def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
+    """What changes one block of a part."""
+    if patch.html is None:
+        change: dict[str, Any] = {"append": patch.append}
+    else:
+        change = {"from": patch.from_, "html": patch.html}
+    if patch.then:
+        change["then"] = patch.then
+    if patch.tail:
+        change["tail"] = patch.tail
+    if patch.stay:
+        change["stay"] = True
+    return Patch({"message": message, "part": part, "keep": patch.keep, **change})
+
+
+def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
+    """What stands under a message that has ended: how, and what one can do about it."""
+    code = ending.code if isinstance(ending, Error) else ""
+    ended = replace(
+        view,
+        status=status_of(ending),
+        error=_sentence(code),
+        saved=code != "not_saved",
+        filtered=is_filtered(ending),
+    )
+    html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
+    return MessageEnd({"message": view.id, "status": ended.status, "html": html})
+
+
+def _render(name: str, language: str | None, **context: Any) -> str:
+    """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
+    with override(language) if language else nullcontext():
+        return render_to_string(f"llm_chat/{name}.html", context).strip()

@@ -1,0 +1,1 @@
+"""Streams that several processes share through Redis."""

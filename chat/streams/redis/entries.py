@@ -1,0 +1,104 @@
+"""How a log stands in Redis: a stream of one entry per chunk, whose ids keep a second writer out.
+
+The chunk number ``n`` has the entry id ``0-<n + 1>`` (Redis has no ``0-0``), and Redis takes ids in rising order only.
+A process that takes a log over adds a fence, ``1-0``, and its own chunks as ``1-<n + 1>``: from then on every entry of
+the former writer is refused. Source: https://redis.io/docs/latest/commands/xadd/.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ... import chunks
+from ...chunks import Chunk
+
+LOGGED = (
+    chunks.Start
+    | chunks.StartStep
+    | chunks.FinishStep
+    | chunks.TextStart
+    | chunks.TextDelta
+    | chunks.TextEnd
+    | chunks.ReasoningStart
+    | chunks.ReasoningDelta
+    | chunks.ReasoningEnd
+    | chunks.Status
+    | chunks.Finish
+    | chunks.Abort
+    | chunks.Error
+)
+"""The chunks that a run appends; those of the html view are made by its readers."""
+
+FIELD, END, LOST = b"c", b"end", b"lost"
+"""The field of an entry: a chunk, or that the log is closed, or given up, without an ending."""
+
+FENCE, BY = "1-0", b"by"
+
+Entry = tuple[bytes, dict[bytes, bytes]]
+Command = tuple[str | bytes | int, ...]
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(LOGGED).decode
+
+
+def log_key(prefix: str, answer: int) -> str:
+    """The stream of an answer's log."""
+    return f"{prefix}:log:{answer}"
+
+
+def stops_key(prefix: str, process: str) -> str:
+    """The list of the answers that a process is asked to stop."""
+    return f"{prefix}:stops:{process}"
+
+
+def add(key: str, number: int, chunk: Chunk, epoch: int = 0) -> Command:
+    """Add a chunk; only the first of a log may make the stream, so that a Redis that came back empty is noticed."""
+    return _add(key, number, FIELD, encode(chunk), epoch)
+
+
+def end(key: str, number: int, *, lost: bool) -> Command:
+    """Close a log of ``number`` chunks that has no ending."""
+    return _add(key, number, LOST if lost else END, b"")
+
+
+def _add(key: str, number: int, field: bytes, value: bytes, epoch: int = 0) -> Command:
+    create: tuple[str, ...] = () if number == 0 and epoch == 0 else ("NOMKSTREAM",)
+    return ("XADD", key, *create, f"{epoch}-{number + 1}", field, value)
+
+
+def place(entry: Entry) -> tuple[int, int]:
+    """The epoch of an entry and the number of its chunk; the fence has the number -1."""
+    epoch, _, number = entry[0].partition(b"-")
+    return int(epoch), int(number) - 1
+
+
+@dataclass(slots=True)
+class Found:
+    """What was read of a stream: chunks, the id of the last entry that counts, and how the log is closed, if it is."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    position: str = "0-0"
+    closed: bool = False
+    lost: bool = False
+
+
+def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Found:
+    """The entries behind the first ``held`` chunks and the id ``position``, up to a gap or to the log's end."""
+    found = Found(position=position)
+    for entry in entries:
+        fields = entry[1]
+        if FIELD in fields:
+            if place(entry)[1] != held + len(found.chunks):
+                break
+            try:
+                found.chunks.append(_decode(fields[FIELD]))
+            except msgspec.MsgspecError:  # written by another version of this app
+                found.lost = found.closed = True
+                break
+        found.position = entry[0].decode()
+        found.lost = LOST in fields
+        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], chunks.Ending))
+        if found.closed:
+            break
+    return found

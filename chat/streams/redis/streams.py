@@ -1,0 +1,178 @@
+"""Logs that the processes of a site share through Redis.
+
+Every process keeps the logs of its own runs in memory and mirrors them to Redis streams; of runs elsewhere it keeps a
+replica while somebody here reads them. One pipeline per tick carries all of it: what was appended, the stops that other
+processes ask for, and one read, which never blocks, of all replicas.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
+
+from redis.exceptions import ResponseError
+
+from ...chunks import Chunk
+from ...conf import conf
+from ..base import Log, Logs
+from . import entries
+from .mirror import MirroredLog
+from .pipeline import Exchange, Request
+from .replica import Replica
+
+logger = logging.getLogger(__name__)
+
+MAX_READ = 500
+"""How many entries of one stream are read at once."""
+
+LEASE = 3600
+"""A log whose end never comes expires so long after the longest that an answer may take, in seconds."""
+
+
+class RedisLogs(Logs):
+    """The logs of one process, on its server's event loop."""
+
+    shared = True
+
+    def __init__(self) -> None:
+        self._prefix = conf.redis_prefix
+        self._logs: dict[int, MirroredLog] = {}
+        self._writing: dict[MirroredLog, None] = {}
+        self._replicas: WeakValueDictionary[int, Replica] = WeakValueDictionary()  # their readers keep them
+        self._stops: list[tuple[str, int]] = []
+        self._process = ""
+        self._stop: Callable[[int], None] = lambda answer: None
+        self._finishing = False
+        self._exchange = Exchange(conf.redis_url, self._requests, self._note_trouble)
+
+    @property
+    def reached(self) -> bool:
+        return self._exchange.reached
+
+    def open(self, answer: int) -> MirroredLog:
+        if answer in self._logs:
+            raise ValueError(f"The answer {answer} has a log already.")
+        lease = round(LEASE + conf.max_duration + conf.loading_timeout)
+        log = MirroredLog(entries.log_key(self._prefix, answer), lease, _seconds(conf.log_retention), self._mirror)
+        self._logs[answer] = log
+        return log
+
+    def get(self, answer: int) -> MirroredLog | None:
+        return self._logs.get(answer)
+
+    def discard(self, answer: int) -> None:
+        if log := self._logs.pop(answer, None):
+            self._writing.pop(log, None)
+
+    def replica(self, answer: int) -> Log:
+        replica = self._replicas.get(answer)
+        if replica is None:
+            self._replicas[answer] = replica = Replica(answer, self._exchange.wake)
+            replica.delay(self._exchange.failing)
+        return replica
+
+    @property
+    def replicas(self) -> Sequence[int]:
+        return [answer for answer, replica in self._replicas.items() if replica.readers and not replica.closed]
+
+    def complete(self, answer: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        replica = self._replicas.get(answer)
+        if replica is None or replica.closed:
+            return
+        missing = remainder(replica.chunks)
+        if missing is None:
+            replica.give_up()
+        else:
+            replica.extend(missing)
+
+    async def start(self, process: str, stop: Callable[[int], None]) -> None:
+        self._process, self._stop = process, stop
+        await self._exchange.start()
+
+    def stop(self, process: str, answer: int) -> None:
+        self._stops.append((process, answer))
+        self._exchange.wake()
+
+    async def seize(self, answer: int) -> list[Chunk] | None:
+        key = entries.log_key(self._prefix, answer)
+        fence = ("XADD", key, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
+        answers = await self._exchange.ask([fence, ("XRANGE", key, "-", "+")])
+        found = answers and answers[1]
+        return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
+
+    async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
+        key = entries.log_key(self._prefix, answer)
+        added = [entries.add(key, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
+        await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.log_retention))])
+
+    async def finish(self) -> None:
+        self._finishing = True
+        await self._exchange.finish()
+        if left := sum(not log.mirrored for log in self._writing):
+            logger.warning("The logs of %d answers could not be written to Redis.", left)
+
+    def _mirror(self, log: MirroredLog) -> None:
+        self._writing[log] = None
+        self._exchange.wake()
+
+    def _note_trouble(self, failing: bool) -> None:
+        for log in self._writing if failing else ():
+            log.doubt()
+        for replica in self._replicas.values():
+            replica.delay(failing)
+
+    def _requests(self) -> Iterator[Request]:
+        yield from self._writes()
+        yield from self._reads()
+        yield from self._asked_stops()
+        yield from self._given_stops()
+
+    def _writes(self) -> Iterator[Request]:
+        for log in list(self._writing):
+            if log.mirrored:
+                del self._writing[log]
+            elif commands := log.commands():
+                yield commands, partial(log.take, commands)
+
+    def _reads(self) -> Iterator[Request]:
+        replicas = {entries.log_key(self._prefix, answer).encode(): self._replicas[answer] for answer in self.replicas}
+        if replicas:
+            positions = [replica.position for replica in replicas.values()]
+            yield [("XREAD", "COUNT", MAX_READ, "STREAMS", *replicas, *positions)], partial(_take_entries, replicas)
+
+    def _asked_stops(self) -> Iterator[Request]:
+        """While something runs here, it may be stopped from elsewhere."""
+        if not self._finishing and not all(log.closed for log in self._logs.values()):
+            yield [("LPOP", entries.stops_key(self._prefix, self._process), MAX_READ)], self._take_stops
+
+    def _given_stops(self) -> Iterator[Request]:
+        """A stop that is lost with the connection stands in the database as well."""
+        stops, self._stops = self._stops, []
+        for process, answer in stops:
+            key = entries.stops_key(self._prefix, process)
+            yield [("RPUSH", key, answer), ("EXPIRE", key, _seconds(conf.process_timeout))], _first_refusal
+
+    def _take_stops(self, answers: Sequence[Any]) -> ResponseError | None:
+        if isinstance(answers[0], ResponseError):
+            return answers[0]
+        for answer in answers[0] or ():
+            self._stop(int(answer))
+        return None
+
+
+def _take_entries(replicas: Mapping[bytes, Replica], answers: Sequence[Any]) -> ResponseError | None:
+    if isinstance(answers[0], ResponseError):
+        return answers[0]
+    for key, found in answers[0] or ():
+        replicas[key].take(found)
+    return None
+
+
+def _first_refusal(answers: Sequence[Any]) -> ResponseError | None:
+    return next((answer for answer in answers if isinstance(answer, ResponseError)), None)
+
+
+def _seconds(time: float) -> int:
+    """A time as Redis takes it."""
+    return max(1, round(time))

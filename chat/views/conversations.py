@@ -1,0 +1,77 @@
+"""What is done with whole conversations: renamed, deleted, all of them deleted."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from ..db.conversations import delete, rename
+from ..engine.telling import tell
+from ..html.messages import conversation_view, page_url
+from ..models import TITLE_LENGTH, Conversation
+from ..owners import visitor
+from .base import command, conversation_of, done, field_of, framed, reading
+
+
+@reading
+def options(request: HttpRequest, uid: str) -> HttpResponse:
+    """The forms for one conversation."""
+    return _options(request, conversation_of(request, uid))
+
+
+@command
+def rename_one(request: HttpRequest, uid: str) -> HttpResponse:
+    """Give a conversation another title."""
+    conversation = conversation_of(request, uid)
+    title = " ".join(field_of(request.POST, "title").split())
+    if not title:
+        return _options(request, conversation, gettext("Please write a title."), title)
+    if len(title) > TITLE_LENGTH:
+        told = gettext("A title may have %(most)d characters, this one has %(length)d.")
+        return _options(request, conversation, told % {"most": TITLE_LENGTH, "length": len(title)}, title)
+    rename(conversation, title)
+    tell("title", conversation, title=title)
+    return done(request, page_url(uid))
+
+
+@command
+def delete_one(request: HttpRequest, uid: str) -> HttpResponse:
+    """Delete a conversation. Its answer, if one runs, is given up."""
+    conversation = conversation_of(request, uid)
+    if "confirm" not in request.POST:
+        return _options(request, conversation, gettext("Please confirm that the conversation is to be deleted."))
+    delete(Conversation.objects.filter(pk=conversation.pk))
+    return done(request, reverse("llm_chat:page"))
+
+
+@reading
+def all_options(request: HttpRequest) -> HttpResponse:
+    """The form that deletes all of the visitor's conversations."""
+    return _all_options(request)
+
+
+@command
+def delete_all(request: HttpRequest) -> HttpResponse:
+    """Delete all of the visitor's conversations."""
+    if "confirm" not in request.POST:
+        return _all_options(request, gettext("Please confirm that all conversations are to be deleted."))
+    delete(Conversation.objects.of(visitor(request)))
+    return done(request, reverse("llm_chat:page"))
+
+
+def _options(
+    request: HttpRequest, conversation: Conversation, error: str = "", title: str | None = None
+) -> HttpResponse:
+    context = {
+        "heading": gettext("Options"),
+        "conversation": conversation_view(conversation),
+        "title": conversation.title if title is None else title,
+        "title_length": TITLE_LENGTH,
+        "error": error,
+    }
+    return framed(request, "options", context, 400 if error else 200)
+
+
+def _all_options(request: HttpRequest, error: str = "") -> HttpResponse:
+    count = Conversation.objects.of(visitor(request)).count()
+    context = {"heading": gettext("All conversations"), "count": count, "error": error}
+    return framed(request, "all_options", context, 400 if error else 200)

@@ -1,0 +1,98 @@
+"""The form under the messages where no script runs: it sends a message, and stops the answer."""
+
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from asgiref.sync import async_to_sync
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+
+from ..backends.loading import max_message_length
+from ..chunks import ERRORS
+from ..db.answers import ask_to_stop
+from ..db.values import Ask
+from ..engine.engine import Registry, registry
+from ..engine.start import begin
+from ..health import NO_ASGI
+from ..html.form import Refused
+from ..html.messages import page_url
+from ..models import Message
+from ..owners import visitor
+from ..sockets.received import CONVERSATION_ID, Question, Refusal, sendable
+from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STATUS = {"empty": 400, "too_long": 413, "busy": 409, "conflict": 409, "draining": 503, "storage": 503}
+"""How a refusal is told to HTTP; any other is a 400."""
+
+
+def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
+    """Store a message and begin its answer, under the limits of the socket, then lead to the page that shows it.
+
+    A message that is refused stands in its field again, with the reason. One without a conversation begins a new one,
+    under its own id: posted twice, it is stored once.
+    """
+    given = field_of(request.POST, "id")
+    message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
+    text = field_of(request.POST, "text").replace("\r\n", "\n")
+    uid = uid or message
+
+    def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
+        refused = Refused(message if again else secrets.token_urlsafe(9), text, error)
+        return conversation_page(request, uid, refused=refused, status=status)
+
+    if not isinstance(request, ASGIRequest):
+        return refuse(NO_ASGI, 501)
+    try:
+        question = Question(message, sendable(text, max_message_length()))
+        asked = Ask(visitor(request), uid, question)
+        _on_the_servers_loop(lambda process: begin(process, asked))
+    except Refusal as refusal:
+        # Another text under the same id is another message, and its next try must not meet the first one again.
+        return refuse(gettext(ERRORS[refusal.code]), STATUS.get(refusal.code, 400), again=refusal.code != "conflict")
+    except DatabaseError:
+        logger.exception("A message could not be stored.")
+        return refuse(gettext(ERRORS["storage"]), STATUS["storage"])
+    return SeeOther(_next(request, uid))
+
+
+@command
+def stop(request: HttpRequest, uid: str) -> HttpResponse:
+    """Stop the answer that runs in a conversation, wherever it does."""
+    answer = conversation_of(request, uid).running
+    if answer is not None and isinstance(request, ASGIRequest):
+        _on_the_servers_loop(lambda process: _stop(process, answer))
+    elif answer is not None:
+        ask_to_stop(answer.pk)
+    return done(request, _next(request, uid))
+
+
+async def _stop(process: Registry, answer: Message) -> None:
+    process.stop(answer)
+
+
+def _on_the_servers_loop(step: Callable[[Registry], Awaitable[T]]) -> T:
+    """Run a coroutine on the loop that serves the request: ``async_to_sync`` finds it from the thread of a view."""
+
+    async def run() -> T:
+        return await step(registry())
+
+    return async_to_sync(run)()
+
+
+def _next(request: HttpRequest, uid: str) -> str:
+    """The page of this site that the form stands on, else the conversation's own."""
+    wanted = field_of(request.POST, "next")
+    here = {request.get_host()}
+    if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
+        return wanted
+    return page_url(uid)

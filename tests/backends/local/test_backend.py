@@ -1,0 +1,180 @@
+"""The local backend: which history it sends, and the real model behind it."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+import pytest_asyncio
+
+from chat.backends.base import BackendError, Finished, Loaded, Loading, Request, Text
+from chat.backends.local.backend import LocalBackend, shorten
+from chat.backends.local.child import Child
+from chat.backends.openai.backend import OpenAIBackend
+from chat.backends.openai.failures import ContextError
+from tests.backends.contract import ask, read, text_of
+from tests.support.upstream import Upstream, eventually
+
+
+def history(*contents, system=None):
+    """Messages that alternate between question and answer."""
+    roles = ("user", "assistant")
+    turns = [{"role": roles[index % 2], "content": content} for index, content in enumerate(contents)]
+    return ([{"role": "system", "content": system}] if system else []) + turns
+
+
+def contents(messages):
+    return messages and [message["content"] for message in messages]
+
+
+# The history that is sent
+
+
+def test_the_oldest_turns_are_left_out_until_the_share_is_left():
+    messages = history("aaaa", "bbbb", "cccc", "dddd", "eeee")
+    assert contents(shorten(messages, 0.6)) == ["cccc", "dddd", "eeee"]
+    assert contents(shorten(messages, 0.59)) == ["eeee"]
+
+
+def test_at_least_one_turn_is_left_out():
+    assert contents(shorten(history("a", "b", "c"), 1.0)) == ["c"]
+
+
+def test_the_question_stays_whatever_its_length():
+    assert contents(shorten(history("a", "b", "c" * 100), -1.0)) == ["c" * 100]
+
+
+def test_the_system_prompt_stays():
+    messages = history("a", "b", "c", system="Be kind.")
+    assert contents(shorten(messages, 0.5)) == ["Be kind.", "c"]
+
+
+def test_an_answer_that_is_continued_stays_with_its_question():
+    assert contents(shorten(history("a", "b", "c", "d"), 0.1)) == ["c", "d"]
+
+
+@pytest.mark.parametrize("messages", [history("a"), history("a", system="Be kind."), history("a", "b")])
+def test_from_one_turn_nothing_can_be_left_out(messages):
+    assert shorten(messages, 0.1) is None
+
+
+@pytest.fixture
+async def refusing():
+    """A local backend without a process: its model takes 2,000 characters, a token each."""
+    async with Upstream() as upstream:
+        endpoint = OpenAIBackend(model="context:2000", base_url=upstream.url)
+        backend = LocalBackend(max_tokens=256)
+
+        async def fitted(messages):
+            return [delta async for delta in backend._fitted(endpoint, Request(messages))]
+
+        yield upstream, fitted
+        await endpoint.close()
+
+
+async def test_a_history_over_the_context_is_shortened_to_leave_room_for_the_answer(refusing):
+    upstream, fitted = refusing
+    messages = history(*["x" * 100] * 60, "Why?")
+    assert text_of(await fitted(messages)) == "Why? "
+    assert [len(call.body["messages"]) for call in upstream.calls] == [61, 15]
+    assert len(messages) == 61
+
+
+async def test_a_question_over_the_context_is_refused_at_once(refusing):
+    upstream, fitted = refusing
+    with pytest.raises(BackendError) as raised:
+        await fitted(history("x" * 3000))
+    assert raised.value.code == "context"
+    assert len(upstream.calls) == 1
+
+
+def test_an_endpoint_that_does_not_tell_the_lengths_gets_half():
+    assert LocalBackend()._share(ContextError("too long")) == 0.5
+
+
+# Options
+
+
+def test_the_model_is_named_after_the_given_weights():
+    assert LocalBackend().model == "SmolLM2-135M-Instruct"
+    assert LocalBackend(weights="/models/Qwen3-0.6B.Q4_K_M.gguf").model == "Qwen3-0.6B.Q4_K_M"
+
+
+def test_an_unknown_option_is_refused_with_the_names_of_the_known_ones():
+    with pytest.raises(TypeError, match="LocalBackend does not know wieghts; it accepts weights, max_tokens, "):
+        LocalBackend(wieghts="x")
+
+
+async def test_a_model_that_cannot_start_is_unavailable_at_each_call(tmp_path):
+    backend = LocalBackend(weights=str(tmp_path / "no.gguf"))
+    for _ in range(2):
+        with pytest.raises(BackendError) as raised:
+            await read(backend)
+        assert raised.value.code == "unavailable"
+    await backend.close()
+
+
+# The real model
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running():
+    """One backend for several tests, for its model takes a second to load."""
+    backend = LocalBackend(max_tokens=24, temperature=0)
+    await read(backend)
+    yield backend
+    await backend.close()
+
+
+@pytest.mark.model
+async def test_four_visitors_at_once_wait_for_one_model(monkeypatch):
+    children = []
+    monkeypatch.setattr("chat.backends.local.backend.Child", lambda: children.append(Child()) or children[-1])
+    backend = LocalBackend(max_tokens=8)
+    replies = await asyncio.gather(*(read(backend, ask(f"Say the letter {letter}.")) for letter in "abcd"))
+    await backend.close()
+    assert all([type(delta) for delta in deltas[:2]] == [Loading, Loaded] for deltas in replies)
+    assert all(text_of(deltas) and isinstance(deltas[-1], Finished) for deltas in replies)
+    assert len(children) == 1
+
+
+@pytest.mark.model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_running_model_answers_word_by_word_again_and_again(running):
+    for _ in range(3):
+        deltas = await read(running, ask("Tell me a long story."))
+        assert not any(isinstance(delta, Loading | Loaded) for delta in deltas)
+        assert sum(isinstance(delta, Text) for delta in deltas) > 1
+
+
+@pytest.mark.model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_conversation_longer_than_the_context_goes_on(running, monkeypatch):
+    monkeypatch.setattr(
+        "chat.backends.local.backend.MAX_PROMPT_TOKENS", 200
+    )  # or the test waits for the model to read it all
+    deltas = await read(running, Request(history(*["天空是蓝色的" * 2] * 100, "Say hello.")))
+    assert isinstance(deltas[-1], Finished)
+    assert 100 < deltas[-1].usage["prompt_tokens"] < 300
+
+
+@pytest.mark.model
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_model_that_died_is_started_again(running):
+    os.kill(running._child.pid, signal.SIGKILL)
+    await eventually(lambda: not running._child.running)
+    deltas = await read(running)
+    assert [type(delta) for delta in deltas[:2]] == [Loading, Loaded]
+    assert isinstance(deltas[-1], Finished)
+
+
+@pytest.mark.model
+async def test_closing_ends_a_model_that_still_loads():
+    backend = LocalBackend()
+    reading = asyncio.create_task(read(backend))
+    await eventually(lambda: backend._child is not None)
+    child = backend._child
+    await backend.close()
+    assert not child.running
+    with pytest.raises(BackendError):
+        await reading

@@ -1,0 +1,48 @@
+"""What an owner does with whole conversations."""
+
+import pytest
+from django.utils import timezone
+
+from chat.db.conversations import delete, mark_read, own, rename
+from chat.models import Conversation, Message
+from chat.owners import Owner
+
+pytestmark = pytest.mark.django_db
+ANN = Owner("visitor:ann")
+
+
+@pytest.fixture
+def conversation():
+    made = Conversation.objects.create(owner=ANN.key, uid="c1", updated_at=timezone.now(), unread=True)
+    made.message_set.create(uid="a1", role="assistant", status="running")
+    return made
+
+
+def test_only_ones_own_is_there(conversation):
+    assert own(ANN, "c1") == conversation
+    assert own(ANN, "c2") is None
+    assert own(Owner("visitor:bob"), "c1") is None
+
+
+def test_a_title_is_all_that_a_rename_changes(conversation):
+    rename(conversation, "New")
+    changed = Conversation.objects.get()
+    assert (changed.title, changed.updated_at) == ("New", conversation.updated_at)
+
+
+def test_what_was_read_once_is_not_read_again(conversation):
+    assert mark_read(conversation)
+    assert not mark_read(conversation)
+
+
+def test_nothing_is_read_while_its_answer_runs(conversation):
+    Conversation.objects.update(running=Message.objects.get())
+    assert not mark_read(conversation)
+    assert Conversation.objects.get().unread
+
+
+def test_conversations_are_deleted_with_running_answers_and_counted(conversation):
+    Conversation.objects.update(running=Message.objects.get(), tip=Message.objects.get())
+    assert delete(Conversation.objects.of(ANN)) == 1
+    assert delete(Conversation.objects.of(ANN)) == 0
+    assert not Message.objects.exists()

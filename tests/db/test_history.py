@@ -1,0 +1,103 @@
+"""What a model reads, whatever was asked, edited, continued, and however the answers ended."""
+
+import itertools
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat.chunks import ReasoningPart, TextPart
+from chat.db.answers import End, Written, finish
+from chat.db.branches import select
+from chat.db.turns import GO_ON, ask, regenerate
+from chat.db.values import Ask, Regenerate, Writer
+from chat.models import Message, Process
+from chat.owners import Owner
+from chat.sockets.received import Question, Refusal
+
+pytestmark = pytest.mark.django_db
+ANN = Owner("visitor:ann")
+ENDINGS = [status for status in Message.Status.values if status != "running"]
+
+texts = st.sampled_from(["", " ", "\n\n", "text", "a longer text " * 20])
+steps = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(["short?", "longer? " * 20])),
+    st.tuples(st.just("edit"), st.integers(0, 20)),
+    st.tuples(st.just("retry"), st.integers(0, 20)),
+    st.tuples(st.just("continue"), st.integers(0, 20)),
+    st.tuples(st.just("select"), st.integers(0, 20)),
+)
+endings = st.tuples(st.sampled_from(ENDINGS), texts, st.booleans())
+
+
+def assert_alternates(history, *, prefills):
+    """Questions and answers in turn behind the system prompt, and a question last, but where a model goes on."""
+    turns = history[1:]
+    assert history[0]["role"] == "system"
+    assert all(turn["role"] == role for turn, role in zip(turns, itertools.cycle(["user", "assistant"]), strict=False))
+    assert turns
+    assert turns[-1]["role"] == "user" or prefills
+    assert all(turn["content"].strip() for turn in turns)
+
+
+class Chat:
+    """One conversation, and what happens to it."""
+
+    def __init__(self, writer):
+        self.writer = writer
+        self.uid = f"c{Message.objects.count()}"
+        self.sent = 0
+
+    def messages(self, role):
+        return list(Message.objects.filter(conversation__uid=self.uid, role=role).order_by("pk"))
+
+    def do(self, kind, what):
+        """Do one step; what has nothing to be done to, or is refused, begins no turn."""
+        self.sent += 1
+        answers, questions = self.messages("assistant"), self.messages("user")
+        if kind == "ask":
+            return ask(Ask(ANN, self.uid, Question(f"m{self.sent}", what)), self.writer)
+        if not answers:
+            return None
+        answer = answers[what % len(answers)]
+        if kind == "edit":
+            question = questions[what % len(questions)]
+            edited = Question(question.uid, f"edited {self.sent}")
+            return ask(Ask(ANN, self.uid, edited, edits=True), self.writer)
+        if kind == "select":
+            select(ANN, self.uid, answer.uid)
+            return None
+        return regenerate(Regenerate(ANN, self.uid, answer.uid, None, continues=kind == "continue"), self.writer)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    prefills=st.booleans(),
+    budget=st.sampled_from([1, 50, 500, 200_000]),
+    turns=st.lists(st.tuples(steps, endings), min_size=1, max_size=8),
+)
+def test_b13_the_history_alternates_whatever_happened(process, settings, prefills, budget, turns):
+    settings.CHAT = {**settings.CHAT, "SYSTEM_PROMPT": "Be brief."}
+    chat = Chat(Writer(process, "m", budget, prefills))
+    for (kind, what), (status, text, thought) in turns:
+        try:
+            with transaction.atomic():
+                turn = chat.do(kind, what)
+        except Refusal:
+            continue
+        if turn is None or not turn.fresh:
+            continue
+        assert_alternates(turn.history, prefills=prefills and kind == "continue")
+        if kind == "continue" and turn.history[-1]["role"] == "user" and turn.history[-1]["content"] == GO_ON:
+            assert turn.answer.text.strip()
+        parts = (*((ReasoningPart("hm"),) if thought else ()), *((TextPart(text),) if text else ()))
+        assert finish(process, Written(turn.answer.pk, parts), End(status))
+
+
+@pytest.fixture
+def process(script):
+
+    now = timezone.now()
+    return Process.objects.create(id="p1", host="here", pid=1, started_at=now, heartbeat_at=now).pk

@@ -1,0 +1,252 @@
+"""What stands on the page: nothing lost, nothing foreign, the same live as at the end."""
+
+from collections import Counter
+from html import unescape
+from urllib.parse import unquote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.html.markdown import blocks, escape_text, highlight, render, render_live
+from chat.html.markdown.highlight import _cache as highlights
+from chat.html.markdown.limits import MAX_DEPTH, MAX_FORMULAS, MAX_TEXT
+from chat.html.markdown.plain import MAX_PLAIN_BLOCK
+
+from .answers import ANSWERS, CORPUS
+from .corpus import ATTACKS, AWKWARD, CODE
+from .page import Page, assert_allowed, needed, show
+
+PIECES = [
+    *("\n", "\n\n", " ", "    ", "\t", "- ", "1. ", "> ", "# ", "|", "|-|\n", "|a|b|\n|-|-|\n", "```", "```py\n"),
+    *("\n```\n", "~~~", "`", "``", "**", "*", "_", "~~", "[", "]", "(", ")", "](", "]:", "[w]: http://d.e\n", "!["),
+    *("<", "<b>", "</b>", "<!--", "-->", "<http://q.r>", "http://h.i", "a@b.c", "&amp;", "&nbsp;", "&#8203;", "\\"),
+    *("\\(", "\\)", "\\[", "\\]", "$", "$$", "\\frac", "\\text{", "{", "}", "---", "===", "[ ] ", "😀", "中文", "\r\n"),
+    *("\\\n", "  \n", '"', "'", ":", "Word", "\ufdd0", "\x00", "\ud800", "<div>\n", "</div>", "javascript:", "\\|"),
+]
+pieces = st.lists(st.sampled_from(PIECES), max_size=40)
+
+
+@pytest.fixture(autouse=True)
+def empty_caches():
+    blocks._finished.clear()
+    highlights.clear()
+
+
+def found(text: str) -> Counter[str]:
+    shown = show(render(text)).shown
+    return Counter(unescape(unquote(shown))) | Counter(unquote(shown))
+
+
+def assert_safe(text: str) -> None:
+    assert_allowed(show(render(text)).elements)
+
+
+def test_the_corpus_is_large_enough_to_mean_something():
+    assert len(set(AWKWARD)) >= 100
+    assert len(set(ATTACKS)) >= 100
+    assert len([text for text in set(ANSWERS) if 700 <= len(text) <= 2_500]) >= 16
+
+
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
+def test_no_visible_character_is_lost(text):
+    assert not needed(text) - found(text)
+
+
+@given(pieces)
+def test_no_letter_of_anything_is_lost(parts):
+    text = "".join(parts)
+    lost = needed(text) - found(text)
+    assert not [character for character in lost if character.isalpha()]
+
+
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
+def test_a_block_is_exactly_one_well_formed_element(text):
+    for block in render(text):
+        page = Page(block)
+        assert (page.roots, page.odd) == (1, [])
+
+
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
+def test_only_known_tags_attributes_classes_and_addresses_are_shown(text):
+    assert_safe(text)
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_an_attack_cut_at_any_character_stays_harmless(text):
+    for end in range(len(text)):
+        assert_safe(text[:end])
+
+
+@given(st.lists(st.sampled_from(PIECES + ATTACKS), max_size=20))
+def test_attacks_mixed_with_markdown_stay_harmless(parts):
+    assert_safe("".join(parts))
+
+
+@pytest.mark.parametrize("text", CORPUS + ATTACKS)
+def test_what_is_rendered_can_be_sent(text):
+    assert msgspec.json.decode(msgspec.json.encode(render(text))) == list(render(text))
+
+
+@pytest.mark.parametrize("text", CORPUS)
+def test_live_equals_final_once_the_code_is_highlighted(text):
+    for wanted in render_live(text).missing:
+        highlight(*wanted)
+    assert render_live(text) == (render(text), ())
+
+
+@given(pieces)
+def test_what_is_cached_is_what_would_be_rendered(parts):
+    text = "".join(parts)
+    render(text)
+    cached = render(text)
+    blocks._finished.clear()
+    assert render(text) == cached
+
+
+def test_closed_fences_are_asked_for_and_open_ones_are_not():
+    live = render_live(f"```python\n{CODE}```\n\n```rust\nfn main() {{}}")
+    assert live.missing == (("python", CODE.removesuffix("\n")),)
+    assert "<span" not in "".join(live.blocks)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```py\nimport os",
+        "```py\nimport os\n",
+        "```py\nimport os\n``",
+        "````py\nimport os\n```",
+        "````py\nimport os\n```\n\n",
+        "> ```py\n> import os\n>",
+        "> ```py\n> s = 1 ```\n>",
+        "- ```py\n  import os\n\n  ",
+        "- ```py\n  import os ```\n\n  ",
+    ],
+)
+def test_an_open_fence_is_never_highlighted(text):
+    assert "<span" not in "".join(render(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```py\nimport os\n```",
+        "```py\nimport os\n```   \n\n",
+        "````py\nimport os\n````",
+        "````py\nimport os\n```\n````",
+        "~~~py\nimport os\n~~~~",
+        "> ```py\n> import os\n> ```",
+        "- ```py\n  import os\n  ```\n  ",
+        "1. ```py\n   import os\n\nafter",
+    ],
+)
+def test_a_closed_fence_is_highlighted(text):
+    assert '<span class="k">import</span>' in "".join(render(text))
+
+
+@pytest.mark.parametrize("text", ["`pip` هو", "- `x` هو", "> | `a` هو |\n> |-|"])
+def test_code_that_begins_a_text_says_its_own_direction(text):
+    assert 'dir="ltr"' in render(text)[0]
+    assert "dir=" not in render(f"هو {text.strip('->| ')}")[0]
+
+
+def test_code_carries_its_language_and_can_be_focused():
+    assert render("```Python x.py\n1\n```") == (
+        '<pre class="chat-code" dir="ltr" tabindex="0" data-language="Python" data-info="x.py">'
+        '<code><span class="m">1</span></code></pre>',
+    )
+
+
+def test_tables_scroll_and_keep_cells_beyond_their_width():
+    (table,) = render("|a|b|\n|-|-|\n|1|2|3|")
+    assert table.startswith('<div class="chat-table" tabindex="0"><table>')
+    assert "<td>2|3</td>" in table
+
+
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
+def test_b26_a_line_break_in_a_cell_is_one(tag):
+    (table,) = render(f"|a|\n|-|\n|b{tag}c|")
+    assert "<td>b<br>c</td>" in table
+
+
+def test_b26_a_line_break_is_text_in_code_and_outside_of_tables():
+    (table, text) = render("|a<br>b `<br>`|\n|-|\n\nc<br>d")
+    assert "<th>a<br>b <code>&lt;br&gt;</code></th>" in table
+    assert text == "<p>c&lt;br&gt;d</p>"
+
+
+def test_b26_a_line_break_is_text_in_a_formula():
+    (table,) = render("|a|\n|-|\n|$\\text{b<br>c}$|")
+    assert "<mtext>b&lt;br&gt;c</mtext>" in table
+
+
+def test_a_list_of_tasks_has_characters_for_boxes():
+    assert show(render("- [ ] a\n- [x] b")).text.split() == ["☐", "a", "☑", "b"]
+
+
+def test_an_image_is_words_and_a_link():
+    (block,) = render("![A cat](https://img.example/cat.png)")
+    assert Page(block).text == "A cat (https://img.example/cat.png)"
+    assert "<img" not in block
+
+
+def test_a_refused_address_is_shown_as_text():
+    assert show(render("[x](javascript:alert(1))")).text == "x (javascript:alert(1))"
+
+
+def test_a_reference_is_a_link_and_its_definition_stays_in_sight():
+    first, last = render("See [it][1].\n\n[1]: https://ref.example/ 'Ref'")
+    assert '<a href="https://ref.example/"' in first
+    assert Page(last).text == "[1]: https://ref.example/ 'Ref'"
+
+
+def test_raw_html_is_the_text_that_it_is():
+    assert show(render("<div>\n  <!-- c -->\n</div>")).text == "<div>\n  <!-- c -->\n</div>"
+
+
+def test_an_entity_that_nobody_could_see_is_shown_as_its_source():
+    assert show(render("a&nbsp;b &copy; `&#8203;` &#8203;")).text == "a&nbsp;b © &#8203; &#8203;"
+
+
+def test_control_characters_are_pictures():
+    assert escape_text("\x00\x1b\x7f\ud800\r\n<&\r") == "␀␛␡\ufffd\n&lt;&amp;\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">" * 20_000,
+        "*a **b " * 5_000 + "c* d**" * 5_000,
+        "\n".join("  " * depth + "- a" for depth in range(MAX_DEPTH)),
+        "|a" * 500 + "|\n" + "|-" * 500 + "|\n" + "|x\n" * 10_000,
+        "|a" * 90 + "|\n" + "|-" * 90 + "|\n" + "|x\n" * 1_000,
+        "\\(" * 25_000,
+        "http://a.b" + ")" * 50_000,
+        "$x$ " * (MAX_FORMULAS + 1),
+        "a" * (MAX_TEXT + 1),
+    ],
+    ids=["quotes", "emphasis", "lists", "columns", "cells", "formula openers", "brackets", "formulas", "length"],
+)
+def test_what_would_explode_is_plain_text(text):
+    shown = render(text)
+    assert all(block.startswith('<p class="chat-plain">') for block in shown)
+    assert "".join(show(shown).text.split()) == "".join(text.split())
+
+
+def test_growing_plain_text_changes_its_last_block_only():
+    text = "line of text\n" * (MAX_TEXT // 12)
+    before, after = render(text), render(text + "more")
+    assert before[:-1] == after[: len(before) - 1]
+    assert max(map(len, before)) <= MAX_PLAIN_BLOCK + len('<p class="chat-plain"></p>')
+
+
+def test_a_failure_inside_is_plain_text_and_one_warning(monkeypatch, caplog):
+    def fail(text: str) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(blocks, "to_html", fail)
+    blocks._warn_once.cache_clear()
+    assert render("**a** <b>") == render("**a** <b>") == ('<p class="chat-plain">**a** &lt;b&gt;</p>',)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -1,0 +1,58 @@
+"""Formulas as MathML where nothing of them gets lost, else as their source."""
+
+import pytest
+
+from chat.html.markdown.formulas import formula
+from chat.html.markdown.limits import MAX_FORMULA, MAX_FORMULA_DEPTH
+
+from .page import Page
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("x_1", "x1"),
+        ("\\frac{a}{b}", "ab"),
+        ("a<b", "a<b"),
+        ("\\mathbb{R}", "\u211d"),
+        ("\\text{é <b>}", "é\xa0<b>"),
+        ("\\color{red}{x}", "x"),
+        ("\\begin{array}{c|c}a&b\\\\[2pt]c&d\\end{array}", "abcd"),
+        ("\\sqrt[3]{x}", "x3"),
+    ],
+)
+def test_a_formula_is_mathml(source, text):
+    page = Page(formula(source, "inline"))
+    assert (page.roots, page.odd, page.text) == (1, [], text)
+    assert page.elements[0] == ("math", {"alttext": source})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "\\frac{",
+        "x^",
+        "\\phantom{secret}",
+        "a % comment",
+        "\\def\\a{\\a\\a}\\a",
+        "\\newcommand{\\a}{x}\\a",
+        "&#60;b&#62;",
+        "\\rule{99em}{99em}",
+        "{" * MAX_FORMULA_DEPTH + "x" + "}" * MAX_FORMULA_DEPTH,
+        "x" * (MAX_FORMULA + 1),
+    ],
+)
+def test_a_formula_that_mathml_would_lose_is_its_source(source):
+    page = Page(formula(source, "block"))
+    assert (page.elements, page.text) == ([("code", {"class": "chat-math"})], f"$${source}$$")
+
+
+def test_no_length_in_a_formula_moves_or_stretches_more_than_a_little():
+    html = formula("a\\hspace{-100em}b\\hspace{1em}c\\hspace{500em}d", "inline")
+    assert [given.get("width") for tag, given in Page(html).elements if tag == "mspace"] == [None, "1em", None]
+
+
+def test_formulas_carry_no_addresses_and_no_scripts_of_their_own():
+    html = formula("\\unicode{x3c}script\\text{<img src=x>}", "inline")
+    assert [tag for tag, _ in Page(html).elements if tag in {"script", "img"}] == []

@@ -1,0 +1,158 @@
+"""Messages as the templates show them."""
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import override_settings
+from django.utils import timezone
+from django.utils.translation import override
+
+from chat.chunks import Abort, Error, Finish
+from chat.html.messages import (
+    PartView,
+    conversation_view,
+    message_chunk,
+    message_end_chunk,
+    message_html,
+    message_view,
+    part_chunk,
+)
+from chat.models import Conversation, Message
+
+
+def message(**fields):
+    return Message(**{"uid": "a1", "role": "assistant", "status": "complete", "created_at": timezone.now(), **fields})
+
+
+def test_a_question_is_one_block_of_plain_text():
+    view = message_view(message(role="user", text="<b> & *x*"))
+    assert [list(part.blocks) for part in view.parts] == [["&lt;b&gt; &amp; *x*"]]
+
+
+def test_an_answer_is_rendered_part_by_part():
+    parts = [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "*So.*"}]
+    view = message_view(message(parts=parts))
+    assert [(part.index, part.kind, list(part.blocks)) for part in view.parts] == [
+        (0, "reasoning", ["<p>Hm.</p>"]),
+        (1, "text", ["<p><em>So.</em></p>"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [
+        (Finish("stop"), "complete", "The answer is empty."),
+        (Finish("length"), "cut", "cut off"),
+        (Finish("content-filter"), "complete", "The answer was filtered by the model's provider."),
+        (Abort(), "stopped", "Stopped."),
+        (Error("timeout"), "failed", "The model took too long to answer."),
+        (Error("interrupted"), "interrupted", "The answer was interrupted."),
+    ],
+)
+def test_every_ending_is_said_under_the_message(ending, status, said):
+    chunk = message_end_chunk(message_view(message(status="running")), ending)
+    assert chunk.data["status"] == status
+    assert said in chunk.data["html"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "text", "text": "\n\n"}],
+        [{"type": "text", "text": " \t "}],
+        [{"type": "text", "text": "\u200b\n\n\u2060\u00a0"}],
+        [{"type": "reasoning", "text": "Let me see."}],
+        [{"type": "reasoning", "text": "Let me see."}, {"type": "text", "text": "\n"}],
+        [],
+    ],
+)
+def test_b18_an_answer_without_a_word_is_called_empty_and_has_nothing_to_copy_or_rate(parts):
+    answer = message(parts=parts, finish_reason="stop")
+    for html in (
+        message_html(message_view(answer)),
+        message_end_chunk(message_view(answer), Finish("stop")).data["html"],
+    ):
+        assert "The answer is empty." in html
+        assert 'data-action="retry"' in html
+        assert 'data-action="copy"' not in html
+        assert 'data-action="rate"' not in html
+
+
+def test_b18_an_answer_with_a_word_can_be_copied_and_rated():
+    html = message_html(message_view(message(parts=[{"type": "text", "text": "\n\nSo."}], finish_reason="stop")))
+    assert "The answer is empty." not in html
+    assert 'data-action="copy"' in html
+    assert html.count('data-action="rate"') == 2
+
+
+def test_a_message_has_a_place_only_where_one_is_given():
+    view = message_view(message())
+    assert "after" not in message_chunk(view).data
+    assert message_chunk(view, None).data["after"] is None
+    assert message_chunk(view, "m1").data["after"] == "m1"
+
+
+@pytest.mark.parametrize("attack", ['"><script>alert(1)</script>', "<img src=x onerror=alert(1)>"])
+def test_ids_and_titles_are_escaped(attack):
+    assert attack not in message_chunk(message_view(message(uid=attack))).data["html"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_line_of_the_list_says_whether_an_answer_runs(running):
+    conversation = Conversation(uid="c1", title="One", running_id=1 if running else None)
+    html = render_to_string("llm_chat/conversation_item.html", {"item": conversation_view(conversation)})
+    assert (" data-running" in html) is running
+    assert 'href="/chat/c1/options/"' in html
+
+
+def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
+    conversation = Conversation(uid="c1", title="One")
+    assert conversation_view(conversation).url == "/chat/c1/"
+    with override_settings(ROOT_URLCONF=()):
+        assert conversation_view(conversation).url == ""
+
+
+@pytest.mark.parametrize(
+    ("ending", "parts", "offered"),
+    [
+        (Abort(), [{"type": "text", "text": "Half"}], True),
+        (Finish("length"), [{"type": "text", "text": "Half"}], True),
+        (Error("interrupted"), [{"type": "text", "text": "Half"}], True),
+        (Error("not_saved"), [{"type": "text", "text": "Whole"}], False),
+        (Error("timeout"), [], False),
+        (Error("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
+        (Finish("stop"), [{"type": "text", "text": "Whole"}], False),
+    ],
+)
+def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, parts, offered):
+    chunk = message_end_chunk(message_view(message(status="running", parts=parts)), ending)
+    assert ('data-action="continue"' in chunk.data["html"]) is offered
+
+
+def test_an_answer_names_the_attempt_that_asked_for_it():
+    assert 'data-attempt="try-1"' in message_chunk(message_view(message(attempt="try-1"))).data["html"]
+    assert "data-attempt" not in message_chunk(message_view(message())).data["html"]
+
+
+def test_times_are_written_as_the_language_writes_them():
+    at = timezone.now().replace(hour=15, minute=5)
+    written = {
+        language: message_chunk(message_view(message(created_at=at)), language=language).data["html"]
+        for language in ("en", "de", "fr")
+    }
+    assert ">3:05 p.m.<" in written["en"]
+    assert ">15:05<" in written["de"]
+    assert ">15:05<" in written["fr"]
+
+
+def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made():
+    with override("fr"):
+        view = message_view(message(status="failed", error="timeout"))
+    assert "zu lange" in message_chunk(view, language="de").data["html"]
+    assert "too long" in message_chunk(view, language="en").data["html"]
+    with override("fr"):
+        assert "trop de temps" in message_chunk(view).data["html"]
+
+
+def test_every_piece_of_markup_is_in_the_language_of_its_reader():
+    assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data["html"]
+    assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data["html"]

@@ -1,0 +1,210 @@
+"""``{% chat %}`` on a page of any site."""
+
+import re
+from datetime import datetime
+
+import pytest
+from django import urls
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.http import HttpResponse
+from django.template import Context, Template
+from django.test import AsyncClient, Client, override_settings
+from django.urls import set_script_prefix
+from django.utils import timezone
+from django.views.decorators.cache import cache_page
+
+from chat.db.branches import WINDOW
+from chat.models import Conversation, Message
+from chat.owners import VISITOR
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def request_of_a_visitor(rf, script):
+    request = rf.get("/any/page/")
+    request.user, request.session = AnonymousUser(), {}
+    return request
+
+
+def render(text, **context):
+    return Template("{% load llm_chat %}" + text).render(Context(context))
+
+
+def test_without_a_name_the_tag_shows_the_visitors_default_conversation(request_of_a_visitor):
+    assert 'conversation="default"' in render("{% chat %}", request=request_of_a_visitor)
+
+
+def test_several_conversations_stand_on_one_page(request_of_a_visitor):
+    page = render('{% chat "support" %}{% chat "sales" %}', request=request_of_a_visitor)
+    assert page.count("<llm-chat ") == 2
+    assert 'conversation="support"' in page
+    assert 'conversation="sales"' in page
+
+
+def test_the_page_tells_visitors_apart_without_naming_them(request_of_a_visitor, rf):
+    other = rf.get("/any/page/")
+    other.user, other.session = AnonymousUser(), {}
+    pages = [render("{% chat %}", request=request) for request in (request_of_a_visitor, request_of_a_visitor, other)]
+    owners = [re.search(r'owner="([0-9a-f]{16})"', page)[1] for page in pages]
+    assert owners[0] == owners[1] != owners[2]
+    assert request_of_a_visitor.session[VISITOR] not in pages[0]
+
+
+def test_the_tag_has_no_inline_script_or_style(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor)
+    assert "<style" not in page
+    assert " style=" not in page
+    assert " on" + "click=" not in page
+    assert page.count("<script") == page.count('<script type="module" src="')
+
+
+def test_without_a_request_the_tag_says_what_it_needs():
+    with pytest.raises(ImproperlyConfigured, match="request"):
+        render("{% chat %}")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 65])
+def test_a_name_that_cannot_be_an_id_is_refused(request_of_a_visitor, name):
+    with pytest.raises(ImproperlyConfigured, match="64"):
+        render("{% chat name %}", request=request_of_a_visitor, name=name)
+
+
+def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor):
+    set_script_prefix("/app/")
+    try:
+        assert 'path="/app/ws/chat/"' in render("{% chat %}", request=request_of_a_visitor)
+    finally:
+        set_script_prefix("/")
+
+
+def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
+    assert '<form class="chat-form" method="post" action="/chat/default/"' in page
+    assert '<input type="hidden" name="next" value="/any/page/">' in page
+    assert '<input type="hidden" name="csrfmiddlewaretoken" value="secret">' in page
+    assert "needs JavaScript" not in page
+
+
+def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_visitor):
+    with override_settings(ROOT_URLCONF=()):
+        page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
+    assert '<form class="chat-form" method="dialog"' in page
+    assert "secret" not in page
+    assert "Sending messages needs JavaScript." in page
+
+
+@pytest.fixture
+def long(request_of_a_visitor):
+    """A default conversation of the visitor's that is one turn longer than a page's window."""
+    render("{% chat %}", request=request_of_a_visitor)
+    owner = f"visitor:{request_of_a_visitor.session[VISITOR]}"
+    made = Conversation.objects.create(owner=owner, uid="default", updated_at=timezone.now())
+    parent = None
+    for number in range(WINDOW + 2):
+        role = ("user", "assistant")[number % 2]
+        parent = made.message_set.create(uid=f"m{number}", role=role, text=f"Text {number}.", parent=parent)
+    Conversation.objects.filter(pk=made.pk).update(tip=parent)
+    return request_of_a_visitor
+
+
+def has_earlier(page):
+    """Whether the transcript has the attribute by which the style sheet shows the link."""
+    return re.search(r'<llm-chat-transcript class="chat-transcript" earlier>', page) is not None
+
+
+def shown(page):
+    return re.findall(r'data-message="(m\d+)"', page)
+
+
+def test_a_long_conversation_is_shown_from_its_last_turns_on_with_a_link_to_those_before(long):
+    page = render("{% chat %}", request=long)
+    assert shown(page) == [f"m{number}" for number in range(2, WINDOW + 2)]
+    assert re.search(r'<llm-chat-earlier class="chat-earlier">\s*<a class="chat-link" href="\?before=m2">', page)
+    assert has_earlier(page)
+    assert "Latest messages" not in page
+
+
+def test_the_link_leads_to_what_stands_before_and_back_without_a_script(long, rf):
+    long.GET = rf.get("/any/page/?tab=1&before=m2").GET
+    page = render("{% chat %}", request=long)
+    assert shown(page) == ["m0", "m1"]
+    assert not has_earlier(page)
+    assert re.search(r'<noscript><p class="chat-later"><a class="chat-link" href="\?tab=1">Latest messages</a>', page)
+
+
+@pytest.mark.parametrize("before", ["", "m999", "\0", "x" * 1000])
+def test_an_address_that_names_no_message_of_the_conversation_shows_the_latest(long, rf, before):
+    long.GET = rf.get("/any/page/", {"before": before}).GET
+    assert shown(render("{% chat %}", request=long))[-1] == f"m{WINDOW + 1}"
+
+
+def test_a_message_of_another_conversation_shows_nothing_of_it(long, rf):
+    long.GET = rf.get("/any/page/?before=m2").GET
+    assert shown(render('{% chat "another" %}', request=long)) == []
+
+
+def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visitor):
+    page = render("{% chat %}", request=request_of_a_visitor)
+    assert not has_earlier(page)
+
+
+def test_a14_a_page_that_is_asked_for_by_a_robot_leaves_no_session(request_of_a_visitor):
+    request_of_a_visitor.method = "HEAD"
+    assert "<llm-chat " in render("{% chat %}", request=request_of_a_visitor)
+    assert request_of_a_visitor.session == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.urls("tests.templatetags.atomic_page")
+async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_runs(script, served, monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    browser = AsyncClient()
+    html = {"accept": "text/html"}
+    assert 'conversation="default"' in (await browser.get("/help/", headers=html)).content.decode()
+    assert (await browser.post("/chat/default/", {"id": "m1", "text": "Why?"})).status_code == 303
+    reply = await script.anext_reply()
+    page = (await browser.get("/help/", headers=html)).content.decode()
+    assert ("Why?" in page, 'data-status="running"' in page) == (True, True)
+    reply.finish()
+
+
+def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a_visitor, settings):
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Kathmandu"
+    request_of_a_visitor.session[VISITOR] = "ann"
+    made = Conversation.objects.create(owner="visitor:ann", uid="default", updated_at=timezone.now())
+    made.tip = made.message_set.create(uid="q", role="user", text="Why?")
+    made.save()
+    Message.objects.update(created_at=datetime(2026, 3, 10, 12, 30))
+    page = render("{% chat %}", request=request_of_a_visitor)
+    times = re.findall(r'<time [^>]*datetime="([^"]+)">([^<]+)<', page)
+    assert times == [("2026-03-10T12:30:00+05:45", "12:30 p.m.")]
+
+
+@pytest.mark.parametrize("kept", ["one view", "the site"])
+def test_e17_no_cache_of_djangos_shows_one_visitors_messages_to_another(script, settings, kept):
+    settings.ROOT_URLCONF = __name__
+    if kept == "the site":
+        cached = "django.middleware.cache."
+        settings.MIDDLEWARE = [
+            cached + "UpdateCacheMiddleware",
+            *settings.MIDDLEWARE,
+            cached + "FetchFromCacheMiddleware",
+        ]
+    path = "/cached/" if kept == "one view" else "/plain/"
+    pages = [Client().get(path, headers={"accept": "text/html"}).content.decode() for _ in range(2)]
+    first, second = (re.search(r'owner="([0-9a-f]{16})"', page)[1] for page in pages)
+    assert first != second
+
+
+def with_a_chat(request):
+    return HttpResponse(render("{% chat %}", request=request))
+
+
+urlpatterns = [
+    urls.path("cached/", cache_page(60)(with_a_chat)),
+    urls.path("plain/", with_a_chat),
+    urls.path("chat/", urls.include("chat.urls")),
+]
