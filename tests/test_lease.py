@@ -33,7 +33,7 @@ TESTS = """
 import signal, sys, tempfile
 from pathlib import Path
 from tests.faults.services import PostgresServer, RedisServer
-from tests.processes import SiteProcess, site_environment
+from tests.support.processes import SiteProcess, site_environment
 postgres, redis = PostgresServer(), RedisServer()
 postgres.stop()
 postgres.start()

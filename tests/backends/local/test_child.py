@@ -20,7 +20,7 @@ from chat.backends.local.child import INSTALL, Child, find_weights
 from chat.chunks import ERRORS
 
 PARENT = """
-from chat.backends.child import Child, find_weights
+from chat.backends.local.child import Child, find_weights
 child = Child()
 print(child.pid, flush=True)
 child.serve(find_weights(None), 1)
