@@ -12,7 +12,7 @@ from django.db import router
 
 from .backends.loading import make
 from .conf import DEFAULTS, conf
-from .streams.loading import make_logs
+from .streams.loading import make_streams
 
 _POSITIVE = {name for name, value in DEFAULTS.items() if type(value) in (int, float)} - {"RETRIES"}
 
@@ -22,7 +22,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     """``CHAT`` is a dictionary of known names with values of the right type, and its backend and logs can be made."""
     if not isinstance(conf.given, dict):
         return [Error(f"CHAT must be a dictionary, got {conf.given!r}.", id="llm_chat.E001")]
-    return [*_unknown(), *_wrong(), *_backend(), *_logs(), *_databases()]
+    return [*_unknown(), *_wrong(), *_backend(), *_streams(), *_databases()]
 
 
 def _unknown() -> Iterator[CheckMessage]:
@@ -59,11 +59,11 @@ def _backend() -> Iterator[CheckMessage]:
         yield Error(str(error), id="llm_chat.E003")
 
 
-def _logs() -> Iterator[CheckMessage]:
+def _streams() -> Iterator[CheckMessage]:
     if not isinstance(conf.given.get("REDIS_URL", ""), str):
         return  # said already
     try:
-        make_logs()
+        make_streams()
     except ImproperlyConfigured as error:
         yield Error(str(error), id="llm_chat.E004")
 

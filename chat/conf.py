@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "PROCESS_TIMEOUT": 30.0,
     "GRACE_PERIOD": 20.0,
     "SAVE_TIMEOUT": 30.0,
-    "LOG_RETENTION": 60.0,
+    "STREAM_RETENTION": 60.0,
     "DATABASE_THREADS": 8,
     "DATABASE_WAIT": 10.0,
     "REDIS_URL": "",
@@ -220,9 +220,9 @@ class Conf:
         return float(self._get("GRACE_PERIOD"))
 
     @property
-    def log_retention(self) -> float:
+    def stream_retention(self) -> float:
         """How long the log of an ended answer can still be followed, and the answer be resumed in the text view."""
-        return float(self._get("LOG_RETENTION"))
+        return float(self._get("STREAM_RETENTION"))
 
     @property
     def database_threads(self) -> int:

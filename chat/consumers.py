@@ -13,7 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .engine.engine import Registry, registry
+from .engine.engine import Engine, engine
 from .html.version import PAGE_VERSION
 from .owners import Owner
 from .sockets.limits import Bucket, network_of, volume
@@ -65,7 +65,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
         self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
-        self._registry: Registry | None = None
+        self._engine: Engine | None = None
 
     async def __call__(self, *arguments: Any) -> None:
         """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels.
@@ -75,14 +75,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             await super().__call__(*arguments)
         finally:
-            if self._registry is not None and self._registry.draining:
+            if self._engine is not None and self._engine.draining:
                 self._heard.close()
             else:
                 await self.disconnect(NO_CODE)
 
     async def connect(self) -> None:
         """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
-        self._registry = registry()
+        self._engine = engine()
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
@@ -96,10 +96,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if not self._entered:
             logger.warning("A socket was refused: its owner or its address has too many open.")
             await self.leave(TOO_MUCH, "Too many connections are open.")
-        registry().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
-        self._heard.enter_context(registry().events.heard(self._owner.key, self._hear))
+        engine().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
+        self._heard.enter_context(engine().events.heard(self._owner.key, self._hear))
         try:
-            await registry().start()
+            await engine().start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
 
@@ -108,7 +108,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
         if network := network_of((self.scope.get("client") or ("", 0))[0]):
             places[f"address {network}"] = conf.max_sockets_per_address
-        sockets = registry().sockets
+        sockets = engine().sockets
         self._entered = sockets.enter(places)
         if self._entered:
             self._shared = sockets.shared(owner.key, SHARE * conf.frame_rate, time.monotonic())
@@ -176,7 +176,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             raise BadFrameError("Expected a requestId that no open request has.")
         if len(self._replies) >= conf.max_pending_requests:
             raise Refusal("too_many")
-        return reply_to(frame, registry(), owner)
+        return reply_to(frame, engine(), owner)
 
     def _begin(self, reply: Reply) -> None:
         self._replies[reply.request_id] = reply
@@ -185,7 +185,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         pump = asyncio.get_running_loop().create_task(work)
         self._pumps.add(pump)
-        registry().tasks.serve(pump)
+        engine().tasks.serve(pump)
         pump.add_done_callback(self._pumps.discard)
 
     def _hear(self, event: Event) -> None:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from .db.threads import in_database, ping, without_transaction
-from .engine.engine import registry
+from .engine.engine import engine
 
 NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
 
@@ -33,8 +33,8 @@ async def alive(request: HttpRequest) -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
     with suppress(DatabaseError):  # no fault of this process: it will be well when the database is
-        await registry().start()
-    return _answer(registry().problems)
+        await engine().start()
+    return _answer(engine().problems)
 
 
 @probe
@@ -42,10 +42,10 @@ async def ready(request: HttpRequest) -> HttpResponse:
     """200, or 503 while the process goes down or has no database."""
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
-    if registry().draining:
+    if engine().draining:
         return _answer(["This process is going down."])
     try:
-        await registry().start()
+        await engine().start()
         await in_database(_ask)
     except DatabaseError:
         return _answer(["The database does not answer, or lacks the app's tables."])

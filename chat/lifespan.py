@@ -6,7 +6,7 @@ import logging
 from django.db import Error as DatabaseError
 
 from .asgi import App, Event, Receive, Scope, Send
-from .engine.engine import registry
+from .engine.engine import engine
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def lifespan_of(app: App | None) -> App:
             await _start()
             await send({"type": f"{STARTUP}.complete"})
             await receive()
-            await registry().drain()
+            await engine().drain()
             failure = await other.pass_on(SHUTDOWN) if other else None
             await send(failure or {"type": f"{SHUTDOWN}.complete"})
         finally:
@@ -50,7 +50,7 @@ def lifespan_of(app: App | None) -> App:
 
 async def _start() -> None:
     try:
-        await registry().start()
+        await engine().start()
     except DatabaseError:
         logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
 

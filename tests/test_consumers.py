@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.db.answers import finish
 from chat.db.turns import ask
-from chat.engine.engine import Registry
+from chat.engine.engine import Engine
 from chat.html.version import PAGE_VERSION
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
@@ -232,7 +232,7 @@ async def test_a_repeated_send_finds_its_answer_and_calls_the_model_once(script,
 
 
 async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(script, connect, settings, served):
-    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.001}
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -241,7 +241,7 @@ async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(s
     reply.finish()
     told = await socket.rest(request)
     answer = await Message.objects.aget(role="assistant")
-    while served.log_of(answer) is not None:
+    while served.stream_of(answer) is not None:
         await socket.rest(await socket.resume())
     repeated = await socket.rest(await socket.ask("Tell me"))
     assert [frame.get("chunk") for frame in repeated] == [frame.get("chunk") for frame in told]
@@ -406,7 +406,7 @@ async def test_resume_from_a_sequence_skips_what_came_before_if_the_answer_is_na
 async def test_a05_an_answer_that_ended_by_another_clock_is_resumed_by_a_client_that_has_a_part_of_it(
     script, connect, settings, served, shift
 ):
-    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.001}
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -414,9 +414,9 @@ async def test_a05_an_answer_that_ended_by_another_clock_is_resumed_by_a_client_
     reply.finish()
     told = await socket.rest(request)
     answer = await Message.objects.aget(role="assistant")
-    while served.log_of(answer) is not None:
+    while served.stream_of(answer) is not None:
         await socket.rest(await socket.resume())
-    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 60.0}
+    settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 60.0}
     await Message.objects.filter(pk=answer.pk).aupdate(ended_at=timezone.now() + timedelta(seconds=shift))
     resumed = await socket.rest(await socket.resume(lastSequence=3, body={"messageId": answer.uid}))
     assert [frame.get("chunk") for frame in resumed] == [None, *(frame.get("chunk") for frame in told)]
@@ -685,8 +685,8 @@ async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, co
 
 
 async def test_a_tick_that_comes_first_does_not_put_the_old_text_before_the_start(script, connect, served, monkeypatch):
-    begin = Registry.begin
-    monkeypatch.setattr(Registry, "begin", lambda registry, turn: (begin(registry, turn), registry._tick()))
+    begin = Engine.begin
+    monkeypatch.setattr(Engine, "begin", lambda engine, turn: (begin(engine, turn), engine._tick()))
     socket = await connect()
     request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     (await script.anext_reply()).finish()
@@ -723,7 +723,7 @@ async def test_an_answer_that_ended_a_moment_ago_is_replayed_though_its_log_is_g
     reply.say("So.")
     reply.finish()
     told = await socket.chunks(request)
-    served.logs.discard((await Message.objects.aget(role="assistant")).pk)
+    served.streams.discard((await Message.objects.aget(role="assistant")).pk)
     frames = await socket.rest(await socket.resume())
     assert frames[0]["type"] == "start"
     assert [frame["chunk"] for frame in frames[1:-1]] == told

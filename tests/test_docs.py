@@ -43,7 +43,7 @@ def test_every_template_of_the_app_is_told():
 def test_every_custom_property_is_told():
     style = (ROOT / "chat" / "static" / "llm_chat" / "chat.css").read_text()
     told = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
-    assert told == set(re.findall(r"var\((--chat-[a-z-]+)", style))
+    assert told == set(re.findall(r"var\((--llm-chat-[a-z-]+)", style))
 
 
 def test_every_command_of_the_readme_is_one_of_the_makefile():

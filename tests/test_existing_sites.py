@@ -255,7 +255,7 @@ def test_e06_the_websockets_of_the_site_go_on(site):
 
 def test_e11_naive_times_are_told_with_the_offset_of_the_sites_zone(site):
     assert site.ask("When?", "when")["type"] == "end"
-    shown = re.findall(r'<time class="chat-time" datetime="([^"]+)"', site.get("/app/chat/when/"))
+    shown = re.findall(r'<time class="llm-chat-time" datetime="([^"]+)"', site.get("/app/chat/when/"))
     exported = json.loads(site.get("/app/chat/when/export.json"))
     for told in (*shown, exported["created"], *(message["created"] for message in exported["messages"])):
         moment = datetime.fromisoformat(told)

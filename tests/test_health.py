@@ -7,7 +7,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from chat.engine.engine import registry
+from chat.engine.engine import engine
 from chat.models import Process
 from tests.support.upstream import eventually
 
@@ -26,7 +26,7 @@ async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_health
     await served.start()
     now = timezone.now()
     await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)
-    await eventually(lambda: served.heart.others)
+    await eventually(lambda: served.heartbeat.others)
     status, text = await ask(async_client, "/healthz")
     assert (status, text[:34]) == (503, "1 more processes run on this datab")
     assert "1 more processes run on this database" in caplog.text
@@ -41,7 +41,7 @@ async def test_a14_a_redis_that_has_never_answered_is_a_wrong_set_up_and_only_th
     status, text = await ask(async_client, "/healthz")
     assert (status, text) == (503, "Redis has not answered yet.\n")
     assert "Redis at redis://127.0.0.1:1/0 does not answer" in caplog.text
-    await registry().drain()
+    await engine().drain()
 
 
 async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_client):
@@ -56,7 +56,7 @@ async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_
     await draining
 
 
-@pytest.mark.parametrize("where", ["chat.health._ask", "chat.engine.engine.enrol"])
+@pytest.mark.parametrize("where", ["chat.health._ask", "chat.engine.engine.register"])
 async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
     script, served, async_client, monkeypatch, where
 ):

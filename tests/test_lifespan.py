@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 
-from chat.engine.engine import registry
+from chat.engine.engine import engine
 from chat.lifespan import lifespan
 from chat.models import Process
 from chat.routing import application
@@ -36,7 +36,7 @@ async def serving(app):
             await server.task
     finally:
         server.task.cancel()
-        await registry().drain()
+        await engine().drain()
 
 
 class Theirs:
@@ -130,7 +130,7 @@ async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
     server.task.cancel()
     await asyncio.wait([server.task])
     assert ended.is_set()
-    await registry().drain()
+    await engine().drain()
 
 
 async def test_e06_state_of_theirs_reaches_the_server(transactional_db, script):

@@ -63,17 +63,17 @@ def interrupt(answers: Collection[int]) -> int:
 
 
 @atomic
-def interrupt_with(log: Written) -> Message | None:
+def interrupt_with(stream: Written) -> Message | None:
     """End a running answer with its last checkpoint or the text of its log, whichever is longer.
 
     Returns the answer with its conversation, as it is now stored, whoever has ended it; ``None`` where it is deleted.
     """
-    found = Message.objects.select_related("conversation").filter(pk=log.answer)
+    found = Message.objects.select_related("conversation").filter(pk=stream.answer)
     message = found.first()
     if message is None or message.status != Message.Status.RUNNING:
         return message
-    longer = sum(len(part.text) for part in log.parts) > sum(len(part["text"]) for part in message.parts)
-    columns = {**(log.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
+    longer = sum(len(part.text) for part in stream.parts) > sum(len(part["text"]) for part in message.parts)
+    columns = {**(stream.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
     Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
     _free([message.pk])
     return found.first()

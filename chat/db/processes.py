@@ -28,7 +28,7 @@ class Beat(NamedTuple):
 
 
 @atomic
-def enrol(process: str, *, alone: bool) -> int:
+def register(process: str, *, alone: bool) -> int:
     """Write a process's row. One that is ``alone``, for it shares no logs, ends every answer that still runs.
 
     Returns how many answers were ended, each as ``interrupted`` with the text of its last checkpoint.
@@ -67,13 +67,13 @@ def abandoned(dead: Collection[str]) -> list[int]:
     return list(_running().filter(lost).values_list("pk", flat=True))
 
 
-def bury(dead: Collection[str]) -> None:
+def prune(dead: Collection[str]) -> None:
     """Remove the rows of those of the ``dead`` that no running answer names."""
     named = _running().exclude(process=None).values("process")
     Process.objects.filter(pk__in=dead).exclude(pk__in=named).delete()
 
 
-def withdraw(process: str) -> None:
+def deregister(process: str) -> None:
     """Remove the row of a process that has ended its answers."""
     Process.objects.filter(pk=process).delete()
 

@@ -14,7 +14,7 @@ from ..backends.base import Backend, BackendError
 from ..backends.loading import Backends
 from ..conf import conf
 from ..db.answers import ask_to_stop
-from ..db.processes import enrol, withdraw
+from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
 from ..db.values import Turn, Writer
 from ..events import Events
@@ -22,10 +22,10 @@ from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
 from ..sockets.received import Refusal
-from ..streams.base import Log
-from ..streams.loading import make_logs
+from ..streams.base import Stream
+from ..streams.loading import make_streams
 from .daphne import drain_before_shutdown
-from .heartbeat import Heart, alone_no_more
+from .heartbeat import Heartbeat, several_processes_without_redis
 from .news import News
 from .run import INTERRUPTED, STOPPED, Run
 from .tasks import Tasks
@@ -34,12 +34,12 @@ from .titles import Titles
 logger = logging.getLogger(__name__)
 
 
-class Registry:
+class Engine:
     """The runs of one process, on its server's event loop."""
 
     def __init__(self) -> None:
         self.process = uuid.uuid4().hex
-        self.logs = make_logs()
+        self.streams = make_streams()
         self.events = Events(self.process)
         self.news = News(self.events)
         self.tasks = Tasks()
@@ -53,7 +53,7 @@ class Registry:
         self._out_of_time = False
         self._runs: dict[int, Run] = {}
         self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.heart = Heart(self.process, self._runs, self.logs, self.news.ended)
+        self.heartbeat = Heartbeat(self.process, self._runs, self.streams, self.news.ended)
         self._beating: asyncio.Task[None] | None = None
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -69,12 +69,12 @@ class Registry:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        ended = await in_database(enrol, self.process, alone=not self.logs.shared)
+        ended = await in_database(register, self.process, alone=not self.streams.shared)
         if ended:
             logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
-        await self.logs.start(self.process, self._stop)
+        await self.streams.start(self.process, self._stop)
         self.events.start()
-        self._beating = self._loop.create_task(self.heart.beat_forever(), context=contextvars.Context())
+        self._beating = self._loop.create_task(self.heartbeat.beat_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
         drain_before_shutdown(self._drain_for_daphne)
         self._started = True
@@ -93,9 +93,9 @@ class Registry:
     def problems(self) -> list[str]:
         """What is wrong with the set-up of this process, a sentence each."""
         found = []
-        if self.heart.others and not self.logs.shared:
-            found.append(alone_no_more(self.heart.others))
-        if not self.logs.reached:
+        if self.heartbeat.others and not self.streams.shared:
+            found.append(several_processes_without_redis(self.heartbeat.others))
+        if not self.streams.reached:
             found.append("Redis has not answered yet.")  # its address is for the log: anybody may ask
         return found
 
@@ -109,8 +109,8 @@ class Registry:
 
     def begin(self, turn: Turn) -> None:
         """Start the run of a fresh turn."""
-        log = self.logs.open(turn.answer.pk)
-        run = Run(turn, self.process, self.backend, log)
+        stream = self.streams.open(turn.answer.pk)
+        run = Run(turn, self.process, self.backend, stream)
         self._runs[run.answer] = run
         if self._out_of_time:  # the grace period ended while the question was being stored
             run.end(INTERRUPTED)
@@ -124,17 +124,17 @@ class Registry:
         if answer.pk in self._runs:
             self._stop(answer.pk)
         elif answer.status == Message.Status.RUNNING and answer.process_id is not None:
-            self.logs.stop(answer.process_id, answer.pk)
+            self.streams.stop(answer.process_id, answer.pk)
             self.tasks.spawn(self._ask_to_stop(answer.pk))
 
     def _stop(self, answer: int) -> None:
         if run := self._runs.get(answer):
             run.end(STOPPED)
 
-    def disown(self, answer: int) -> None:
+    def abandon(self, answer: int) -> None:
         """Give an answer up, if it runs here: it is no longer in the database."""
         if run := self._runs.get(answer):
-            run.disown()
+            run.abandon()
 
     async def _ask_to_stop(self, answer: int) -> None:
         try:
@@ -151,16 +151,16 @@ class Registry:
         key = (owner.key, conversation)
         return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
 
-    def log_of(self, answer: Message) -> Log | None:
+    def stream_of(self, answer: Message) -> Stream | None:
         """The log of an answer that runs, here or elsewhere, or that ended here a moment ago.
 
         Not one that was given up: who comes back is told from the database.
         """
-        log = self.logs.get(answer.pk)
-        if log is not None and not log.lost:
-            return log
+        stream = self.streams.get(answer.pk)
+        if stream is not None and not stream.lost:
+            return stream
         elsewhere = answer.status == Message.Status.RUNNING and answer.process_id != self.process
-        return self.logs.replica(answer.pk) if elsewhere else None
+        return self.streams.replica(answer.pk) if elsewhere else None
 
     async def drain(self) -> None:
         """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
@@ -178,10 +178,10 @@ class Registry:
         if self._starting is not None:  # a start that is under way comes to its end first
             await asyncio.wait([self._starting])
         await self._stop_heart()
-        await self.logs.finish()
+        await self.streams.finish()
         await self.events.finish()
         await self.backends.close()
-        _registries.pop(self._loop, None)
+        _engines.pop(self._loop, None)
         await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:
@@ -199,10 +199,10 @@ class Registry:
             return
         self._beating.cancel()
         await asyncio.wait([self._beating])
-        await self.heart.settle()
+        await self.heartbeat.settle()
         try:
-            await self.heart.beat()  # what a database that is back again has not got yet
-            await in_database(withdraw, self.process)
+            await self.heartbeat.beat()  # what a database that is back again has not got yet
+            await in_database(deregister, self.process)
         except DatabaseError:
             logger.exception("The process could not say in the database that it ends.")
 
@@ -211,11 +211,11 @@ class Registry:
             await run.make()
         finally:
             if run.unsaved is not None:
-                self.heart.keep(*run.unsaved)
-            run.log.close()
+                self.heartbeat.keep(*run.unsaved)
+            run.stream.close()
             run.over.set()
             del self._runs[run.answer]
-            self._loop.call_later(conf.log_retention, self.logs.discard, run.answer)
+            self._loop.call_later(conf.stream_retention, self.streams.discard, run.answer)
             self.news.ended(run.turn.answer)
             self.titles.answered(run.turn, run.backend)
 
@@ -237,15 +237,15 @@ class Registry:
             logger.debug("The model could not be prepared: %s", error)
 
 
-_registries: WeakKeyDictionary[asyncio.AbstractEventLoop, Registry] = WeakKeyDictionary()
+_engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()
 
 
-def registries() -> list[tuple[asyncio.AbstractEventLoop, Registry]]:
+def engines() -> list[tuple[asyncio.AbstractEventLoop, Engine]]:
     """Those of this process, one for each event loop that serves the site; may be called on any thread."""
-    return [(loop, found) for loop, found in list(_registries.items()) if loop.is_running()]
+    return [(loop, found) for loop, found in list(_engines.items()) if loop.is_running()]
 
 
-def registry() -> Registry:
+def engine() -> Engine:
     """The registry of the running event loop. Raises ``RuntimeError`` where there is none, as under WSGI."""
     try:
         loop = asyncio.get_running_loop()
@@ -253,6 +253,6 @@ def registry() -> Registry:
         raise RuntimeError(
             "Answers are made on an ASGI server's event loop; here is none. Serve the site by ASGI."
         ) from None
-    if loop not in _registries:
-        _registries[loop] = Registry()
-    return _registries[loop]
+    if loop not in _engines:
+        _engines[loop] = Engine()
+    return _engines[loop]

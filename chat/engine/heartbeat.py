@@ -6,37 +6,39 @@ from collections.abc import Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
-from ..db.processes import Beat, beat, bury
+from ..db.processes import Beat, beat, prune
 from ..db.threads import in_database
 from ..models import Message
-from ..streams.base import Logs
+from ..streams.base import Streams
 from .recovery import Settlement, recover
 from .run import STOPPED, Run
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
 
-BURIAL = 20
+PRUNE_AFTER = 20
 """The row of a dead process is removed after this many times ``CHAT["PROCESS_TIMEOUT"]``.
 
 Not earlier: a process that only slept begins answers before its first heartbeat, and they name its row.
 """
 
 
-class Heart:
+class Heartbeat:
     """Beats every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
 
     ``ended`` is called with each answer that was ended for a process that is gone, or whose end was written late.
     """
 
-    def __init__(self, process: str, runs: Mapping[int, Run], logs: Logs, ended: Callable[[Message], None]) -> None:
+    def __init__(
+        self, process: str, runs: Mapping[int, Run], streams: Streams, ended: Callable[[Message], None]
+    ) -> None:
         self.others = 0
         """How many other processes were alive at the last beat."""
         self._process = process
         self._runs = runs
-        self._logs = logs
+        self._streams = streams
         self._ended = ended
-        self._settlement = Settlement(logs)
+        self._settlement = Settlement(streams)
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
         self._watch = Watch()
@@ -52,7 +54,7 @@ class Heart:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.beat()
-                if self._logs.shared:
+                if self._streams.shared:
                     await self._recover()
             except Exception:  # whatever it is: a process that no longer beats loses its answers
                 logger.exception("The heartbeat could not be written.")
@@ -68,7 +70,7 @@ class Heart:
         self._look_around(found)
         for run in runs:
             if run.answer not in found.running:
-                run.disown()
+                run.abandon()
             elif run.answer in found.stopping:
                 run.end(STOPPED)
         await self._save()
@@ -89,15 +91,15 @@ class Heart:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
         self._watch.look(found.others)
-        if self._watch.alive and not self.others and not self._logs.shared:
-            logger.error("%s", alone_no_more(self._watch.alive))
+        if self._watch.alive and not self.others and not self._streams.shared:
+            logger.error("%s", several_processes_without_redis(self._watch.alive))
         self.others = self._watch.alive
 
     async def _recover(self) -> None:
-        for message in await recover(self._logs, self._watch.silent()):
+        for message in await recover(self._streams, self._watch.silent()):
             self._ended(message)
-        if buried := self._watch.silent(BURIAL):
-            await in_database(bury, buried)
+        if buried := self._watch.silent(PRUNE_AFTER):
+            await in_database(prune, buried)
 
     async def _save(self) -> None:
         for answer, (written, end) in list(self._unsaved.items()):
@@ -112,13 +114,13 @@ class Heart:
         One that was there at two beats, for an answer that has just been stored has its run a moment later.
         """
         orphans = running - self._runs.keys() - self._unsaved.keys()
-        if doomed := orphans & self._orphans:
-            ended = await in_database(interrupt, doomed)
+        if orphaned := orphans & self._orphans:
+            ended = await in_database(interrupt, orphaned)
             logger.warning("%d answers that nobody made were ended as interrupted.", ended)
         self._orphans = orphans
 
 
-def alone_no_more(others: int) -> str:
+def several_processes_without_redis(others: int) -> str:
     """What is wrong where processes run side by side without logs that they share."""
     return (
         f"{others} more processes run on this database, and they cannot see each other's answers: "

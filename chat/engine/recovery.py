@@ -12,7 +12,7 @@ from ..db.processes import abandoned, carriers
 from ..db.replay import parts_of, remainder
 from ..db.threads import in_database
 from ..models import Message
-from ..streams.base import Logs
+from ..streams.base import Streams
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ async def find_dead() -> set[str]:
     return watch.silent()
 
 
-async def recover(logs: Logs, dead: Collection[str]) -> list[Message]:
+async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:
     """End the answers of the ``dead`` and of processes without a row, and close their logs.
 
     Each ends with the longer of checkpoint and log. Returns those answers with their conversations. Raises
@@ -41,12 +41,12 @@ async def recover(logs: Logs, dead: Collection[str]) -> list[Message]:
     """
     ended = []
     for answer in await in_database(abandoned, dead):
-        held = await logs.seize(answer)  # first of all: from now on its process, if it only slept, adds nothing
+        held = await streams.take_over(answer)  # first of all: from now on its process, if it only slept, adds nothing
         message = await in_database(interrupt_with, Written(answer, parts_of(held or ())))
         if message is None:
             continue
         if held is not None:
-            await logs.conclude(answer, len(held), remainder(message, held) or ())
+            await streams.conclude(answer, len(held), remainder(message, held) or ())
         logger.warning("The answer %s of a process that is gone was ended as %s.", answer, message.status)
         ended.append(message)
     return ended
@@ -58,17 +58,17 @@ class Settlement:
     An ending in the database comes before that in the log, so one that was there at two looks is late.
     """
 
-    def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
         self._late: set[int] = set()
 
     async def look(self) -> None:
         """Look once. Raises ``django.db.Error``."""
-        replicas = self._logs.replicas
+        replicas = self._streams.replicas
         ended = await in_database(ended_of, replicas) if replicas else {}
         for answer, message in ended.items():
             if answer in self._late:
-                self._logs.complete(answer, partial(_missing, message))
+                self._streams.complete(answer, partial(_missing, message))
         self._late = set(ended)
 
 

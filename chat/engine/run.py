@@ -13,7 +13,7 @@ from ..conf import conf
 from ..db.answers import End, Written, finish
 from ..db.threads import in_database
 from ..db.values import Turn
-from ..streams.base import Log
+from ..streams.base import Stream
 from .draft import Draft
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ def end_of(ending: Ending, usage: dict[str, Any] | None) -> End:
 class Run:
     """The task that makes one answer. It outlives every socket; ``end`` is the only way to stop it early."""
 
-    def __init__(self, turn: Turn, process: str, backend: Backend, log: Log) -> None:
+    def __init__(self, turn: Turn, process: str, backend: Backend, stream: Stream) -> None:
         self.answer = turn.answer.pk
         self.conversation = (turn.conversation.owner, turn.conversation.uid)
-        self.log = log
+        self.stream = stream
         self.over = asyncio.Event()
         self.checkpointed = 0
         """The draft's version that is in the database."""
@@ -84,7 +84,7 @@ class Run:
         """Whether the answer has an ending that is still to be written."""
         return self._ending is not None
 
-    def disown(self) -> None:
+    def abandon(self) -> None:
         """The answer is another process's, or deleted: stop at once and write nothing."""
         if self._ending is None:
             logger.warning("The answer %s was taken over by another process, or deleted.", self.answer)
@@ -107,12 +107,12 @@ class Run:
         self._append(self.draft.end())
         told = await self._write(ending) if self._owned else None
         if told is None:
-            self.log.give_up()
+            self.stream.give_up()
             return
         if isinstance(told, Finish):
-            self.log.append(FinishStep())
-        self.log.append(told)
-        self.log.close()
+            self.stream.append(FinishStep())
+        self.stream.append(told)
+        self.stream.close()
 
     async def _read(self) -> Ending:
         """Read the model to its end, or until somebody ends the answer."""
@@ -199,7 +199,7 @@ class Run:
 
     def _load(self, delta: Loading | Loaded) -> None:
         loading = isinstance(delta, Loading)
-        self.log.append(Status({"status": "loading" if loading else "waiting"}))
+        self.stream.append(Status({"status": "loading" if loading else "waiting"}))
         wait = conf.loading_timeout if loading else self._quiet
         self._deadline = self._loop.time() + wait
         self._latest = self._deadline + conf.max_duration
@@ -209,7 +209,7 @@ class Run:
 
     def _append(self, ready: list[Chunk]) -> None:
         for chunk in ready:
-            self.log.append(chunk)
+            self.stream.append(chunk)
 
     @property
     def unwritten(self) -> bool:
@@ -240,6 +240,6 @@ class Run:
                 return Error("not_saved")
             if not told:
                 told = True
-                self.log.append(Status({"status": "saving"}))
+                self.stream.append(Status({"status": "saving"}))
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_PAUSE)

@@ -19,7 +19,7 @@ def forget(instance: Conversation, using: str, **_: Any) -> None:
     tell("deleted", instance, using=using)  # first, or the pages would hear of an answer that ends in nothing
     answer = instance.running_id
     if answer is not None:
-        on_every_loop(lambda registry: registry.disown(answer), using=using)
+        on_every_loop(lambda engine: engine.abandon(answer), using=using)
 
 
 @receiver(post_delete, sender=conf.user_model, dispatch_uid="llm_chat.deletion_of_a_user")

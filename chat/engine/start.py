@@ -11,7 +11,7 @@ from ..db.turns import ask, regenerate
 from ..db.values import Ask, Regenerate, Turn
 from ..models import Message
 from ..sockets.received import Refusal
-from .engine import Registry
+from .engine import Engine
 from .run import Run
 
 STOP_WAIT = 5.0
@@ -20,30 +20,30 @@ STOP_WAIT = 5.0
 Asked = Ask | Regenerate
 
 
-async def begin(registry: Registry, asked: Asked, follow: Callable[[Message], None] | None = None) -> Turn:
+async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None = None) -> Turn:
     """Store what is asked, or find it, and begin its run. Raises ``Refusal`` and ``django.db.Error``.
 
     The step belongs to the process: who waits no longer leaves no answer without its run. ``follow`` is told the answer
     even then.
     """
-    storing = registry.tasks.spawn(_begin(registry, asked, follow))
+    storing = engine.tasks.spawn(_begin(engine, asked, follow))
     storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits any more
     return await asyncio.shield(storing)
 
 
-async def _begin(registry: Registry, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:
-    await registry.start()
-    async with registry.order(asked.owner, asked.conversation):
-        runs = registry.runs_of(asked.owner, asked.conversation)
+async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:
+    await engine.start()
+    async with engine.order(asked.owner, asked.conversation):
+        runs = engine.runs_of(asked.owner, asked.conversation)
         try:
-            turn = await _stored(registry, asked)
+            turn = await _stored(engine, asked)
         except Refusal as refusal:
             # Who stops an answer and asks again at once must not be told that it still runs.
             if refusal.code != "busy" or not await _over(runs, asked):
                 raise
-            turn = await _stored(registry, asked)
+            turn = await _stored(engine, asked)
         if turn.fresh:
-            registry.begin(turn)
+            engine.begin(turn)
     if follow is not None:
         follow(turn.answer)
     return turn
@@ -63,8 +63,8 @@ async def _over(runs: list[Run], asked: Asked) -> bool:
     return stopping is None
 
 
-async def _stored(registry: Registry, asked: Asked) -> Turn:
-    writer = registry.writer()
+async def _stored(engine: Engine, asked: Asked) -> Turn:
+    writer = engine.writer()
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)

@@ -6,7 +6,7 @@ from typing import Literal
 from ..db.threads import on_commit
 from ..models import Conversation
 from ..sockets.sent import Event
-from .engine import Registry, registries
+from .engine import Engine, engines
 from .news import version
 
 
@@ -20,14 +20,14 @@ def tell(
     """Tell the owner's open pages what happened to a conversation, once that is committed."""
     event = Event(kind, conversation.uid, "", version(), title)
     owner = conversation.owner
-    on_every_loop(lambda registry: registry.events.tell(owner, event), using=using)
+    on_every_loop(lambda engine: engine.events.tell(owner, event), using=using)
 
 
-def on_every_loop(action: Callable[[Registry], None], *, using: str | None = None) -> None:
+def on_every_loop(action: Callable[[Engine], None], *, using: str | None = None) -> None:
     """Call ``action`` with the registry of each loop, on that loop, once the transaction is committed."""
 
     def spread() -> None:
-        for loop, registry in registries():
-            loop.call_soon_threadsafe(action, registry)
+        for loop, engine in engines():
+            loop.call_soon_threadsafe(action, engine)
 
     on_commit(spread, using=using)

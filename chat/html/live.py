@@ -9,7 +9,7 @@ from .. import chunks
 from ..chunks import Chunk, Ending
 from ..conf import conf
 from ..models import Message
-from ..streams.base import Log
+from ..streams.base import Stream
 from .live_parts import LivePart
 from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
 
@@ -23,9 +23,9 @@ WAITING = chunks.Status({"status": "waiting"})
 class Rendering:
     """The HTML of one log, kept up to date while it has readers."""
 
-    _by_log: ClassVar[dict[Log, "Rendering"]] = {}
+    _by_stream: ClassVar[dict[Stream, "Rendering"]] = {}
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.parts: list[LivePart] = []
         self.status: chunks.Status | None = None
         self.ending: Ending | None = None
@@ -34,13 +34,13 @@ class Rendering:
         self._ending: Ending | None = None
         self._readers = 0
         self._change = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._follow(log))
+        self._task = asyncio.get_running_loop().create_task(self._follow(stream))
 
     @classmethod
     @contextmanager
-    def of(cls, log: Log) -> Iterator["Rendering"]:
+    def of(cls, stream: Stream) -> Iterator["Rendering"]:
         """The rendering of a log, shared by its readers; the last one to leave ends it."""
-        rendering = cls._by_log.get(log) or cls._by_log.setdefault(log, cls(log))
+        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream))
         rendering._readers += 1
         try:
             yield rendering
@@ -48,7 +48,7 @@ class Rendering:
             rendering._readers -= 1
             if not rendering._readers:
                 rendering._task.cancel()
-                del cls._by_log[log]
+                del cls._by_stream[stream]
 
     async def changed(self, version: int) -> None:
         """Wait until there is something newer than ``version``. Raises what the rendering raised, if it failed."""
@@ -59,19 +59,19 @@ class Rendering:
             raise RuntimeError("The log was closed without an ending.")
         await self._change.wait()
 
-    async def _follow(self, log: Log) -> None:
+    async def _follow(self, stream: Stream) -> None:
         try:
-            async for batch in log.follow():
+            async for batch in stream.follow():
                 for chunk in batch.chunks:
                     self._apply(chunk)
-                if log.delayed != (self.status is RECONNECTING):
-                    self.status = RECONNECTING if log.delayed else WAITING
+                if stream.delayed != (self.status is RECONNECTING):
+                    self.status = RECONNECTING if stream.delayed else WAITING
                 cost = sum([await part.render() for part in self.parts])
                 self.ending = self._ending
                 self.begun.set()
                 self._notify()
                 if DUTY * cost > conf.tick and self.ending is None:
-                    await log.closed_within(DUTY * cost)
+                    await stream.closed_within(DUTY * cost)
         finally:
             self.begun.set()
             self._notify()

@@ -12,36 +12,36 @@ from ..html.live import HtmlReader, Rendering
 from ..html.messages import message_chunk, message_end_chunk, message_view
 from ..models import Message
 from ..owners import Owner
-from ..streams.base import Log
+from ..streams.base import Stream
 from .received import After
 
 
 async def text_view(
-    message: Message, log: Log | None, after: int = -1
+    message: Message, stream: Stream | None, after: int = -1
 ) -> AsyncGenerator[tuple[int, list[Chunk]], None]:
     """An answer's chunks above the number ``after``, in batches with the number of their first.
 
     An answer whose log is gone is told from the database, whole.
     """
-    if log is None:
+    if stream is None:
         yield 0, replay(message)
         return
-    async with aclosing(log.follow(after)) as batches:
+    async with aclosing(stream.follow(after)) as batches:
         async for batch in batches:
             yield batch
 
 
 async def html_view(
-    message: Message, log: Log | None, after: str | None, language: str | None = None
+    message: Message, stream: Stream | None, after: str | None, language: str | None = None
 ) -> AsyncGenerator[list[Chunk], None]:
     """An answer as HTML: the message as it stands, then patches, then its end. ``after`` is the message before it."""
-    if log is None:
+    if stream is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
         whole = message_chunk(view, after, language=language)
         yield [whole, message_end_chunk(view, ending, language), ending]
         return
-    with Rendering.of(log) as rendering:
+    with Rendering.of(stream) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
             async for batch in batches:
                 yield batch

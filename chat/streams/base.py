@@ -18,11 +18,11 @@ class Batch(NamedTuple):
     chunks: list[Chunk]
 
 
-class LostLogError(Exception):
+class LostStreamError(Exception):
     """A log was given up before its end: what a reader has of it may not be how the answer ended."""
 
 
-class Log(ABC):
+class Stream(ABC):
     """The chunks of one answer. All methods are called on the event loop."""
 
     delayed = False
@@ -60,7 +60,7 @@ class Log(ABC):
         """
 
 
-class Logs(ABC):
+class Streams(ABC):
     """The logs of a process, by the primary key of their answer. A log belongs to one run; a key is never used again.
 
     Where logs are ``shared``, other processes can follow them as well: as ``replica`` there, until the answer ends.
@@ -74,18 +74,18 @@ class Logs(ABC):
         return True
 
     @abstractmethod
-    def open(self, answer: int) -> Log:
+    def open(self, answer: int) -> Stream:
         """A new log for an answer that is about to run here. Raises ``ValueError`` where there is one."""
 
     @abstractmethod
-    def get(self, answer: int) -> Log | None:
-        """The log of an answer that runs here, or that ended here less than ``CHAT["LOG_RETENTION"]`` ago."""
+    def get(self, answer: int) -> Stream | None:
+        """The log of an answer that runs here, or that ended here less than ``CHAT["STREAM_RETENTION"]`` ago."""
 
     @abstractmethod
     def discard(self, answer: int) -> None:
         """Forget a log; its readers keep what they hold."""
 
-    def replica(self, answer: int) -> Log | None:
+    def replica(self, answer: int) -> Stream | None:
         """The log of an answer that another process makes, or ``None`` where logs are not shared."""
         return None
 
@@ -106,7 +106,7 @@ class Logs(ABC):
     def stop(self, process: str, answer: int) -> None:
         """Tell the process that makes an answer to stop it."""
 
-    async def seize(self, answer: int) -> list[Chunk] | None:
+    async def take_over(self, answer: int) -> list[Chunk] | None:
         """Take the log of a dead process over: it can add nothing any more. What it holds, ``None`` without a log."""
         return None
 

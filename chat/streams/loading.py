@@ -3,22 +3,22 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from ..conf import conf
-from .base import Logs
-from .memory import MemoryLogs
+from .base import Streams
+from .memory import MemoryStreams
 
 
-def make_logs() -> Logs:
+def make_streams() -> Streams:
     """Logs in memory, or shared through ``CHAT["REDIS_URL"]``. Raises ``ImproperlyConfigured``."""
     if not conf.redis_url:
-        return MemoryLogs()
+        return MemoryStreams()
     try:
-        from .redis.streams import RedisLogs
+        from .redis.streams import RedisStreams
     except ImportError as error:
         raise ImproperlyConfigured(
             f'CHAT["REDIS_URL"] needs the client of Redis: pip install "django-llm-chat[redis]" ({error}).'
         ) from error
     try:
-        return RedisLogs()
+        return RedisStreams()
     except ValueError:
         raise ImproperlyConfigured(
             'CHAT["REDIS_URL"] must be a URL such as "redis://localhost:6379/0", "rediss://..." or "unix://...".'

@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from ..chunks import Chunk
-from .base import Batch, Log, Logs, LostLogError
+from .base import Batch, LostStreamError, Stream, Streams
 
 
-class MemoryLog(Log):
+class MemoryStream(Stream):
     """A list, and the readers that wait at its end."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class MemoryLog(Log):
                 position = len(self.chunks)
                 yield batch
             elif self.lost:
-                raise LostLogError("The log was given up.")
+                raise LostStreamError("The log was given up.")
             elif self.closed:
                 return
             else:
@@ -69,22 +69,22 @@ class MemoryLog(Log):
                 future.set_result(None)
 
 
-class MemoryLogs(Logs):
+class MemoryStreams(Streams):
     """The logs of this process."""
 
     shared = False
 
     def __init__(self) -> None:
-        self._logs: dict[int, MemoryLog] = {}
+        self._streams: dict[int, MemoryStream] = {}
 
-    def open(self, answer: int) -> MemoryLog:
-        if answer in self._logs:
+    def open(self, answer: int) -> MemoryStream:
+        if answer in self._streams:
             raise ValueError(f"The answer {answer} has a log already.")
-        self._logs[answer] = log = MemoryLog()
-        return log
+        self._streams[answer] = stream = MemoryStream()
+        return stream
 
-    def get(self, answer: int) -> MemoryLog | None:
-        return self._logs.get(answer)
+    def get(self, answer: int) -> MemoryStream | None:
+        return self._streams.get(answer)
 
     def discard(self, answer: int) -> None:
-        self._logs.pop(answer, None)
+        self._streams.pop(answer, None)

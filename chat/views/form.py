@@ -17,7 +17,7 @@ from ..backends.loading import max_message_length
 from ..chunks import ERRORS
 from ..db.answers import ask_to_stop
 from ..db.values import Ask
-from ..engine.engine import Registry, registry
+from ..engine.engine import Engine, engine
 from ..engine.start import begin
 from ..health import NO_ASGI
 from ..html.form import Refused
@@ -76,15 +76,15 @@ def stop(request: HttpRequest, uid: str) -> HttpResponse:
     return done(request, _next(request, uid))
 
 
-async def _stop(process: Registry, answer: Message) -> None:
+async def _stop(process: Engine, answer: Message) -> None:
     process.stop(answer)
 
 
-def _on_the_servers_loop(step: Callable[[Registry], Awaitable[T]]) -> T:
+def _on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
     """Run a coroutine on the loop that serves the request: ``async_to_sync`` finds it from the thread of a view."""
 
     async def run() -> T:
-        return await step(registry())
+        return await step(engine())
 
     return async_to_sync(run)()
 

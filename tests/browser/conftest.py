@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from chat.engine.engine import registries
+from chat.engine.engine import engines
 from chat.engine.run import INTERRUPTED
 from tests.support.proxy import Proxy
 from tests.support.servers import running
@@ -41,7 +41,7 @@ def unsafe(monkeypatch):
 def site(transactional_db):
     with running() as site:
         yield site
-        for loop, process in registries():  # nothing to wait for: a test may leave its model in mid-answer
+        for loop, process in engines():  # nothing to wait for: a test may leave its model in mid-answer
             loop.call_soon_threadsafe(end_answers, process)
 
 

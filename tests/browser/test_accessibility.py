@@ -54,7 +54,7 @@ def violations(page):
 
 
 def composer(chat):
-    return chat.page.locator(".chat-composer textarea")
+    return chat.page.locator(".llm-chat-composer textarea")
 
 
 def ask(chat, text="Tell me"):
@@ -157,7 +157,7 @@ FOCUSED = """() => {
 }"""
 VISIBLE = """() => {
   const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-  const form = document.activeElement.closest(".chat-form");
+  const form = document.activeElement.closest(".llm-chat-form");
   const shown = (element) => getComputedStyle(element).boxShadow.includes("3px");
   return (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || Boolean(form && shown(form));
 }"""
@@ -176,16 +176,22 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
             break
         assert page.evaluate(VISIBLE), f"the focus does not show on {name}"
         order.append(name)
-    wanted = ["chat-new", "chat-text-field", "chat-search-button", "chat-conversation-link", "chat-options"]
-    wanted += ["chat-options-all", "chat-log", "chat-input", "chat-send"]
+    wanted = [
+        "llm-chat-new",
+        "llm-chat-text-field",
+        "llm-chat-search-button",
+        "llm-chat-conversation-link",
+        "llm-chat-options",
+    ]
+    wanted += ["llm-chat-options-all", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
     assert [name for name in order if name in wanted] == wanted
-    assert {"chat-tool", "chat-block"} <= set(order)
+    assert {"llm-chat-tool", "llm-chat-block"} <= set(order)
 
 
 def test_targets_have_24_pixels(chat, script):
     answered(chat, script)
     small = chat.page.evaluate("""() => [...document.querySelectorAll("button, a, input, textarea, summary")]
-      .filter(one => !one.closest(".chat-block, dialog, [hidden]") && one.checkVisibility())
+      .filter(one => !one.closest(".llm-chat-block, dialog, [hidden]") && one.checkVisibility())
       .map(one => [one.className, one.getBoundingClientRect()])
       .filter(([, { width, height }]) => width && (width < 24 || height < 24))
       .map(([name, { width, height }]) => `${name} ${width} x ${height}`)""")

@@ -24,7 +24,7 @@ ELEMENT = """(element) => [
     element.protocol ?? "",
 ]"""
 
-ANSWERED = """() => [...document.querySelectorAll("[data-role=assistant] .chat-block *")].map(ELEMENT)""".replace(
+ANSWERED = """() => [...document.querySelectorAll("[data-role=assistant] .llm-chat-block *")].map(ELEMENT)""".replace(
     "ELEMENT", ELEMENT
 )
 
@@ -136,8 +136,8 @@ def test_attacks_are_harmless_as_stored_answers_questions_and_titles(stored):
         assert_harmless(page.evaluate(ANSWERED))
         questions = stored.questions.locator("[data-blocks]")
         assert list(map(text_of, questions.all_text_contents())) == list(map(text_of, texts))
-        assert questions.locator(".chat-block *").count() == 0
-    links = page.locator(".chat-conversation-link")
+        assert questions.locator(".llm-chat-block *").count() == 0
+    links = page.locator(".llm-chat-conversation-link")
     assert sorted(filter(None, links.all_text_contents())) == sorted([*TITLES, "First"])
     assert links.locator("*").count() == 0
 
@@ -153,8 +153,8 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
     reply.finish()
     chat.idle()
     expect(chat.page).to_have_title(text)
-    expect(chat.page.locator(".chat-conversation-link")).to_have_text(text)
-    for place in (".chat-block", ".chat-conversation-link"):
+    expect(chat.page.locator(".llm-chat-conversation-link")).to_have_text(text)
+    for place in (".llm-chat-block", ".llm-chat-conversation-link"):
         assert chat.page.locator(f":is({place}) :is(img, svg, script, a[href^=java])").count() == 0
 
 
@@ -162,9 +162,9 @@ def test_what_an_error_says_is_text(watched):
     chat = watched().open()
     errors = [{"message": f"m{number}", "text": attack, "error": attack} for number, attack in enumerate(ATTACKS)]
     chat.page.evaluate(TELL, [["chat:problem", "chat:unsent", "chat:refused"], [*map(storable_values, errors)]])
-    notes = chat.page.locator(".chat-alert, [data-error], .chat-pending [data-blocks]")
+    notes = chat.page.locator(".llm-chat-alert, [data-error], .llm-chat-pending [data-blocks]")
     assert notes.count() > len(ATTACKS)
-    assert chat.page.locator(":is(.chat-alert, [data-error], .chat-pending .chat-block) *").count() == 0
+    assert chat.page.locator(":is(.llm-chat-alert, [data-error], .llm-chat-pending .llm-chat-block) *").count() == 0
 
 
 def test_the_admin_shows_attacks_as_text(stored, site):

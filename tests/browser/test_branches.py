@@ -37,7 +37,7 @@ def edited(chat, script, text, answer):
 
 
 def place(chat, article=None):
-    return (article or chat.answer).locator(".chat-count").inner_text()
+    return (article or chat.answer).locator(".llm-chat-count").inner_text()
 
 
 def test_each_answer_to_a_question_is_a_click_away(chat, script):
@@ -101,7 +101,7 @@ def test_the_message_stays_where_it_was_when_its_branch_is_another(chat, script)
     reply.finish()
     chat.idle()
     answer = chat.answers.first
-    answer.locator(".chat-picker").scroll_into_view_if_needed()
+    answer.locator(".llm-chat-picker").scroll_into_view_if_needed()
     answer.evaluate("article => { article.closest('[role=log]').scrollTop = article.offsetTop + 40 }")
     before = chat.place(answer)
     chat.page.evaluate("""() => {
@@ -130,7 +130,7 @@ def test_while_an_answer_runs_no_other_branch_is_offered(chat, script):
     chat.ask("More")
     reply = script.next_reply()
     expect(chat.answers.first.get_by_role("button", name="Previous answer")).to_have_count(0)
-    expect(chat.answers.first.locator(".chat-count")).to_be_visible()
+    expect(chat.answers.first.locator(".llm-chat-count")).to_be_visible()
     reply.finish()
     expect(chat.answers.first.get_by_role("button", name="Previous answer")).to_be_visible()
 

@@ -35,9 +35,9 @@ def growing(chat, script):
 
     def say(text: str, shown: str) -> None:
         reply.say(text)
-        expect(chat.answer.locator(".chat-block").last).to_contain_text(shown)
+        expect(chat.answer.locator(".llm-chat-block").last).to_contain_text(shown)
 
-    yield say, chat.answer.locator(".chat-block").last
+    yield say, chat.answer.locator(".llm-chat-block").last
     reply.finish()
     chat.idle()
 
@@ -79,7 +79,7 @@ def test_a_growing_table_keeps_them(growing):
     say, block = growing
     wide = "unbroken" * 8
     say(f"| one | two |\n|---|---|\n| marked {wide} | {wide} |\n| last | x |\n", "last")
-    box, state = look_at(block, ".chat-table", ["marked", "last"])
+    box, state = look_at(block, ".llm-chat-table", ["marked", "last"])
     for number in range(50):
         say(f"| row {number} **bold** `code` | [link](https://site.example/{number}) |\n", f"row {number}")
     assert box.evaluate(STATE) == state

@@ -241,7 +241,7 @@ def test_an_answer_says_how_it_ended_and_what_one_can_do(script, site, visit, st
         chat.expect_answer(text, status)
         if sentence:
             expect(chat.answer.locator("[data-footer]")).to_contain_text(sentence)
-        expect(chat.answer.locator(".chat-action")).to_have_text(actions)
+        expect(chat.answer.locator(".llm-chat-action")).to_have_text(actions)
         chat.reload()
     assert chat.answer.locator("[data-footer]").inner_html().split() == footer.split()
 
@@ -253,7 +253,7 @@ def test_a_stopped_answer_says_so_and_can_be_gone_on_with(chat, script):
     chat.stop.click()
     chat.expect_answer("Half", status="stopped")
     expect(chat.answer).to_contain_text("Stopped.")
-    expect(chat.answer.locator(".chat-action")).to_have_text(["Continue", "Try again"])
+    expect(chat.answer.locator(".llm-chat-action")).to_have_text(["Continue", "Try again"])
 
 
 @pytest.fixture
@@ -279,10 +279,10 @@ def test_an_answer_that_could_not_be_saved_says_so_until_it_could(script, site, 
     reply.finish()
     chat.expect_answer("Whole", status="failed")
     expect(chat.answer).to_contain_text(ERRORS["not_saved"])
-    expect(chat.answer.locator(".chat-action")).to_have_text(["Try again"])
+    expect(chat.answer.locator(".llm-chat-action")).to_have_text(["Try again"])
     away.clear()
     chat.expect_answer("Whole")
-    expect(chat.answer.locator(".chat-action")).to_have_count(0)
+    expect(chat.answer.locator(".llm-chat-action")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, tol
     reply = script.next_reply()
     reply.say("Here")
     expect(chat.answer).to_contain_text("Here")
-    note, voice = chat.answer.locator(".chat-waiting"), chat.page.locator("llm-chat-announcer [role=status]")
+    note, voice = chat.answer.locator(".llm-chat-waiting"), chat.page.locator("llm-chat-announcer [role=status]")
     chat.receive({"type": "data-status", "data": {"status": status}})
     expect(note.get_by_text(shown)).to_be_visible()
     expect(voice).to_have_text(told)
@@ -316,7 +316,7 @@ def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, s
     reply = script.next_reply()
     reply.say("Whole")
     reply.finish()
-    expect(chat.answer.locator(".chat-waiting").get_by_text("Saving…")).to_be_visible()
+    expect(chat.answer.locator(".llm-chat-waiting").get_by_text("Saving…")).to_be_visible()
     away.clear()
     chat.expect_answer("Whole")
-    expect(chat.answer.locator(".chat-waiting")).to_be_hidden()
+    expect(chat.answer.locator(".llm-chat-waiting")).to_be_hidden()

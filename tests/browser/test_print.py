@@ -12,7 +12,7 @@ CODE = "```python\nvalue = " + " + ".join(f"some_long_name_{number}" for number 
 TABLE = "| a | b |\n|---|---|\n| " + "cell " * 60 + "| " + "verylongword" * 20 + " |"
 ANSWER = "\n\n".join([*PARAGRAPHS, CODE, TABLE, "$$" + " + ".join(f"x_{{{n}}}" for n in range(12)) + "$$", "The end."])
 HIDDEN = (
-    "llm-chat-sidebar, llm-chat-composer, .chat-page-bar, .site-header, llm-chat-announcer, llm-chat-connection,"
+    "llm-chat-sidebar, llm-chat-composer, .llm-chat-page-bar, .site-header, llm-chat-announcer, llm-chat-connection,"
     " llm-chat-admission, button, textarea, input, [data-action]"
 )
 A4 = {"format": "A4", "margin": dict.fromkeys(("top", "right", "bottom", "left"), "1.5cm")}
@@ -39,23 +39,25 @@ def test_b28_a_long_conversation_is_printed_whole_and_without_the_page_around_it
     long.page.set_viewport_size({"width": 680, "height": 900})
     expect(long.page.locator(HIDDEN).locator("visible=true")).to_have_count(0)
     height = long.page.evaluate("document.documentElement.scrollHeight")
-    found = bottoms(long, ".chat-block")
+    found = bottoms(long, ".llm-chat-block")
     assert len(found) > 60
     assert found == sorted(found)
     assert 3_000 < found[-1] <= height, "the page is as long as the conversation: nothing scrolls inside of it"
     cut = """all => all
         .filter((one) => one.scrollWidth > one.clientWidth + 1 || getComputedStyle(one).overflowX !== "visible")
         .map((one) => one.outerHTML.slice(0, 80))"""
-    assert long.page.locator("llm-chat-transcript, .chat-log, .chat-code, .chat-table").evaluate_all(cut) == []
+    assert (
+        long.page.locator("llm-chat-transcript, .llm-chat-log, .llm-chat-code, .llm-chat-table").evaluate_all(cut) == []
+    )
     dark = "element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).every((part) => part < 128)"
-    assert long.answer.locator(".chat-block").first.evaluate(dark), "ink on white paper"
+    assert long.answer.locator(".llm-chat-block").first.evaluate(dark), "ink on white paper"
 
 
 def test_b28_a_question_that_is_being_edited_is_printed_as_it_is_stored(chat, script):
     chat.talk(script, question="As it is stored")
     chat.click("Edit", chat.questions.last)
     chat.page.emulate_media(media="print")
-    expect(chat.questions.last.locator(".chat-parts").last).to_be_visible()
+    expect(chat.questions.last.locator(".llm-chat-parts").last).to_be_visible()
     expect(chat.page.locator("textarea").locator("visible=true")).to_have_count(0)
 
 

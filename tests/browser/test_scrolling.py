@@ -10,7 +10,7 @@ from tests.browser.conftest import Chat
 LINES = "\n\n".join(f"Paragraph {number} of a long text." for number in range(80))
 IN_VIEW = """log => {
   const { top } = log.getBoundingClientRect();
-  const all = [...log.querySelectorAll(".chat-block > *")];
+  const all = [...log.querySelectorAll(".llm-chat-block > *")];
   return all.findIndex((one) => one.getBoundingClientRect().top > top + 20);
 }"""
 
@@ -73,10 +73,10 @@ def at_rest(chat):
 
 def grown(chat, count=10):
     """Until the answer has grown by so many paragraphs."""
-    blocks = chat.answer.locator(".chat-block")
+    blocks = chat.answer.locator(".llm-chat-block")
     wanted = blocks.count() + count
     chat.page.wait_for_function(
-        "wanted => [...document.querySelectorAll('article:last-child .chat-block')].length >= wanted", arg=wanted
+        "wanted => [...document.querySelectorAll('article:last-child .llm-chat-block')].length >= wanted", arg=wanted
     )
 
 
@@ -148,7 +148,7 @@ def stays(chat):
     jump = chat.page.get_by_role("button", name="Jump to latest")
     expect(jump).to_be_visible()
     at_rest(chat)
-    seen = chat.page.locator(".chat-block > *").nth(chat.log.evaluate(IN_VIEW))
+    seen = chat.page.locator(".llm-chat-block > *").nth(chat.log.evaluate(IN_VIEW))
     place = chat.place(seen)
     grown(chat, 30)
     assert chat.place(seen) == place

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
-from chat.engine.engine import Registry
+from chat.engine.engine import Engine
 from chat.models import Message
 from chat.sockets.received import Refusal
 
@@ -254,14 +254,14 @@ def test_a_server_that_goes_down_is_left_and_the_message_sent_elsewhere(script, 
     chat = visit(site.url).open()
     tries = []
 
-    def drain_twice(registry):
+    def drain_twice(engine):
         tries.append(1)
         if len(tries) <= 2:
             raise Refusal("draining")
-        return writer(registry)
+        return writer(engine)
 
-    writer = Registry.writer
-    monkeypatch.setattr(Registry, "writer", drain_twice)
+    writer = Engine.writer
+    monkeypatch.setattr(Engine, "writer", drain_twice)
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Here")

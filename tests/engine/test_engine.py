@@ -14,7 +14,7 @@ from chat.backends.scripted import ScriptedBackend
 from chat.db.answers import finish
 from chat.db.processes import beat
 from chat.db.turns import ask
-from chat.engine.engine import registry
+from chat.engine.engine import engine
 from chat.models import Conversation, Message, Process
 
 
@@ -93,7 +93,7 @@ async def test_a_stopping_process_ends_its_answers_as_interrupted_with_their_tex
     reply = await script.anext_reply()
     reply.say("so far")
     await socket.chunk(request, "text-delta")
-    await registry().drain()
+    await engine().drain()
     assert reply.closed.is_set()
     answer = await Message.objects.aget(role="assistant")
     assert (answer.status, answer.text) == ("interrupted", "so far")
@@ -104,7 +104,7 @@ async def test_a_stopping_process_lets_its_answers_finish_and_takes_no_new_ones(
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
-    draining = asyncio.create_task(registry().drain())
+    draining = asyncio.create_task(engine().drain())
     await asyncio.sleep(0)
     assert await socket.error(await socket.ask("More", chat="c2")) == "draining"
     reply.say("whole")
@@ -115,18 +115,18 @@ async def test_a_stopping_process_lets_its_answers_finish_and_takes_no_new_ones(
 
 
 async def test_the_log_of_an_ended_answer_is_forgotten_after_a_while(script, connect, settings, served):
-    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.01}
+    settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.01}
     socket = await connect()
     request = await socket.ask("Tell me")
     (await script.anext_reply()).finish()
     await socket.chunks(request)
     answer = await Message.objects.aget(role="assistant")
-    await eventually(lambda: served.log_of(answer) is None)
+    await eventually(lambda: served.stream_of(answer) is None)
 
 
 def test_where_no_event_loop_runs_answers_are_refused_with_a_sentence():
     with pytest.raises(RuntimeError, match="ASGI"):
-        registry()
+        engine()
 
 
 async def test_a_run_does_not_inherit_the_context_of_a_request(served):
@@ -211,7 +211,7 @@ async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, co
     monkeypatch.setattr(ScriptedBackend, "stream", clutch)
     socket = await connect()
     await socket.chunk(await socket.ask("Tell me"), "data-status")
-    await registry().drain()
+    await engine().drain()
     assert "given up" in caplog.text
     assert (await Message.objects.aget(role="assistant")).status == "interrupted"
 
@@ -311,7 +311,7 @@ async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(
     socket = await connect()
     await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
-    draining = asyncio.create_task(registry().drain())
+    draining = asyncio.create_task(engine().drain())
     await eventually(lambda: served._out_of_time)
     release.set()
     await draining
@@ -324,6 +324,6 @@ async def test_a_process_ends_cleanly_without_its_database(script, served, monke
         raise DatabaseError("away")
 
     await served.start()
-    monkeypatch.setattr("chat.engine.engine.withdraw", fail)
+    monkeypatch.setattr("chat.engine.engine.deregister", fail)
     await served.drain()
     assert "could not say in the database" in caplog.text

@@ -14,7 +14,7 @@ from chat.chunks import Error, Start, StartStep, TextDelta, TextEnd, TextStart
 from chat.db.processes import abandoned
 from chat.engine.recovery import recover
 from chat.models import Conversation, Message, Process
-from chat.streams.redis.streams import RedisLogs
+from chat.streams.redis.streams import RedisStreams
 from tests.conftest import chat_settings
 from tests.engine.test_engine import eventually
 from tests.support.upstream import eventually as holds
@@ -54,36 +54,36 @@ async def running_answer(text="", age=60.0, **columns):
     return answer
 
 
-async def logged(redis_logs, answer, *texts):
+async def logged(redis_streams, answer, *texts):
     """The log that the dead process has left in Redis."""
-    dead = await redis_logs("gone")
-    log = dead.open(answer.pk)
+    dead = await redis_streams("gone")
+    stream = dead.open(answer.pk)
     for chunk in [*OPENING, *(TextDelta("0", text) for text in texts)]:
-        log.append(chunk)
-    await holds(lambda: not log.behind)
-    return log
+        stream.append(chunk)
+    await holds(lambda: not stream.behind)
+    return stream
 
 
 @pytest.fixture
-async def redis_logs(shared, settings):
+async def redis_streams(shared, settings):
     """Logs of other processes of the site."""
     made = []
 
     async def make(name):
-        made.append(RedisLogs())
+        made.append(RedisStreams())
         await made[-1].start(name, lambda answer: None)
         return made[-1]
 
     yield make
-    for logs in made:
-        await logs.finish()
+    for streams in made:
+        await streams.finish()
 
 
 @pytest.mark.parametrize("age", [60.0, 0.0, -3600.0])
 async def test_a05_another_process_ends_the_answers_of_a_dead_one_whatever_its_clock_said(
     shared, served, caplog, age, monkeypatch
 ):
-    monkeypatch.setattr("chat.engine.heartbeat.BURIAL", 1)
+    monkeypatch.setattr("chat.engine.heartbeat.PRUNE_AFTER", 1)
     answer = await running_answer("half", age)
     await served.start()
     await eventually(lambda: Message.objects.filter(status="interrupted").exists())
@@ -127,18 +127,18 @@ def test_a05_an_answer_that_names_a_row_that_is_not_there_is_abandoned(shared):
         Message.objects.update(process=None)
 
 
-async def test_the_longer_of_checkpoint_and_log_is_kept(redis_logs, served, db):
+async def test_the_longer_of_checkpoint_and_log_is_kept(redis_streams, served, db):
     answer = await running_answer("The first")
-    await logged(redis_logs, answer, "The first", " half.")
-    assert [message.pk for message in await recover(await redis_logs("here"), DEAD)] == [answer.pk]
+    await logged(redis_streams, answer, "The first", " half.")
+    assert [message.pk for message in await recover(await redis_streams("here"), DEAD)] == [answer.pk]
     await answer.arefresh_from_db()
     assert (answer.text, answer.parts) == ("The first half.", [{"type": "text", "text": "The first half."}])
 
 
-async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_the_rest(redis_logs, served):
+async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_the_rest(redis_streams, served):
     answer = await running_answer("The first half.")
-    await logged(redis_logs, answer, "The first")
-    here = await redis_logs("here")
+    await logged(redis_streams, answer, "The first")
+    here = await redis_streams("here")
     await recover(here, DEAD)
     chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
     assert chunks == [
@@ -152,32 +152,32 @@ async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_
     assert answer.text == "The first half."
 
 
-async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ended(redis_logs, served):
+async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ended(redis_streams, served):
     answer = await running_answer("half")
-    log = await logged(redis_logs, answer, "half")
-    here = await redis_logs("here")
+    stream = await logged(redis_streams, answer, "half")
+    here = await redis_streams("here")
     await recover(here, DEAD)
-    log.append(TextDelta("0", " and more"))
-    await holds(lambda: log.mirrored)
+    stream.append(TextDelta("0", " and more"))
+    await holds(lambda: stream.mirrored)
     chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
     assert chunks == [*OPENING, TextDelta("0", "half"), TextEnd("0"), Error("interrupted")]
 
 
-async def test_an_answer_that_a_reader_had_stopped_is_ended_as_stopped(redis_logs, served):
+async def test_an_answer_that_a_reader_had_stopped_is_ended_as_stopped(redis_streams, served):
     answer = await running_answer("half", stopping=True)
-    await recover(await redis_logs("here"), DEAD)
+    await recover(await redis_streams("here"), DEAD)
     await answer.arefresh_from_db()
     assert (answer.status, answer.error) == ("stopped", "")
 
 
-async def test_an_answer_that_was_written_but_whose_log_was_not_closed_is_told_as_it_is_stored(redis_logs, served):
+async def test_an_answer_that_was_written_but_whose_log_was_not_closed_is_told_as_it_is_stored(redis_streams, served):
     answer = await running_answer()
-    await logged(redis_logs, answer, "whole")
-    here = await redis_logs("here")
+    await logged(redis_streams, answer, "whole")
+    here = await redis_streams("here")
     reading = asyncio.create_task(anext(here.replica(answer.pk).follow()))
     await reading
     await served.start()
-    follow = served.logs.replica(answer.pk).follow()
+    follow = served.streams.replica(answer.pk).follow()
     await anext(follow)
     parts = [{"type": "text", "text": "whole"}]
     await Message.objects.filter(pk=answer.pk).aupdate(
@@ -210,10 +210,10 @@ async def test_who_can_recover_without_redis_keeps_the_checkpoint(shared, served
     answer = await running_answer("half")
     redis_server.kill()
     settings.CHAT = {**settings.CHAT, "REDIS_TIMEOUT": 0.2}
-    logs = RedisLogs()
-    await logs.start("here", lambda answer: None)
-    await recover(logs, DEAD)
-    await logs.finish()
+    streams = RedisStreams()
+    await streams.start("here", lambda answer: None)
+    await recover(streams, DEAD)
+    await streams.finish()
     await answer.arefresh_from_db()
     assert (answer.status, answer.text) == ("interrupted", "half")
 

@@ -24,7 +24,7 @@ async def test_nothing_is_told_before_it_is_committed_nor_what_is_rolled_back(se
 
     def change():
         with pytest.raises(LookupError), transaction.atomic():
-            on_every_loop(lambda registry: told.append("rolled back"))
+            on_every_loop(lambda engine: told.append("rolled back"))
             raise LookupError
         with transaction.atomic():
             on_every_loop(told.append)
@@ -37,4 +37,4 @@ async def test_nothing_is_told_before_it_is_committed_nor_what_is_rolled_back(se
 
 @pytest.mark.django_db
 def test_where_no_loop_serves_the_site_there_is_nobody_to_tell():
-    on_every_loop(lambda registry: pytest.fail("there is none"))
+    on_every_loop(lambda engine: pytest.fail("there is none"))

@@ -53,7 +53,7 @@ def chat() -> dict[str, Any]:
         "DELTA_TIMEOUT": max(seconds(30.0), 10.0),
         "RETRY_WAIT": seconds(0.5),
         "RETRY_AFTER_MAX": seconds(5.0),
-        "LOG_RETENTION": max(seconds(60.0), 30.0),
+        "STREAM_RETENTION": max(seconds(60.0), 30.0),
         "REDIS_TIMEOUT": max(seconds(2.0), 0.5),
         "SAVE_TIMEOUT": seconds(30.0),
         # A test asks a hundred questions at once; test_attacks.py has the limits that sites have.

@@ -177,12 +177,13 @@ class HtmlPage(ChatPage):
 
 
 _ARTICLE = re.compile(
-    r'<article\s+class="chat-message"\s+data-message="([^"]+)".*?data-status="(\w+)".*?</article>', re.DOTALL
+    r'<article\s+class="llm-chat-message"\s+data-message="([^"]+)".*?data-status="(\w+)".*?</article>', re.DOTALL
 )
 _PART = re.compile(
-    r'data-part="(\d+)">\s*<div class="chat-blocks" data-blocks dir="auto">(.*?)</div>\s*</llm-chat-part>', re.DOTALL
+    r'data-part="(\d+)">\s*<div class="llm-chat-blocks" data-blocks dir="auto">(.*?)</div>\s*</llm-chat-part>',
+    re.DOTALL,
 )
-_BLOCK = '<div class="chat-block">'
+_BLOCK = '<div class="llm-chat-block">'
 
 
 def parts_of(html: str) -> dict[int, Reader]:

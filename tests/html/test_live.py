@@ -9,69 +9,69 @@ from chat.chunks import Finish, Start, Status, TextDelta, TextEnd, TextStart
 from chat.html import live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
-from chat.streams.memory import MemoryLog
+from chat.streams.memory import MemoryStream
 
 
 @pytest.fixture
-def log():
-    log = MemoryLog()
-    log.append(Start("a1"))
-    log.append(TextStart("0"))
-    return log
+def stream():
+    stream = MemoryStream()
+    stream.append(Start("a1"))
+    stream.append(TextStart("0"))
+    return stream
 
 
-def read(log, rendering):
+def read(stream, rendering):
     message = Message(uid="a1", role="assistant", status="running")
     return HtmlReader(message, "m1", rendering).chunks()
 
 
-def end(log):
-    log.append(TextEnd("0"))
-    log.append(Finish("stop"))
-    log.close()
+def end(stream):
+    stream.append(TextEnd("0"))
+    stream.append(Finish("stop"))
+    stream.close()
 
 
-async def test_a_text_is_rendered_once_for_all_its_readers(log, monkeypatch):
+async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
     rendered = []
     monkeypatch.setattr(
         live_parts, "render_live", lambda text, render=live_parts.render_live: rendered.append(text) or render(text)
     )
 
     async def reader():
-        with Rendering.of(log) as rendering:
-            return [chunk async for batch in read(log, rendering) for chunk in batch]
+        with Rendering.of(stream) as rendering:
+            return [chunk async for batch in read(stream, rendering) for chunk in batch]
 
     readers = [asyncio.create_task(reader()) for _ in range(10)]
     for word in ("one ", "two ", "three"):
-        log.append(TextDelta("0", word))
+        stream.append(TextDelta("0", word))
         await asyncio.sleep(0)
-    end(log)
+    end(stream)
     results = await asyncio.gather(*readers)
     assert rendered == sorted(set(rendered), key=len)
     assert all(result[-1] == Finish("stop") for result in results)
 
 
-async def test_a_slow_reader_gets_fewer_and_larger_changes(log):
-    with Rendering.of(log) as rendering:
-        batches = read(log, rendering)
+async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
+    with Rendering.of(stream) as rendering:
+        batches = read(stream, rendering)
         await anext(batches)
         for number in range(50):
-            log.append(TextDelta("0", f"word{number} "))
+            stream.append(TextDelta("0", f"word{number} "))
             await asyncio.sleep(0)
-        end(log)
+        end(stream)
         rest = [chunk async for batch in batches for chunk in batch]
     patches = [chunk for chunk in rest if type(chunk).__name__ == "Patch"]
     assert len(patches) < 10
     assert "word49" in patches[-1].data["html"]
 
 
-async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(log):
-    with Rendering.of(log) as rendering:
-        batches = read(log, rendering)
+async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(stream):
+    with Rendering.of(stream) as rendering:
+        batches = read(stream, rendering)
         await anext(batches)
-        log.append(TextDelta("0", "one "))
+        stream.append(TextDelta("0", "one "))
         await anext(batches)
-        log.append(TextDelta("0", "two"))
+        stream.append(TextDelta("0", "two"))
         version = rendering.version
         await rendering.changed(version)  # rendered while the reader does something else
         async with asyncio.timeout(5):
@@ -80,74 +80,74 @@ async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_mor
         await batches.aclose()
 
 
-async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_one_on_it(log, monkeypatch):
+async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_one_on_it(stream, monkeypatch):
     threads = []
     monkeypatch.setattr(
         live_parts,
         "render_live",
         lambda text, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
     )
-    with Rendering.of(log) as rendering:
-        batches = read(log, rendering)
-        log.append(TextDelta("0", "short"))
+    with Rendering.of(stream) as rendering:
+        batches = read(stream, rendering)
+        stream.append(TextDelta("0", "short"))
         await anext(batches)
-        log.append(TextDelta("0", "long " * 3_000))
+        stream.append(TextDelta("0", "long " * 3_000))
         await anext(batches)
         await batches.aclose()
     assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
-async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_the_answer(log, monkeypatch):
+async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_the_answer(stream, monkeypatch):
     costs = iter([0.0, 1_000.0, 0.0])
     monkeypatch.setattr(live_parts, "_timed", lambda text: (live_parts.render_live(text), next(costs)))
     waits = []
-    waited = log.closed_within
-    monkeypatch.setattr(log, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
-    with Rendering.of(log) as rendering:
-        batches = read(log, rendering)
-        log.append(TextDelta("0", "one "))
+    waited = stream.closed_within
+    monkeypatch.setattr(stream, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
+    with Rendering.of(stream) as rendering:
+        batches = read(stream, rendering)
+        stream.append(TextDelta("0", "one "))
         await anext(batches)
-        log.append(TextDelta("0", "two "))
+        stream.append(TextDelta("0", "two "))
         await anext(batches)
-        log.append(TextDelta("0", "three"))
-        end(log)
+        stream.append(TextDelta("0", "three"))
+        end(stream)
         async with asyncio.timeout(5):
             rest = [chunk async for batch in batches for chunk in batch]
     assert waits == [25 * 1_000.0]
     assert rest[-1] == Finish("stop")
 
 
-async def test_the_last_reader_to_leave_ends_the_rendering(log):
-    with Rendering.of(log) as first:
-        with Rendering.of(log) as second:
+async def test_the_last_reader_to_leave_ends_the_rendering(stream):
+    with Rendering.of(stream) as first:
+        with Rendering.of(stream) as second:
             assert first is second
         assert not first._task.cancelled()
     await asyncio.wait([first._task])
     assert first._task.cancelled()
-    with Rendering.of(log) as later:
+    with Rendering.of(stream) as later:
         assert later is not first
 
 
-async def test_a_rendering_that_fails_is_raised_to_its_readers(log, monkeypatch):
+async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypatch):
     def fail(text):
         raise ValueError("no HTML today")
 
     monkeypatch.setattr(live_parts, "render_live", fail)
-    log.append(TextDelta("0", "text"))
-    with Rendering.of(log) as rendering, pytest.raises(ValueError, match="no HTML today"):
-        async for _ in read(log, rendering):
+    stream.append(TextDelta("0", "text"))
+    with Rendering.of(stream) as rendering, pytest.raises(ValueError, match="no HTML today"):
+        async for _ in read(stream, rendering):
             pass
 
 
-async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(log):
-    log.close()
-    with Rendering.of(log) as rendering, pytest.raises(RuntimeError, match="without an ending"):
-        async for _ in read(log, rendering):
+async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(stream):
+    stream.close()
+    with Rendering.of(stream) as rendering, pytest.raises(RuntimeError, match="without an ending"):
+        async for _ in read(stream, rendering):
             pass
 
 
-async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(log):
-    log.append(Status({"status": "loading"}))
-    with Rendering.of(log) as rendering:
-        first = await anext(read(log, rendering))
+async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(stream):
+    stream.append(Status({"status": "loading"}))
+    with Rendering.of(stream) as rendering:
+        first = await anext(read(stream, rendering))
     assert Status({"status": "loading"}) in first

@@ -224,7 +224,7 @@ async def test_reasoning_grows_in_a_part_of_its_own(script, connect):
 
 
 async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(script, connect, settings, served):
-    settings.CHAT = {**settings.CHAT, "LOG_RETENTION": 0.001}
+    settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.001}
     socket = await connect()
     request = await socket.ask("Why?", body=HTML)
     reply = await script.anext_reply()
@@ -232,7 +232,7 @@ async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(scr
     reply.break_off()
     await socket.chunks(request)
     answer = await Message.objects.aget(role="assistant")
-    while served.log_of(answer) is not None:
+    while served.stream_of(answer) is not None:
         await socket.rest(await socket.resume())
     chunks = await socket.chunks(await socket.ask("Why?", body=HTML))
     page = ChatPage().take(chunks)
@@ -269,17 +269,17 @@ async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(scrip
 
 
 async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoint_then_the_log():
-    log = Replica(1, lambda: None)
-    log.delay(True)
+    stream = Replica(1, lambda: None)
+    stream.delay(True)
     parts = [{"type": "text", "text": "The first"}]
     message = Message(uid="a1", role="assistant", status="running", parts=parts, text="The first")
-    batches = html_view(message, log, None)
+    batches = html_view(message, stream, None)
     page = ChatPage().take(msgspec.to_builtins(await anext(batches)))
     assert "The first" in page.messages["a1"].html
-    log.delay(False)
-    log.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
+    stream.delay(False)
+    stream.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
     chunks = [chunk for batch in [await anext(batches)] for chunk in batch]
     assert [type(chunk).__name__ for chunk in chunks] == ["MessageHtml", "Status"]
     assert chunks[0].data["html"].count("<p>The first half.</p>") == 1
-    log.extend([TextEnd("0"), FinishStep(), Finish("stop")])
+    stream.extend([TextEnd("0"), FinishStep(), Finish("stop")])
     assert [type(chunk).__name__ async for batch in batches for chunk in batch] == ["MessageEnd", "Finish"]

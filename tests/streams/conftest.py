@@ -4,14 +4,14 @@ import contextlib
 
 import pytest
 
-from chat.streams.memory import MemoryLogs
-from chat.streams.redis.streams import RedisLogs
+from chat.streams.memory import MemoryStreams
+from chat.streams.redis.streams import RedisStreams
 
 
 class Elsewhere:
     """The logs of one process as another one reads them: what is opened here is followed there."""
 
-    def __init__(self, here: RedisLogs, there: RedisLogs) -> None:
+    def __init__(self, here: RedisStreams, there: RedisStreams) -> None:
         self.here = here
         self.there = there
 
@@ -19,46 +19,46 @@ class Elsewhere:
         return self._joined(answer, self.here.open(answer))
 
     def get(self, answer):
-        log = self.here.get(answer)
-        return log and log.joined
+        stream = self.here.get(answer)
+        return stream and stream.joined
 
     def discard(self, answer):
         self.here.discard(answer)
 
-    def _joined(self, answer, log):
-        log.joined = Joined(log, self.there.replica(answer))
-        return log.joined
+    def _joined(self, answer, stream):
+        stream.joined = Joined(stream, self.there.replica(answer))
+        return stream.joined
 
 
 class Joined:
     """Appends to a log, and follows its replica."""
 
-    def __init__(self, log, replica) -> None:
-        self.log = log
+    def __init__(self, stream, replica) -> None:
+        self.stream = stream
         self.replica = replica
 
     def __getattr__(self, name):
-        return getattr(self.replica if name == "follow" else self.log, name)
+        return getattr(self.replica if name == "follow" else self.stream, name)
 
 
 @pytest.fixture
-async def redis_logs(redis_server, settings):
+async def redis_streams(redis_server, settings):
     """Make the shared logs of so many processes of one site, each under a name."""
-    settings.CHAT = {"REDIS_URL": redis_server.url, "TICK": 0.002, "REDIS_TIMEOUT": 0.5, "LOG_RETENTION": 5.0}
+    settings.CHAT = {"REDIS_URL": redis_server.url, "TICK": 0.002, "REDIS_TIMEOUT": 0.5, "STREAM_RETENTION": 5.0}
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(name: str, stop=lambda answer: None) -> RedisLogs:
-            logs = RedisLogs()
-            await logs.start(name, stop)
-            stack.push_async_callback(logs.finish)
-            return logs
+        async def make(name: str, stop=lambda answer: None) -> RedisStreams:
+            streams = RedisStreams()
+            await streams.start(name, stop)
+            stack.push_async_callback(streams.finish)
+            return streams
 
         yield make
 
 
 @pytest.fixture(params=["memory", "redis", "redis, read elsewhere"])
-async def logs(request, redis_logs):
+async def streams(request, redis_streams):
     if request.param == "memory":
-        return MemoryLogs()
-    here = await redis_logs("here")
-    return here if request.param == "redis" else Elsewhere(here, await redis_logs("there"))
+        return MemoryStreams()
+    here = await redis_streams("here")
+    return here if request.param == "redis" else Elsewhere(here, await redis_streams("there"))

@@ -8,76 +8,76 @@ import pytest
 from redis.exceptions import ResponseError
 
 from chat.chunks import Error, Finish, Start, TextDelta, TextStart
-from chat.streams.base import LostLogError
+from chat.streams.base import LostStreamError
 from chat.streams.redis import entries
-from chat.streams.redis.streams import RedisLogs
+from chat.streams.redis.streams import RedisStreams
 from tests.streams.test_contract import delta, read
 from tests.support.upstream import eventually
 
-KEY = entries.log_key("llm_chat", 1)
+KEY = entries.stream_key("llm_chat", 1)
 
 
-def stream(redis_server, key=KEY):
+def entry_ids(redis_server, key=KEY):
     """The ids of a log's entries."""
     with redis_server.client() as client:
         return [entry.decode() for entry, _ in client.xrange(key)]
 
 
 async def standing(redis_server, count):
-    await eventually(lambda: len(stream(redis_server)) == count)
+    await eventually(lambda: len(entry_ids(redis_server)) == count)
 
 
-async def test_chunks_stand_under_ids_that_count_from_one(redis_logs, redis_server):
-    log = (await redis_logs("here")).open(1)
+async def test_chunks_stand_under_ids_that_count_from_one(redis_streams, redis_server):
+    stream = (await redis_streams("here")).open(1)
     for number in range(3):
-        log.append(delta(number))
+        stream.append(delta(number))
     await standing(redis_server, 3)
-    assert stream(redis_server) == ["0-1", "0-2", "0-3"]
+    assert entry_ids(redis_server) == ["0-1", "0-2", "0-3"]
 
 
-async def test_a_log_expires_some_time_after_its_end_and_not_before(redis_logs, redis_server):
-    log = (await redis_logs("here")).open(1)
-    log.append(delta(0))
+async def test_a_log_expires_some_time_after_its_end_and_not_before(redis_streams, redis_server):
+    stream = (await redis_streams("here")).open(1)
+    stream.append(delta(0))
     await standing(redis_server, 1)
     with redis_server.client() as client:
         assert client.ttl(KEY) > 3600
-        log.append(Finish("stop"))
-        log.close()
+        stream.append(Finish("stop"))
+        stream.close()
         await eventually(lambda: 0 < client.ttl(KEY) <= 5)
 
 
-async def test_a_redis_that_comes_back_empty_gets_the_whole_log_again(redis_logs, redis_server, caplog):
-    here, there = await redis_logs("here"), await redis_logs("there")
-    log = here.open(1)
+async def test_a_redis_that_comes_back_empty_gets_the_whole_log_again(redis_streams, redis_server, caplog):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    stream = here.open(1)
     reading = asyncio.create_task(read(there.replica(1)))
     for number in range(3):
-        log.append(delta(number))
+        stream.append(delta(number))
     await standing(redis_server, 3)
     redis_server.kill()
-    log.append(delta(3))
+    stream.append(delta(3))
     await eventually(lambda: "does not answer" in caplog.text)
     redis_server.start()
-    log.append(Finish("stop"))
-    log.close()
+    stream.append(Finish("stop"))
+    stream.close()
     assert [number for number, _ in await asyncio.wait_for(reading, 10)] == [0, 1, 2, 3, 4]
-    assert stream(redis_server) == ["0-1", "0-2", "0-3", "0-4", "0-5"]
+    assert entry_ids(redis_server) == ["0-1", "0-2", "0-3", "0-4", "0-5"]
 
 
-async def test_a_redis_that_was_emptied_in_passing_gets_the_whole_log_again(redis_logs, redis_server):
-    log = (await redis_logs("here")).open(1)
-    log.append(delta(0))
+async def test_a_redis_that_was_emptied_in_passing_gets_the_whole_log_again(redis_streams, redis_server):
+    stream = (await redis_streams("here")).open(1)
+    stream.append(delta(0))
     await standing(redis_server, 1)
     redis_server.empty()
-    log.append(delta(1))
+    stream.append(delta(1))
     await standing(redis_server, 2)
-    assert stream(redis_server) == ["0-1", "0-2"]
+    assert entry_ids(redis_server) == ["0-1", "0-2"]
 
 
-async def test_readers_elsewhere_are_told_while_redis_does_not_answer(redis_logs, redis_server):
-    here, there = await redis_logs("here"), await redis_logs("there")
-    log, replica = here.open(1), there.replica(1)
+async def test_readers_elsewhere_are_told_while_redis_does_not_answer(redis_streams, redis_server):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    stream, replica = here.open(1), there.replica(1)
     batches = replica.follow()
-    log.append(delta(0))
+    stream.append(delta(0))
     assert await anext(batches) == (0, [delta(0)])
     redis_server.pause()
     assert (await anext(batches)).chunks == []
@@ -85,19 +85,21 @@ async def test_readers_elsewhere_are_told_while_redis_does_not_answer(redis_logs
     redis_server.resume()
     assert (await anext(batches)).chunks == []
     assert not replica.delayed
-    log.append(delta(1))
+    stream.append(delta(1))
     assert await anext(batches) == (1, [delta(1)])
     await batches.aclose()
 
 
-async def test_a_log_that_redis_has_no_room_for_is_written_when_there_is_room_again(redis_logs, redis_server, caplog):
-    log = (await redis_logs("here")).open(1)
-    log.append(delta(0))
+async def test_a_log_that_redis_has_no_room_for_is_written_when_there_is_room_again(
+    redis_streams, redis_server, caplog
+):
+    stream = (await redis_streams("here")).open(1)
+    stream.append(delta(0))
     await standing(redis_server, 1)
     redis_server.fill_up()
-    log.append(delta(1))
+    stream.append(delta(1))
     await eventually(lambda: "maxmemory" in caplog.text)
-    log.append(delta(2))
+    stream.append(delta(2))
     for _ in range(3):  # it is asked again and again what it has, and refuses each time what it has not
         await asyncio.sleep(0.05)
     redis_server.make_room()
@@ -106,126 +108,126 @@ async def test_a_log_that_redis_has_no_room_for_is_written_when_there_is_room_ag
     assert caplog.text.count("refuses what it is sent") == 1
 
 
-async def test_a_log_with_a_gap_is_written_anew_and_its_readers_miss_nothing(redis_logs, redis_server):
-    here, there = await redis_logs("here"), await redis_logs("there")
-    log = here.open(1)
+async def test_a_log_with_a_gap_is_written_anew_and_its_readers_miss_nothing(redis_streams, redis_server):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    stream = here.open(1)
     reading = asyncio.create_task(read(there.replica(1)))
-    log.append(delta(0))
+    stream.append(delta(0))
     await standing(redis_server, 1)
     with redis_server.client() as client:  # as if Redis had refused the second entry and taken the third
         client.execute_command(*entries.add(KEY, 2, delta(2)))
-    log.append(delta(1))
-    log.append(delta(2))
-    log.append(Finish("stop"))
-    log.close()
+    stream.append(delta(1))
+    stream.append(delta(2))
+    stream.append(Finish("stop"))
+    stream.close()
     assert [number for number, _ in await asyncio.wait_for(reading, 10)] == [0, 1, 2, 3]
 
 
-async def test_a_log_that_another_database_left_behind_is_replaced(redis_logs, redis_server):
+async def test_a_log_that_another_database_left_behind_is_replaced(redis_streams, redis_server):
     with redis_server.client() as client:
         for number in range(5):
             client.execute_command(*entries.add(KEY, number, TextDelta("0", "old")))
-    log = (await redis_logs("here")).open(1)
-    log.append(Start("a-new"))
+    stream = (await redis_streams("here")).open(1)
+    stream.append(Start("a-new"))
     await standing(redis_server, 1)
 
 
-async def test_a_log_that_is_seized_takes_nothing_more_of_its_writer(redis_logs, redis_server):
-    here, there = await redis_logs("here"), await redis_logs("there")
-    log = here.open(1)
-    log.append(TextStart("0"))
-    log.append(delta(0))
+async def test_a_log_that_is_seized_takes_nothing_more_of_its_writer(redis_streams, redis_server):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    stream = here.open(1)
+    stream.append(TextStart("0"))
+    stream.append(delta(0))
     await standing(redis_server, 2)
-    held = await there.seize(1)
+    held = await there.take_over(1)
     assert held == [TextStart("0"), delta(0)]
-    log.append(delta(1))
-    log.append(delta(2))
+    stream.append(delta(1))
+    stream.append(delta(2))
     with redis_server.client() as client, pytest.raises(ResponseError, match="equal or smaller"):
         client.execute_command(*entries.add(KEY, 2, delta(1)))
     await there.conclude(1, len(held), [Error("interrupted")])
-    await eventually(lambda: log.mirrored)
-    assert stream(redis_server) == ["0-1", "0-2", "1-0", "1-3"]
+    await eventually(lambda: stream.mirrored)
+    assert entry_ids(redis_server) == ["0-1", "0-2", "1-0", "1-3"]
     assert [chunk for _, chunk in await read(there.replica(1))] == [*held, Error("interrupted")]
 
 
-async def test_two_processes_that_seize_a_log_at_once_end_it_once(redis_logs, redis_server):
-    here, first, second = await redis_logs("here"), await redis_logs("first"), await redis_logs("second")
-    log = here.open(1)
-    log.append(delta(0))
+async def test_two_processes_that_seize_a_log_at_once_end_it_once(redis_streams, redis_server):
+    here, first, second = await redis_streams("here"), await redis_streams("first"), await redis_streams("second")
+    stream = here.open(1)
+    stream.append(delta(0))
     await standing(redis_server, 1)
-    assert await first.seize(1) == await second.seize(1) == [delta(0)]
-    for logs in (first, second):
-        await logs.conclude(1, 1, [Error("interrupted")])
-    assert stream(redis_server) == ["0-1", "1-0", "1-2"]
+    assert await first.take_over(1) == await second.take_over(1) == [delta(0)]
+    for streams in (first, second):
+        await streams.conclude(1, 1, [Error("interrupted")])
+    assert entry_ids(redis_server) == ["0-1", "1-0", "1-2"]
 
 
-async def test_a_log_that_is_not_there_cannot_be_seized(redis_logs):
-    assert await (await redis_logs("here")).seize(7) is None
+async def test_a_log_that_is_not_there_cannot_be_seized(redis_streams):
+    assert await (await redis_streams("here")).take_over(7) is None
 
 
-async def test_a_stop_reaches_the_process_that_makes_the_answer(redis_logs):
+async def test_a_stop_reaches_the_process_that_makes_the_answer(redis_streams):
     stopped = []
-    here, there = await redis_logs("here", stopped.append), await redis_logs("there")
+    here, there = await redis_streams("here", stopped.append), await redis_streams("there")
     here.open(1).append(delta(0))
     there.stop("here", 1)
     await eventually(lambda: stopped == [1])
 
 
-async def test_a_replica_whose_answer_has_ended_is_completed_or_given_up(redis_logs):
-    there = await redis_logs("there")
+async def test_a_replica_whose_answer_has_ended_is_completed_or_given_up(redis_streams):
+    there = await redis_streams("there")
     whole, lost = there.replica(1), there.replica(2)
     reading, losing = asyncio.create_task(read(whole)), asyncio.create_task(read(lost))
     await eventually(lambda: sorted(there.replicas) == [1, 2])
     there.complete(1, lambda held: [delta(0), Finish("stop")])
     there.complete(2, lambda held: None)
     assert [chunk for _, chunk in await reading] == [delta(0), Finish("stop")]
-    with pytest.raises(LostLogError):
+    with pytest.raises(LostStreamError):
         await losing
     assert there.replicas == []
 
 
-async def test_a_replica_without_readers_is_not_read(redis_logs):
-    here, there = await redis_logs("here"), await redis_logs("there")
-    log = here.open(1)
+async def test_a_replica_without_readers_is_not_read(redis_streams):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    stream = here.open(1)
     reading = asyncio.create_task(read(there.replica(1)))
     await eventually(lambda: there.replicas == [1])
     reading.cancel()
     await asyncio.wait([reading])
     assert there.replicas == []
-    log.append(Finish("stop"))
-    log.close()
+    stream.append(Finish("stop"))
+    stream.close()
     assert await read(there.replica(1)) == [(0, Finish("stop"))]
 
 
-async def test_a_redis_that_comes_later_than_the_process_is_found(redis_logs, redis_server, caplog):
+async def test_a_redis_that_comes_later_than_the_process_is_found(redis_streams, redis_server, caplog):
     redis_server.kill()
-    logs = await redis_logs("here")
-    assert not logs.reached
+    streams = await redis_streams("here")
+    assert not streams.reached
     redis_server.start()
-    await eventually(lambda: logs.reached)
+    await eventually(lambda: streams.reached)
     assert "answers again" in caplog.text
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis://me:secret@127.0.0.1:1/0"])
 async def test_a_redis_that_does_not_answer_at_the_start_is_told_at_once(settings, caplog, url):
     settings.CHAT = {"REDIS_URL": url, "REDIS_TIMEOUT": 0.5}
-    logs = RedisLogs()
+    streams = RedisStreams()
     began = time.monotonic()
-    await logs.start("here", print)
+    await streams.start("here", print)
     assert time.monotonic() - began < 5
     assert "Redis at redis://127.0.0.1:1/0 does not answer" in caplog.text
     assert "secret" not in caplog.text
-    assert not logs.reached
-    await logs.finish()
+    assert not streams.reached
+    await streams.finish()
 
 
 async def test_a_redis_that_accepts_and_never_answers_is_waited_for_no_longer_than_allowed(settings, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         settings.CHAT = {"REDIS_URL": f"redis://127.0.0.1:{server.getsockname()[1]}/0", "REDIS_TIMEOUT": 0.2}
-        logs = RedisLogs()
+        streams = RedisStreams()
         began = time.monotonic()
-        await logs.start("here", print)
-        logs.open(1).append(delta(0))
-        await logs.finish()
+        await streams.start("here", print)
+        streams.open(1).append(delta(0))
+        await streams.finish()
         assert time.monotonic() - began < 5
         assert "could not be written" in caplog.text

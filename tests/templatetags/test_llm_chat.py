@@ -82,7 +82,7 @@ def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor)
 
 def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visitor):
     page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
-    assert '<form class="chat-form" method="post" action="/chat/default/"' in page
+    assert '<form class="llm-chat-form" method="post" action="/chat/default/"' in page
     assert '<input type="hidden" name="next" value="/any/page/">' in page
     assert '<input type="hidden" name="csrfmiddlewaretoken" value="secret">' in page
     assert "needs JavaScript" not in page
@@ -91,7 +91,7 @@ def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visit
 def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_visitor):
     with override_settings(ROOT_URLCONF=()):
         page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
-    assert '<form class="chat-form" method="dialog"' in page
+    assert '<form class="llm-chat-form" method="dialog"' in page
     assert "secret" not in page
     assert "Sending messages needs JavaScript." in page
 
@@ -112,7 +112,7 @@ def long(request_of_a_visitor):
 
 def has_earlier(page):
     """Whether the transcript has the attribute by which the style sheet shows the link."""
-    return re.search(r'<llm-chat-transcript class="chat-transcript" earlier>', page) is not None
+    return re.search(r'<llm-chat-transcript class="llm-chat-transcript" earlier>', page) is not None
 
 
 def shown(page):
@@ -122,7 +122,9 @@ def shown(page):
 def test_a_long_conversation_is_shown_from_its_last_turns_on_with_a_link_to_those_before(long):
     page = render("{% chat %}", request=long)
     assert shown(page) == [f"m{number}" for number in range(2, WINDOW + 2)]
-    assert re.search(r'<llm-chat-earlier class="chat-earlier">\s*<a class="chat-link" href="\?before=m2">', page)
+    assert re.search(
+        r'<llm-chat-earlier class="llm-chat-earlier">\s*<a class="llm-chat-link" href="\?before=m2">', page
+    )
     assert has_earlier(page)
     assert "Latest messages" not in page
 
@@ -132,7 +134,9 @@ def test_the_link_leads_to_what_stands_before_and_back_without_a_script(long, rf
     page = render("{% chat %}", request=long)
     assert shown(page) == ["m0", "m1"]
     assert not has_earlier(page)
-    assert re.search(r'<noscript><p class="chat-later"><a class="chat-link" href="\?tab=1">Latest messages</a>', page)
+    assert re.search(
+        r'<noscript><p class="llm-chat-later"><a class="llm-chat-link" href="\?tab=1">Latest messages</a>', page
+    )
 
 
 @pytest.mark.parametrize("before", ["", "m999", "\0", "x" * 1000])

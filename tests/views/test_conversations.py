@@ -35,7 +35,7 @@ def test_the_options_of_a_conversation_are_forms_that_need_no_script(ann, conver
 def test_a_script_gets_the_fragment_alone(ann, converse, path):
     converse()
     page = ann.get(path + ("&" if "?" in path else "?") + "fragment").content.decode()
-    assert page.strip().startswith('<div class="chat-panel"')
+    assert page.strip().startswith('<div class="llm-chat-panel"')
     assert "<html" not in page
 
 

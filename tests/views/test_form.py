@@ -48,7 +48,7 @@ async def test_a_message_is_stored_and_the_page_shows_its_answer_when_it_has_end
 
 async def test_the_form_of_the_page_can_be_sent_as_it_is(script, asgi):
     page = (await asgi.get("/chat/")).content.decode()
-    form = re.search(r'<form class="chat-form" method="post" action="([^"]+)".*?</form>', page, re.S)
+    form = re.search(r'<form class="llm-chat-form" method="post" action="([^"]+)".*?</form>', page, re.S)
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)">', form[0]))
     strict = AsyncClient(enforce_csrf_checks=True)
     strict.cookies = asgi.cookies

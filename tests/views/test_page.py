@@ -107,15 +107,15 @@ def test_the_list_marks_what_runs_and_what_is_unread_and_leads_to_the_options(an
     converse(uid="new", title="Two <b>")
     Conversation.objects.filter(uid="new").update(unread=True)
     page = visit(ann)
-    assert '<li class="chat-conversation" data-conversation="runs" data-running>' in page
-    assert '<li class="chat-conversation" data-conversation="new" data-unread>' in page
+    assert '<li class="llm-chat-conversation" data-conversation="runs" data-running>' in page
+    assert '<li class="llm-chat-conversation" data-conversation="new" data-unread>' in page
     assert 'href="/chat/new/options/" data-action="options" aria-label="Options of “Two &lt;b&gt;”"' in page
 
 
 def test_a_script_finds_what_it_makes_a_new_line_of(client):
     page = visit(client)
     assert page.count("data-conversations>") == 1
-    assert '<section class="chat-day" data-day="today">' in page
+    assert '<section class="llm-chat-day" data-day="today">' in page
     template = re.search(r'<template data-template="conversation">(.*?)</template>', page, re.S)[1]
     assert 'data-conversation="_id_"' in template
     assert 'href="/chat/_id_/"' in template

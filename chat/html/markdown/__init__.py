@@ -5,7 +5,7 @@ One renderer for growing, final and stored text::
     text --plain--> no controls --guards--> nothing that Markdown swallows --markdown--> HTML
          --blocks--> one string per top-level block --elements--> code, formulas, links --clean--> safe block
 
-A block is the inner HTML of one ``<div class="chat-block">``. Nothing here needs Django, a database or an event loop.
+A block is the inner HTML of one ``<div class="llm-chat-block">``. Nothing here needs Django, a database or a loop.
 """
 
 from .blocks import Live, render, render_live

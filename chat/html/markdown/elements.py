@@ -20,7 +20,8 @@ _LINK = re.compile(
 )
 _TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)?')
 _LEADING_CODE = re.compile(
-    r'(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?(?:<span class="chat-task">.</span> )?(?:<strong>)?)<code'
+    r"(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?"
+    r'(?:<span class="llm-chat-task">.</span> )?(?:<strong>)?)<code'
 )
 _CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
 _BREAK = re.compile(r"<(?:code|math)\b.*?</(?:code|math)>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
@@ -53,7 +54,9 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
     if "<table>" in html and "&lt;" in html:
         html = _CELL.sub(_break_lines, html)
-    html = html.replace("<table>", '<div class="chat-table" tabindex="0"><table>').replace("</table>", "</table></div>")
+    html = html.replace("<table>", '<div class="llm-chat-table" tabindex="0"><table>').replace(
+        "</table>", "</table></div>"
+    )
     return Block(clean(html), tuple(missing))
 
 
@@ -80,7 +83,7 @@ def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
         html = found or html
     labels = (("data-language", name), ("data-info", _group(_INFO.search(attributes))))
     shown = "".join(f' {label}="{value}"' for label, value in labels if value)
-    return f'<pre class="chat-code" dir="ltr" tabindex="0"{shown}><code>{html}</code></pre>'
+    return f'<pre class="llm-chat-code" dir="ltr" tabindex="0"{shown}><code>{html}</code></pre>'
 
 
 def _group(match: re.Match[str] | None) -> str:
@@ -119,12 +122,12 @@ def _image_as_text(match: re.Match[str], address: str) -> str:
     aside = " ".join(filter(None, (address, match["caption"])))
     if not aside:
         return f"![{match['alt']}]()"
-    return f'<span class="chat-image">{match["alt"]} ({aside})</span>'
+    return f'<span class="llm-chat-image">{match["alt"]} ({aside})</span>'
 
 
 def _task(match: re.Match[str]) -> str:
     """A check box as a character: a form control that nobody can use needs no label and no style."""
-    return f'{match[2] or ""}<span class="chat-task">{"☑" if match[1] else "☐"}</span> '
+    return f'{match[2] or ""}<span class="llm-chat-task">{"☑" if match[1] else "☐"}</span> '
 
 
 def _break_lines(cell: re.Match[str]) -> str:
@@ -134,4 +137,4 @@ def _break_lines(cell: re.Match[str]) -> str:
 
 def plain(text: str) -> str:
     """A block of text that the engine left without an element: HTML that was written into the answer."""
-    return f'<p class="chat-plain">{text}</p>'
+    return f'<p class="llm-chat-plain">{text}</p>'

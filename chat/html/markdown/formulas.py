@@ -31,7 +31,7 @@ def formula(source: str, display: str) -> str:
         return _mathml(source, display)
     except Exception:  # the library raises whatever its parser stumbles over, down to IndexError and RecursionError
         delimiter = "$$" if display == "block" else "$"
-        return f'<code class="chat-math">{escape(f"{delimiter}{source}{delimiter}")}</code>'
+        return f'<code class="llm-chat-math">{escape(f"{delimiter}{source}{delimiter}")}</code>'
 
 
 def _mathml(source: str, display: str) -> str:

@@ -44,6 +44,6 @@ def plain_blocks(text: str) -> tuple[str, ...]:
         end = len(text)
         if end > MAX_PLAIN_BLOCK:
             end = text.rfind("\n", 1, MAX_PLAIN_BLOCK) + 1 or MAX_PLAIN_BLOCK
-        blocks.append(f'<p class="chat-plain">{escape(text[:end].rstrip())}</p>')
+        blocks.append(f'<p class="llm-chat-plain">{escape(text[:end].rstrip())}</p>')
         text = text[end:]
     return tuple(blocks)

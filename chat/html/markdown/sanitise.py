@@ -43,11 +43,11 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 
 CLASSES: dict[str, set[str]] = {
-    "code": {"chat-math"},
-    "div": {"chat-table"},
-    "p": {"chat-plain"},
-    "pre": {"chat-code"},
-    "span": {"chat-image", "chat-task", *TOKEN_CLASSES.values()},
+    "code": {"llm-chat-math"},
+    "div": {"llm-chat-table"},
+    "p": {"llm-chat-plain"},
+    "pre": {"llm-chat-code"},
+    "span": {"llm-chat-image", "llm-chat-task", *TOKEN_CLASSES.values()},
 }
 
 SCHEMES = frozenset({"http", "https", "mailto"})

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from ...conf import conf
 from ...db.threads import close_pool
 from ...engine.recovery import find_dead, recover
-from ...streams.loading import make_logs
+from ...streams.loading import make_streams
 
 
 class Command(BaseCommand):
@@ -30,10 +30,10 @@ class Command(BaseCommand):
 
 
 async def _recover() -> int:
-    logs = make_logs()
-    await logs.start("chat_recover", lambda answer: None)
+    streams = make_streams()
+    await streams.start("chat_recover", lambda answer: None)
     try:
-        return len(await recover(logs, await find_dead()))
+        return len(await recover(streams, await find_dead()))
     finally:
-        await logs.finish()
+        await streams.finish()
         await asyncio.to_thread(close_pool)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...owners import Owner
 from ..received import Asked, Earlier, Rate, Read, Resume, Select, Send, Source
 from .asking import Asking
@@ -17,7 +17,7 @@ from .sourcing import Sourcing
 
 __all__ = ["Reply", "language_of", "reply_to"]
 
-REPLIES: dict[type, Callable[[Registry, Owner, Any], Reply]] = {
+REPLIES: dict[type, Callable[[Engine, Owner, Any], Reply]] = {
     Send: Asking,
     Resume: Resuming,
     Earlier: ShowingEarlier,
@@ -28,6 +28,6 @@ REPLIES: dict[type, Callable[[Registry, Owner, Any], Reply]] = {
 }
 
 
-def reply_to(frame: Asked, registry: Registry, owner: Owner) -> Reply:
+def reply_to(frame: Asked, engine: Engine, owner: Owner) -> Reply:
     """The reply to a frame. Raises ``BadFrameError`` or ``Refusal``, as its class does."""
-    return REPLIES[type(frame)](registry, owner, frame)
+    return REPLIES[type(frame)](engine, owner, frame)

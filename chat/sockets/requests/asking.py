@@ -8,7 +8,7 @@ from functools import partial
 from ...backends.loading import max_message_length
 from ...chunks import Chunk, ConversationTitle, Start
 from ...db.values import Ask, Regenerate, Turn
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...engine.start import begin
 from ...owners import Owner
 from ..following import told
@@ -22,15 +22,15 @@ class Asking(Reply):
     Raises ``BadFrameError`` or ``Refusal`` for what is no question.
     """
 
-    def __init__(self, registry: Registry, owner: Owner, send: Send) -> None:
-        super().__init__(registry, owner, send)
+    def __init__(self, engine: Engine, owner: Owner, send: Send) -> None:
+        super().__init__(engine, owner, send)
         self._send = send
         self._question = question(send, max_message_length()) if send.trigger == "submit-message" else None
 
     async def _frames(self) -> AsyncGenerator[str, None]:
-        turn = await begin(self.registry, self._request(), self._follows)
+        turn = await begin(self.engine, self._request(), self._follows)
         if turn.turned:
-            self.registry.news.turned(self.owner.key, self._send.id, turn.answer)
+            self.engine.news.turned(self.owner.key, self._send.id, turn.answer)
         frames = self._branch(turn) if self._whole else self._text(turn.answer)
         async with aclosing(frames):
             async for text in frames:

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from django.db import Error as DatabaseError
 
 from ...chunks import Chunk
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...html.language import spoken
 from ...models import Message
 from ...owners import Owner
-from ...streams.base import LostLogError
+from ...streams.base import LostStreamError
 from ..following import html_view, text_view
 from ..received import Asked, Refusal, Resume, Send
 from ..sent import chunk_frame, chunk_prefix, error_frame, frame
@@ -30,8 +30,8 @@ def language_of(request: Asked) -> str:
 class Reply(ABC):
     """One request. ``stop`` may come at any time, even before the answer is known."""
 
-    def __init__(self, registry: Registry, owner: Owner, request: Asked) -> None:
-        self.registry = registry
+    def __init__(self, engine: Engine, owner: Owner, request: Asked) -> None:
+        self.engine = engine
         self.owner = owner
         self.request_id = request.request_id
         self.language = language_of(request)
@@ -42,7 +42,7 @@ class Reply(ABC):
         """Stop the answer that this request follows."""
         self._stopped = True
         if self._answer is not None:
-            self.registry.stop(self._answer)
+            self.engine.stop(self._answer)
 
     async def frames(self) -> AsyncGenerator[str, None]:
         """The request's frames. A failure of ours becomes an ``error`` frame; what it was stands in the log."""
@@ -53,7 +53,7 @@ class Reply(ABC):
             return
         except Refusal as refusal:
             code = refusal.code
-        except LostLogError:
+        except LostStreamError:
             code = "lost"
         except DatabaseError:
             logger.exception("A request failed in the database.")
@@ -69,12 +69,12 @@ class Reply(ABC):
     def _follows(self, answer: Message) -> None:
         self._answer = answer
         if self._stopped:
-            self.registry.stop(answer)
+            self.engine.stop(answer)
 
     async def _text(self, message: Message, after: int = -1) -> AsyncGenerator[str, None]:
         """The frames of the text view: the numbers are the log's own."""
         prefix = chunk_prefix(self.request_id)
-        async with aclosing(text_view(message, self.registry.log_of(message), after)) as batches:
+        async with aclosing(text_view(message, self.engine.stream_of(message), after)) as batches:
             async for first, batch in batches:
                 for sequence, chunk in enumerate(batch, first):
                     yield chunk_frame(prefix, sequence, chunk)
@@ -89,8 +89,8 @@ class Reply(ABC):
         for sequence, chunk in enumerate(opening):
             yield chunk_frame(prefix, sequence, chunk, self.language)
         if message is not None:
-            log = self.registry.log_of(message)
-            async with aclosing(html_view(message, log, after, self.language)) as batches:
+            stream = self.engine.stream_of(message)
+            async with aclosing(html_view(message, stream, after, self.language)) as batches:
                 async for batch in batches:
                     for chunk in batch:
                         sequence += 1

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from ...chunks import EarlierHtml
 from ...db.branches import earlier
 from ...db.threads import in_database
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...html.messages import message_html, message_view
 from ...owners import Owner
 from ..received import Earlier
@@ -16,8 +16,8 @@ from .base import Reply
 class ShowingEarlier(Reply):
     """The messages that stand before the first one that a page shows."""
 
-    def __init__(self, registry: Registry, owner: Owner, request: Earlier) -> None:
-        super().__init__(registry, owner, request)
+    def __init__(self, engine: Engine, owner: Owner, request: Earlier) -> None:
+        super().__init__(engine, owner, request)
         self._request = request
 
     async def _frames(self) -> AsyncGenerator[str, None]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from ...db.feedback import rate
 from ...db.threads import in_database
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...owners import Owner
 from ..received import Rate
 from ..sent import frame
@@ -14,8 +14,8 @@ from .base import Reply
 class Rating(Reply):
     """Store what the reader thinks of an answer."""
 
-    def __init__(self, registry: Registry, owner: Owner, request: Rate) -> None:
-        super().__init__(registry, owner, request)
+    def __init__(self, engine: Engine, owner: Owner, request: Rate) -> None:
+        super().__init__(engine, owner, request)
         self._request = request
 
     async def _frames(self) -> AsyncGenerator[str, None]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from ...conf import conf
 from ...db.lookups import last_answer
 from ...db.threads import in_database
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...models import Message
 from ...owners import Owner
 from ..following import missed
@@ -20,8 +20,8 @@ from .base import Reply
 class Resuming(Reply):
     """The reply to a ``resume``: follow what runs, and in the html view everything that the page lacks."""
 
-    def __init__(self, registry: Registry, owner: Owner, resume: Resume) -> None:
-        super().__init__(registry, owner, resume)
+    def __init__(self, engine: Engine, owner: Owner, resume: Resume) -> None:
+        super().__init__(engine, owner, resume)
         self._resume = resume
 
     async def _frames(self) -> AsyncGenerator[str, None]:
@@ -31,7 +31,7 @@ class Resuming(Reply):
                 yield text
 
     async def _resume_text(self) -> AsyncGenerator[str, None]:
-        async with self.registry.order(self.owner, self._resume.id):
+        async with self.engine.order(self.owner, self._resume.id):
             answer = await in_database(last_answer, self.owner, self._resume.id)
         if answer is None or not (self._begun(answer) or self._active(answer)):
             yield frame("no-active", self.request_id)
@@ -49,15 +49,15 @@ class Resuming(Reply):
 
     def _active(self, answer: Message) -> bool:
         """Whether there is something to resume: an answer that ended a moment ago is still replayed."""
-        if self.registry.log_of(answer) is not None:
+        if self.engine.stream_of(answer) is not None:
             return True
         ended = answer.ended_at
         # Absolute: the clock may have been set back, and that of the process that ended it may be ahead.
-        return ended is not None and abs((timezone.now() - ended).total_seconds()) < conf.log_retention
+        return ended is not None and abs((timezone.now() - ended).total_seconds()) < conf.stream_retention
 
     async def _resume_html(self) -> AsyncGenerator[str, None]:
         resume = self._resume
-        async with self.registry.order(self.owner, resume.id):
+        async with self.engine.order(self.owner, resume.id):
             lacks = await in_database(missed, self.owner, resume.id, resume.body.after, self.language)
         if lacks is None:
             yield frame("no-active", self.request_id)

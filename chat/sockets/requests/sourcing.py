@@ -10,7 +10,7 @@ from ...db.answers import Written
 from ...db.feedback import message_of
 from ...db.replay import parts_of
 from ...db.threads import in_database
-from ...engine.engine import Registry
+from ...engine.engine import Engine
 from ...models import Message
 from ...owners import Owner
 from ..received import Source
@@ -21,8 +21,8 @@ from .base import Reply
 class Sourcing(Reply):
     """A message as the Markdown that it is made of."""
 
-    def __init__(self, registry: Registry, owner: Owner, request: Source) -> None:
-        super().__init__(registry, owner, request)
+    def __init__(self, engine: Engine, owner: Owner, request: Source) -> None:
+        super().__init__(engine, owner, request)
         self._request = request
 
     async def _frames(self) -> AsyncGenerator[str, None]:
@@ -35,10 +35,10 @@ class Sourcing(Reply):
 
     async def _running_text(self, message: Message) -> str:
         """What the log of a running answer holds, where it can be read in time: more than the last checkpoint."""
-        if message.status != Message.Status.RUNNING or (log := self.registry.log_of(message)) is None:
+        if message.status != Message.Status.RUNNING or (stream := self.engine.stream_of(message)) is None:
             return ""
         with suppress(TimeoutError):
-            async with asyncio.timeout(conf.redis_timeout), aclosing(log.follow()) as batches:
+            async with asyncio.timeout(conf.redis_timeout), aclosing(stream.follow()) as batches:
                 async for batch in batches:
                     return str(Written(message.pk, parts_of(batch.chunks)).columns["text"])
         return ""

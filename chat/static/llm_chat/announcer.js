@@ -57,7 +57,7 @@ class ChatAnnouncer extends ChatElement {
     const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
     const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [])];
     const text = blocks.map((block) => block.textContent).join("\n");
-    const note = answer?.querySelector("[data-footer] .chat-note")?.textContent ?? "";
+    const note = answer?.querySelector("[data-footer] .llm-chat-note")?.textContent ?? "";
     const told = text.length > this.short ? this.dataset.long.replace("{length}", text.length.toLocaleString()) : text;
     this.#say(`${told} ${note}`.trim());
   }

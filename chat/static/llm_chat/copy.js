@@ -52,7 +52,7 @@ class ChatCopy extends ChatElement {
     const shape = icon.baseVal;
     if (title === copied) return;
     button.title = copied;
-    icon.baseVal = "#chat-done";
+    icon.baseVal = "#llm-chat-done";
     setTimeout(() => {
       button.title = title;
       icon.baseVal = shape;
@@ -80,7 +80,7 @@ class ChatCopy extends ChatElement {
       return true;
     } catch {
       const field = document.createElement("textarea");
-      field.className = "chat-visually-hidden";
+      field.className = "llm-chat-visually-hidden";
       field.value = await text;
       this.chat.append(field);
       field.focus({ preventScroll: true });

@@ -46,7 +46,7 @@ class ChatPart extends ChatElement {
 
 function emptyBlock() {
   const block = document.createElement("div");
-  block.className = "chat-block";
+  block.className = "llm-chat-block";
   return block;
 }
 

@@ -33,7 +33,7 @@ class ChatPending extends ChatElement {
     article.dataset.message = id;
     article.querySelector("[data-parts]").append(this.clone("part"));
     const block = document.createElement("div");
-    block.className = "chat-block";
+    block.className = "llm-chat-block";
     block.append(text);
     article.querySelector("[data-blocks]").append(block);
     return article;

@@ -55,7 +55,7 @@ class ChatList extends ChatElement {
     if (!this.#shown(id)) return;
     this.#title = title;
     this.#entitle();
-    document.querySelector(".chat-page-main h1").textContent = title;
+    document.querySelector(".llm-chat-page-main h1").textContent = title;
   }
 
   #drop(id) {

@@ -13,7 +13,7 @@ import msgspec
 from ... import chunks
 from ...chunks import Chunk
 
-LOGGED = (
+STREAMED_TO_REDIS = (
     chunks.Start
     | chunks.StartStep
     | chunks.FinishStep
@@ -39,10 +39,10 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 Command = tuple[str | bytes | int, ...]
 
 encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(LOGGED).decode
+_decode = msgspec.json.Decoder(STREAMED_TO_REDIS).decode
 
 
-def log_key(prefix: str, answer: int) -> str:
+def stream_key(prefix: str, answer: int) -> str:
     """The stream of an answer's log."""
     return f"{prefix}:log:{answer}"
 

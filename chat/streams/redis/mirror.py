@@ -6,7 +6,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from ...chunks import Chunk, Ending
-from ..memory import MemoryLog
+from ..memory import MemoryStream
 from . import entries
 from .entries import Command
 
@@ -17,10 +17,10 @@ TAKEN = "equal or smaller"
 """What Redis says of an id that it has already, or that lies before one that it has."""
 
 
-class MirroredLog(MemoryLog):
+class MirroredStream(MemoryStream):
     """Readers of this process are served from memory; the stream in Redis is for those of other processes."""
 
-    def __init__(self, key: str, lease: int, retention: int, changed: Callable[["MirroredLog"], None]) -> None:
+    def __init__(self, key: str, lease: int, retention: int, changed: Callable[["MirroredStream"], None]) -> None:
         super().__init__()
         self._key = key
         self._lease = lease

@@ -5,12 +5,12 @@ from contextlib import aclosing
 
 from ...chunks import Chunk, Ending
 from ..base import Batch
-from ..memory import MemoryLog
+from ..memory import MemoryStream
 from . import entries
 from .entries import Entry
 
 
-class Replica(MemoryLog):
+class Replica(MemoryStream):
     """The chunks so far, one copy for all readers; ``wanted`` is called when one begins to follow."""
 
     def __init__(self, answer: int, wanted: Callable[[], None]) -> None:

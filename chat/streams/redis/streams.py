@@ -15,9 +15,9 @@ from redis.exceptions import ResponseError
 
 from ...chunks import Chunk
 from ...conf import conf
-from ..base import Log, Logs
+from ..base import Stream, Streams
 from . import entries
-from .mirror import MirroredLog
+from .mirror import MirroredStream
 from .pipeline import Exchange, Request
 from .replica import Replica
 
@@ -30,15 +30,15 @@ LEASE = 3600
 """A log whose end never comes expires so long after the longest that an answer may take, in seconds."""
 
 
-class RedisLogs(Logs):
+class RedisStreams(Streams):
     """The logs of one process, on its server's event loop."""
 
     shared = True
 
     def __init__(self) -> None:
         self._prefix = conf.redis_prefix
-        self._logs: dict[int, MirroredLog] = {}
-        self._writing: dict[MirroredLog, None] = {}
+        self._streams: dict[int, MirroredStream] = {}
+        self._writing: dict[MirroredStream, None] = {}
         self._replicas: WeakValueDictionary[int, Replica] = WeakValueDictionary()  # their readers keep them
         self._stops: list[tuple[str, int]] = []
         self._process = ""
@@ -50,22 +50,24 @@ class RedisLogs(Logs):
     def reached(self) -> bool:
         return self._exchange.reached
 
-    def open(self, answer: int) -> MirroredLog:
-        if answer in self._logs:
+    def open(self, answer: int) -> MirroredStream:
+        if answer in self._streams:
             raise ValueError(f"The answer {answer} has a log already.")
         lease = round(LEASE + conf.max_duration + conf.loading_timeout)
-        log = MirroredLog(entries.log_key(self._prefix, answer), lease, _seconds(conf.log_retention), self._mirror)
-        self._logs[answer] = log
-        return log
+        stream = MirroredStream(
+            entries.stream_key(self._prefix, answer), lease, _seconds(conf.stream_retention), self._mirror
+        )
+        self._streams[answer] = stream
+        return stream
 
-    def get(self, answer: int) -> MirroredLog | None:
-        return self._logs.get(answer)
+    def get(self, answer: int) -> MirroredStream | None:
+        return self._streams.get(answer)
 
     def discard(self, answer: int) -> None:
-        if log := self._logs.pop(answer, None):
-            self._writing.pop(log, None)
+        if stream := self._streams.pop(answer, None):
+            self._writing.pop(stream, None)
 
-    def replica(self, answer: int) -> Log:
+    def replica(self, answer: int) -> Stream:
         replica = self._replicas.get(answer)
         if replica is None:
             self._replicas[answer] = replica = Replica(answer, self._exchange.wake)
@@ -94,31 +96,31 @@ class RedisLogs(Logs):
         self._stops.append((process, answer))
         self._exchange.wake()
 
-    async def seize(self, answer: int) -> list[Chunk] | None:
-        key = entries.log_key(self._prefix, answer)
+    async def take_over(self, answer: int) -> list[Chunk] | None:
+        key = entries.stream_key(self._prefix, answer)
         fence = ("XADD", key, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
         answers = await self._exchange.ask([fence, ("XRANGE", key, "-", "+")])
         found = answers and answers[1]
         return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
     async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
-        key = entries.log_key(self._prefix, answer)
+        key = entries.stream_key(self._prefix, answer)
         added = [entries.add(key, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
-        await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.log_retention))])
+        await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.stream_retention))])
 
     async def finish(self) -> None:
         self._finishing = True
         await self._exchange.finish()
-        if left := sum(not log.mirrored for log in self._writing):
+        if left := sum(not stream.mirrored for stream in self._writing):
             logger.warning("The logs of %d answers could not be written to Redis.", left)
 
-    def _mirror(self, log: MirroredLog) -> None:
-        self._writing[log] = None
+    def _mirror(self, stream: MirroredStream) -> None:
+        self._writing[stream] = None
         self._exchange.wake()
 
     def _note_trouble(self, failing: bool) -> None:
-        for log in self._writing if failing else ():
-            log.doubt()
+        for stream in self._writing if failing else ():
+            stream.doubt()
         for replica in self._replicas.values():
             replica.delay(failing)
 
@@ -129,21 +131,23 @@ class RedisLogs(Logs):
         yield from self._given_stops()
 
     def _writes(self) -> Iterator[Request]:
-        for log in list(self._writing):
-            if log.mirrored:
-                del self._writing[log]
-            elif commands := log.commands():
-                yield commands, partial(log.take, commands)
+        for stream in list(self._writing):
+            if stream.mirrored:
+                del self._writing[stream]
+            elif commands := stream.commands():
+                yield commands, partial(stream.take, commands)
 
     def _reads(self) -> Iterator[Request]:
-        replicas = {entries.log_key(self._prefix, answer).encode(): self._replicas[answer] for answer in self.replicas}
+        replicas = {
+            entries.stream_key(self._prefix, answer).encode(): self._replicas[answer] for answer in self.replicas
+        }
         if replicas:
             positions = [replica.position for replica in replicas.values()]
             yield [("XREAD", "COUNT", MAX_READ, "STREAMS", *replicas, *positions)], partial(_take_entries, replicas)
 
     def _asked_stops(self) -> Iterator[Request]:
         """While something runs here, it may be stopped from elsewhere."""
-        if not self._finishing and not all(log.closed for log in self._logs.values()):
+        if not self._finishing and not all(stream.closed for stream in self._streams.values()):
             yield [("LPOP", entries.stops_key(self._prefix, self._process), MAX_READ)], self._take_stops
 
     def _given_stops(self) -> Iterator[Request]:

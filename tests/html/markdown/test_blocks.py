@@ -154,14 +154,14 @@ def test_code_that_begins_a_text_says_its_own_direction(text):
 
 def test_code_carries_its_language_and_can_be_focused():
     assert render("```Python x.py\n1\n```") == (
-        '<pre class="chat-code" dir="ltr" tabindex="0" data-language="Python" data-info="x.py">'
+        '<pre class="llm-chat-code" dir="ltr" tabindex="0" data-language="Python" data-info="x.py">'
         '<code><span class="m">1</span></code></pre>',
     )
 
 
 def test_tables_scroll_and_keep_cells_beyond_their_width():
     (table,) = render("|a|b|\n|-|-|\n|1|2|3|")
-    assert table.startswith('<div class="chat-table" tabindex="0"><table>')
+    assert table.startswith('<div class="llm-chat-table" tabindex="0"><table>')
     assert "<td>2|3</td>" in table
 
 
@@ -231,7 +231,7 @@ def test_control_characters_are_pictures():
 )
 def test_what_would_explode_is_plain_text(text):
     shown = render(text)
-    assert all(block.startswith('<p class="chat-plain">') for block in shown)
+    assert all(block.startswith('<p class="llm-chat-plain">') for block in shown)
     assert "".join(show(shown).text.split()) == "".join(text.split())
 
 
@@ -239,7 +239,7 @@ def test_growing_plain_text_changes_its_last_block_only():
     text = "line of text\n" * (MAX_TEXT // 12)
     before, after = render(text), render(text + "more")
     assert before[:-1] == after[: len(before) - 1]
-    assert max(map(len, before)) <= MAX_PLAIN_BLOCK + len('<p class="chat-plain"></p>')
+    assert max(map(len, before)) <= MAX_PLAIN_BLOCK + len('<p class="llm-chat-plain"></p>')
 
 
 def test_a_failure_inside_is_plain_text_and_one_warning(monkeypatch, caplog):
@@ -248,5 +248,5 @@ def test_a_failure_inside_is_plain_text_and_one_warning(monkeypatch, caplog):
 
     monkeypatch.setattr(blocks, "to_html", fail)
     blocks._warn_once.cache_clear()
-    assert render("**a** <b>") == render("**a** <b>") == ('<p class="chat-plain">**a** &lt;b&gt;</p>',)
+    assert render("**a** <b>") == render("**a** <b>") == ('<p class="llm-chat-plain">**a** &lt;b&gt;</p>',)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -15,7 +15,7 @@ def test_a_panic_of_the_engine_is_an_ordinary_error(monkeypatch):
     monkeypatch.setattr(markdown.comrak, "render_markdown", fail)
     with pytest.raises(markdown.EngineError, match="out of bounds"):
         markdown.to_html("text")
-    assert render("text") == ('<p class="chat-plain">text</p>',)
+    assert render("text") == ('<p class="llm-chat-plain">text</p>',)
 
 
 def test_an_interrupt_is_not_swallowed(monkeypatch):

@@ -45,7 +45,7 @@ def test_a_formula_is_mathml(source, text):
 )
 def test_a_formula_that_mathml_would_lose_is_its_source(source):
     page = Page(formula(source, "block"))
-    assert (page.elements, page.text) == ([("code", {"class": "chat-math"})], f"$${source}$$")
+    assert (page.elements, page.text) == ([("code", {"class": "llm-chat-math"})], f"$${source}$$")
 
 
 def test_no_length_in_a_formula_moves_or_stretches_more_than_a_little():

@@ -44,7 +44,7 @@ async def test_a_running_answer_whose_log_cannot_be_read_comes_as_it_is_stored(
     fields = {"uid": "far", "role": "assistant", "status": "running", "text": "so far"}
     message = await Message.objects.acreate(conversation=conversation, **fields)
     if there:
-        served.logs.open(message.pk)  # of which nothing comes
+        served.streams.open(message.pk)  # of which nothing comes
     assert await source(socket, request_of, "far") == "so far"
 
 

@@ -86,7 +86,7 @@ def _rendered(text: str) -> Outcome:
     began = thread_time()
     blocks = render(text)
     whole = thread_time() - began
-    plain = plain or (bool(blocks) and all(block.startswith('<p class="chat-plain">') for block in blocks))
+    plain = plain or (bool(blocks) and all(block.startswith('<p class="llm-chat-plain">') for block in blocks))
     return Outcome(engine=engine, whole=whole, plain=plain, lost=_lost(text, blocks))
 
 

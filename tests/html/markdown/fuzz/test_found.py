@@ -38,7 +38,7 @@ def test_a01_the_first_addresses_of_a_line_are_links_and_the_others_are_text():
 def test_a08_addresses_in_a_text_without_spaces_are_links_up_to_a_limit(text):
     assert render(text * 400)[0].count("<a ") == 400
     begun = thread_time()
-    assert "".join(render(text * (190_000 // len(text)))).startswith('<p class="chat-plain">')
+    assert "".join(render(text * (190_000 // len(text)))).startswith('<p class="llm-chat-plain">')
     assert thread_time() - begun < 1
 
 
