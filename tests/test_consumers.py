@@ -13,11 +13,11 @@ from django.utils import timezone
 from chat.db.answers import finish
 from chat.db.turns import ask
 from chat.engine.engine import Engine
+from chat.errors import Refusal
 from chat.html.version import PAGE_VERSION
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from chat.routing import application
-from chat.sockets.received import Refusal
 from tests.support.sockets import Socket, headers, text_of
 from tests.support.upstream import eventually
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chat.chunks import ERRORS
 from chat.conf import DEFAULTS
+from chat.errors import ERRORS
 from tests.test_layers import MODULES, RANK, named, room
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,9 @@ def test_the_table_of_settings_is_that_of_the_code():
 
 
 def test_every_error_code_is_told_with_its_sentence():
-    assert {code.strip("`"): sentence for code, sentence in rows(PROTOCOL, "Error codes")} == ERRORS
+    assert {code.strip("`"): sentence for code, sentence in rows(PROTOCOL, "Error codes")} == {
+        code: kind.sentence for code, kind in ERRORS.items()
+    }
 
 
 def test_every_template_of_the_app_is_told():

@@ -8,7 +8,7 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
-    ["conf", "text"],
+    ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
     ["html/language", "html/version", "sockets/limits"],

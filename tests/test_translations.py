@@ -9,8 +9,7 @@ import pytest
 from django.utils.translation import override
 from django.utils.translation.template import templatize
 
-from chat.chunks import ERRORS
-from chat.html.language import sentence
+from chat.errors import ERRORS, sentence
 from chatproject.settings import LANGUAGE_CODE, LANGUAGES
 
 ROOT = Path(__file__).parent.parent
@@ -78,14 +77,14 @@ def test_the_compiled_catalogue_is_that_of_its_source(folder):
 
 def test_the_texts_of_this_test_are_found_as_gettext_finds_them():
     app = marked(CATALOGUES[0])
-    assert {"Try again", "New chat", "user", ERRORS["busy"]} <= app
+    assert {"Try again", "New chat", "user", ERRORS["busy"].sentence} <= app
     assert any("%(max)s" in text for text in app)
     assert "Sign out" in marked(CATALOGUES[-1])
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_running_site_speaks_the_language(code):
-    assert sentence("busy", code) not in ("", ERRORS["busy"])
+    assert sentence("busy", code) not in ("", ERRORS["busy"].sentence)
 
 
 @pytest.mark.parametrize(("code", "bidi"), [("ar", True), ("de", False)])

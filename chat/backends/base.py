@@ -7,6 +7,20 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..chunks import FinishReason
+from ..errors import BackendError
+
+__all__ = [
+    "Alive",
+    "Backend",
+    "BackendError",
+    "Delta",
+    "Finished",
+    "Loaded",
+    "Loading",
+    "Reasoning",
+    "Request",
+    "Text",
+]
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):
@@ -60,22 +74,6 @@ class Request(msgspec.Struct, frozen=True):
 
     messages: list[dict[str, Any]]
     max_tokens: int | None = None
-
-
-class BackendError(Exception):
-    """A reply that failed, as a code of ``chat.chunks.ERRORS``. The message is for the log, never for a client.
-
-    ``retry`` says that the same call may succeed later, ``retry_after`` (seconds) when the endpoint named a time.
-    ``hint`` may stand in the log at any level: words of ours, never of the endpoint's, whose own are for DEBUG.
-    """
-
-    hint = ""
-
-    def __init__(self, code: str, detail: str, *, retry: bool = False, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.retry = retry
-        self.retry_after = retry_after
 
 
 class Backend(ABC):

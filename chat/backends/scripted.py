@@ -64,7 +64,7 @@ class Reply:
         self._release(None)
 
     def fail(self, code: str, *, retry: bool = False, retry_after: float | None = None) -> None:
-        """Fail with a code of ``chat.chunks.ERRORS``."""
+        """Fail with a code of ``chat.errors.ERRORS``."""
         self._release(BackendError(code, "the script says so", retry=retry, retry_after=retry_after))
 
     def break_off(self) -> None:

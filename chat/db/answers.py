@@ -28,7 +28,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an answer ended; ``error`` is a code of ``chat.chunks.ERRORS``."""
+    """How an answer ended; ``error`` is a code of ``chat.errors.ERRORS``."""
 
     status: str
     finish_reason: str = ""

@@ -10,9 +10,10 @@ from itertools import islice
 
 from django.db.models import F, Q
 
+from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
-from ..sockets.received import After, Refusal
+from ..sockets.received import After
 from .conversations import own
 from .threads import atomic
 

@@ -2,8 +2,9 @@
 
 import hashlib
 
+from ..errors import Refusal
 from ..models import Conversation, Message
-from ..sockets.received import Question, Refusal
+from ..sockets.received import Question
 
 
 def edit_uid(question: Question) -> str:

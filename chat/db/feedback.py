@@ -5,9 +5,10 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils import timezone
 
+from ..errors import Refusal
 from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
 from ..owners import Owner
-from ..sockets.received import Rate, Refusal
+from ..sockets.received import Rate
 from ..text import storable
 from .threads import atomic
 

@@ -17,11 +17,11 @@ from ..db.answers import ask_to_stop
 from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
 from ..db.values import Turn, Writer
+from ..errors import Refusal
 from ..events import Events
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
-from ..sockets.received import Refusal
 from ..streams.base import Stream
 from ..streams.loading import make_streams
 from .daphne import drain_before_shutdown

@@ -9,8 +9,8 @@ from ..db.lookups import is_stopping
 from ..db.threads import in_database
 from ..db.turns import ask, regenerate
 from ..db.values import Ask, Regenerate, Turn
+from ..errors import Refusal
 from ..models import Message
-from ..sockets.received import Refusal
 from .engine import Engine
 from .run import Run
 

@@ -16,8 +16,9 @@ from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
 
-from ..chunks import ERRORS, Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
+from ..chunks import Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
 from ..db.replay import ending_of
+from ..errors import ERRORS
 from ..models import Conversation, Message
 from .markdown import BlockPatch, escape_text, is_blank, render
 
@@ -135,7 +136,7 @@ def _siblings(message: Message) -> Siblings | None:
 
 def _sentence(code: str) -> str:
     """The sentence of an error code, translated when it is rendered: a view has no language of its own."""
-    return cast(str, gettext_lazy(ERRORS[code])) if code in ERRORS else ""
+    return cast(str, gettext_lazy(ERRORS[code].sentence)) if code in ERRORS else ""
 
 
 def _stored_parts(message: Message) -> list[PartView]:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from ..chunks import ERRORS
+from ..errors import Refusal
 from ..text import storable, storable_json
 
 BAD_FRAME = 4400
@@ -31,14 +31,6 @@ class BadFrameError(ValueError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.encode()[:_MAX_REASON].decode(errors="ignore"))
-
-
-class Refusal(Exception):  # noqa: N818 (an answer of ours, not a fault)
-    """A well-formed request that is refused with a code of ``chat.chunks.ERRORS``; nothing was stored."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(ERRORS[code])
-        self.code = code
 
 
 class After(msgspec.Struct, frozen=True, rename="camel"):

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from ..chunks import Chunk, Error
-from ..html.language import sentence
+from ..errors import sentence
 from .received import RESERVED_REQUEST
 
 _encoder = msgspec.json.Encoder()

@@ -12,12 +12,13 @@ from django.urls import get_script_prefix
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, latest
+from ..errors import ERRORS, Refusal
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
 from ..html.version import PAGE_VERSION
 from ..models import Message
 from ..owners import Owner, visitor
-from ..sockets.received import CONVERSATION_ID, Refusal
+from ..sockets.received import CONVERSATION_ID
 
 register = template.Library()
 
@@ -59,6 +60,7 @@ def chat(
         "later": older is not None,
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_version": PAGE_VERSION,
+        "temporary_errors": " ".join(code for code, kind in ERRORS.items() if kind.temporary),
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,

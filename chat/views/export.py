@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
-from ..chunks import ERRORS, is_filtered
+from ..chunks import is_filtered
 from ..db.replay import ending_of
+from ..errors import sentence
 from ..html.messages import moment
 from ..models import Conversation, Message
 from .base import conversation_of, reading
@@ -104,7 +105,7 @@ def _ending(message: Message) -> str:
     if message.role == Message.Role.USER:
         return ""
     known = _ENDINGS.get(message.status)
-    told = known(message) if known else gettext(ERRORS.get(message.error) or "The answer was interrupted.")
+    told = known(message) if known else sentence(message.error or "interrupted", None)
     return f"*{told}*" if told else ""
 
 

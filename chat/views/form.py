@@ -11,28 +11,24 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext
 
 from ..backends.loading import max_message_length
-from ..chunks import ERRORS
 from ..db.answers import ask_to_stop
 from ..db.values import Ask
 from ..engine.engine import Engine, engine
 from ..engine.start import begin
+from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..html.messages import page_url
 from ..models import Message
 from ..owners import visitor
-from ..sockets.received import CONVERSATION_ID, Question, Refusal, sendable
+from ..sockets.received import CONVERSATION_ID, Question, sendable
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-STATUS = {"empty": 400, "too_long": 413, "busy": 409, "conflict": 409, "draining": 503, "storage": 503}
-"""How a refusal is told to HTTP; any other is a 400."""
 
 
 def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
@@ -58,10 +54,10 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message, and its next try must not meet the first one again.
-        return refuse(gettext(ERRORS[refusal.code]), STATUS.get(refusal.code, 400), again=refusal.code != "conflict")
+        return refuse(sentence(refusal.code, None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
     except DatabaseError:
         logger.exception("A message could not be stored.")
-        return refuse(gettext(ERRORS["storage"]), STATUS["storage"])
+        return refuse(sentence("storage", None), ERRORS["storage"].status)
     return SeeOther(_next(request, uid))
 
 

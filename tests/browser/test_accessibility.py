@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 
 RICH = """Some *text* with `code`, a [link](https://example.com/) and math $x_1 + \\frac{1}{2}$.
 
@@ -268,9 +268,9 @@ def test_what_stands_below_an_answer_is_told_with_it(chat, script, spoken):
 def test_an_error_is_an_alert_and_ends_what_the_status_said(chat, script, spoken):
     chat.ask("Tell me")
     script.next_reply().fail("upstream")
-    assert spoken(2) == ["Answering", ERRORS["upstream"]]
+    assert spoken(2) == ["Answering", ERRORS["upstream"].sentence]
     chat.idle()
-    expect(chat.page.locator("llm-chat-announcer [role=alert]")).to_have_text(ERRORS["upstream"])
+    expect(chat.page.locator("llm-chat-announcer [role=alert]")).to_have_text(ERRORS["upstream"].sentence)
     expect(chat.page.locator("llm-chat-announcer [role=status]")).to_be_empty()
     assert len(spoken(2)) == 2
 

@@ -8,10 +8,9 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
-from chat.chunks import ERRORS
+from chat.errors import ERRORS, Refusal
 from chat.models import Conversation, Message
 from chat.sockets.following import html_view, missed
-from chat.sockets.received import Refusal
 
 
 def test_a_reload_in_mid_answer_shows_the_beginning_and_the_rest(chat, script):
@@ -308,7 +307,8 @@ def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, vi
             raise Refusal("lost")
         return html_view(*args)
 
-    monkeypatch.setitem(ERRORS, "lost", "The server lost the answer's log. Load the conversation again.")
+    changed = ERRORS["lost"]._replace(sentence="The server lost the answer's log. Load the conversation again.")
+    monkeypatch.setitem(ERRORS, "lost", changed)
     chat = visit(site.url).open()
     if request_ == "send":
         monkeypatch.setattr("chat.sockets.requests.base.html_view", lose_once)
@@ -406,7 +406,7 @@ def test_a_conversation_that_was_deleted_elsewhere_leaves_the_page(script, site,
     Conversation.objects.all().delete()
     event = {"type": "event", "requestId": "conversation", "event": "deleted", "message": "", "version": 1}
     chat.hear(**event, id=chat.conversation)
-    expect(chat.page.get_by_text(ERRORS["gone"])).to_be_visible()
+    expect(chat.page.get_by_text(ERRORS["gone"].sentence)).to_be_visible()
     expect(chat.questions).to_have_count(0)
     expect(line).to_have_count(0)
     assert chat.sockets == 1

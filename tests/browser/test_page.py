@@ -9,8 +9,8 @@ from django.db import DatabaseError
 from playwright.sync_api import expect
 
 import chat as app
-from chat.chunks import ERRORS
 from chat.db.answers import finish
+from chat.errors import ERRORS
 
 
 def test_an_answer_grows_on_the_page_and_is_there_after_a_reload(chat, script):
@@ -278,7 +278,7 @@ def test_an_answer_that_could_not_be_saved_says_so_until_it_could(script, site, 
     reply.say("Whole")
     reply.finish()
     chat.expect_answer("Whole", status="failed")
-    expect(chat.answer).to_contain_text(ERRORS["not_saved"])
+    expect(chat.answer).to_contain_text(ERRORS["not_saved"].sentence)
     expect(chat.answer.locator(".llm-chat-action")).to_have_text(["Try again"])
     away.clear()
     chat.expect_answer("Whole")

@@ -7,8 +7,8 @@ from django.db import DatabaseError
 from playwright.sync_api import expect
 
 from chat.engine.engine import Engine
+from chat.errors import Refusal
 from chat.models import Message
-from chat.sockets.received import Refusal
 
 
 def test_a_message_sent_while_an_answer_runs_stays_in_the_composer(chat, script):

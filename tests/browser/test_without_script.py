@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 from tests.browser.conftest import Chat
 
 
@@ -54,8 +54,8 @@ def test_an_answer_grows_with_each_refresh_and_is_stopped(plain, script):
 def test_nothing_is_shown_that_would_need_a_script(plain, script):
     ask(plain, "Tell me")
     script.next_reply().fail("upstream")
-    expect(plain.answer).to_contain_text(ERRORS["upstream"])
-    for button in plain.page.locator(".chat").get_by_role("button").all():
+    expect(plain.answer).to_contain_text(ERRORS["upstream"].sentence)
+    for button in plain.page.locator(".llm-chat").get_by_role("button").all():
         expect(button).to_have_text(re.compile("Send"))
     expect(plain.page.get_by_text("JavaScript")).to_have_count(0)
 
@@ -81,7 +81,7 @@ def test_a_question_from_another_tab_in_mid_answer_is_refused_and_kept(plain, sc
     reply = script.next_reply()
     reply.say("Dos")
     ask(other, "Three")
-    expect(other.page.get_by_role("alert").filter(has_text=ERRORS["busy"])).to_be_visible()
+    expect(other.page.get_by_role("alert").filter(has_text=ERRORS["busy"].sentence)).to_be_visible()
     expect(other.stop).to_be_visible()
     expect(other.page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Three")
     reply.finish()

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.db.branches import WINDOW, earlier, latest, select, unseen
+from chat.errors import Refusal
 from chat.html.messages import Siblings, message_view
 from chat.models import Conversation, Message
 from chat.owners import Owner
-from chat.sockets.received import After, Refusal
+from chat.sockets.received import After
 
 pytestmark = pytest.mark.django_db
 ANN, BOB = Owner("visitor:ann"), Owner("visitor:bob")

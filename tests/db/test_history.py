@@ -13,9 +13,10 @@ from chat.db.answers import End, Written, finish
 from chat.db.branches import select
 from chat.db.turns import GO_ON, ask, regenerate
 from chat.db.values import Ask, Regenerate, Writer
+from chat.errors import Refusal
 from chat.models import Message, Process
 from chat.owners import Owner
-from chat.sockets.received import Question, Refusal
+from chat.sockets.received import Question
 
 pytestmark = pytest.mark.django_db
 ANN = Owner("visitor:ann")

@@ -5,8 +5,9 @@ import logging
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat.chunks import ERRORS, Error, Finish
+from chat.chunks import Error, Finish
 from chat.db.replay import replay
+from chat.errors import ERRORS
 from chat.models import Message
 from tests.conftest import chat_settings
 from tests.support.behaviours import ANSWER
@@ -82,7 +83,7 @@ async def test_a_good_answer_is_complete_and_its_usage_is_stored(connect, model)
 async def test_an_endpoint_that_fails_is_a_fixed_code_and_sentence(connect, model, upstream, caplog, name, code, calls):
     answer, frames = await answer_of(connect, model, name, FIRST_TOKEN_TIMEOUT=0.5, DELTA_TIMEOUT=0.5)
     ending = frames[-2]
-    assert (ending["code"], ending["chunk"]) == (code, {"type": "error", "errorText": ERRORS[code]})
+    assert (ending["code"], ending["chunk"]) == (code, {"type": "error", "errorText": ERRORS[code].sentence})
     assert (answer.status, answer.error) == ("failed", code)
     assert len(upstream.calls) == calls
     assert await sync_to_async(Message.objects.filter(role="user", text="Why?").count)() == 1
@@ -175,7 +176,7 @@ async def test_b03_an_answer_ends_as_its_reason_says_and_its_text_is_kept(connec
     told = frames[-2]["chunk"]
     assert replay(answer)[-1] == ending
     if isinstance(ending, Error):
-        assert (frames[-2]["code"], told) == (ending.code, {"type": "error", "errorText": ERRORS[ending.code]})
+        assert (frames[-2]["code"], told) == (ending.code, {"type": "error", "errorText": ERRORS[ending.code].sentence})
     else:
         assert told == {"type": "finish", "finishReason": ending.finish_reason}
 

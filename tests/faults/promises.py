@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 from chat.html.markdown import render
 from tests.faults.site import KEY, Site, Stored
 from tests.faults.visitor import Answer
@@ -109,7 +109,7 @@ def assert_plain_errors(site: Site, answers: Iterable[Answer], words: Iterable[s
         for frame in answer.frames:
             assert "code" not in frame or frame["code"] in ERRORS
             error = frame if frame["type"] == "error" else frame.get("chunk", {})
-            assert error.get("errorText") in {None, *ERRORS.values()}
+            assert error.get("errorText") in {None, *(kind.sentence for kind in ERRORS.values())}
         _assert_without(forbidden, str(answer.frames), "a frame")
     for row in site.database.rows("SELECT CAST(parts AS TEXT), text, error, finish_reason FROM llm_chat_message"):
         _assert_without(forbidden, str(row), "the database")

@@ -6,8 +6,8 @@ import pytest
 from django.test import override_settings
 from django.utils.translation import get_language
 
-from chat.chunks import ERRORS
-from chat.html.language import sentence, spoken
+from chat.errors import ERRORS, sentence
+from chat.html.language import spoken
 from chat.models import Conversation, Message
 
 GERMAN = {"view": "html", "language": "de"}
@@ -29,7 +29,7 @@ def test_who_names_none_of_them_is_spoken_to_in_the_sites_own():
 
 
 def test_a_sentence_without_a_language_is_the_fixed_one():
-    assert sentence("busy", "") == ERRORS["busy"]
+    assert sentence("busy", "") == ERRORS["busy"].sentence
     assert "bereits" in sentence("busy", "de")
     assert get_language() == "en"
 
@@ -91,7 +91,7 @@ async def test_the_text_view_keeps_its_fixed_sentences(script, connect, settings
     request = await socket.ask("Why?")
     (await script.anext_reply()).fail("timeout")
     error = (await socket.rest(request))[-2]
-    assert (error["code"], error["chunk"]["errorText"]) == ("timeout", ERRORS["timeout"])
+    assert (error["code"], error["chunk"]["errorText"]) == ("timeout", ERRORS["timeout"].sentence)
 
 
 def test_a_page_over_http_is_in_the_language_of_the_browser(client, script, db):
@@ -105,5 +105,5 @@ def test_a_page_over_http_is_in_the_language_of_the_browser(client, script, db):
     conversation.save()
     page = client.get("/chat/c1/", headers={"Accept-Language": "fr-CH, fr;q=0.9"}).content.decode()
     assert "Le modèle a mis trop de temps à répondre." in page
-    assert '<llm-chat class="chat" lang="fr"' in page
-    assert ERRORS["timeout"] in client.get("/chat/c1/").content.decode()
+    assert '<llm-chat class="llm-chat" lang="fr"' in page
+    assert ERRORS["timeout"].sentence in client.get("/chat/c1/").content.decode()

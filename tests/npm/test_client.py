@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 from chat.models import Message
 from tests.npm.conftest import text_of
 
@@ -217,7 +217,7 @@ def test_a_failed_model_is_an_error_with_a_fixed_sentence_and_can_be_asked_again
     chat.ask("Tell me")
     script.next_reply().fail("upstream")
     state = chat.done("ask")
-    assert (state["status"], state["error"]) == ("error", ERRORS["upstream"])
+    assert (state["status"], state["error"]) == ("error", ERRORS["upstream"].sentence)
     assert (stored().status, stored().error) == ("failed", "upstream")
     chat.regenerate()
     reply = script.next_reply()
@@ -236,7 +236,7 @@ def test_a_broken_off_answer_is_an_error_and_its_text_stays(chat, script):
     chat.shows("Half")
     reply.break_off()
     state = chat.done("ask")
-    assert (state["status"], state["error"]) == ("error", ERRORS["interrupted"])
+    assert (state["status"], state["error"]) == ("error", ERRORS["interrupted"].sentence)
     assert text_of(chat.answer) == stored().text == "Half"
     assert stored().status == "interrupted"
 
@@ -249,7 +249,7 @@ def test_a_question_while_an_answer_runs_is_refused_and_the_answer_goes_on(chat,
     second = open_chat(chat.state["messages"])
     second.ask("Two")
     state = second.done("ask")
-    assert (state["status"], state["error"]) == ("error", ERRORS["busy"])
+    assert (state["status"], state["error"]) == ("error", ERRORS["busy"].sentence)
     reply.say("no")
     reply.finish()
     assert text_of(chat.done("ask")["messages"][-1]) == "Uno"

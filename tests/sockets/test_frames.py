@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import chunks
-from chat.sockets.received import BadFrameError, Refusal, Send, parse, question
+from chat.errors import ERRORS, Refusal
+from chat.sockets.received import BadFrameError, Send, parse, question
 from chat.sockets.sent import chunk_frame, chunk_prefix, error_frame
 
 
@@ -97,10 +98,10 @@ def test_an_error_chunk_has_its_code_on_the_frame_and_a_sentence_inside():
     assert frame["code"] == "timeout"
 
 
-@pytest.mark.parametrize("code", chunks.ERRORS)
+@pytest.mark.parametrize("code", ERRORS)
 def test_every_code_has_a_sentence(code):
     frame = json.loads(error_frame("r", code))
-    assert frame == {"type": "error", "requestId": "r", "errorText": chunks.ERRORS[code], "code": code}
+    assert frame == {"type": "error", "requestId": "r", "errorText": ERRORS[code].sentence, "code": code}
 
 
 def test_transient_chunks_say_so():

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections
 from django.test import AsyncClient, Client
 
-from chat.chunks import ERRORS
 from chat.db.turns import ask
+from chat.errors import ERRORS
 from chat.models import Conversation, Message
 from tests.support.upstream import eventually
 from tests.views.conftest import ANN, escaped
@@ -85,7 +85,7 @@ async def test_the_same_id_with_another_text_is_refused_and_then_sent_under_anot
     await ended(served)
     response = await send(asgi, "How?")
     assert response.status_code == 409
-    assert ERRORS["conflict"] in response.content.decode()
+    assert ERRORS["conflict"].sentence in response.content.decode()
     fresh = re.search(r'name="id" value="([^"]+)"', response.content.decode())[1]
     assert (await send(asgi, "How?", id=fresh)).status_code == 303
 
@@ -98,7 +98,7 @@ async def test_what_the_socket_refuses_the_form_refuses_and_the_text_stays_in_it
     response = await send(asgi, text)
     page = response.content.decode()
     assert response.status_code == status
-    assert f'role="alert">{ERRORS[code]}</p>' in page
+    assert f'role="alert">{ERRORS[code].sentence}</p>' in page
     assert text.replace("\r\n", "\n").replace("<", "&lt;").replace(">", "&gt;") in page
     assert 'name="id" value="m1"' in page
     assert await stored() == []
@@ -109,7 +109,7 @@ async def test_a_message_in_mid_answer_is_refused_and_the_page_does_not_refresh_
     response = await send(asgi, "More?", id="m2")
     page = response.content.decode()
     assert response.status_code == 409
-    assert ERRORS["busy"] in page
+    assert ERRORS["busy"].sentence in page
     assert "More?</textarea>" in page
     assert 'action="/chat/c1/stop/"' in page
     assert 'http-equiv="refresh"' not in page
@@ -124,7 +124,7 @@ async def test_what_cannot_be_stored_is_said_and_can_be_sent_again(script, asgi,
         patch.setattr("chat.engine.start.ask", fail)
         response = await send(asgi)
     assert response.status_code == 503
-    assert ERRORS["storage"] in response.content.decode()
+    assert ERRORS["storage"].sentence in response.content.decode()
     assert (await send(asgi)).status_code == 303
 
 

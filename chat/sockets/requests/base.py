@@ -9,12 +9,13 @@ from django.db import Error as DatabaseError
 
 from ...chunks import Chunk
 from ...engine.engine import Engine
+from ...errors import Refusal
 from ...html.language import spoken
 from ...models import Message
 from ...owners import Owner
 from ...streams.base import LostStreamError
 from ..following import html_view, text_view
-from ..received import Asked, Refusal, Resume, Send
+from ..received import Asked, Resume, Send
 from ..sent import chunk_frame, chunk_prefix, error_frame, frame
 
 logger = logging.getLogger(__name__)

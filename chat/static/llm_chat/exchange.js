@@ -2,9 +2,6 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /** `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer. */
 class ChatExchange extends ChatElement {
-  /** Codes that say "not on this connection". */
-  static elsewhere = new Set(["draining", "lost"]);
-
   /** Milliseconds that an aside may take. */
   patience = 10_000;
 
@@ -57,7 +54,7 @@ class ChatExchange extends ChatElement {
 
   #accept(request, { sequence, chunk, code }) {
     if (sequence < request.next) return;
-    if (sequence > request.next || ChatExchange.elsewhere.has(code)) return this.tell("chat:reset");
+    if (sequence > request.next || this.#isTemporary(code)) return this.tell("chat:reset");
     request.next += 1;
     this.tell("chat:received", chunk);
   }
@@ -65,8 +62,13 @@ class ChatExchange extends ChatElement {
   /** A resume that fails is made again, unless the conversation was deleted. */
   #refuse(request, { errorText = "", code }) {
     const failed = request.type === "resume" && code !== "gone";
-    if (failed || ChatExchange.elsewhere.has(code)) this.tell("chat:reset");
+    if (failed || this.#isTemporary(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
+  }
+
+  /** Whether another connection may do better; the server's table of errors says which codes are such. */
+  #isTemporary(code) {
+    return this.chat.getAttribute("temporary-errors").split(" ").includes(code);
   }
 
   #end(text = "", code = "") {

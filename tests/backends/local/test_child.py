@@ -17,7 +17,7 @@ import pytest
 from chat.backends.base import BackendError
 from chat.backends.local import child
 from chat.backends.local.child import INSTALL, Child, find_weights
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 
 PARENT = """
 from chat.backends.local.child import Child, find_weights
@@ -70,7 +70,7 @@ def test_a_missing_package_is_a_sentence_with_the_command(installed, packages):
         find_weights(None)
     assert raised.value.code == "not_installed"
     assert INSTALL in str(raised.value)
-    assert INSTALL in ERRORS["not_installed"]
+    assert INSTALL in ERRORS["not_installed"].sentence
 
 
 def test_a_package_without_the_weights_is_as_good_as_none(installed):

