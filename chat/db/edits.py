@@ -4,12 +4,11 @@ import hashlib
 
 from ..errors import Refusal
 from ..models import Conversation, Message
-from ..sockets.received import Question
 
 
-def edit_uid(question: Question) -> str:
-    """An id of ours for the edited message, the same for the same edit, so that a repeat finds it."""
-    return "e-" + hashlib.sha256(f"{question.id}\0{question.text}".encode()).hexdigest()[:32]
+def edit_uid(question: str, text: str) -> str:
+    """Return an id of ours for an edited message: the same for the same edit, so that a repeat finds it."""
+    return "e-" + hashlib.sha256(f"{question}\0{text}".encode()).hexdigest()[:32]
 
 
 def version_of(question: Message, text: str) -> Message | None:

@@ -1,11 +1,9 @@
-"""The beginning of a turn: store a question, claim its conversation for one answer, read the history."""
+"""Turns: store a question, claim its conversation for one answer, read the history."""
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
-from django.db import IntegrityError
 from django.utils import timezone
 
 from ..chunks import Part
@@ -13,95 +11,75 @@ from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..text import title_of
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
-from .threads import atomic
-from .titles import title_of
+from .threads import atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
 """What a model is told that cannot go on from a last message of its own."""
 
 
+@atomic_with_retry
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and the answer that is to be made, or find both. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _asked(request, writer))
+    _lock(request.owner, request.uid)
+    conversation, _created = Conversation.objects.get_or_create(
+        owner=request.owner.key,
+        uid=request.uid,
+        defaults={"user_id": request.owner.user_id, "title": title_of(request.text), "updated_at": timezone.now()},
+    )
+    uid, parent, text = request.question, conversation.tip_id, request.text
+    existing = conversation.message_set.filter(uid=uid).first()
+    if existing is not None and existing.text != text:
+        if not request.edits or existing.role != Message.Role.USER:
+            raise Refusal("conflict")
+        uid, parent = edit_uid(uid, text), existing.parent_id
+        existing = version_of(existing, text)
+    if existing is not None:
+        turn = _found(conversation, existing, writer, request)
+    else:
+        question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
+        question.parts = [{"type": "text", "text": text}]
+        if conversation.running_id is not None:
+            raise Refusal("busy")
+        if request.edits and request.attempt:
+            refuse_if_taken(conversation, request.attempt)
+            question.attempt = request.attempt
+        question.save(force_insert=True)
+        turn = _begin(conversation, question, writer)
+    return _with_branch(turn, turn.question) if request.whole else turn
 
 
+@atomic_with_retry
 def regenerate(request: Regenerate, writer: Writer) -> Turn:
     """Store another answer that is to be made, or find it by its attempt. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _regenerated(request, writer))
+    turn = _regenerate(request, writer)
+    return _with_branch(turn, turn.answer) if request.whole else turn
 
 
-def _repeated_on_conflict(step: Callable[[], Turn]) -> Turn:
-    """A unique key that was taken meanwhile means that the same request won elsewhere: look again, and find it."""
-    try:
-        return step()
-    except IntegrityError:
-        return step()
-
-
-def _lock(owner: Owner, conversation: str) -> None:
+def _lock(owner: Owner, uid: str) -> None:
     """Begin a transaction with a write, and make turns of one conversation wait for each other.
 
     SQLite in Django's default mode refuses at once, whatever its timeout, to turn a reading transaction into a writing
     one. Elsewhere the row's lock keeps ``tip`` and ``running`` as they are about to be read.
     """
-    Conversation.objects.of(owner).filter(uid=conversation).update(updated_at=timezone.now())
-
-
-@atomic
-def _asked(request: Ask, writer: Writer) -> Turn:
-    turn = _ask(request, writer)
-    return _with_branch(turn, turn.question) if request.whole else turn
-
-
-@atomic
-def _regenerated(request: Regenerate, writer: Writer) -> Turn:
-    turn = _regenerate(request, writer)
-    return _with_branch(turn, turn.answer) if request.whole else turn
+    Conversation.objects.of(owner).filter(uid=uid).update(updated_at=timezone.now())
 
 
 def _with_branch(turn: Turn, first: Message) -> Turn:
-    """Read with the transaction, for a turn that is committed must find its run, whatever fails then."""
+    """Add the messages that the page shows from ``first`` on.
+
+    Read inside the transaction: once the turn is committed its run must start, whatever fails later.
+    """
     find = pair if turn.fresh else below
     return replace(turn, shown=find(turn.conversation, first, turn.answer))
 
 
-def _ask(request: Ask, writer: Writer) -> Turn:
-    _lock(request.owner, request.conversation)
-    conversation, _created = Conversation.objects.get_or_create(
-        owner=request.owner.key,
-        uid=request.conversation,
-        defaults={
-            "user_id": request.owner.user_id,
-            "title": title_of(request.question.text),
-            "updated_at": timezone.now(),
-        },
-    )
-    uid, parent = request.question.id, conversation.tip_id
-    existing = conversation.message_set.filter(uid=uid).first()
-    if existing is not None and existing.text != request.question.text:
-        if not request.edits or existing.role != Message.Role.USER:
-            raise Refusal("conflict")
-        uid, parent = edit_uid(request.question), existing.parent_id
-        existing = version_of(existing, request.question.text)
-    if existing is not None:
-        return _found(conversation, existing, writer, request)
-    text = request.question.text
-    question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
-    question.parts = [{"type": "text", "text": text}]
-    _refuse_if_busy(conversation)
-    if request.edits and request.attempt:
-        refuse_if_taken(conversation, request.attempt)
-        question.attempt = request.attempt
-    question.save(force_insert=True)
-    return _begin(conversation, question, writer)
-
-
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
-    _lock(request.owner, request.conversation)
-    conversation = Conversation.objects.of(request.owner).filter(uid=request.conversation).first()
+    _lock(request.owner, request.uid)
+    conversation = Conversation.objects.of(request.owner).filter(uid=request.uid).first()
     if conversation is None:
         raise Refusal("not_found")
     messages = conversation.message_set.select_related("parent", "feedback")
@@ -161,7 +139,8 @@ def _begin(
 
     ``begun`` is an earlier answer that the new one goes on from.
     """
-    _refuse_if_busy(conversation)
+    if conversation.running_id is not None:
+        raise Refusal("busy")
     answer = Message.objects.create(
         conversation=conversation,
         parent=question,
@@ -182,11 +161,6 @@ def _begin(
         history.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
     return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
-
-
-def _refuse_if_busy(conversation: Conversation) -> None:
-    if conversation.running_id is not None:
-        raise Refusal("busy")
 
 
 def with_prompt(conversation: Conversation, history: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -16,7 +16,6 @@ from chat.db.values import Ask, Regenerate, Writer
 from chat.errors import Refusal
 from chat.models import Message, Process
 from chat.owners import Owner
-from chat.sockets.received import Question
 
 pytestmark = pytest.mark.django_db
 ANN = Owner("visitor:ann")
@@ -59,14 +58,13 @@ class Chat:
         self.sent += 1
         answers, questions = self.messages("assistant"), self.messages("user")
         if kind == "ask":
-            return ask(Ask(ANN, self.uid, Question(f"m{self.sent}", what)), self.writer)
+            return ask(Ask(ANN, self.uid, f"m{self.sent}", what), self.writer)
         if not answers:
             return None
         answer = answers[what % len(answers)]
         if kind == "edit":
             question = questions[what % len(questions)]
-            edited = Question(question.uid, f"edited {self.sent}")
-            return ask(Ask(ANN, self.uid, edited, edits=True), self.writer)
+            return ask(Ask(ANN, self.uid, question.uid, f"edited {self.sent}", edits=True), self.writer)
         if kind == "select":
             select(ANN, self.uid, answer.uid)
             return None
