@@ -1,7 +1,6 @@
 """Conversations, their messages, and the processes that write them."""
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any, ClassVar, TypeVar
 
 from django.db import models, router
@@ -146,40 +145,6 @@ class Conversation(models.Model):
             if parent in under:
                 under.add(pk)
         return max(under)
-
-    def history(self, tip: int, budget: int) -> list[dict[str, str]]:
-        """Return what a model reads of the branch that ends in the message ``tip``, oldest first.
-
-        It begins with a question, and the roles alternate, because the templates of many models refuse anything else:
-        an answer without text is left out, and the question that it leaves behind is joined to the next one. The oldest
-        messages are left out where the texts exceed ``budget`` (characters), but never the newest question.
-        """
-        wanted: int | None = tip
-        turns: list[dict[str, str]] = []
-        asked = False
-        found = self.message_set.filter(pk__lte=tip).order_by("-pk")
-        rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
-        for pk, parent, role, text in rows:  # a parent is always older than its child
-            if pk != wanted:
-                continue
-            budget -= len(text)
-            if budget < 0 and asked:
-                break
-            if text.strip():
-                turns.append({"role": role, "content": text})
-                asked = asked or role == Message.Role.USER
-            wanted = parent
-        while turns and turns[-1]["role"] != Message.Role.USER:
-            turns.pop()
-        return alternating(turns[::-1])
-
-
-def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Return chat messages with neighbours of one role joined to one message."""
-    return [
-        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
-        for role, same in groupby(turns, lambda turn: turn["role"])
-    ]
 
 
 class Message(models.Model):

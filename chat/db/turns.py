@@ -15,6 +15,7 @@ from ..models import Conversation, Message
 from ..owners import Owner
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
+from .history import history
 from .threads import atomic
 from .titles import title_of
 from .values import Ask, Regenerate, Turn, Writer
@@ -177,11 +178,11 @@ def _begin(
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))
+    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
     if begun and begun.text.strip() and not writer.prefills:
-        history.append({"role": Message.Role.USER.value, "content": GO_ON})
+        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
+    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
 
 
 def _refuse_if_busy(conversation: Conversation) -> None:
@@ -189,8 +190,8 @@ def _refuse_if_busy(conversation: Conversation) -> None:
         raise Refusal("busy")
 
 
-def with_prompt(conversation: Conversation, history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The history with the site's system prompt before it, where it has one."""
+def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the messages with the system prompt of the site before them, where it has one."""
     prompt = conf.system_prompt
     text = prompt(conversation) if callable(prompt) else prompt
-    return [{"role": "system", "content": text}, *history] if text else history
+    return [{"role": "system", "content": text}, *messages] if text else messages
