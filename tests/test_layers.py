@@ -14,7 +14,7 @@ ROWS = [
     ["html/language", "html/version", "sockets/limits"],
     ["owners", "sockets/received", "sockets/sent"],
     ["html/markdown"],
-    ["models"],
+    ["models", "managers"],
     ["db"],
     ["backends"],
     ["events", "streams"],

@@ -2,7 +2,8 @@
 
 from django.db.models import F
 
-from ..models import Conversation, ConversationQuerySet, Message
+from ..managers import ConversationQuerySet
+from ..models import Conversation, Message
 from ..owners import Owner
 from .threads import atomic
 
