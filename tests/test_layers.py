@@ -8,6 +8,8 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
+    ["importing"],
+    ["setting"],
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
