@@ -8,13 +8,15 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
+    ["importing"],
+    ["setting"],
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
     ["html/language", "html/version", "sockets/limits"],
     ["owners"],
     ["html/markdown"],
-    ["models"],
+    ["models", "managers"],
     ["db"],
     ["backends"],
     ["events", "streams"],

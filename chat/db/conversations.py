@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import F
 
-from ..models import Conversation, ConversationQuerySet, Message
+from ..managers import ConversationQuerySet
+from ..models import Conversation, Message
 from ..owners import Owner
 from ..text import title_of
 from .threads import atomic

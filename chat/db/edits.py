@@ -4,6 +4,7 @@ import hashlib
 
 from ..errors import Refusal
 from ..models import Conversation, Message
+from .values import Ask, Turn
 
 
 def edit_uid(question: str, text: str) -> str:
@@ -41,3 +42,19 @@ def as_shown(conversation: Conversation, question: Message) -> Message:
         if parent == question.parent_id:
             return conversation.message_set.get(pk=pk)
     return question
+
+
+def turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
+    """Show what the client shows after an edit back to an earlier text. Raises ``Refusal``.
+
+    That is the newest branch below the question, or for a client that knows of none the newest answer.
+    """
+    if request.whole:
+        answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))
+        if conversation.running_id not in (None, answer.pk):
+            raise Refusal("busy")
+    free = Conversation.objects.filter(pk=conversation.pk, running=None).exclude(tip=answer)
+    turned = bool(free.update(tip=answer))
+    if turned:
+        conversation.tip = answer
+    return Turn(conversation, question, answer, fresh=False, turned=turned)

@@ -1,7 +1,9 @@
 """Turns: store a question, claim its conversation for one answer, read the history."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import groupby
 
 import msgspec
 from django.utils import timezone
@@ -13,7 +15,7 @@ from ..models import Conversation, Message
 from ..owners import Owner
 from ..text import title_of
 from .branches import below, pair
-from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
+from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .threads import atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
@@ -107,24 +109,8 @@ def _found(conversation: Conversation, question: Message, writer: Writer, reques
     if answer is None:
         return _begin(conversation, question, writer)
     if request.edits:
-        return _turn_back(conversation, question, answer, request)
+        return turn_back(conversation, question, answer, request)
     return Turn(conversation, question, answer, fresh=False)
-
-
-def _turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
-    """After an edit back to an earlier text the conversation shows what the client does.
-
-    That is the newest branch below the question, or for a client that knows of none the newest answer.
-    """
-    if request.whole:
-        answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))
-        if conversation.running_id not in (None, answer.pk):
-            raise Refusal("busy")
-    free = Conversation.objects.filter(pk=conversation.pk, running=None).exclude(tip=answer)
-    turned = bool(free.update(tip=answer))
-    if turned:
-        conversation.tip = answer
-    return Turn(conversation, question, answer, fresh=False, turned=turned)
 
 
 def _begin(
@@ -156,15 +142,54 @@ def _begin(
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))
+    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
     if begun and begun.text.strip() and not writer.prefills:
-        history.append({"role": Message.Role.USER.value, "content": GO_ON})
+        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
+    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
 
 
-def with_prompt(conversation: Conversation, history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The history with the site's system prompt before it, where it has one."""
+def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the messages with the system prompt of the site before them, where it has one."""
     prompt = conf.system_prompt
     text = prompt(conversation) if callable(prompt) else prompt
-    return [{"role": "system", "content": text}, *history] if text else history
+    return [{"role": "system", "content": text}, *messages] if text else messages
+
+
+def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str, str]]:
+    """Return the messages that a model reads of one branch, oldest first.
+
+    The list begins with a question, and the roles alternate, because the templates of many models refuse anything else:
+    an answer without text is left out, and its question is joined to the next one.
+
+    Args:
+        conversation: the conversation that the branch belongs to.
+        tip: the key of the branch's last message.
+        budget: the number of characters after which the oldest messages are left out, but never the newest question.
+    """
+    wanted: int | None = tip
+    turns: list[dict[str, str]] = []
+    asked = False
+    found = conversation.message_set.filter(pk__lte=tip).order_by("-pk")
+    rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
+    for pk, parent, role, text in rows:  # a parent is always older than its child
+        if pk != wanted:
+            continue
+        budget -= len(text)
+        if budget < 0 and asked:
+            break
+        if text.strip():
+            turns.append({"role": role, "content": text})
+            asked = asked or role == Message.Role.USER
+        wanted = parent
+    while turns and turns[-1]["role"] != Message.Role.USER:
+        turns.pop()
+    return alternating(turns[::-1])
+
+
+def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Return chat messages in which neighbours of the same role are joined into one message."""
+    return [
+        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
+        for role, same in groupby(turns, lambda turn: turn["role"])
+    ]

@@ -32,7 +32,7 @@ def _abandon(answer: int) -> None:
 def forget_user(instance: Any, using: str, **_: Any) -> None:
     """Delete a user's conversations from another database than the user's, once that deletion is committed.
 
-    In one database Django's collector does it (``models.cascade``).
+    In one database Django's collector does it (``managers.cascade``).
     """
     user = instance.pk
     if using != database():
