@@ -32,27 +32,31 @@ PLAIN = {
 }
 
 TRANSIENT = {
-    data("status", '{"status":"loading"}'): chunks.Status({"status": "loading"}),
+    data("status", '{"status":"loading"}'): chunks.LOADING,
     data("message", '{"id":"a1","status":"complete","html":"<p>"}'): chunks.MessageHtml(
-        {"id": "a1", "status": "complete", "html": "<p>"}
+        chunks.MessageData(id="a1", status="complete", html="<p>")
     ),
     data("message", '{"id":"a1","status":"cut","html":"","after":null}'): chunks.MessageHtml(
-        {"id": "a1", "status": "cut", "html": "", "after": None}
+        chunks.MessageData(id="a1", status="cut", html="", after=None)
     ),
     data("message", '{"id":"a1","status":"cut","html":"","after":"m1"}'): chunks.MessageHtml(
-        {"id": "a1", "status": "cut", "html": "", "after": "m1"}
+        chunks.MessageData(id="a1", status="cut", html="", after="m1")
     ),
     data("message", '{"id":"a1","status":"cut","html":"","after":null,"earlier":true}'): chunks.MessageHtml(
-        {"id": "a1", "status": "cut", "html": "", "after": None, "earlier": True}
+        chunks.MessageData(id="a1", status="cut", html="", after=None, earlier=True)
     ),
-    data("earlier", '{"html":"","more":false}'): chunks.EarlierHtml({"html": "", "more": False}),
-    data("earlier", '{"html":"<p>","more":true}'): chunks.EarlierHtml({"html": "<p>", "more": True}),
-    data("part", '{"message":"a1","part":0,"html":""}'): chunks.PartHtml({"message": "a1", "part": 0, "html": ""}),
+    data("earlier", '{"html":"","more":false}'): chunks.EarlierHtml(chunks.EarlierData(html="", more=False)),
+    data("earlier", '{"html":"<p>","more":true}'): chunks.EarlierHtml(chunks.EarlierData(html="<p>", more=True)),
+    data("part", '{"message":"a1","part":0,"html":""}'): chunks.PartHtml(
+        chunks.PartData(message="a1", part=0, html="")
+    ),
     data("message-end", '{"message":"a1","status":"failed","html":""}'): chunks.MessageEnd(
-        {"message": "a1", "status": "failed", "html": ""}
+        chunks.MessageEndData(message="a1", status="failed", html="")
     ),
-    data("conversation", '{"id":"c1","title":""}'): chunks.ConversationTitle({"id": "c1", "title": ""}),
-    data("source", '{"message":"a1","text":""}'): chunks.MessageSource({"message": "a1", "text": ""}),
+    data("conversation", '{"id":"c1","title":""}'): chunks.ConversationTitle(
+        chunks.ConversationData(id="c1", title="")
+    ),
+    data("source", '{"message":"a1","text":""}'): chunks.MessageSource(chunks.SourceData(message="a1", text="")),
 }
 
 PATCHES = {

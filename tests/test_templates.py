@@ -85,9 +85,9 @@ def test_a_live_answer_is_made_of_them_too(override, answer):
         ("parts/text", lambda: part_chunk("a2", PartView(0, "text"))),
         ("parts/reasoning", lambda: part_chunk("a2", PartView(0, "reasoning"))),
     ):
-        assert OWN not in chunk().data["html"]
+        assert OWN not in chunk().data.html
         override(f"{name}.html")
-        assert OWN in chunk().data["html"], name
+        assert OWN in chunk().data.html, name
 
 
 def test_an_override_can_extend_what_it_replaces(override, admin_client, answer):

@@ -8,7 +8,21 @@ from typing import Any
 from django.db import Error as DatabaseError
 
 from ..backends.base import Alive, Backend, BackendError, Finished, Loaded, Loading, Reasoning, Request, Text
-from ..chunks import Abort, Chunk, Ending, Error, Finish, FinishReason, FinishStep, Start, StartStep, Status, status_of
+from ..chunks import (
+    LOADING,
+    SAVING,
+    WAITING,
+    Abort,
+    Chunk,
+    Ending,
+    Error,
+    Finish,
+    FinishReason,
+    FinishStep,
+    Start,
+    StartStep,
+    status_of,
+)
 from ..conf import conf
 from ..db.answers import End, Written, finish
 from ..db.threads import in_database
@@ -199,7 +213,7 @@ class Run:
 
     def _load(self, delta: Loading | Loaded) -> None:
         loading = isinstance(delta, Loading)
-        self.stream.append(Status({"status": "loading" if loading else "waiting"}))
+        self.stream.append(LOADING if loading else WAITING)
         wait = conf.loading_timeout if loading else self._quiet
         self._deadline = self._loop.time() + wait
         self._latest = self._deadline + conf.max_duration
@@ -240,6 +254,6 @@ class Run:
                 return Error("not_saved")
             if not told:
                 told = True
-                self.stream.append(Status({"status": "saving"}))
+                self.stream.append(SAVING)
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_PAUSE)

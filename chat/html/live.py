@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from .. import chunks
-from ..chunks import Chunk, Ending
+from ..chunks import RECONNECTING, WAITING, Chunk, Ending
 from ..conf import conf
 from ..models import Message
 from ..streams.base import Stream
@@ -16,8 +16,6 @@ from .messages import MessageView, PartView, message_chunk, message_end_chunk, m
 KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 25
 """A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
-RECONNECTING = chunks.Status({"status": "reconnecting"})
-WAITING = chunks.Status({"status": "waiting"})
 
 
 class Rendering:
@@ -125,7 +123,7 @@ class HtmlReader:
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
-        return message_chunk(view, self._after, language=self._language)
+        return message_chunk(view, after=self._after, language=self._language)
 
     def _correction(self) -> Iterator[Chunk]:
         if self._provisional and self._rendering.parts:

@@ -15,8 +15,22 @@ from django.utils import timezone
 from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy, override
+from msgspec import UNSET, UnsetType
 
-from ..chunks import Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
+from ..chunks import (
+    Ending,
+    Error,
+    MessageData,
+    MessageEnd,
+    MessageEndData,
+    MessageHtml,
+    PartData,
+    PartHtml,
+    Patch,
+    PatchData,
+    is_filtered,
+    status_of,
+)
 from ..db.replay import ending_of
 from ..errors import ERRORS
 from ..models import Conversation, Message
@@ -166,19 +180,22 @@ def page_url(uid: str) -> str:
 
 
 def message_chunk(
-    view: MessageView, *place: str | None, earlier: bool = False, language: str | None = None
+    view: MessageView,
+    *,
+    after: str | UnsetType | None = UNSET,
+    earlier: bool = False,
+    language: str | None = None,
 ) -> MessageHtml:
-    """The whole ``<article>`` of a message.
+    """Make the chunk that shows a whole message.
 
-    With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
-    branch; without one it stays where it is, or comes last. ``earlier`` says of the first that there are older ones.
+    Args:
+        view: the message.
+        after: the id of the message before it, ``None`` for the first: it is put there and ends the page's branch. With
+            ``UNSET`` it stays where it is, or comes last.
+        earlier: whether the conversation has messages before this first one.
+        language: the reader's.
     """
-    data: dict[str, Any] = {"id": view.id, "status": view.status, "html": message_html(view, language)}
-    if place:
-        data["after"] = place[0]
-    if earlier:
-        data["earlier"] = True
-    return MessageHtml(data)
+    return MessageHtml(MessageData(view.id, view.status, message_html(view, language), after, earlier))
 
 
 def message_html(view: MessageView, language: str | None = None) -> str:
@@ -189,22 +206,16 @@ def message_html(view: MessageView, language: str | None = None) -> str:
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
     """The shell of a part that is about to grow."""
     html = _render(f"parts/{view.kind}", language, part=view)
-    return PartHtml({"message": message, "part": view.index, "html": html})
+    return PartHtml(PartData(message, view.index, html))
 
 
 def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
-    """What changes one block of a part."""
+    """Make the chunk that changes one block of a part."""
     if patch.html is None:
-        change: dict[str, Any] = {"append": patch.append}
-    else:
-        change = {"from": patch.from_, "html": patch.html}
-    if patch.then:
-        change["then"] = patch.then
-    if patch.tail:
-        change["tail"] = patch.tail
-    if patch.stay:
-        change["stay"] = True
-    return Patch({"message": message, "part": part, "keep": patch.keep, **change})
+        return Patch(PatchData(message, part, patch.keep, patch.append or "", stay=patch.stay))
+    return Patch(
+        PatchData(message, part, patch.keep, UNSET, patch.from_, patch.html, patch.then, patch.tail, patch.stay)
+    )
 
 
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
@@ -218,7 +229,7 @@ def message_end_chunk(view: MessageView, ending: Ending, language: str | None = 
         filtered=is_filtered(ending),
     )
     html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
-    return MessageEnd({"message": view.id, "status": ended.status, "html": html})
+    return MessageEnd(MessageEndData(view.id, ended.status, html))
 
 
 def _render(name: str, language: str | None, **context: Any) -> str:

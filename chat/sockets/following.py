@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from ..chunks import Chunk
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay
@@ -38,7 +40,7 @@ async def html_view(
     if stream is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
-        whole = message_chunk(view, after, language=language)
+        whole = message_chunk(view, after=after, language=language)
         yield [whole, message_end_chunk(view, ending, language), ending]
         return
     with Rendering.of(stream) as rendering:
@@ -64,9 +66,9 @@ def told(stretch: Stretch, language: str | None = None, *, follow: bool = False,
     whole: list[Chunk] = []
     after = stretch.after
     for message in stretch.messages[:-1] if follow else stretch.messages:
-        place = [after] if whole or placed or stretch.earlier else []
+        place = after if whole or placed or stretch.earlier else UNSET
         earlier = stretch.earlier and not whole
-        whole.append(message_chunk(message_view(message), *place, earlier=earlier, language=language))
+        whole.append(message_chunk(message_view(message), after=place, earlier=earlier, language=language))
         after = message.uid
     return Told(whole, stretch.messages[-1] if follow else None, after)
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 
 from ...backends.loading import max_message_length
-from ...chunks import Chunk, ConversationTitle, Start
+from ...chunks import Chunk, ConversationData, ConversationTitle, Start
 from ...db.values import Ask, Regenerate, Turn
 from ...engine.engine import Engine
 from ...engine.start import begin
@@ -57,7 +57,7 @@ class Asking(Reply):
         shown = tell() if turn.fresh else await asyncio.to_thread(tell)  # which may have long answers to render
         if shown.followed is not None:
             self._follows(shown.followed)
-        title = ConversationTitle({"id": turn.conversation.uid, "title": turn.conversation.title})
+        title = ConversationTitle(ConversationData(turn.conversation.uid, turn.conversation.title))
         opening: list[Chunk] = [Start(turn.answer.uid), title]
         async with aclosing(self._html(opening + shown.messages, shown.followed, shown.after)) as frames:
             async for text in frames:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from ...chunks import EarlierHtml
+from ...chunks import EarlierData, EarlierHtml
 from ...db.branches import earlier
 from ...db.threads import in_database
 from ...engine.engine import Engine
@@ -29,4 +29,4 @@ class ShowingEarlier(Reply):
     def _chunk(self) -> EarlierHtml:
         stretch = earlier(self.owner, self._request.id, self._request.message_id)
         html = "\n".join(message_html(message_view(message), self.language) for message in stretch.messages)
-        return EarlierHtml({"html": html, "more": stretch.earlier})
+        return EarlierHtml(EarlierData(html, stretch.earlier))

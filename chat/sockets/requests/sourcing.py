@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
-from ...chunks import MessageSource
+from ...chunks import MessageSource, SourceData
 from ...conf import conf
 from ...db.answers import Written
 from ...db.feedback import message_of
@@ -29,7 +29,7 @@ class Sourcing(Reply):
         message = await in_database(message_of, self.owner, self._request.id, self._request.message_id)
         text = max(message.text, await self._running_text(message), key=len)
         yield frame("start", self.request_id)
-        chunk = MessageSource({"message": message.uid, "text": text})
+        chunk = MessageSource(SourceData(message.uid, text))
         yield chunk_frame(chunk_prefix(self.request_id), 0, chunk)
         yield frame("end", self.request_id)
 
