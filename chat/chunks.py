@@ -102,7 +102,7 @@ RECONNECTING = Status(StatusData("reconnecting"))
 
 
 class Finish(Chunk, tag="finish", frozen=True):
-    """The answer is complete (``stop``) or cut (``length``)."""
+    """The answer is complete (``stop``, ``content-filter``) or cut (``length``)."""
 
     finish_reason: FinishReason
 
@@ -213,22 +213,8 @@ class MessageSource(Transient[SourceData], tag="data-source", frozen=True):
     """A message as Markdown."""
 
 
-Ending = Finish | Abort | Error
-"""A log ends with exactly one of these."""
-
-
-def status_of(ending: Ending) -> str:
-    """The status of the message that ended so."""
-    if isinstance(ending, Abort):
-        return "stopped"
-    if isinstance(ending, Error):
-        return "interrupted" if ending.code == "interrupted" else "failed"
-    return "cut" if ending.finish_reason == "length" else "complete"
-
-
-def is_filtered(ending: Ending) -> bool:
-    """Whether the model's provider took something out of the answer that ended so, or stopped it there."""
-    return isinstance(ending, Finish) and ending.finish_reason == "content-filter"
+Closing = Finish | Abort | Error
+"""The last chunk of a stream."""
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):

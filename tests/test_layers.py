@@ -11,6 +11,7 @@ ROWS = [
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
+    ["endings"],
     ["html/language", "html/version", "sockets/limits"],
     ["owners", "sockets/received", "sockets/sent"],
     ["html/markdown"],

@@ -51,7 +51,7 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
 
 async def _over(runs: list[Run], asked: Asked) -> bool:
     """Wait for the end of an answer that was stopped, here or elsewhere; ``False`` where none was."""
-    if ending := [run for run in runs if run.ending]:
+    if ending := [run for run in runs if run.is_ending]:
         for run in ending:
             await run.over.wait()
         return True

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from .. import chunks
-from ..chunks import RECONNECTING, WAITING, Chunk, Ending
+from ..chunks import RECONNECTING, WAITING, Chunk, Closing
 from ..conf import conf
+from ..endings import Ending, by_chunk
 from ..models import Message
 from ..streams.base import Stream
 from .live_parts import LivePart
@@ -81,8 +82,8 @@ class Rendering:
             self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
         elif isinstance(chunk, chunks.Status):
             self.status = chunk
-        elif isinstance(chunk, Ending):
-            self._ending = chunk
+        elif isinstance(chunk, Closing):
+            self._ending = by_chunk(chunk)
 
     def _notify(self) -> None:
         self.version += 1
@@ -114,7 +115,7 @@ class HtmlReader:
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
-        yield [message_end_chunk(self._view(), ending, self._language), ending]
+        yield [message_end_chunk(self._view(), ending, self._language), ending.chunk]
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext_lazy, override
+from django.utils.translation import override
 from msgspec import UNSET, UnsetType
 
 from ..chunks import (
-    Ending,
-    Error,
     MessageData,
     MessageEnd,
     MessageEndData,
@@ -28,11 +26,9 @@ from ..chunks import (
     PartHtml,
     Patch,
     PatchData,
-    is_filtered,
-    status_of,
 )
 from ..db.replay import ending_of
-from ..errors import ERRORS
+from ..endings import Ending
 from ..models import Conversation, Message
 from .markdown import BlockPatch, escape_text, is_blank, render
 
@@ -71,16 +67,14 @@ class MessageView:
     id: str
     role: str
     status: str
-    error: str = ""
     created: datetime | None = None
     parts: Sequence[PartView] = field(default_factory=list)
     attempt: str | None = None
-    saved: bool = True
     siblings: Siblings | None = None
     rating: int = 0
     comment: str = ""
-    filtered: bool = False
-    """Whether the model's provider took something out of the answer, or ended it."""
+    ending: Ending | None = None
+    """How the answer ended; ``None`` while it runs, and for a question."""
 
     @property
     def has_text(self) -> bool:
@@ -88,9 +82,15 @@ class MessageView:
         return any(part.kind == "text" and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether there is a text, and the server has it, that another answer could begin with."""
-        return self.saved and self.has_text
+    def note(self) -> SafeString:
+        """How the answer ended, in a sentence of the active language; empty if there is nothing to say."""
+        # One of the app's own sentences, which templates do not escape either where they translate one themselves.
+        return mark_safe(self.ending.describe(self.has_text) if self.ending else "")  # noqa: S308
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether another answer could begin with the text of this one."""
+        return self.ending is not None and self.ending.can_continue and self.has_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +128,13 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         id=message.uid,
         role=message.role,
         status=message.status,
-        error=_sentence(message.error),
         created=moment(message.created_at) if message.created_at else None,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
         siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
-        filtered=is_filtered(ending_of(message)),
+        ending=_ending(message),
     )
 
 
@@ -148,9 +147,9 @@ def _siblings(message: Message) -> Siblings | None:
     return Siblings(place + 1, len(message.siblings), before, behind)
 
 
-def _sentence(code: str) -> str:
-    """The sentence of an error code, translated when it is rendered: a view has no language of its own."""
-    return cast(str, gettext_lazy(ERRORS[code].sentence)) if code in ERRORS else ""
+def _ending(message: Message) -> Ending | None:
+    ended = message.role == Message.Role.ASSISTANT and message.status != Message.Status.RUNNING
+    return ending_of(message) if ended else None
 
 
 def _stored_parts(message: Message) -> list[PartView]:
@@ -219,15 +218,8 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
 
 
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
-    """What stands under a message that has ended: how, and what one can do about it."""
-    code = ending.code if isinstance(ending, Error) else ""
-    ended = replace(
-        view,
-        status=status_of(ending),
-        error=_sentence(code),
-        saved=code != "not_saved",
-        filtered=is_filtered(ending),
-    )
+    """Make the chunk that shows how a message ended, and what a visitor can do about it."""
+    ended = replace(view, status=ending.status, ending=ending)
     html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
     return MessageEnd(MessageEndData(view.id, ended.status, html))
 

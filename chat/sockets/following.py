@@ -41,7 +41,7 @@ async def html_view(
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
         whole = message_chunk(view, after=after, language=language)
-        yield [whole, message_end_chunk(view, ending, language), ending]
+        yield [whole, message_end_chunk(view, ending, language), ending.chunk]
         return
     with Rendering.of(stream) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:

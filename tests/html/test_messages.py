@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import override
 from msgspec import UNSET
 
-from chat.chunks import Abort, Error, Finish
+from chat.endings import COMPLETE, CUT, FILTERED, INTERRUPTED, NOT_SAVED, STOPPED, failed
 from chat.html.messages import (
     PartView,
     conversation_view,
@@ -41,12 +41,12 @@ def test_an_answer_is_rendered_part_by_part():
 @pytest.mark.parametrize(
     ("ending", "status", "said"),
     [
-        (Finish("stop"), "complete", "The answer is empty."),
-        (Finish("length"), "cut", "cut off"),
-        (Finish("content-filter"), "complete", "The answer was filtered by the model's provider."),
-        (Abort(), "stopped", "Stopped."),
-        (Error("timeout"), "failed", "The model took too long to answer."),
-        (Error("interrupted"), "interrupted", "The answer was interrupted."),
+        (COMPLETE, "complete", "The answer is empty."),
+        (CUT, "cut", "cut off"),
+        (FILTERED, "complete", "The answer was filtered by the model's provider."),
+        (STOPPED, "stopped", "Stopped."),
+        (failed("timeout"), "failed", "The model took too long to answer."),
+        (INTERRUPTED, "interrupted", "The answer was interrupted."),
     ],
 )
 def test_every_ending_is_said_under_the_message(ending, status, said):
@@ -70,7 +70,7 @@ def test_b18_an_answer_without_a_word_is_called_empty_and_has_nothing_to_copy_or
     answer = message(parts=parts, finish_reason="stop")
     for html in (
         message_html(message_view(answer)),
-        message_end_chunk(message_view(answer), Finish("stop")).data.html,
+        message_end_chunk(message_view(answer), COMPLETE).data.html,
     ):
         assert "The answer is empty." in html
         assert 'data-action="retry"' in html
@@ -115,13 +115,13 @@ def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
 @pytest.mark.parametrize(
     ("ending", "parts", "offered"),
     [
-        (Abort(), [{"type": "text", "text": "Half"}], True),
-        (Finish("length"), [{"type": "text", "text": "Half"}], True),
-        (Error("interrupted"), [{"type": "text", "text": "Half"}], True),
-        (Error("not_saved"), [{"type": "text", "text": "Whole"}], False),
-        (Error("timeout"), [], False),
-        (Error("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
-        (Finish("stop"), [{"type": "text", "text": "Whole"}], False),
+        (STOPPED, [{"type": "text", "text": "Half"}], True),
+        (CUT, [{"type": "text", "text": "Half"}], True),
+        (INTERRUPTED, [{"type": "text", "text": "Half"}], True),
+        (NOT_SAVED, [{"type": "text", "text": "Whole"}], False),
+        (failed("timeout"), [], False),
+        (failed("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
+        (COMPLETE, [{"type": "text", "text": "Whole"}], False),
     ],
 )
 def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, parts, offered):
@@ -156,4 +156,4 @@ def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made
 
 def test_every_piece_of_markup_is_in_the_language_of_its_reader():
     assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data.html
-    assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data.html
+    assert "Angehalten." in message_end_chunk(message_view(message()), STOPPED, "de").data.html
