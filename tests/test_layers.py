@@ -13,6 +13,7 @@ ROWS = [
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
+    ["endings"],
     ["html/language", "html/version", "sockets/limits"],
     ["owners"],
     ["html/markdown"],

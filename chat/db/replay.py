@@ -4,19 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from .. import chunks
-from ..chunks import Chunk, Ending, Part, ReasoningPart, TextPart
+from ..chunks import Chunk, Closing, Part, ReasoningPart, TextPart
+from ..endings import Ending, by_columns
 from ..models import Message
 
 _STARTS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 
 
 def ending_of(message: Message) -> Ending:
-    """How a stored answer ended; one that runs without a log was interrupted, whether or not that is stored yet."""
-    if message.status == Message.Status.STOPPED:
-        return chunks.Abort()
-    if message.finish_reason:
-        return chunks.Finish(cast(chunks.FinishReason, message.finish_reason))
-    return chunks.Error(message.error or "interrupted")
+    """Return how a stored answer ended; one that runs without a stream was interrupted."""
+    return by_columns(message.status, message.finish_reason, message.error)
 
 
 def replay(message: Message) -> list[Chunk]:
@@ -29,7 +26,7 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
 
     ``None`` where they are not a beginning of what is stored: then only the whole answer can replace them.
     """
-    if held and isinstance(held[-1], Ending):
+    if held and isinstance(held[-1], Closing):
         return []
     parts = parts_of(held)
     stored = message.parts
@@ -82,9 +79,9 @@ def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[
 
 def _closing(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
     ending = ending_of(message)
-    if isinstance(ending, chunks.Finish) and not (held and isinstance(held[-1], chunks.FinishStep)):
+    if ending.finish_reason and not (held and isinstance(held[-1], chunks.FinishStep)):
         yield chunks.FinishStep()
-    yield ending
+    yield ending.chunk
 
 
 def _kind(part: Part) -> str:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from .. import chunks
-from ..chunks import Chunk, Ending
+from ..chunks import RECONNECTING, WAITING, Chunk, Closing
 from ..conf import conf
+from ..endings import Ending, by_chunk
 from ..models import Message
 from ..streams.base import Stream
 from .live_parts import LivePart
@@ -16,8 +17,6 @@ from .messages import MessageView, PartView, message_chunk, message_end_chunk, m
 KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 25
 """A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
-RECONNECTING = chunks.Status({"status": "reconnecting"})
-WAITING = chunks.Status({"status": "waiting"})
 
 
 class Rendering:
@@ -83,8 +82,8 @@ class Rendering:
             self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
         elif isinstance(chunk, chunks.Status):
             self.status = chunk
-        elif isinstance(chunk, Ending):
-            self._ending = chunk
+        elif isinstance(chunk, Closing):
+            self._ending = by_chunk(chunk)
 
     def _notify(self) -> None:
         self.version += 1
@@ -116,7 +115,7 @@ class HtmlReader:
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
-        yield [message_end_chunk(self._view(), ending, self._language), ending]
+        yield [message_end_chunk(self._view(), ending, self._language), ending.chunk]
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
@@ -125,7 +124,7 @@ class HtmlReader:
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
-        return message_chunk(view, self._after, language=self._language)
+        return message_chunk(view, after=self._after, language=self._language)
 
     def _correction(self) -> Iterator[Chunk]:
         if self._provisional and self._rendering.parts:

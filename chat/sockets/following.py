@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from ..chunks import Chunk
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay
@@ -47,8 +49,8 @@ async def follow_html(
     if stream is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
-        whole = message_chunk(view, after, language=language)
-        await push([whole, message_end_chunk(view, ending, language), ending])
+        whole = message_chunk(view, after=after, language=language)
+        await push([whole, message_end_chunk(view, ending, language), ending.chunk])
         return
     with Rendering.of(stream) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
@@ -73,9 +75,9 @@ def shown_of(stretch: Stretch, language: str | None = None, *, follow: bool = Fa
     whole: list[Chunk] = []
     after = stretch.after
     for message in stretch.messages[:-1] if follow else stretch.messages:
-        place = [after] if whole or placed or stretch.earlier else []
+        place = after if whole or placed or stretch.earlier else UNSET
         earlier = stretch.earlier and not whole
-        whole.append(message_chunk(message_view(message), *place, earlier=earlier, language=language))
+        whole.append(message_chunk(message_view(message), after=place, earlier=earlier, language=language))
         after = message.uid
     return Shown(whole, stretch.messages[-1] if follow else None, after)
 

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import aclosing, suppress
 
-from ..chunks import EarlierHtml, MessageSource
+from ..chunks import EarlierData, EarlierHtml, MessageSource, SourceData
 from ..conf import conf
 from ..db import feedback
 from ..db.answers import Written
@@ -27,7 +27,7 @@ async def show_earlier(request: Request, asked: Earlier) -> None:
     def render() -> EarlierHtml:
         stretch = earlier(request.owner, asked.id, asked.message_id)
         html = "\n".join(message_html(message_view(message), request.language) for message in stretch.messages)
-        return EarlierHtml({"html": html, "more": stretch.earlier})
+        return EarlierHtml(EarlierData(html, stretch.earlier))
 
     chunk = await in_database(render)
     await request.start()
@@ -60,7 +60,7 @@ async def send_source(request: Request, asked: Source) -> None:
     message = await in_database(feedback.message_of, request.owner, asked.id, asked.message_id)
     text = max(message.text, await _running_text(request.engine, message), key=len)
     await request.start()
-    await request.push([MessageSource({"message": message.uid, "text": text})])
+    await request.push([MessageSource(SourceData(message.uid, text))])
     await request.end()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from ..chunks import Chunk, ConversationTitle, Start
+from ..chunks import Chunk, ConversationData, ConversationTitle, Start
 from ..conf import conf
 from ..db.answers import last_answer
 from ..db.threads import in_database
@@ -170,7 +170,7 @@ def _turn_asked(request: Request, asked: Send) -> Ask | Regenerate:
 
 
 def _title(turn: Turn) -> ConversationTitle:
-    return ConversationTitle({"id": turn.conversation.uid, "title": turn.conversation.title})
+    return ConversationTitle(ConversationData(turn.conversation.uid, turn.conversation.title))
 
 
 @handles(Resume)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from chat.chunks import Finish, Start, Status, TextDelta, TextEnd, TextStart
+from chat.chunks import LOADING, Finish, Start, TextDelta, TextEnd, TextStart
 from chat.html import live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
@@ -62,7 +62,7 @@ async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
         rest = [chunk async for batch in batches for chunk in batch]
     patches = [chunk for chunk in rest if type(chunk).__name__ == "Patch"]
     assert len(patches) < 10
-    assert "word49" in patches[-1].data["html"]
+    assert "word49" in patches[-1].data.html
 
 
 async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(stream):
@@ -76,7 +76,7 @@ async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_mor
         await rendering.changed(version)  # rendered while the reader does something else
         async with asyncio.timeout(5):
             (patch,) = await anext(batches)
-        assert patch.data["html"] == " two"
+        assert patch.data.html == " two"
         await batches.aclose()
 
 
@@ -147,7 +147,7 @@ async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(
 
 
 async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(stream):
-    stream.append(Status({"status": "loading"}))
+    stream.append(LOADING)
     with Rendering.of(stream) as rendering:
         first = await anext(read(stream, rendering))
-    assert Status({"status": "loading"}) in first
+    assert LOADING in first

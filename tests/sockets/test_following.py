@@ -282,7 +282,7 @@ async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoi
     stream.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
     chunks = list(await pushed.get())
     assert [type(chunk).__name__ for chunk in chunks] == ["MessageHtml", "Status"]
-    assert chunks[0].data["html"].count("<p>The first half.</p>") == 1
+    assert chunks[0].data.html.count("<p>The first half.</p>") == 1
     stream.extend([TextEnd("0"), FinishStep(), Finish("stop")])
     await following
     assert [type(chunk).__name__ for chunk in pushed.get_nowait()] == ["MessageEnd", "Finish"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ... import chunks
-from ...chunks import Chunk
+from ...chunks import Chunk, Closing
 
 STREAMED_TO_REDIS = (
     chunks.Start
@@ -98,7 +98,7 @@ def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Foun
                 break
         found.position = entry[0].decode()
         found.lost = LOST in fields
-        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], chunks.Ending))
+        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], Closing))
         if found.closed:
             break
     return found
