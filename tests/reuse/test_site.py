@@ -17,7 +17,7 @@ from tests.support.behaviours import BEHAVIOURS
 from tests.support.startproject import Instructions, Site, Visitor
 from tests.support.upstream import running_upstream
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = "sk-made-up"
 QUESTION = "Why is the sky blue?"
 # What is the site's own business: a page with a template.
