@@ -2,23 +2,17 @@
 
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
-from tests.support.behaviours import BEHAVIOURS
-from tests.support.startproject import Instructions, Site, Visitor
-from tests.support.upstream import running_upstream
+from tests.reuse.conftest import KEY
+from tests.support.environments import ROOT, build_wheel, succeed
+from tests.support.startproject import Visitor
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-KEY = "sk-made-up"
 QUESTION = "Why is the sky blue?"
 # What is the site's own business: a page with a template.
 HELP = {
@@ -30,82 +24,10 @@ HELP = {
 }
 
 
-@pytest.fixture(scope="session")
-def instructions():
-    return Instructions((ROOT / "README.md").read_text())
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory):
-    """The project, built as it is published."""
-    folder = tmp_path_factory.mktemp("dist")
-    succeed(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-@pytest.fixture(scope="session")
-def python(instructions, wheel, tmp_path_factory):
-    """The Python of an environment with the wheel, and what its metadata says that the README's first line installs.
-
-    The packages are those of the tests' own environment: pip takes 35 s of CPU for them, which ``.ci/run`` spends.
-    """
-    environment = tmp_path_factory.mktemp("environment")
-    python = str(environment / "bin" / "python")
-    succeed(sys.executable, "-m", "venv", "--without-pip", str(environment))
-    (packages,) = environment.glob("lib/python*/site-packages")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
-    name, extra = re.fullmatch(r'python -m pip install "([\w-]+)\[(\w+)\]"\n', instructions.install).groups()
-    (own,) = packages.glob(f"{name.replace('-', '_')}-*.dist-info")
-    for distribution in required(metadata.Distribution.at(own), {extra}, {}).values():
-        for file in distribution.files:
-            if ".." not in file.parts:  # commands, which nobody calls here
-                target = packages / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                put(Path(file.locate()), target)
-    return python
-
-
-def required(distribution, extras, found):
-    """All that a distribution needs with some of its extras, by name."""
-    for requirement in map(Requirement, distribution.requires or ()):
-        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
-            continue
-        if (key := (canonicalize_name(requirement.name), frozenset(requirement.extras))) not in found:
-            found[key] = metadata.distribution(requirement.name)
-            assert requirement.specifier.contains(found[key].version, prereleases=True), requirement
-            required(found[key], requirement.extras, found)
-    return found
-
-
-def put(source: Path, target: Path) -> None:
-    if not source.is_file() or target.exists():
-        return
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
-
-
-def succeed(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-
-
 @pytest.fixture(scope="module")
-def upstream(instructions):
-    """An endpoint of OpenAI's kind, whose model of the README's name says what it was asked."""
-    with pytest.MonkeyPatch.context() as patch, running_upstream() as upstream:
-        patch.setitem(BEHAVIOURS, instructions.model, BEHAVIOURS["echo"])
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def site(python, instructions, upstream, tmp_path_factory):
+def site(python, instructions, start_project):
     """A new project with the README's lines in it, and a page of its own that shows the chat."""
-    site = Site(python, tmp_path_factory.mktemp("site"), OPENAI_API_KEY=KEY, OPENAI_BASE_URL=upstream.url)
-    site.run("-m", "django", "startproject", "mysite", ".")
+    site = start_project(python)
     site.add(instructions.additions)
     site.add(HELP | {"templates/help.html": f"<!doctype html><title>Help</title>{instructions.template}"})
     return site
@@ -116,7 +38,7 @@ def url(site, instructions):
     """The site's address, once the README's last lines were run."""
     migrate, serve = (line.removeprefix("python ").split() for line in instructions.start)
     site.run(*migrate)
-    with site.served(*serve) as url:
+    with site.served(*serve, "--noreload", "127.0.0.1:{port}") as url:
         yield url
 
 
@@ -127,6 +49,15 @@ def test_the_wheel_has_every_file_of_the_app_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert packed == files
+
+
+def test_a_wheel_of_the_source_distribution_has_the_same_files(wheel, tmp_path):
+    succeed(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path))
+    (archive,) = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    other = build_wheel(tmp_path / "dist", tmp_path / archive.name.removesuffix(".tar.gz"))
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(other) as second:
+        assert first.namelist() == second.namelist()
 
 
 def test_fewer_than_ten_lines_put_the_chat_into_a_site(instructions):
