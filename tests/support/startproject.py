@@ -103,7 +103,7 @@ class Site:
                 end.write(lines)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file anew."""
+        """Write a file, or overwrite it."""
         (self._path / name).write_text(text)
 
     @contextlib.contextmanager
@@ -176,7 +176,7 @@ class Visitor:
         return frames
 
     def connected(self, path: str) -> ClientConnection:
-        """Connect to a websocket of the site, as a page of its would."""
+        """Connect to a websocket of the site, as one of its pages would."""
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
         address = self._url.replace("http", "ws", 1) + path
         return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None)
