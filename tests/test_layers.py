@@ -11,7 +11,7 @@ ROWS = [
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
-    ["endings"],
+    ["endings", "parts"],
     ["html/language", "html/version", "sockets/limits"],
     ["owners", "sockets/received", "sockets/sent"],
     ["html/markdown"],

@@ -8,11 +8,11 @@ import msgspec
 from django.db import IntegrityError
 from django.utils import timezone
 
-from ..chunks import Part
 from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..parts import Part
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
 from .threads import atomic
