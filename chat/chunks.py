@@ -1,7 +1,8 @@
-"""The values that flow: UI message chunks and parts of the AI SDK's UI message stream, as frozen types.
+"""The values of the stream: chunks of the AI SDK's UI message stream, and our own, as frozen types.
 
 Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui-message-chunks.ts``;
-``docs/protocol.md`` tells it in full. A chunk is encoded with its ``type`` and camel-case keys.
+``docs/protocol.md`` describes it in full. A chunk is encoded with its ``type`` and camel-case keys. The chunks of each
+kind of part are in ``parts.py``.
 """
 
 from typing import Generic, Literal, TypeVar
@@ -29,40 +30,21 @@ class FinishStep(Chunk, tag="finish-step", frozen=True):
     """A call to the model has ended."""
 
 
-class TextStart(Chunk, tag="text-start", frozen=True):
-    """A text part begins. ``id`` is the index of the part among the answer's parts, as a string."""
+class PartStart(Chunk, frozen=True):
+    """A part begins. ``id`` is the index of the part among the answer's parts, as a string."""
 
     id: str
 
 
-class TextDelta(Chunk, tag="text-delta", frozen=True):
+class PartDelta(Chunk, frozen=True):
     """Text to append to the part ``id``."""
 
     id: str
     delta: str
 
 
-class TextEnd(Chunk, tag="text-end", frozen=True):
-    """The text part ``id`` is whole."""
-
-    id: str
-
-
-class ReasoningStart(Chunk, tag="reasoning-start", frozen=True):
-    """A reasoning part begins."""
-
-    id: str
-
-
-class ReasoningDelta(Chunk, tag="reasoning-delta", frozen=True):
-    """Reasoning to append to the part ``id``."""
-
-    id: str
-    delta: str
-
-
-class ReasoningEnd(Chunk, tag="reasoning-end", frozen=True):
-    """The reasoning part ``id`` is whole."""
+class PartEnd(Chunk, frozen=True):
+    """The part ``id`` is whole."""
 
     id: str
 
@@ -215,24 +197,3 @@ class MessageSource(Transient[SourceData], tag="data-source", frozen=True):
 
 Closing = Finish | Abort | Error
 """The last chunk of a stream."""
-
-
-class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
-    """A part of a message that is Markdown text."""
-
-    text: str
-
-
-class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type"):
-    """A part of a message that is the model's reasoning."""
-
-    text: str
-
-
-Part = TextPart | ReasoningPart
-
-STREAMED: dict[str, tuple[type[Chunk], type[Chunk], type[Chunk]]] = {
-    "text": (TextStart, TextDelta, TextEnd),
-    "reasoning": (ReasoningStart, ReasoningDelta, ReasoningEnd),
-}
-"""The chunks that tell a part of each kind as it grows: its start, more of it, its end."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from chat import chunks
+from chat import chunks, parts
 from chat.html.markdown import BlockPatch
 from chat.html.messages import patch_chunk
 
@@ -19,12 +19,12 @@ PLAIN = {
     '{"type":"start","messageId":"a1"}': chunks.Start("a1"),
     '{"type":"start-step"}': chunks.StartStep(),
     '{"type":"finish-step"}': chunks.FinishStep(),
-    '{"type":"text-start","id":"0"}': chunks.TextStart("0"),
-    '{"type":"text-delta","id":"0","delta":"Hi"}': chunks.TextDelta("0", "Hi"),
-    '{"type":"text-end","id":"0"}': chunks.TextEnd("0"),
-    '{"type":"reasoning-start","id":"1"}': chunks.ReasoningStart("1"),
-    '{"type":"reasoning-delta","id":"1","delta":"Hm"}': chunks.ReasoningDelta("1", "Hm"),
-    '{"type":"reasoning-end","id":"1"}': chunks.ReasoningEnd("1"),
+    '{"type":"text-start","id":"0"}': parts.TextStart("0"),
+    '{"type":"text-delta","id":"0","delta":"Hi"}': parts.TextDelta("0", "Hi"),
+    '{"type":"text-end","id":"0"}': parts.TextEnd("0"),
+    '{"type":"reasoning-start","id":"1"}': parts.ReasoningStart("1"),
+    '{"type":"reasoning-delta","id":"1","delta":"Hm"}': parts.ReasoningDelta("1", "Hm"),
+    '{"type":"reasoning-end","id":"1"}': parts.ReasoningEnd("1"),
     '{"type":"finish","finishReason":"stop"}': chunks.Finish("stop"),
     '{"type":"finish","finishReason":"content-filter"}': chunks.Finish("content-filter"),
     '{"type":"abort"}': chunks.Abort(),

@@ -14,7 +14,7 @@ ROWS = [
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
-    ["endings"],
+    ["endings", "parts"],
     ["html/language", "html/version", "sockets/limits"],
     ["owners"],
     ["html/markdown"],

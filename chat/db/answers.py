@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from ..chunks import Part, TextPart
 from ..endings import INTERRUPTED, STOPPED, Ending
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..parts import Part, text_of
 from .threads import atomic
 
 
@@ -24,8 +24,7 @@ class Written:
     @property
     def columns(self) -> dict[str, Any]:
         """The two columns that hold a message's content."""
-        text = "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
-        return {"parts": msgspec.to_builtins(self.parts), "text": text}
+        return {"parts": msgspec.to_builtins(self.parts), "text": text_of(self.parts)}
 
 
 @dataclass(frozen=True, slots=True)

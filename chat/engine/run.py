@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from ..backends.base import Alive, Backend, BackendError, Finished, Loaded, Loading, Reasoning, Request, Text
+from ..backends.base import Alive, Backend, BackendError, Content, Finished, Loaded, Loading, Reasoning, Request, Text
 from ..chunks import LOADING, SAVING, WAITING, Chunk, FinishStep, Start, StartStep
 from ..conf import conf
 from ..db.answers import End, Written, finish
@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 LONGEST_PAUSE = 5.0
 """Between two tries to write an answer's end, in seconds."""
 
-_SPOKEN = (Text, Reasoning)
+_CONTENT = (Text, Reasoning, Content)
+"""Every delta of a part. The first two are named because ``isinstance`` is three times as fast with the exact class."""
 
 
 class Run:
@@ -144,7 +145,7 @@ class Run:
         self._deadline = self._loop.time() + self._quiet
         async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
-                if isinstance(delta, _SPOKEN):
+                if isinstance(delta, _CONTENT):
                     if not self._take(delta):
                         return CUT
                 elif isinstance(delta, Finished):
@@ -168,7 +169,7 @@ class Run:
         if self.draft.version == 0:
             self._deadline = max(self._deadline, self._loop.time() + self._quiet)
 
-    def _take(self, delta: Text | Reasoning) -> bool:
+    def _take(self, delta: Content) -> bool:
         """Gather a delta; ``False`` when the answer has reached its longest."""
         draft = self.draft
         if draft.length + len(delta.text) > self._limit:

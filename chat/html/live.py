@@ -5,16 +5,15 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from .. import chunks
-from ..chunks import RECONNECTING, WAITING, Chunk, Closing
+from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, Status
 from ..conf import conf
 from ..endings import Ending, by_chunk
 from ..models import Message
+from ..parts import started_by
 from ..streams.base import Stream
 from .live_parts import LivePart
 from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
 
-KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 25
 """A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
 
@@ -29,7 +28,7 @@ class Rendering:
 
     def __init__(self, stream: Stream, spawn: Spawn) -> None:
         self.parts: list[LivePart] = []
-        self.status: chunks.Status | None = None
+        self.status: Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
         self.version = 0
@@ -82,11 +81,11 @@ class Rendering:
             self._notify()
 
     def _apply(self, chunk: Chunk) -> None:
-        if isinstance(chunk, chunks.TextDelta | chunks.ReasoningDelta):
+        if isinstance(chunk, PartDelta):
             self.parts[int(chunk.id)].grow(chunk.delta)
-        elif type(chunk) in KINDS:
-            self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
-        elif isinstance(chunk, chunks.Status):
+        elif kind := started_by(chunk):
+            self.parts.append(LivePart(len(self.parts), kind.name))
+        elif isinstance(chunk, Status):
             self.status = chunk
         elif isinstance(chunk, Closing):
             self._ending = by_chunk(chunk)
@@ -107,7 +106,7 @@ class HtmlReader:
         self._language = language
         self._shown: list[tuple[str, ...]] = []
         self._known: list[int] = []
-        self._status: chunks.Status | None = None
+        self._status: Status | None = None
         self._provisional = False
 
     async def chunks(self) -> AsyncGenerator[list[Chunk], None]:

@@ -30,12 +30,13 @@ from ..chunks import (
 from ..db.replay import ending_of
 from ..endings import Ending
 from ..models import Conversation, Message
+from ..parts import KINDS
 from .markdown import BlockPatch, escape_text, is_blank, render
 
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """One part: its number, its kind (``text`` or ``reasoning``) and its blocks of safe HTML."""
+    """One part: its number, the name of its kind, such as ``text``, and its blocks of safe HTML."""
 
     index: int
     kind: str
@@ -44,7 +45,7 @@ class PartView:
     @property
     def template(self) -> str:
         """The template that shows it."""
-        return f"llm_chat/parts/{self.kind}.html"
+        return KINDS[self.kind].template
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class MessageView:
     @property
     def has_text(self) -> bool:
         """Whether there is anything to read, white space and reasoning apart."""
-        return any(part.kind == "text" and not all(map(is_blank, part.blocks)) for part in self.parts)
+        return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
     def note(self) -> SafeString:
@@ -199,12 +200,12 @@ def message_chunk(
 
 def message_html(view: MessageView, language: str | None = None) -> str:
     """The ``<article>`` of a message."""
-    return _render("message", language, message=view)
+    return _render("llm_chat/message.html", language, message=view)
 
 
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
     """The shell of a part that is about to grow."""
-    html = _render(f"parts/{view.kind}", language, part=view)
+    html = _render(view.template, language, part=view)
     return PartHtml(PartData(message, view.index, html))
 
 
@@ -220,11 +221,11 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
     """Make the chunk that shows how a message ended, and what a visitor can do about it."""
     ended = replace(view, status=ending.status, ending=ending)
-    html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
+    html = strip_spaces_between_tags(_render("llm_chat/footer.html", language, message=ended))  # as message.html does
     return MessageEnd(MessageEndData(view.id, ended.status, html))
 
 
-def _render(name: str, language: str | None, **context: Any) -> str:
+def _render(template: str, language: str | None, **context: Any) -> str:
     """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
     with override(language) if language else nullcontext():
-        return render_to_string(f"llm_chat/{name}.html", context).strip()
+        return render_to_string(template, context).strip()

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from ..db.replay import ending_of
 from ..html.messages import moment
 from ..models import Conversation, Message
+from ..parts import exported
 from .base import conversation_of, reading
 
 
@@ -21,7 +22,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     conversation = conversation_of(request, uid)
     pieces = [f"# {_title(conversation)}"]
     for message in _branch(conversation, _messages(conversation)):
-        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", message.text, _ending(message)]
+        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", _content(message), _ending(message)]
     text = "\n\n".join(piece for piece in pieces if piece) + "\n"
     return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
@@ -81,6 +82,11 @@ def _sender(message: Message) -> str:
 
 def _time(created: datetime) -> str:
     return f"{timezone.localtime(moment(created)):%Y-%m-%d %H:%M %Z}"
+
+
+def _content(message: Message) -> str:
+    """Return what a message says; questions have no part but their text."""
+    return message.text if message.role == Message.Role.USER else exported(message.parts)
 
 
 def _ending(message: Message) -> str:

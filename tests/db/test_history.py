@@ -8,7 +8,6 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.chunks import ReasoningPart, TextPart
 from chat.db.answers import End, Written, finish
 from chat.db.branches import select
 from chat.db.turns import GO_ON, ask, history, regenerate
@@ -17,6 +16,7 @@ from chat.endings import ENDINGS, failed
 from chat.errors import Refusal
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
+from chat.parts import ReasoningPart, TextPart
 from tests.support.branches import grow
 
 pytestmark = pytest.mark.django_db

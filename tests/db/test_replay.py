@@ -4,22 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.chunks import (
-    Abort,
-    Closing,
-    Error,
-    Finish,
-    FinishStep,
-    ReasoningDelta,
-    ReasoningStart,
-    Start,
-    StartStep,
-    TextDelta,
-    TextEnd,
-    TextStart,
-)
+from chat.chunks import Abort, Closing, Error, Finish, FinishStep, Start, StartStep
 from chat.db.replay import parts_of, remainder, replay
 from chat.models import Message
+from chat.parts import ReasoningDelta, ReasoningStart, TextDelta, TextEnd, TextStart
 
 
 def message(*parts, status="complete", finish_reason="stop", error=""):

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from chat.chunks import LOADING, Finish, Start, TextDelta, TextEnd, TextStart
+from chat.chunks import LOADING, Finish, Start
 from chat.html import live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
+from chat.parts import TextDelta, TextEnd, TextStart
 from chat.streams.memory import MemoryStream
 
 

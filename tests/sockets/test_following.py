@@ -6,10 +6,11 @@ import random
 import msgspec
 import pytest
 
-from chat.chunks import Finish, FinishStep, Start, StartStep, TextDelta, TextEnd, TextStart
+from chat.chunks import Finish, FinishStep, Start, StartStep
 from chat.html.markdown import render
 from chat.html.messages import message_html, message_view
 from chat.models import Conversation, Message
+from chat.parts import TextDelta, TextEnd, TextStart
 from chat.sockets.following import follow_html
 from chat.streams.redis.replica import Replica
 from tests.support.pages import ChatPage
