@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from .conf import conf
 from .managers import ConversationManager, OwnDatabase, cascade
 from .owners import KEY_LENGTH
+from .text import TITLE_LENGTH
 
-TITLE_LENGTH = 80
 COMMENT_LENGTH = 2_000
 
 SLICE = 128

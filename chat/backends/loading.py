@@ -75,16 +75,17 @@ class Backends:
     """Makes a backend on first use, and again when the setting has changed."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[Entry, Backend]] = {}
+        self._made: dict[str, tuple[Any, Backend]] = {}
+        """What the setting has for each backend, unchecked, and the backend."""
         self._replaced: list[Backend] = []
 
     def __getitem__(self, alias: str) -> Backend:
-        entry = entry_of(alias)
-        made = self._made.get(alias)
-        if made is None or made[0] != entry:
+        given, made = conf.backends.get(alias), self._made.get(alias)
+        if made is None or made[0] != given:
+            new = make(entry_of(alias))
             if made is not None:
                 self._replaced.append(made[1])
-            self._made[alias] = made = (entry, make(entry))
+            self._made[alias] = made = (given, new)
         return made[1]
 
     async def close(self) -> None:

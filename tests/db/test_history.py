@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from chat.chunks import ReasoningPart, TextPart
 from chat.db.answers import End, Written, finish
 from chat.db.branches import select
-from chat.db.history import history
-from chat.db.turns import GO_ON, ask, regenerate
+from chat.db.turns import GO_ON, ask, history, regenerate
 from chat.db.values import Ask, Regenerate, Writer
 from chat.errors import Refusal
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
-from chat.sockets.received import Question
 from tests.support.branches import grow
 
 pytestmark = pytest.mark.django_db
@@ -61,14 +59,13 @@ class Chat:
         self.sent += 1
         answers, questions = self.messages("assistant"), self.messages("user")
         if kind == "ask":
-            return ask(Ask(ANN, self.uid, Question(f"m{self.sent}", what)), self.writer)
+            return ask(Ask(ANN, self.uid, f"m{self.sent}", what), self.writer)
         if not answers:
             return None
         answer = answers[what % len(answers)]
         if kind == "edit":
             question = questions[what % len(questions)]
-            edited = Question(question.uid, f"edited {self.sent}")
-            return ask(Ask(ANN, self.uid, edited, edits=True), self.writer)
+            return ask(Ask(ANN, self.uid, question.uid, f"edited {self.sent}", edits=True), self.writer)
         if kind == "select":
             select(ANN, self.uid, answer.uid)
             return None
