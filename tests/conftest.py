@@ -92,8 +92,8 @@ def script(settings):
 @pytest.fixture
 async def served(transactional_db):
     """The process's registry on this test's event loop, drained at the end as a server does."""
+    from chat.endings import INTERRUPTED
     from chat.engine.engine import engine
-    from chat.engine.run import INTERRUPTED
 
     yield engine()
     for run in list(engine().runs.values()):  # whose models a test has left in mid-answer: nothing to wait for

@@ -8,11 +8,11 @@ from itertools import groupby
 import msgspec
 from django.utils import timezone
 
-from ..chunks import Part
 from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..parts import Part
 from ..text import title_of
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from ..chunks import Part
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..parts import Part
 from .branches import Stretch
 
 

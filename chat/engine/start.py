@@ -102,7 +102,7 @@ def _tick(engine: Engine) -> None:
 
 async def _has_ended(engine: Engine, asked: Asked) -> bool:
     """Wait for the end of an answer that was stopped, here or elsewhere; ``False`` where none was."""
-    if ending := [run for run in engine.runs_of(asked.owner, asked.uid) if run.ending]:
+    if ending := [run for run in engine.runs_of(asked.owner, asked.uid) if run.is_ending]:
         for run in ending:
             await run.over.wait()
         return True

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from ..chunks import Chunk
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay
-from ..html.live import HtmlReader, Rendering
+from ..html.live import HtmlReader, Rendering, Spawn
 from ..html.messages import message_chunk, message_end_chunk, message_view
 from ..models import Message
 from ..owners import Owner
@@ -38,19 +40,20 @@ async def follow_text(message: Message, stream: Stream | None, after: int, push:
 
 
 async def follow_html(
-    message: Message, stream: Stream | None, after: str | None, language: str | None, push: Push
+    message: Message, stream: Stream | None, after: str | None, language: str | None, push: Push, spawn: Spawn
 ) -> None:
     """Push an answer as HTML: the message as it is now, then patches, then its end.
 
-    ``after`` is the id of the message before it. Raises ``LostStreamError``.
+    ``after`` is the id of the message before it; ``spawn`` starts the task that renders for all readers. Raises
+    ``LostStreamError``.
     """
     if stream is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
         ending = ending_of(message)
-        whole = message_chunk(view, after, language=language)
-        await push([whole, message_end_chunk(view, ending, language), ending])
+        whole = message_chunk(view, after=after, language=language)
+        await push([whole, message_end_chunk(view, ending, language), ending.chunk])
         return
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, spawn) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
             async for chunks in batches:
                 await push(chunks)
@@ -73,9 +76,9 @@ def shown_of(stretch: Stretch, language: str | None = None, *, follow: bool = Fa
     whole: list[Chunk] = []
     after = stretch.after
     for message in stretch.messages[:-1] if follow else stretch.messages:
-        place = [after] if whole or placed or stretch.earlier else []
+        place = after if whole or placed or stretch.earlier else UNSET
         earlier = stretch.earlier and not whole
-        whole.append(message_chunk(message_view(message), *place, earlier=earlier, language=language))
+        whole.append(message_chunk(message_view(message), after=place, earlier=earlier, language=language))
         after = message.uid
     return Shown(whole, stretch.messages[-1] if follow else None, after)
 

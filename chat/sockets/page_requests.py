@@ -3,11 +3,12 @@
 import asyncio
 from contextlib import aclosing, suppress
 
-from ..chunks import EarlierHtml, MessageSource
+from ..chunks import EarlierData, EarlierHtml, MessageSource, SourceData
 from ..conf import conf
 from ..db import feedback
 from ..db.answers import Written
 from ..db.branches import Stretch, earlier, select
+from ..db.conversations import mark_read
 from ..db.replay import parts_of
 from ..db.threads import in_database
 from ..engine.engine import Engine
@@ -27,7 +28,7 @@ async def show_earlier(request: Request, asked: Earlier) -> None:
     def render() -> EarlierHtml:
         stretch = earlier(request.owner, asked.id, asked.message_id)
         html = "\n".join(message_html(message_view(message), request.language) for message in stretch.messages)
-        return EarlierHtml({"html": html, "more": stretch.earlier})
+        return EarlierHtml(EarlierData(html, stretch.earlier))
 
     chunk = await in_database(render)
     await request.start()
@@ -60,7 +61,7 @@ async def send_source(request: Request, asked: Source) -> None:
     message = await in_database(feedback.message_of, request.owner, asked.id, asked.message_id)
     text = max(message.text, await _running_text(request.engine, message), key=len)
     await request.start()
-    await request.push([MessageSource({"message": message.uid, "text": text})])
+    await request.push([MessageSource(SourceData(message.uid, text))])
     await request.end()
 
 
@@ -86,7 +87,7 @@ async def rate(request: Request, asked: Rate) -> None:
 @handles(Read)
 async def read(request: Request, asked: Read) -> None:
     """Clear the conversation's unread mark, on the owner's other pages too."""
-    if await in_database(feedback.read, request.owner, asked.id):
+    if await in_database(mark_read, request.owner, asked.id):
         request.engine.events.publish(request.owner.key, Event.read(asked.id))
     await request.start()
     await request.end()

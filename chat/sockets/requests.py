@@ -13,7 +13,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from ..chunks import Chunk, ConversationTitle, Start
+from ..chunks import Chunk, ConversationData, ConversationTitle, Start
 from ..conf import conf
 from ..db.answers import last_answer
 from ..db.threads import in_database
@@ -116,7 +116,8 @@ class Request:
         """Send a branch in the ``html`` format, follow its running answer, and end the request."""
         await self.push([*opening, *shown.messages])
         if (answer := shown.followed) is not None:
-            await follow_html(answer, self.engine.stream_of(answer), shown.after, self.language, self.push)
+            stream, spawn = self.engine.stream_of(answer), self.engine.tasks.spawn_for_socket
+            await follow_html(answer, stream, shown.after, self.language, self.push, spawn)
         await self.end()
 
     async def show_text(self, answer: Message, after: int = -1) -> None:
@@ -170,7 +171,7 @@ def _turn_asked(request: Request, asked: Send) -> Ask | Regenerate:
 
 
 def _title(turn: Turn) -> ConversationTitle:
-    return ConversationTitle({"id": turn.conversation.uid, "title": turn.conversation.title})
+    return ConversationTitle(ConversationData(turn.conversation.uid, turn.conversation.title))
 
 
 @handles(Resume)

@@ -8,19 +8,19 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.chunks import ReasoningPart, TextPart
 from chat.db.answers import End, Written, finish
 from chat.db.branches import select
 from chat.db.turns import GO_ON, ask, history, regenerate
 from chat.db.values import Ask, Regenerate, Writer
+from chat.endings import ENDINGS, failed
 from chat.errors import Refusal
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
+from chat.parts import ReasoningPart, TextPart
 from tests.support.branches import grow
 
 pytestmark = pytest.mark.django_db
 ANN = Owner("visitor:ann")
-ENDINGS = [status for status in Message.Status.values if status != "running"]
 
 texts = st.sampled_from(["", " ", "\n\n", "text", "a longer text " * 20])
 steps = st.one_of(
@@ -30,7 +30,7 @@ steps = st.one_of(
     st.tuples(st.just("continue"), st.integers(0, 20)),
     st.tuples(st.just("select"), st.integers(0, 20)),
 )
-endings = st.tuples(st.sampled_from(ENDINGS), texts, st.booleans())
+endings = st.tuples(st.sampled_from((*ENDINGS, failed("timeout"))), texts, st.booleans())
 
 
 def assert_alternates(history, *, prefills):
@@ -81,7 +81,7 @@ class Chat:
 def test_b13_the_history_alternates_whatever_happened(process, settings, prefills, budget, turns):
     settings.CHAT = {**settings.CHAT, "SYSTEM_PROMPT": "Be brief."}
     chat = Chat(Writer(process, "m", budget, prefills))
-    for (kind, what), (status, text, thought) in turns:
+    for (kind, what), (ending, text, thought) in turns:
         try:
             with transaction.atomic():
                 turn = chat.do(kind, what)
@@ -93,7 +93,7 @@ def test_b13_the_history_alternates_whatever_happened(process, settings, prefill
         if kind == "continue" and turn.history[-1]["role"] == "user" and turn.history[-1]["content"] == GO_ON:
             assert turn.answer.text.strip()
         parts = (*((ReasoningPart("hm"),) if thought else ()), *((TextPart(text),) if text else ()))
-        assert finish(process, Written(turn.answer.pk, parts), End(status))
+        assert finish(process, Written(turn.answer.pk, parts), End(ending))
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import random
 import msgspec
 import pytest
 
-from chat.chunks import Finish, FinishStep, Start, StartStep, TextDelta, TextEnd, TextStart
+from chat.chunks import Finish, FinishStep, Start, StartStep
 from chat.html.markdown import render
 from chat.html.messages import message_html, message_view
 from chat.models import Conversation, Message
+from chat.parts import TextDelta, TextEnd, TextStart
 from chat.sockets.following import follow_html
 from chat.streams.redis.replica import Replica
 from tests.support.pages import ChatPage
@@ -275,14 +276,14 @@ async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoi
     parts = [{"type": "text", "text": "The first"}]
     message = Message(uid="a1", role="assistant", status="running", parts=parts, text="The first")
     pushed = asyncio.Queue()
-    following = asyncio.create_task(follow_html(message, stream, None, None, pushed.put))
+    following = asyncio.create_task(follow_html(message, stream, None, None, pushed.put, asyncio.create_task))
     page = ChatPage().take(msgspec.to_builtins(await pushed.get()))
     assert "The first" in page.messages["a1"].html
     stream.delay(False)
     stream.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
     chunks = list(await pushed.get())
     assert [type(chunk).__name__ for chunk in chunks] == ["MessageHtml", "Status"]
-    assert chunks[0].data["html"].count("<p>The first half.</p>") == 1
+    assert chunks[0].data.html.count("<p>The first half.</p>") == 1
     stream.extend([TextEnd("0"), FinishStep(), Finish("stop")])
     await following
     assert [type(chunk).__name__ for chunk in pushed.get_nowait()] == ["MessageEnd", "Finish"]
