@@ -1,8 +1,8 @@
-"""The app's own pages: ``path("chat/", include("chat.urls"))``."""
+"""The app's own pages: ``path("chat/", include("llm_chat.urls"))``."""
 
 from django.urls import path, register_converter
 
-from .sockets.received import CONVERSATION_ID
+from .text import CONVERSATION_ID
 from .views import conversations as options
 from .views import export, page
 from .views import form as asking

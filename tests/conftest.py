@@ -96,7 +96,7 @@ async def served(transactional_db):
     from chat.engine.engine import engine
 
     yield engine()
-    for run in list(engine()._runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
+    for run in list(engine().runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
         run.end(INTERRUPTED)
     await engine().drain()
     await sync_to_async(connections.close_all)()  # those of the test's own queries

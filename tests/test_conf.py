@@ -1,18 +1,49 @@
-"""The typed view of ``CHAT``."""
+"""The ``CHAT`` setting by rows."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import DEFAULTS, conf
+from chat.conf import SETTINGS, Conf, conf
+
+CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "USER_CONSTRAINT": False}
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULTS.keys() - {"BACKENDS"}))
-def test_every_setting_has_a_property_that_follows_the_site(settings, name):
-    default = DEFAULTS[name]
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_an_attribute_that_follows_the_site(settings, name):
+    default = SETTINGS[name].default
     settings.CHAT = {}
     assert getattr(conf, name.lower()) == default
-    changed = default + 1 if isinstance(default, int | float) else "/changed/"
+    changed = CHANGED.get(name, default + 1 if isinstance(default, int | float) else "/changed/")
     settings.CHAT = {name: changed}
     assert getattr(conf, name.lower()) == changed
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_is_of_its_own_kind(name):
+    assert SETTINGS[name].complaint(SETTINGS[name].default) == ""
+
+
+def test_a_number_has_the_type_of_its_setting(settings):
+    settings.CHAT = {"TICK": 1, "MAX_MESSAGE_LENGTH": 1e4}
+    assert (type(conf.tick), type(conf.max_message_length)) == (float, int)
+
+
+def test_a_value_that_cannot_be_read_is_an_error_that_names_the_setting(settings):
+    settings.CHAT = {"TICK": "often"}
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^CHAT\[\"TICK\"\] must be a positive number of seconds, got 'often'\.$"
+    ):
+        _ = conf.tick
+
+
+def test_a_setting_that_is_no_dictionary_does_not_break_an_import(settings):
+    settings.CHAT = ["TICK"]
+    assert conf.tick == Conf.tick.default
+
+
+def test_a_setting_cannot_be_assigned():
+    with pytest.raises(AttributeError):
+        conf.tick = 1.0
 
 
 def shout(conversation):

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ..endings import INTERRUPTED, STOPPED, Ending
 from ..models import Conversation, Message
+from ..owners import Owner
 from ..parts import Part, text_of
 from .threads import atomic
 
@@ -98,6 +99,18 @@ def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
     ended = set(answers) - set(running)  # only theirs are the texts that are worth reading
     found = Message.objects.in_bulk(ended)
     return {answer: found.get(answer) for answer in ended}
+
+
+def last_answer(owner: Owner, uid: str) -> Message | None:
+    """The answer at the tip of one of the owner's own conversations."""
+    tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")
+    return Message.objects.filter(pk__in=tip, role=Message.Role.ASSISTANT).first()
+
+
+def is_stopping(owner: Owner, uid: str) -> bool | None:
+    """Whether the answer that runs in a conversation has been stopped; ``None`` where none runs any more."""
+    running = Conversation.objects.of(owner).filter(uid=uid, running__isnull=False)
+    return running.values_list("running__stopping", flat=True).first()
 
 
 def _free(answers: Collection[int]) -> None:

@@ -54,7 +54,8 @@ class Run:
         self._deadline = self._latest = float("inf")
         self._owned = True
         # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
-        self._append([Start(turn.answer.uid), StartStep()])
+        stream.append(Start(turn.answer.uid))
+        stream.append(StartStep())
 
     def end(self, ending: Ending) -> None:
         """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""

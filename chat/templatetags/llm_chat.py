@@ -18,7 +18,7 @@ from ..html.messages import message_view
 from ..html.version import PAGE_VERSION
 from ..models import Message
 from ..owners import Owner, visitor
-from ..sockets.received import CONVERSATION_ID
+from ..text import CONVERSATION_ID
 
 register = template.Library()
 

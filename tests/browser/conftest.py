@@ -46,7 +46,7 @@ def site(transactional_db):
 
 
 def end_answers(process):
-    for run in list(process._runs.values()):
+    for run in list(process.runs.values()):
         run.end(INTERRUPTED)
 
 
