@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextvars import ContextVar
 
 import pytest
 
@@ -127,6 +128,21 @@ async def test_the_last_reader_to_leave_ends_the_rendering(stream):
     assert first._task.cancelled()
     with Rendering.of(stream) as later:
         assert later is not first
+
+
+async def test_the_rendering_does_not_run_in_the_context_of_its_first_reader(stream, monkeypatch):
+    request = ContextVar("request", default="none")
+    request.set("the first reader's")
+    seen = []
+    monkeypatch.setattr(
+        live_parts,
+        "render_live",
+        lambda text, render=live_parts.render_live: seen.append(request.get()) or render(text),
+    )
+    stream.append(TextDelta("0", "text"))
+    with Rendering.of(stream) as rendering:
+        await anext(read(stream, rendering))
+    assert seen == ["none"]
 
 
 async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypatch):
