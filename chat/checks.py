@@ -19,9 +19,8 @@ from .streams.loading import make_streams
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check that ``CHAT`` has known names and values of the right kind, and that its parts can be made."""
     if not isinstance(conf.given, dict):
-        given = type(conf.given).__name__
-        return [Error(f"CHAT must be a dictionary, got a value of type {given}.", id="llm_chat.E001")]
-    wrong = [*_wrong()]
+        return [Error(sentence, id="llm_chat.E001") for sentence in wrong_values()]
+    wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
     parts = [] if wrong else [*_backend(), *_streams()]  # which are made from values of the right kind
     return [*_unknown(), *wrong, *parts, *_databases()]
 
@@ -31,18 +30,20 @@ def errors() -> list[str]:
     return [str(found.msg) for found in check_settings() if found.is_serious() and not found.is_silenced()]
 
 
+def wrong_values() -> list[str]:
+    """Return the sentences about values of the wrong kind, quickly enough for every health check."""
+    given = conf.given
+    if not isinstance(given, dict):
+        return [f"CHAT must be a dictionary, got a value of type {type(given).__name__}."]
+    complaints = [setting.complaint(given[name]) for name, setting in SETTINGS.items() if name in given]
+    return [complaint for complaint in complaints if complaint]
+
+
 def _unknown() -> Iterator[CheckMessage]:
     for name in sorted(conf.given.keys() - SETTINGS.keys(), key=str):
         near = get_close_matches(str(name).upper(), SETTINGS, 1)
         hint = f'Did you mean "{near[0]}"?' if near else f"The settings are: {', '.join(sorted(SETTINGS))}."
         yield checks.Warning(f'CHAT["{name}"] is not a known setting. {hint}', id="llm_chat.W001")
-
-
-def _wrong() -> Iterator[CheckMessage]:
-    for name, setting in SETTINGS.items():
-        complaint = setting.complaint(conf.given[name]) if name in conf.given else ""
-        if complaint:
-            yield Error(complaint, id="llm_chat.E002")
 
 
 def _backend() -> Iterator[CheckMessage]:

@@ -188,9 +188,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await asyncio.sleep(wait)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._engine.loop.create_task(work)
+        task = self._engine.tasks.spawn_for_socket(work)
         self._tasks.add(task)
-        self._engine.tasks.serve(task)
         task.add_done_callback(self._tasks.discard)
         return task
 

@@ -109,6 +109,18 @@ def test_a_backend_that_cannot_be_made_is_an_error(settings, backends):
     assert ids(settings, BACKENDS=backends) == ["llm_chat.E003"]
 
 
+def test_a_backend_that_breaks_in_any_other_way_is_an_error_with_the_class_of_it(settings, tmp_path, monkeypatch):
+    options = {"model": "m", "base_url": 7}
+    backend = {"BACKEND": "chat.backends.openai.OpenAIBackend", "OPTIONS": options}
+    settings.CHAT = chat_settings(BACKENDS={"default": backend})
+    (sentence,) = errors()
+    assert sentence.endswith("are wrong: AttributeError: 'int' object has no attribute 'startswith'")
+    (tmp_path / "broken_backend.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.CHAT = chat_settings(BACKENDS={"default": {"BACKEND": "broken_backend.Backend"}})
+    assert errors() == ['The backend "broken_backend.Backend" cannot be imported: ZeroDivisionError: division by zero']
+
+
 def test_a_path_with_the_packages_other_name_is_an_error_with_the_right_one(settings):
     path = "backends.scripted.ScriptedBackend"
     settings.CHAT = chat_settings(BACKENDS={"default": {"BACKEND": f"llm_chat.{path}"}})

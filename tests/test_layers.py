@@ -1,6 +1,7 @@
 """A module imports only from the rows above it in ``docs/architecture.md``; the rows are held here."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,13 @@ WIRE = {"sockets/received", "sockets/sent"}
 def test_only_sockets_and_the_consumer_know_the_wire_format(path):
     if not room(path).startswith(("sockets/", "consumers")):
         assert WIRE.isdisjoint(imported(path)), f"{path.relative_to(CHAT)} imports the wire format"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CHAT)))
+def test_no_text_of_a_module_has_a_path_of_the_app_by_its_name(path):
+    """The package is ``llm_chat`` in the wheel: paths come from ``__name__`` and ``__package__``."""
+    modules = "|".join(sorted({name.split("/")[0] for name in RANK}))
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    docs = {node.value.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    assert [text for text in texts - docs if re.search(rf"(?<![\w/])chat\.(?:{modules})\b", text)] == []

@@ -42,8 +42,8 @@ def backend_class(entry: Entry) -> type[Backend]:
     """Return the class of an entry. Raises ``ImproperlyConfigured``."""
     try:
         cls = import_path(entry.path)
-    except ImportError as error:
-        raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {error}') from error
+    except Exception as error:  # a backend may be anybody's module
+        raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {_reason(error)}') from error
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         base = f"{Backend.__module__}.{Backend.__qualname__}"
         raise ImproperlyConfigured(f'The backend "{entry.path}" must be a subclass of {base}.')
@@ -55,8 +55,14 @@ def make(entry: Entry) -> Backend:
     cls = backend_class(entry)
     try:
         return cls(**entry.options)
-    except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f'The OPTIONS of the backend "{entry.path}" are wrong: {error}') from error
+    except Exception as error:
+        raise ImproperlyConfigured(f'The OPTIONS of the backend "{entry.path}" are wrong: {_reason(error)}') from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error, with its class where the text says little without it."""
+    said_well = isinstance(error, ImportError | TypeError | ValueError | ImproperlyConfigured)
+    return str(error) if said_well else f"{type(error).__name__}: {error}"
 
 
 def max_message_length() -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import F
 
+from ..errors import Refusal
 from ..managers import ConversationQuerySet
 from ..models import Conversation, Message
 from ..owners import Owner
@@ -21,10 +22,17 @@ def rename(conversation: Conversation, title: str) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(title=title)
 
 
-def mark_read(conversation: Conversation) -> bool:
-    """Note that the owner has seen the last answer; ``False`` where that was known, or an answer runs."""
-    unread = Conversation.objects.filter(pk=conversation.pk, unread=True, running=None)
-    return bool(unread.update(unread=False))
+def mark_read(owner: Owner, uid: str) -> bool:
+    """Clear the unread mark of one of the owner's conversations, unless an answer runs in it.
+
+    Return whether there was a mark to clear. Raises ``Refusal`` where the conversation is not there.
+    """
+    mine = Conversation.objects.of(owner).filter(uid=uid)
+    if mine.filter(unread=True, running=None).update(unread=False):
+        return True
+    if not mine.exists():
+        raise Refusal("not_found")
+    return False
 
 
 @atomic

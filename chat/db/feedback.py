@@ -1,4 +1,4 @@
-"""What an owner does about answers that are there: rate them, and have read them."""
+"""Ratings of answers by their owner."""
 
 from typing import Any
 
@@ -57,13 +57,3 @@ def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | N
 def _create(answer: Message, columns: dict[str, Any]) -> None:
     """Store a first rating; a conflict undoes this step alone, whatever transaction is around it."""
     Feedback.objects.create(message=answer, **columns)
-
-
-def read(owner: Owner, conversation: str) -> bool:
-    """Note that the owner has seen a conversation's last answer; ``False`` where that was known. Raises ``Refusal``."""
-    own = Conversation.objects.of(owner).filter(uid=conversation)
-    if own.filter(unread=True).update(unread=False):
-        return True
-    if not own.exists():
-        raise Refusal("not_found")
-    return False

@@ -1,10 +1,9 @@
 """Renders growing answers as HTML, once per answer and process; each reader receives what has changed for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import Context
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, Status
 from ..conf import conf
@@ -19,12 +18,15 @@ DUTY = 25
 """A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
 
 
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
 class Rendering:
     """The HTML of one stream, kept up to date while it has readers."""
 
     _by_stream: ClassVar[dict[Stream, "Rendering"]] = {}
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, spawn: Spawn) -> None:
         self.parts: list[LivePart] = []
         self.status: Status | None = None
         self.ending: Ending | None = None
@@ -33,14 +35,16 @@ class Rendering:
         self._ending: Ending | None = None
         self._readers = 0
         self._change = asyncio.Event()
-        # The context of the first reader would keep its request alive, with its thread and connection.
-        self._task = asyncio.get_running_loop().create_task(self._follow(stream), context=Context())
+        self._task = spawn(self._follow(stream))
 
     @classmethod
     @contextmanager
-    def of(cls, stream: Stream) -> Iterator["Rendering"]:
-        """Share the rendering of a stream among its readers; the last one to leave ends it."""
-        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream))
+    def of(cls, stream: Stream, spawn: Spawn) -> Iterator["Rendering"]:
+        """Return the rendering of a stream, shared by its readers; the last one to leave ends it.
+
+        ``spawn`` starts its task, which must not inherit the context of the first reader.
+        """
+        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream, spawn))
         rendering._readers += 1
         try:
             yield rendering

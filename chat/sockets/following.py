@@ -13,7 +13,7 @@ from msgspec import UNSET
 from ..chunks import Chunk
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay
-from ..html.live import HtmlReader, Rendering
+from ..html.live import HtmlReader, Rendering, Spawn
 from ..html.messages import message_chunk, message_end_chunk, message_view
 from ..models import Message
 from ..owners import Owner
@@ -40,11 +40,12 @@ async def follow_text(message: Message, stream: Stream | None, after: int, push:
 
 
 async def follow_html(
-    message: Message, stream: Stream | None, after: str | None, language: str | None, push: Push
+    message: Message, stream: Stream | None, after: str | None, language: str | None, push: Push, spawn: Spawn
 ) -> None:
     """Push an answer as HTML: the message as it is now, then patches, then its end.
 
-    ``after`` is the id of the message before it. Raises ``LostStreamError``.
+    ``after`` is the id of the message before it; ``spawn`` starts the task that renders for all readers. Raises
+    ``LostStreamError``.
     """
     if stream is None:
         view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
@@ -52,7 +53,7 @@ async def follow_html(
         whole = message_chunk(view, after=after, language=language)
         await push([whole, message_end_chunk(view, ending, language), ending.chunk])
         return
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, spawn) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
             async for chunks in batches:
                 await push(chunks)

@@ -8,6 +8,7 @@ from ..conf import conf
 from ..db import feedback
 from ..db.answers import Written
 from ..db.branches import Stretch, earlier, select
+from ..db.conversations import mark_read
 from ..db.replay import parts_of
 from ..db.threads import in_database
 from ..engine.engine import Engine
@@ -86,7 +87,7 @@ async def rate(request: Request, asked: Rate) -> None:
 @handles(Read)
 async def read(request: Request, asked: Read) -> None:
     """Clear the conversation's unread mark, on the owner's other pages too."""
-    if await in_database(feedback.read, request.owner, asked.id):
+    if await in_database(mark_read, request.owner, asked.id):
         request.engine.events.publish(request.owner.key, Event.read(asked.id))
     await request.start()
     await request.end()

@@ -116,7 +116,8 @@ class Request:
         """Send a branch in the ``html`` format, follow its running answer, and end the request."""
         await self.push([*opening, *shown.messages])
         if (answer := shown.followed) is not None:
-            await follow_html(answer, self.engine.stream_of(answer), shown.after, self.language, self.push)
+            stream, spawn = self.engine.stream_of(answer), self.engine.tasks.spawn_for_socket
+            await follow_html(answer, stream, shown.after, self.language, self.push, spawn)
         await self.end()
 
     async def show_text(self, answer: Message, after: int = -1) -> None:

@@ -96,7 +96,7 @@ def conversation_page(
     """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
     owner = visitor(request, linked=bool(uid))
     stored = own(owner, uid) if uid else None
-    if stored is not None and stored.unread and mark_read(stored):
+    if stored is not None and stored.unread and mark_read(owner, uid):
         Events.publish_from_thread(owner.key, Event.read(stored.uid))
     uid = uid or secrets.token_urlsafe(9)
     current = conversation_view(stored) if stored else ConversationView(uid, "", page_url(uid))

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from contextvars import ContextVar
 
 import pytest
 
@@ -40,7 +39,7 @@ async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
     )
 
     async def reader():
-        with Rendering.of(stream) as rendering:
+        with Rendering.of(stream, asyncio.create_task) as rendering:
             return [chunk async for batch in read(stream, rendering) for chunk in batch]
 
     readers = [asyncio.create_task(reader()) for _ in range(10)]
@@ -54,7 +53,7 @@ async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
 
 
 async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         await anext(batches)
         for number in range(50):
@@ -68,7 +67,7 @@ async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
 
 
 async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(stream):
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         await anext(batches)
         stream.append(TextDelta("0", "one "))
@@ -89,7 +88,7 @@ async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_
         "render_live",
         lambda text, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
     )
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         stream.append(TextDelta("0", "short"))
         await anext(batches)
@@ -105,7 +104,7 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
     waits = []
     waited = stream.closed_within
     monkeypatch.setattr(stream, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         stream.append(TextDelta("0", "one "))
         await anext(batches)
@@ -120,29 +119,14 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
 
 
 async def test_the_last_reader_to_leave_ends_the_rendering(stream):
-    with Rendering.of(stream) as first:
-        with Rendering.of(stream) as second:
+    with Rendering.of(stream, asyncio.create_task) as first:
+        with Rendering.of(stream, asyncio.create_task) as second:
             assert first is second
         assert not first._task.cancelled()
     await asyncio.wait([first._task])
     assert first._task.cancelled()
-    with Rendering.of(stream) as later:
+    with Rendering.of(stream, asyncio.create_task) as later:
         assert later is not first
-
-
-async def test_the_rendering_does_not_run_in_the_context_of_its_first_reader(stream, monkeypatch):
-    request = ContextVar("request", default="none")
-    request.set("the first reader's")
-    seen = []
-    monkeypatch.setattr(
-        live_parts,
-        "render_live",
-        lambda text, render=live_parts.render_live: seen.append(request.get()) or render(text),
-    )
-    stream.append(TextDelta("0", "text"))
-    with Rendering.of(stream) as rendering:
-        await anext(read(stream, rendering))
-    assert seen == ["none"]
 
 
 async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypatch):
@@ -151,20 +135,20 @@ async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypat
 
     monkeypatch.setattr(live_parts, "render_live", fail)
     stream.append(TextDelta("0", "text"))
-    with Rendering.of(stream) as rendering, pytest.raises(ValueError, match="no HTML today"):
+    with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(ValueError, match="no HTML today"):
         async for _ in read(stream, rendering):
             pass
 
 
 async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(stream):
     stream.close()
-    with Rendering.of(stream) as rendering, pytest.raises(RuntimeError, match="without an ending"):
+    with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(RuntimeError, match="without an ending"):
         async for _ in read(stream, rendering):
             pass
 
 
 async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(stream):
     stream.append(LOADING)
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         first = await anext(read(stream, rendering))
     assert LOADING in first

@@ -276,7 +276,7 @@ async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoi
     parts = [{"type": "text", "text": "The first"}]
     message = Message(uid="a1", role="assistant", status="running", parts=parts, text="The first")
     pushed = asyncio.Queue()
-    following = asyncio.create_task(follow_html(message, stream, None, None, pushed.put))
+    following = asyncio.create_task(follow_html(message, stream, None, None, pushed.put, asyncio.create_task))
     page = ChatPage().take(msgspec.to_builtins(await pushed.get()))
     assert "The first" in page.messages["a1"].html
     stream.delay(False)

@@ -76,7 +76,7 @@ def streamed():
 async def live(message, chunks):
     """What a page receives that follows the answer from its start."""
     stream = MemoryStream()
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         reader = HtmlReader(message, None, rendering).chunks()
         stream.append(chunks[0])
         received = await anext(reader)
