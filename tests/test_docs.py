@@ -12,6 +12,7 @@ from tests.test_layers import MODULES, RANK, named, room
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TEMPLATES = (ROOT / "docs" / "templates.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
 
@@ -61,6 +62,16 @@ def test_every_package_that_the_site_needs_has_a_line():
     assert set(needed) <= told
 
 
+def test_every_command_that_a_contributor_reads_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    for path in re.findall(r"(?:tests|scripts)/[\w/]+\.py", text):
+        assert (ROOT / path).is_file(), path
+    for path, chosen in re.findall(r"pytest (\S+) -k (\w+)", text):
+        assert re.search(rf"def test_\w*{chosen}", (ROOT / path).read_text()), (path, chosen)
+
+
 def test_every_variable_of_the_site_is_told():
     settings = "".join(path.read_text() for path in (ROOT / "chatproject").glob("*.py"))
     read = set(
@@ -70,9 +81,7 @@ def test_every_variable_of_the_site_is_told():
     assert [name for name in sorted(read) if f"`{name}`" not in README] == []
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_link_into_the_project_leads_somewhere(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
