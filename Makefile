@@ -57,6 +57,7 @@ setup:
 lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@.venv/bin/typos
 
 types: setup
 	@.venv/bin/mypy chat chatproject
