@@ -5,9 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ChatConfig(AppConfig):
-    """``"chat"`` in ``INSTALLED_APPS``."""
+    """Configures the app: ``"llm_chat"`` in the ``INSTALLED_APPS`` of a site, ``"chat"`` in a checkout."""
 
-    name = "chat"
+    name = __package__
     label = "llm_chat"
     verbose_name = _("AI chat")
     default_auto_field = "django.db.models.BigAutoField"

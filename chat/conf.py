@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 DEFAULTS: dict[str, Any] = {
-    "BACKENDS": {"default": {"BACKEND": "chat.backends.local.LocalBackend", "OPTIONS": {}}},
+    "BACKENDS": {"default": {"BACKEND": f"{__package__}.backends.local.LocalBackend", "OPTIONS": {}}},
     "SYSTEM_PROMPT": "",
     "TITLES": "question",
     "MAX_DURATION": 300.0,
@@ -44,6 +44,37 @@ DEFAULTS: dict[str, Any] = {
     "SOCKET_PATH": "/ws/chat/",
     "USER_CONSTRAINT": True,
 }
+
+
+PLACES = {"chat": "a checkout", "llm_chat": "an installed site"}
+"""What the app's package is called, and where."""
+
+
+def import_path(path: str) -> Any:
+    """Import the object that a setting names by its dotted path.
+
+    Raises ``ImportError``, with the right path where the setting has the package's other name.
+    """
+    try:
+        return import_string(path)
+    except ModuleNotFoundError as error:
+        if not (renamed := _renamed(path, error.name)):
+            raise
+        place = f'in {PLACES[__package__]} the package is "{__package__}"'
+        raise ImportError(f'{place}, so write "{renamed}".') from error
+
+
+def _renamed(path: str, missing: str | None) -> str:
+    """Return ``path`` below the app's present name if it exists there and what is missing is not some other module."""
+    package, _, rest = path.partition(".")
+    renamed = f"{__package__}.{rest}"
+    if {package, __package__} != PLACES.keys() or not f"{path}.".startswith(f"{missing}."):
+        return ""
+    try:
+        import_string(renamed)
+    except ImportError:
+        return ""
+    return renamed
 
 
 class BackendConf(NamedTuple):
@@ -97,11 +128,15 @@ class Conf:
     def system_prompt(self) -> str | Callable[..., str]:
         """The text sent before every history, or a callable that takes the ``Conversation`` and returns it.
 
-        A string that is the dotted path of a callable is imported; any other string is the prompt itself.
+        A string that is the dotted path of a callable is imported; any other string is the prompt itself. Raises
+        ``ImproperlyConfigured`` where the import fails.
         """
         value = self._get("SYSTEM_PROMPT")
         if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
-            return cast(Callable[..., str], import_string(value))
+            try:
+                return cast(Callable[..., str], import_path(value))
+            except ImportError as error:
+                raise ImproperlyConfigured(f'CHAT["SYSTEM_PROMPT"] "{value}" cannot be imported: {error}') from error
         return cast(str | Callable[..., str], value)
 
     @property
@@ -181,7 +216,7 @@ class Conf:
 
     @property
     def frame_timeout(self) -> float:
-        """Longest time in which a frame, or 64 KB more of it, must have arrived (``chat.uvicorn`` only)."""
+        """Longest time in which a frame, or 64 KB more of it, must have arrived (``GuardedProtocol`` only)."""
         return float(self._get("FRAME_TIMEOUT"))
 
     @property

@@ -1,4 +1,4 @@
-"""The app's own pages: ``path("chat/", include("chat.urls"))``."""
+"""The app's own pages: ``path("chat/", include("llm_chat.urls"))``."""
 
 from django.urls import path, register_converter
 

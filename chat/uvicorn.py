@@ -1,6 +1,6 @@
 """uvicorn's websocket protocol, hardened against clients that flood it or do not finish what they began.
 
-    uvicorn mysite.asgi:application --ws chat.uvicorn:GuardedProtocol
+    uvicorn mysite.asgi:application --ws llm_chat.uvicorn:GuardedProtocol
 
 An ASGI application meets whole messages only. What comes before that costs the event loop, and so all other clients:
 uvicorn parses whatever has arrived in one go (40,000 tiny frames, a third of a second), continues to do so for 10 s

@@ -56,6 +56,23 @@ def test_a_backend_that_cannot_be_made_is_an_error(settings, backends):
     assert ids(settings, BACKENDS=backends) == ["llm_chat.E003"]
 
 
+def test_a_path_with_the_packages_other_name_is_an_error_with_the_right_one(settings):
+    path = "backends.scripted.ScriptedBackend"
+    settings.CHAT = chat_settings(BACKENDS={"default": {"BACKEND": f"llm_chat.{path}"}})
+    (message,) = check_settings()
+    assert message.id == "llm_chat.E003"
+    assert message.msg == (
+        f'The backend "llm_chat.{path}" cannot be imported: '
+        f'in a checkout the package is "chat", so write "chat.{path}".'
+    )
+    settings.CHAT = chat_settings(SYSTEM_PROMPT="llm_chat.text.storable")
+    (message,) = check_settings()
+    assert message.msg == (
+        'CHAT["SYSTEM_PROMPT"] "llm_chat.text.storable" cannot be imported: '
+        'in a checkout the package is "chat", so write "chat.text.storable".'
+    )
+
+
 def test_a_prompt_that_cannot_be_imported_is_an_error(settings):
     assert ids(settings, SYSTEM_PROMPT="no.such.prompt") == ["llm_chat.E003"]
 

@@ -122,7 +122,8 @@ def url(site, instructions):
 
 def test_the_wheel_has_every_file_of_the_app_and_nothing_else(wheel):
     paths = [path.relative_to(ROOT) for path in (ROOT / "chat").rglob("*") if path.is_file()]
-    files = {path.as_posix() for path in paths if "__pycache__" not in path.parts and not path.name.startswith(".")}
+    kept = [path for path in paths if "__pycache__" not in path.parts and not path.name.startswith(".")]
+    files = {Path("llm_chat", *path.parts[1:]).as_posix() for path in kept}
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert packed == files

@@ -1,20 +1,20 @@
 """The backends that a site has plugged, as objects: one per process and entry of ``CHAT["BACKENDS"]``."""
 
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
-from ..conf import BackendConf, conf
+from ..conf import BackendConf, conf, import_path
 from .base import Backend
 
 
 def backend_class(entry: BackendConf) -> type[Backend]:
     """The class of an entry. Raises ``ImproperlyConfigured``."""
     try:
-        cls = import_string(entry.path)
+        cls = import_path(entry.path)
     except ImportError as error:
         raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {error}') from error
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
-        raise ImproperlyConfigured(f'The backend "{entry.path}" must be a subclass of chat.backends.base.Backend.')
+        base = f"{Backend.__module__}.{Backend.__qualname__}"
+        raise ImproperlyConfigured(f'The backend "{entry.path}" must be a subclass of {base}.')
     return cls
 
 

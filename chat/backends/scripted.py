@@ -4,7 +4,7 @@ A test makes a ``Script``, plugs the backend and plays the model's part::
 
     script = Script("demo")
     with override_settings(CHAT={"BACKENDS": {"default": {
-        "BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {"script": "demo"}}}}):
+        "BACKEND": "llm_chat.backends.scripted.ScriptedBackend", "OPTIONS": {"script": "demo"}}}}):
         ...                                    # a visitor asks
         reply = script.next_reply()            # waits for the call; reply.request is what the model was asked
         reply.say("Hello ")                    # released one by one
@@ -64,7 +64,7 @@ class Reply:
         self._release(None)
 
     def fail(self, code: str, *, retry: bool = False, retry_after: float | None = None) -> None:
-        """Fail with a code of ``chat.errors.ERRORS``."""
+        """Fail with a code of ``errors.ERRORS``."""
         self._release(BackendError(code, "the script says so", retry=retry, retry_after=retry_after))
 
     def break_off(self) -> None:

