@@ -78,4 +78,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results tests/npm/node_modules
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results tests/npm/node_modules

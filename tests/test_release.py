@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import groups
 import pytest
 import release
 import yaml
@@ -154,3 +155,15 @@ def test_the_issue_form_asks_for_what_is_needed_to_look_into_it():
     fields = [field for field in form["body"] if field["type"] != "markdown"]
     assert len({field["id"] for field in fields}) == len(fields)
     assert all(field["attributes"]["label"] for field in fields)
+
+
+def test_every_group_of_tests_is_there():
+    chosen = [*groups.SMOKE, *(argument for group in groups.GROUPS.values() for argument in group)]
+    assert [path for path in chosen if path.startswith("tests") and not (ROOT / path).exists()] == []
+
+
+def test_the_oldest_pair_is_the_one_that_the_package_promises():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    oldest = re.search(r'OLDEST = \("(.*)", "(.*)"\)', (ROOT / "noxfile.py").read_text())
+    assert project["requires-python"] == f">={oldest[1]}"
+    assert f"django>={oldest[2]}" in project["dependencies"]
