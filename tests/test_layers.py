@@ -1,6 +1,7 @@
 """A module imports only from the rows above it in ``docs/architecture.md``; the rows are held here."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,13 @@ def test_only_conf_reads_the_settings():
     for path in MODULES:
         if path.name != "conf.py":
             assert "django.conf" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CHAT)))
+def test_no_text_of_a_module_has_a_path_of_the_app_by_its_name(path):
+    """The package is ``llm_chat`` in the wheel: paths come from ``__name__`` and ``__package__``."""
+    modules = "|".join(sorted({name.split("/")[0] for name in RANK}))
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    docs = {node.value.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    assert [text for text in texts - docs if re.search(rf"(?<![\w/])chat\.(?:{modules})\b", text)] == []

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
 
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from scripts.lease import hold
 
 WAIT = 30.0
 BLOCK = re.compile(r"^(\S[^\n]*):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INSTALL = '\npython -m pip install "django-llm-chat['
 FILE = re.compile(r"`(mysite/\S+)`")
 
 
@@ -30,18 +31,26 @@ class Instructions:
     """
 
     def __init__(self, readme: str) -> None:
-        section = readme.split("## Into your own site\n")[1].split("\n## ")[0]
+        section = next(
+            part for part in readme.split("\n## ") if re.search(r"^python -m pip install", part, re.MULTILINE)
+        )
         install, *additions, template, start = BLOCK.findall(section)
         self.install: str = install[2]
         self.additions: dict[str, str] = {FILE.search(before)[1]: code for before, _, code in additions}
         self.template: str = template[2]
         self.start: list[str] = start[2].splitlines()
+        self._production: str = re.search(r"^uvicorn mysite(?:.*\\\n)*.*", readme, re.MULTILINE)[0]
 
     @property
     def lines(self) -> list[str]:
         """All that one has to write."""
         text = "".join([self.install, *self.additions.values(), self.template])
         return [line for line in text.splitlines() if line]
+
+    @property
+    def production(self) -> list[str]:
+        """The words of the command that serves the site with uvicorn."""
+        return self._production.replace("\\\n", " ").split()
 
     @property
     def model(self) -> str:
@@ -60,10 +69,25 @@ class Site:
 
     def run(self, *arguments: str) -> str:
         """Run Python in the project's folder, and return what it says; it may not so much as warn."""
-        command = [self._python, *arguments]
-        done = subprocess.run(command, cwd=self._path, env=self._environment, capture_output=True, text=True)
+        done = self._run(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
+
+    def fail(self, *arguments: str) -> str:
+        """Run Python in the project's folder, which must fail, and return what it says on stderr."""
+        done = self._run(*arguments)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [self._python, *arguments]
+        environment = self._environment
+        return subprocess.run(command, cwd=self._path, env=environment, capture_output=True, text=True, timeout=WAIT)
+
+    @property
+    def path(self) -> Path:
+        """The folder of ``manage.py``."""
+        return self._path
 
     def stored(self) -> list[tuple[str, str, str]]:
         """The messages in the site's database: role, status and text."""
@@ -78,14 +102,18 @@ class Site:
             with file.open("a") as end:
                 end.write(lines)
 
+    def write(self, name: str, text: str) -> None:
+        """Write a file, or overwrite it."""
+        (self._path / name).write_text(text)
+
     @contextlib.contextmanager
     def served(self, *command: str) -> Iterator[str]:
-        """The address of the site while a command serves it; its log may have nothing to complain of."""
+        """Serve the site by a command, in which ``{port}`` is its port; its log may have nothing to complain of."""
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         with self._log.open("w") as log:
-            arguments = [self._python, *command, "--noreload", f"127.0.0.1:{port}"]
+            arguments = [self._python, *(word.format(port=port) for word in command)]
             process = subprocess.Popen(arguments, cwd=self._path, env=self._environment, stdout=log, stderr=log)
         hold(process.pid)
         try:
@@ -139,12 +167,16 @@ class Visitor:
             "trigger": "submit-message",
             "messages": [message],
         }
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
-        address = self._url.replace("http", "ws", 1) + socket_path
-        with connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None) as websocket:
+        with self.connected(socket_path) as websocket:
             websocket.send(json.dumps(send))
             frames = []
             while not frames or frames[-1]["type"] == "chunk":
                 frame = json.loads(websocket.recv(WAIT))
                 frames += [frame] if frame["requestId"] == "r1" else []
         return frames
+
+    def connected(self, path: str) -> ClientConnection:
+        """Connect to a websocket of the site, as one of its pages would."""
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
+        address = self._url.replace("http", "ws", 1) + path
+        return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None)

@@ -1,6 +1,6 @@
 """The child process of the local backend: llama.cpp behind OpenAI's format, on a free loopback port.
 
-``python -m chat.backends.local.server`` reads a line of JSON from its stdin, ``{"weights", "api_key", "slots",
+``python -m llm_chat.backends.local.server`` reads a line of JSON from its stdin, ``{"weights", "api_key", "slots",
 "context", "threads"}``, writes its address on its stdout, and ends when its stdin closes: the parent holds the other
 end, so not even a ``kill -9`` of the parent leaves it behind.
 """

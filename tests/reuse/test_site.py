@@ -1,0 +1,100 @@
+"""The app in somebody else's site: the built wheel, a new project, and the lines of the README, word for word."""
+
+import re
+import shutil
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.reuse.conftest import KEY
+from tests.support.environments import ROOT, build_wheel, succeed
+from tests.support.startproject import Visitor
+
+QUESTION = "Why is the sky blue?"
+# What is the site's own business: a page with a template.
+HELP = {
+    "mysite/settings.py": 'TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]\n',
+    "mysite/urls.py": (
+        "from django.views.generic import TemplateView\n"
+        'urlpatterns += [path("help/", TemplateView.as_view(template_name="help.html"))]\n'
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def site(python, instructions, start_project):
+    """A new project with the README's lines in it, and a page of its own that shows the chat."""
+    site = start_project(python)
+    site.add(instructions.additions)
+    site.add(HELP | {"templates/help.html": f"<!doctype html><title>Help</title>{instructions.template}"})
+    return site
+
+
+@pytest.fixture(scope="module")
+def url(site, instructions):
+    """The site's address, once the README's last lines were run."""
+    migrate, serve = (line.removeprefix("python ").split() for line in instructions.start)
+    site.run(*migrate)
+    with site.served(*serve, "--noreload", "127.0.0.1:{port}") as url:
+        yield url
+
+
+def test_the_wheel_has_every_file_of_the_app_and_nothing_else(wheel):
+    paths = [path.relative_to(ROOT) for path in (ROOT / "chat").rglob("*") if path.is_file()]
+    kept = [path for path in paths if "__pycache__" not in path.parts and not path.name.startswith(".")]
+    files = {Path("llm_chat", *path.parts[1:]).as_posix() for path in kept}
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert packed == files
+
+
+def test_a_wheel_of_the_source_distribution_has_the_same_files(wheel, tmp_path):
+    succeed(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path))
+    (archive,) = tmp_path.glob("*.tar.gz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    other = build_wheel(tmp_path / "dist", tmp_path / archive.name.removesuffix(".tar.gz"))
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(other) as second:
+        assert first.namelist() == second.namelist()
+
+
+def test_fewer_than_ten_lines_put_the_chat_into_a_site(instructions):
+    assert len(instructions.lines) < 10
+
+
+def test_django_finds_nothing_amiss_in_the_site(site):
+    assert "no issues" in site.run("manage.py", "check", "--fail-level", "WARNING")
+    assert "No changes" in site.run("manage.py", "makemigrations", "--check", "--dry-run")
+
+
+def test_every_file_that_the_chat_needs_is_served(url):
+    visitor = Visitor(url)
+    files = re.findall(r'(?:href|src)="(/static/[^"]+)"', visitor.get("/help/")[1])
+    assert {visitor.get(file)[0] for file in files} == {"text/css", "text/javascript"}
+
+
+def test_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, upstream):
+    visitor = Visitor(url)
+    assert visitor.who_said(QUESTION, "/help/") == []
+    frames = visitor.ask(QUESTION, "/help/")
+    assert frames[-1] == {"type": "end", "requestId": "r1"}
+    answer = "".join(frame["chunk"].get("delta", "") for frame in frames[:-1])
+    assert answer.split() == QUESTION.split()
+    assert site.stored() == [("user", "complete", QUESTION), ("assistant", "complete", answer)]
+    (call,) = upstream.calls
+    assert call.body["messages"] == [{"role": "user", "content": QUESTION}]
+    assert f"authorization: bearer {KEY}" in call.head.lower()
+    for page in ("/help/", "/chat/default/"):
+        assert visitor.who_said(QUESTION, page) == ["user", "assistant"]
+        assert Visitor(url).who_said(QUESTION, page) == []
+
+
+def test_visitors_who_ask_at_once_are_all_answered(url):
+    # SQLite as startproject sets it up: a transaction begins without a lock, and fails at once where it needs one late.
+    def ask(number):
+        return Visitor(url).ask(f"Question {number}", "/help/")[-1]["type"]
+
+    with ThreadPoolExecutor(8) as visitors:
+        assert list(visitors.map(ask, range(40))) == ["end"] * 40

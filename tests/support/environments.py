@@ -1,0 +1,68 @@
+"""Environments with the built wheel, made without a network from the packages of the tests' own."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def build_wheel(folder: Path, source: Path = ROOT) -> Path:
+    """Build the project as it is published, and return the wheel's path."""
+    succeed(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=source)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(wheel: Path, extras: set[str], environment: Path) -> str:
+    """Make an environment with the wheel and what its metadata says that it needs; return the path of its Python.
+
+    The packages are those of the tests' own environment: pip takes 35 s of CPU for them, which ``.ci/run`` spends.
+    """
+    python = str(environment / "bin" / "python")
+    succeed(sys.executable, "-m", "venv", "--without-pip", str(environment))
+    (packages,) = environment.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    (own,) = packages.glob(f"{wheel.name.partition('-')[0]}-*.dist-info")
+    for distribution in required(metadata.Distribution.at(own), extras, {}).values():
+        for file in distribution.files:
+            if ".." not in file.parts:  # commands, which nobody calls here
+                target = packages / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                put(Path(file.locate()), target)
+    return python
+
+
+def required(distribution, extras, found):
+    """Collect all that a distribution needs with some of its extras, by name."""
+    for requirement in map(Requirement, distribution.requires or ()):
+        if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
+            continue
+        if (key := (canonicalize_name(requirement.name), frozenset(requirement.extras))) not in found:
+            found[key] = metadata.distribution(requirement.name)
+            assert requirement.specifier.contains(found[key].version, prereleases=True), requirement
+            required(found[key], requirement.extras, found)
+    return found
+
+
+def put(source: Path, target: Path) -> None:
+    """Link a file, or copy it to another file system."""
+    if not source.is_file() or target.exists():
+        return
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def succeed(*command: str, cwd: Path = ROOT) -> None:
+    """Run a command, by default in the project's folder, which must succeed."""
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout

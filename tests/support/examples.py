@@ -1,0 +1,35 @@
+"""The examples of the README and the docs that a site's developer copies, and what they say about the package."""
+
+import re
+from pathlib import Path
+
+from tests.support.environments import ROOT
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"(?<![\w/.])llm_chat(?:\.(?![EW]\d)\w+)+(?::\w+)?")
+EXTRA = re.compile(r"django-llm-chat\[([\w,]+)\]")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> dict[str, str]:
+    """Return the blocks of code in a language, by page and line."""
+    return {
+        f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}": found[2]
+        for page, text in _texts()
+        for found in FENCE.finditer(text)
+        if found[1] == language
+    }
+
+
+def names() -> list[str]:
+    """Return the modules of the package, and what is in them, that the pages name."""
+    return sorted({name for _, text in _texts() for name in NAME.findall(text)})
+
+
+def extras() -> set[str]:
+    """Return the extras of the package that the pages tell people to install."""
+    return {extra for _, text in _texts() for found in EXTRA.findall(text) for extra in found.split(",")}
+
+
+def _texts() -> list[tuple[Path, str]]:
+    return [(page, page.read_text()) for page in PAGES]
