@@ -1,7 +1,7 @@
-"""System checks of the ``CHAT`` setting: what is wrong is said by ``manage.py check``, with what was expected."""
+"""System checks of the ``CHAT`` setting: each says what is wrong, what was expected and what was given."""
 
 from collections.abc import Iterator
-from numbers import Real
+from difflib import get_close_matches
 from typing import Any
 
 from django.apps import apps
@@ -10,58 +10,51 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 
-from .backends.loading import make
-from .conf import DEFAULTS, conf
+from .backends.loading import entry_of, make
+from .conf import SETTINGS, conf
 from .streams.loading import make_streams
-
-_POSITIVE = {name for name, value in DEFAULTS.items() if type(value) in (int, float)} - {"RETRIES"}
 
 
 @checks.register("llm_chat")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """``CHAT`` is a dictionary of known names with values of the right type, and its backend and logs can be made."""
+    """Check that ``CHAT`` has known names and values of the right kind, and that its parts can be made."""
     if not isinstance(conf.given, dict):
-        return [Error(f"CHAT must be a dictionary, got {conf.given!r}.", id="llm_chat.E001")]
-    return [*_unknown(), *_wrong(), *_backend(), *_streams(), *_databases()]
+        return [Error(sentence, id="llm_chat.E001") for sentence in wrong_values()]
+    wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
+    parts = [] if wrong else [*_backend(), *_streams()]  # which are made from values of the right kind
+    return [*_unknown(), *wrong, *parts, *_databases()]
+
+
+def errors() -> list[str]:
+    """Return the sentences about what keeps the site from starting, without those that the site has silenced."""
+    return [str(found.msg) for found in check_settings() if found.is_serious() and not found.is_silenced()]
+
+
+def wrong_values() -> list[str]:
+    """Return the sentences about values of the wrong kind, quickly enough for every health check."""
+    given = conf.given
+    if not isinstance(given, dict):
+        return [f"CHAT must be a dictionary, got a value of type {type(given).__name__}."]
+    complaints = [setting.complaint(given[name]) for name, setting in SETTINGS.items() if name in given]
+    return [complaint for complaint in complaints if complaint]
 
 
 def _unknown() -> Iterator[CheckMessage]:
-    for name in sorted(conf.given.keys() - DEFAULTS.keys()):
-        known = ", ".join(sorted(DEFAULTS))
-        yield checks.Warning(
-            f'CHAT["{name}"] is no setting of the chat. The settings are: {known}.', id="llm_chat.W001"
-        )
-
-
-def _wrong() -> Iterator[CheckMessage]:
-    for name, value in conf.given.items():
-        if name in _POSITIVE and not (_is_number(value) and value > 0):
-            yield Error(f'CHAT["{name}"] must be a number above 0, got {value!r}.', id="llm_chat.E002")
-        elif name == "RETRIES" and not (isinstance(value, int) and value >= 0):
-            yield Error(f'CHAT["RETRIES"] must be a whole number from 0 on, got {value!r}.', id="llm_chat.E002")
-        elif name == "SOCKET_PATH" and not (isinstance(value, str) and value.startswith("/")):
-            yield Error(f'CHAT["SOCKET_PATH"] must be a path that begins with "/", got {value!r}.', id="llm_chat.E002")
-        elif name in ("REDIS_URL", "REDIS_PREFIX") and not isinstance(value, str):
-            yield Error(f'CHAT["{name}"] must be a text, got {value!r}.', id="llm_chat.E002")
-        elif name == "USER_CONSTRAINT" and not isinstance(value, bool):
-            yield Error(f'CHAT["USER_CONSTRAINT"] must be True or False, got {value!r}.', id="llm_chat.E002")
-        elif name == "TITLES" and value not in ("question", "model"):
-            yield Error(f'CHAT["TITLES"] must be "question" or "model", got {value!r}.', id="llm_chat.E002")
-        elif name == "SYSTEM_PROMPT" and not (isinstance(value, str) or callable(value)):
-            yield Error(f'CHAT["SYSTEM_PROMPT"] must be a text or a callable, got {value!r}.', id="llm_chat.E002")
+    for name in sorted(conf.given.keys() - SETTINGS.keys(), key=str):
+        near = get_close_matches(str(name).upper(), SETTINGS, 1)
+        hint = f'Did you mean "{near[0]}"?' if near else f"The settings are: {', '.join(sorted(SETTINGS))}."
+        yield checks.Warning(f'CHAT["{name}"] is not a known setting. {hint}', id="llm_chat.W001")
 
 
 def _backend() -> Iterator[CheckMessage]:
     try:
-        make(conf.backend())
+        make(entry_of("default"))
         _ = conf.system_prompt
-    except (ImproperlyConfigured, ImportError) as error:
+    except ImproperlyConfigured as error:
         yield Error(str(error), id="llm_chat.E003")
 
 
 def _streams() -> Iterator[CheckMessage]:
-    if not isinstance(conf.given.get("REDIS_URL", ""), str):
-        return  # said already
     try:
         make_streams()
     except ImproperlyConfigured as error:
@@ -69,7 +62,7 @@ def _streams() -> Iterator[CheckMessage]:
 
 
 def _databases() -> Iterator[CheckMessage]:
-    """One database for all of the app's tables, and the users in it unless the site says otherwise."""
+    """Check that one database has all of the app's tables, and the users too unless the site says otherwise."""
     models = list(apps.get_app_config("llm_chat").get_models())
     found = {router.db_for_write(model) for model in models}
     if len(found) > 1:
@@ -82,7 +75,3 @@ def _databases() -> Iterator[CheckMessage]:
             f"({', '.join(sorted(found))}) in different databases. Set it before the first migrate.",
             id="llm_chat.E006",
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -1,10 +1,11 @@
-"""The values that flow: UI message chunks and parts of the AI SDK's UI message stream, as frozen types.
+"""The values of the stream: chunks of the AI SDK's UI message stream, and our own, as frozen types.
 
 Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui-message-chunks.ts``;
-``docs/protocol.md`` tells it in full. A chunk is encoded with its ``type`` and camel-case keys.
+``docs/protocol.md`` describes it in full. A chunk is encoded with its ``type`` and camel-case keys. The chunks of each
+kind of part are in ``parts.py``.
 """
 
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -12,7 +13,7 @@ FinishReason = Literal["stop", "length", "content-filter", "tool-calls", "error"
 
 
 class Chunk(msgspec.Struct, frozen=True, tag_field="type", rename="camel", omit_defaults=True, gc=False):
-    """One entry of a run's log."""
+    """One entry of a stream."""
 
 
 class Start(Chunk, tag="start", frozen=True):
@@ -29,61 +30,61 @@ class FinishStep(Chunk, tag="finish-step", frozen=True):
     """A call to the model has ended."""
 
 
-class TextStart(Chunk, tag="text-start", frozen=True):
-    """A text part begins. ``id`` is the index of the part among the answer's parts, as a string."""
+class PartStart(Chunk, frozen=True):
+    """A part begins. ``id`` is the index of the part among the answer's parts, as a string."""
 
     id: str
 
 
-class TextDelta(Chunk, tag="text-delta", frozen=True):
+class PartDelta(Chunk, frozen=True):
     """Text to append to the part ``id``."""
 
     id: str
     delta: str
 
 
-class TextEnd(Chunk, tag="text-end", frozen=True):
-    """The text part ``id`` is whole."""
+class PartEnd(Chunk, frozen=True):
+    """The part ``id`` is whole."""
 
     id: str
 
 
-class ReasoningStart(Chunk, tag="reasoning-start", frozen=True):
-    """A reasoning part begins."""
-
-    id: str
+class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The payload of a transient chunk. A field that is ``UNSET``, or has its default, is left out on the wire."""
 
 
-class ReasoningDelta(Chunk, tag="reasoning-delta", frozen=True):
-    """Reasoning to append to the part ``id``."""
-
-    id: str
-    delta: str
+DataT = TypeVar("DataT", bound=Data)
 
 
-class ReasoningEnd(Chunk, tag="reasoning-end", frozen=True):
-    """The reasoning part ``id`` is whole."""
-
-    id: str
-
-
-class Transient(Chunk, frozen=True, omit_defaults=False):
+class Transient(Chunk, Generic[DataT], frozen=True, omit_defaults=False):
     """Data beside the message: a client shows it and keeps it out of the message."""
 
-    data: dict[str, Any]
+    data: DataT
     transient: bool = True
 
 
-class Status(Transient, tag="data-status", frozen=True):
-    """What the answer waits for, as ``{"status": ...}``.
+class StatusData(Data, frozen=True):
+    """What the answer waits for.
 
     ``loading``: a model is being loaded; ``waiting``: the next delta; ``saving``: a database that does not answer;
-    ``reconnecting`` (in the html view): the log, which cannot be read at the moment.
+    ``reconnecting`` (in the html format): the stream, which cannot be read at the moment.
     """
+
+    status: str
+
+
+class Status(Transient[StatusData], tag="data-status", frozen=True):
+    """What the answer waits for."""
+
+
+LOADING = Status(StatusData("loading"))
+WAITING = Status(StatusData("waiting"))
+SAVING = Status(StatusData("saving"))
+RECONNECTING = Status(StatusData("reconnecting"))
 
 
 class Finish(Chunk, tag="finish", frozen=True):
-    """The answer is complete (``stop``) or cut (``length``)."""
+    """The answer is complete (``stop``, ``content-filter``) or cut (``length``)."""
 
     finish_reason: FinishReason
 
@@ -98,68 +99,101 @@ class Error(Chunk, tag="error", frozen=True):
     code: str
 
 
-class Patch(Transient, tag="data-patch", frozen=True):
-    """One block of a part in the html view; ``docs/protocol.md`` has the fields."""
+class PatchData(Data, frozen=True, rename={"from_": "from"}):
+    """A change of the block ``keep``: either ``from_``, ``html``, ``then`` and ``tail``, or ``append``.
+
+    ``docs/protocol.md`` explains the fields.
+    """
+
+    message: str
+    part: int
+    keep: int
+    append: str | msgspec.UnsetType = msgspec.UNSET
+    from_: int | msgspec.UnsetType = msgspec.UNSET
+    html: str | msgspec.UnsetType = msgspec.UNSET
+    then: tuple[tuple[int, str], ...] = ()
+    tail: int = 0
+    stay: bool = False
 
 
-class MessageHtml(Transient, tag="data-message", frozen=True):
-    """A whole message in the html view: ``{"id", "status", "html", "after", "earlier"}``, the last two in some only."""
+class Patch(Transient[PatchData], tag="data-patch", frozen=True):
+    """A change of one block of a part, in the html format."""
 
 
-class EarlierHtml(Transient, tag="data-earlier", frozen=True):
-    """Messages that stand before others: ``{"html", "more"}``, whether there are still older ones."""
+class MessageData(Data, frozen=True):
+    """A message's ``<article>`` and its place.
+
+    ``after`` is the id of the message before it, ``None`` for the first; ``UNSET`` leaves it where it is, or last.
+    ``earlier`` says of the first that the conversation has older ones.
+    """
+
+    id: str
+    status: str
+    html: str
+    after: str | msgspec.UnsetType | None = msgspec.UNSET
+    earlier: bool = False
 
 
-class PartHtml(Transient, tag="data-part", frozen=True):
-    """The shell of a part in the html view: ``{"message", "part", "html"}``."""
+class MessageHtml(Transient[MessageData], tag="data-message", frozen=True):
+    """A whole message, in the html format."""
 
 
-class MessageEnd(Transient, tag="data-message-end", frozen=True):
-    """How a message ended, in the html view: ``{"message", "status", "html"}``, the HTML of its footer."""
+class EarlierData(Data, frozen=True):
+    """The HTML of messages, and whether there are ``more`` before them."""
+
+    html: str
+    more: bool
 
 
-class ConversationTitle(Transient, tag="data-conversation", frozen=True):
-    """The conversation that a message was added to, in the html view: ``{"id", "title"}``."""
+class EarlierHtml(Transient[EarlierData], tag="data-earlier", frozen=True):
+    """Messages that stand before others."""
 
 
-class MessageSource(Transient, tag="data-source", frozen=True):
-    """A message as Markdown: ``{"message", "text"}``."""
+class PartData(Data, frozen=True):
+    """The HTML of an empty part, and its number in a message."""
+
+    message: str
+    part: int
+    html: str
 
 
-Ending = Finish | Abort | Error
-"""A log ends with exactly one of these."""
+class PartHtml(Transient[PartData], tag="data-part", frozen=True):
+    """The shell of a part, in the html format."""
 
 
-def status_of(ending: Ending) -> str:
-    """The status of the message that ended so."""
-    if isinstance(ending, Abort):
-        return "stopped"
-    if isinstance(ending, Error):
-        return "interrupted" if ending.code == "interrupted" else "failed"
-    return "cut" if ending.finish_reason == "length" else "complete"
+class MessageEndData(Data, frozen=True):
+    """The status of a message that has ended, and the HTML of its footer."""
+
+    message: str
+    status: str
+    html: str
 
 
-def is_filtered(ending: Ending) -> bool:
-    """Whether the model's provider took something out of the answer that ended so, or stopped it there."""
-    return isinstance(ending, Finish) and ending.finish_reason == "content-filter"
+class MessageEnd(Transient[MessageEndData], tag="data-message-end", frozen=True):
+    """How a message ended, in the html format."""
 
 
-class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
-    """A part of a message that is Markdown text."""
+class ConversationData(Data, frozen=True):
+    """A conversation's uid and title."""
 
+    id: str
+    title: str
+
+
+class ConversationTitle(Transient[ConversationData], tag="data-conversation", frozen=True):
+    """The conversation that a message was added to, in the html format."""
+
+
+class SourceData(Data, frozen=True):
+    """A message's uid, and the Markdown that it is made of."""
+
+    message: str
     text: str
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type"):
-    """A part of a message that is the model's reasoning."""
-
-    text: str
+class MessageSource(Transient[SourceData], tag="data-source", frozen=True):
+    """A message as Markdown."""
 
 
-Part = TextPart | ReasoningPart
-
-STREAMED: dict[str, tuple[type[Chunk], type[Chunk], type[Chunk]]] = {
-    "text": (TextStart, TextDelta, TextEnd),
-    "reasoning": (ReasoningStart, ReasoningDelta, ReasoningEnd),
-}
-"""The chunks that tell a part of each kind as it grows: its start, more of it, its end."""
+Closing = Finish | Abort | Error
+"""The last chunk of a stream."""

@@ -1,10 +1,10 @@
-"""The websocket: admit, parse, delegate, and pump replies to the socket. A socket is a reader and owns nothing."""
+"""The websocket: admit a frame, parse it, hand it on. A socket only follows answers and owns none."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Hashable
-from contextlib import ExitStack, aclosing, suppress
+from contextlib import ExitStack, suppress
 from typing import Any, NoReturn
 
 from channels.consumer import get_handler_name
@@ -13,10 +13,12 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
-from .engine.engine import Engine, engine
+from .engine.engine import engine
 from .errors import Refusal
+from .events import Event
 from .html.version import PAGE_VERSION
 from .owners import Owner
+from .sockets import page_requests  # noqa: F401 (registers its handlers)
 from .sockets.limits import Bucket, network_of, volume
 from .sockets.received import (
     BAD_FRAME,
@@ -28,17 +30,16 @@ from .sockets.received import (
     Asked,
     BadFrameError,
     Ping,
-    Received,
     parse,
     version_in,
 )
-from .sockets.requests import Reply, language_of, reply_to
-from .sockets.sent import Event, error_frame, event_frame, reload_frame
+from .sockets.requests import HANDLERS, GoneError, Request, language_of
+from .sockets.sent import error_frame, event_frame, reload_frame
 from .sockets.sent import frame as answer_frame
 
 logger = logging.getLogger(__name__)
 
-MAX_NEWS = 100
+MAX_EVENTS = 100
 """How many events wait for a socket that does not take them."""
 
 NO_CODE = 1006
@@ -54,18 +55,18 @@ SHARE = 4
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One browser connection, for any number of one owner's conversations."""
 
-    channel_layer_alias = None  # news come through the process's own channel: a layer that fails closes no socket
+    channel_layer_alias = None  # events come through the process's own channel: a layer that fails closes no socket
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._replies: dict[str, Reply] = {}
-        self._pumps: set[asyncio.Task[None]] = set()
-        self._heard = ExitStack()
-        self._news: list[Event] = []
+        self._requests: dict[str, Request] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscriptions = ExitStack()
+        self._events: list[Event] = []
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
         self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
-        self._engine: Engine | None = None
+        self._engine = engine()
 
     async def __call__(self, *arguments: Any) -> None:
         """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels.
@@ -75,14 +76,16 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             await super().__call__(*arguments)
         finally:
-            if self._engine is not None and self._engine.draining:
-                self._heard.close()
+            if self._engine.draining:
+                self._subscriptions.close()
             else:
                 await self.disconnect(NO_CODE)
 
     async def connect(self) -> None:
-        """Admit a socket that has an owner. Another learns why not by the close code, which needs an accept before."""
-        self._engine = engine()
+        """Admit a socket that has an owner.
+
+        Others are accepted first and closed then, because a close code can only be sent after accept.
+        """
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
@@ -96,10 +99,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if not self._entered:
             logger.warning("A socket was refused: its owner or its address has too many open.")
             await self.leave(TOO_MUCH, "Too many connections are open.")
-        engine().tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
-        self._heard.enter_context(engine().events.heard(self._owner.key, self._hear))
+        self._engine.tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
+        self._subscriptions.enter_context(self._engine.events.subscribe(self._owner.key, self._queue_event))
         try:
-            await engine().start()
+            await self._engine.start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
 
@@ -108,11 +111,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
         if network := network_of((self.scope.get("client") or ("", 0))[0]):
             places[f"address {network}"] = conf.max_sockets_per_address
-        sockets = engine().sockets
+        sockets = self._engine.sockets
         self._entered = sockets.enter(places)
         if self._entered:
             self._shared = sockets.shared(owner.key, SHARE * conf.frame_rate, time.monotonic())
-            self._heard.callback(sockets.leave, places)
+            self._subscriptions.callback(sockets.leave, places)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle an event at once.
@@ -123,10 +126,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         await getattr(self, get_handler_name(message))(message)
 
     async def disconnect(self, code: int) -> None:
-        """Leave: the readers end, the answers go on."""
-        self._heard.close()
-        for pump in self._pumps:
-            pump.cancel()
+        """Stop following answers; they continue."""
+        self._subscriptions.close()
+        for task in self._tasks:
+            task.cancel()
 
     async def leave(self, code: int, reason: str) -> NoReturn:
         """Close the socket and end the consumer: no frame is sent or handled afterwards."""
@@ -134,19 +137,45 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         await self.close(code, reason)
         raise StopConsumer
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Parse one frame and hand it on; never wait for the model or the database here."""
-        data = text_data if text_data is not None else bytes_data or b""
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
+        """Admit a frame, at the pace and up to the size that a socket may have."""
+        data = message["text"] if message.get("text") is not None else message.get("bytes") or b""
         await self._keep_pace()
         size = _size(data)
         if size > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
         if wait := self._volume.take(time.monotonic(), size):
             await asyncio.sleep(wait)
+        await super().websocket_receive(message)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Parse one frame and hand it on; never wait for the model or the database here."""
         try:
-            await self._handle(parse(data), self._owner)
+            frame = parse(text_data if text_data is not None else bytes_data or b"")
+            if isinstance(frame, Ping):
+                await self.send(answer_frame("pong", frame.request_id))
+            elif isinstance(frame, Abort):
+                if request := self._requests.get(frame.request_id):
+                    request.stop()
+            else:
+                await self._begin(frame)
         except BadFrameError as error:
             await self.leave(BAD_FRAME, str(error))
+
+    async def _begin(self, frame: Asked) -> None:
+        """Begin to answer a request, or refuse it. Raises ``BadFrameError``."""
+        if frame.request_id in self._requests:
+            raise BadFrameError("Expected a requestId that no open request has.")
+        try:
+            if len(self._requests) >= conf.max_pending_requests:
+                raise Refusal("too_many")
+            request = Request(self._engine, self._owner, frame, self._push)
+        except Refusal as refusal:
+            await self.send(error_frame(frame.request_id, refusal.code, language_of(frame)))
+            return
+        self._requests[request.id] = request
+        task = self._spawn(request.serve(HANDLERS[type(frame)], frame))
+        task.add_done_callback(lambda _: self._requests.pop(request.id))
 
     async def _keep_pace(self) -> None:
         """Wait where a socket sends faster than it may. One that does so for long is closed."""
@@ -158,58 +187,30 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if wait:
             await asyncio.sleep(wait)
 
-    async def _handle(self, frame: Received, owner: Owner) -> None:
-        if isinstance(frame, Ping):
-            await self.send(answer_frame("pong", frame.request_id))
-            return
-        if isinstance(frame, Abort):
-            if reply := self._replies.get(frame.request_id):
-                reply.stop()
-            return
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._engine.tasks.spawn_for_socket(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _push(self, text: str) -> None:
         try:
-            self._begin(self._reply(frame, owner))
-        except Refusal as refusal:
-            await self.send(error_frame(frame.request_id, refusal.code, language_of(frame)))
-
-    def _reply(self, frame: Asked, owner: Owner) -> Reply:
-        if frame.request_id in self._replies:
-            raise BadFrameError("Expected a requestId that no open request has.")
-        if len(self._replies) >= conf.max_pending_requests:
-            raise Refusal("too_many")
-        return reply_to(frame, engine(), owner)
-
-    def _begin(self, reply: Reply) -> None:
-        self._replies[reply.request_id] = reply
-        self._spawn(self._pump(reply))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        pump = asyncio.get_running_loop().create_task(work)
-        self._pumps.add(pump)
-        engine().tasks.serve(pump)
-        pump.add_done_callback(self._pumps.discard)
-
-    def _hear(self, event: Event) -> None:
-        """Pass news on. A reader that does not read misses some: a resume will tell it everything."""
-        self._news.append(event)
-        if len(self._news) == 1:
-            self._spawn(self._tell())
-        del self._news[MAX_NEWS:]
-
-    async def _tell(self) -> None:
-        with suppress(OSError):
-            while self._news:
-                await self.base_send({"type": "websocket.send", "text": event_frame(self._news[0])})
-                del self._news[:1]
-
-    async def _pump(self, reply: Reply) -> None:
-        try:
-            async with aclosing(reply.frames()) as frames:
-                async for text in frames:
-                    await self.base_send({"type": "websocket.send", "text": text})
+            await self.base_send({"type": "websocket.send", "text": text})
         except OSError:  # what ASGI raises where the other side is gone; disconnect() follows
-            logger.debug("A reader left in mid-answer.")
-        finally:
-            del self._replies[reply.request_id]
+            raise GoneError from None
+
+    def _queue_event(self, event: Event) -> None:
+        """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it resumes later."""
+        self._events.append(event)
+        if len(self._events) == 1:
+            self._spawn(self._send_events())
+        del self._events[MAX_EVENTS:]
+
+    async def _send_events(self) -> None:
+        with suppress(GoneError):
+            while self._events:
+                await self._push(event_frame(self._events[0]))
+                del self._events[:1]
 
 
 def _size(data: str | bytes) -> int:

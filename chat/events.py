@@ -1,21 +1,25 @@
-"""News of conversations for every open socket of their owner, on every process: through the site's channel layer.
+"""Events: what happens to conversations, for every open page of their owner on every process.
 
-Each process listens on one channel for all its sockets: a socket costs the layer nothing, and a layer that is away for
-a while closes none. Without a layer the news reach the sockets of this process.
+They travel through the site's channel layer. Each process listens on one channel for all its sockets: a socket costs
+the layer nothing, and a layer that is away for a while closes none. Without a layer, events reach the sockets of this
+process only. Events are best effort: a page that missed some catches up with ``resume``.
 """
 
 import asyncio
 import contextlib
 import contextvars
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 from channels.layers import get_channel_layer
 
-from .sockets.sent import Event
+from .db.threads import on_commit
+from .models import Conversation, Message
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +30,69 @@ WAIT = 5.0
 RENEWAL = 3600.0
 """How often the group is joined again: some layers forget members after a day. In seconds."""
 
+_last_version = 0
+
+
+def next_version() -> int:
+    """Return a number that grows with each event, whichever process publishes it: milliseconds since 1970.
+
+    A process whose clock is set back continues from the latest number that it gave.
+    """
+    global _last_version
+    _last_version = max(_last_version + 1, time.time_ns() // 1_000_000)
+    return _last_version
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened to one of an owner's conversations. Later events have a higher ``version``."""
+
+    event: Literal["run-started", "run-ended", "deleted", "title", "branch", "read"]
+    id: str
+    """The conversation's ``uid``."""
+    message: str
+    """The answer of a run that started or ended, or the tip of the branch that is now shown."""
+    version: int = msgspec.field(default_factory=next_version)
+    title: str = ""
+    """The conversation's title, where a run started and where the title changed."""
+
+    @classmethod
+    def started(cls, conversation: Conversation, answer: Message) -> "Event":
+        """Report an answer that starts, and with the first one the conversation."""
+        return cls("run-started", conversation.uid, answer.uid, title=conversation.title)
+
+    @classmethod
+    def ended(cls, answer: Message) -> "Event":
+        """Report an answer that has ended, however it did."""
+        return cls("run-ended", answer.conversation.uid, answer.uid)
+
+    @classmethod
+    def titled(cls, uid: str, title: str) -> "Event":
+        """Report a new title."""
+        return cls("title", uid, "", title=title)
+
+    @classmethod
+    def branch_selected(cls, uid: str, tip: Message) -> "Event":
+        """Report that a conversation shows another branch, which ends in ``tip``."""
+        return cls("branch", uid, tip.uid)
+
+    @classmethod
+    def read(cls, uid: str) -> "Event":
+        """Report that nothing in a conversation is unread any more."""
+        return cls("read", uid, "")
+
+    @classmethod
+    def deleted(cls, uid: str) -> "Event":
+        """Report that a conversation is gone."""
+        return cls("deleted", uid, "")
+
+
 Listener = Callable[[Event], None]
 
 
 class Events:
-    """The news that reach one process; all methods are called on its event loop."""
+    """The events that reach one process. All methods are called on its event loop."""
+
+    _running: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, "Events"]] = WeakKeyDictionary()
 
     def __init__(self, process: str) -> None:
         self._process = process
@@ -39,9 +101,21 @@ class Events:
         self._sending: set[asyncio.Task[None]] = set()
         self._told = False
         self._layer: Any = None
+        self._running[asyncio.get_running_loop()] = self
+
+    @classmethod
+    def publish_from_thread(cls, owner: str, event: Event, *, using: str | None = None) -> None:
+        """Publish an event from code outside the event loops, such as a view, once its transaction is committed."""
+
+        def spread() -> None:
+            for loop, events in list(cls._running.items()):
+                if loop.is_running():
+                    loop.call_soon_threadsafe(events.publish, owner, event)
+
+        on_commit(spread, using=using)
 
     @contextlib.contextmanager
-    def heard(self, owner: str, listener: Listener) -> Iterator[None]:
+    def subscribe(self, owner: str, listener: Listener) -> Iterator[None]:
         """Call ``listener`` with the events of an owner's conversations."""
         self._listeners[owner].add(listener)
         try:
@@ -51,9 +125,10 @@ class Events:
             if not self._listeners[owner]:
                 del self._listeners[owner]
 
-    def tell(self, owner: str, event: Event) -> None:
-        """Tell every socket of an owner, on this process at once."""
-        self._deliver(owner, event)
+    def publish(self, owner: str, event: Event) -> None:
+        """Pass an event to every socket of an owner: on this process at once, on others through the layer."""
+        for listener in list(self._listeners.get(owner, ())):
+            listener(event)
         if self._layer is not None:
             task = asyncio.get_running_loop().create_task(self._send(owner, event), context=contextvars.Context())
             self._sending.add(task)
@@ -72,17 +147,14 @@ class Events:
         for task in filter(None, (self._task, *self._sending)):
             task.cancel()
             await asyncio.wait([task])
-
-    def _deliver(self, owner: str, event: Event) -> None:
-        for listener in list(self._listeners.get(owner, ())):
-            listener(event)
+        self._running.pop(asyncio.get_running_loop(), None)
 
     async def _send(self, owner: str, event: Event) -> None:
         message = {"type": GROUP, "process": self._process, "owner": owner, "event": msgspec.to_builtins(event)}
         try:
             async with asyncio.timeout(WAIT):
                 await self._layer.group_send(GROUP, message)
-        except Exception as error:  # whatever a layer raises: the news are a courtesy
+        except Exception as error:  # whatever a layer raises: events are best effort
             self._fail(error)
 
     async def _listen_forever(self) -> None:
@@ -104,7 +176,9 @@ class Events:
             async with asyncio.timeout(RENEWAL):
                 while True:
                     if (message := await _received(layer, channel)) and message["process"] != self._process:
-                        self._deliver(message["owner"], msgspec.convert(message["event"], Event))
+                        event = msgspec.convert(message["event"], Event)
+                        for listener in list(self._listeners.get(message["owner"], ())):
+                            listener(event)
 
     def _fail(self, error: Exception) -> None:
         if not self._told:

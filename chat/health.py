@@ -1,4 +1,4 @@
-"""What balancers and supervisors ask a process: is it alive and set up rightly, and may it be sent visitors?
+"""Liveness and readiness of a process, for balancers and supervisors.
 
 A site routes them where it likes: ``path("healthz", health.alive)``, ``path("readyz", health.ready)``.
 """
@@ -8,45 +8,57 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from .checks import wrong_values
 from .db.threads import in_database, ping, without_transaction
 from .engine.engine import engine
 
-NO_ASGI = "This process serves the site by WSGI, where no answer can be made: serve it by ASGI."
+NO_ASGI = "This process runs under WSGI, which cannot stream answers. Use an ASGI server."
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def probe(view: View) -> View:
-    """Make a view answer whoever asks, whatever the site demands of its pages: no login, no transaction, no cache."""
+    """Let anybody ask a view, whatever the site demands of its pages: no login, no transaction, no cache."""
     return without_transaction(login_not_required(never_cache(require_safe(view))))
 
 
 @probe
 async def alive(request: HttpRequest) -> HttpResponse:
-    """200, or 503 with a line for each thing that is wrong with the set-up."""
+    """Answer 200, or 503 with a line for each thing that is wrong with the set-up."""
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
-    with suppress(DatabaseError):  # no fault of this process: it will be well when the database is
-        await engine().start()
+    if wrong := wrong_values():
+        return _answer(wrong)
+    try:
+        with suppress(DatabaseError):  # the process is well, and will start when the database is there
+            await engine().start()
+        _ = engine().backend
+    except ImproperlyConfigured as error:
+        return _answer([str(error)])
     return _answer(engine().problems)
 
 
 @probe
 async def ready(request: HttpRequest) -> HttpResponse:
-    """200, or 503 while the process goes down or has no database."""
+    """Answer 200, or 503 while the process shuts down, has no database or is set up wrongly."""
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
-    if engine().draining:
-        return _answer(["This process is going down."])
+    if wrong := wrong_values():
+        return _answer(wrong)
     try:
+        if engine().draining:
+            return _answer(["This process is going down."])
         await engine().start()
         await in_database(_ask)
+    except ImproperlyConfigured as error:
+        return _answer([str(error)])
     except DatabaseError:
         return _answer(["The database does not answer, or lacks the app's tables."])
     return _answer([])

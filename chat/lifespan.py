@@ -1,11 +1,15 @@
 """ASGI lifespan: the chat starts and drains with the server, and so does the application that the site had before."""
 
 import asyncio
+import atexit
 import logging
+import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 
 from .asgi import App, Event, Receive, Scope, Send
+from .checks import errors
 from .engine.engine import engine
 
 logger = logging.getLogger(__name__)
@@ -24,23 +28,23 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 def lifespan_of(app: App | None) -> App:
     """Return a lifespan for the chat and another application: it starts before the chat and stops after it.
 
-    Where the other one fails to start, the server is told and the chat does not start.
+    A site with a wrong setting starts neither. Where the other application fails to start, the chat does not start.
     """
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if wrong := await asyncio.to_thread(errors):  # a router of the site's may ask its database
+            await send(_failed("\n".join(wrong)))
+            return
         other = Other(app, scope) if app is not None else None
         try:
-            await receive()
-            failure = await other.pass_on(STARTUP) if other else None
-            if failure is not None:
-                await send(failure)
-                return
-            await _start()
-            await send({"type": f"{STARTUP}.complete"})
-            await receive()
-            await engine().drain()
-            failure = await other.pass_on(SHUTDOWN) if other else None
-            await send(failure or {"type": f"{SHUTDOWN}.complete"})
+            failure = await _start(other)
+            await send(failure or {"type": f"{STARTUP}.complete"})
+            if failure is None:
+                await receive()
+                await engine().drain()
+                failure = await other.pass_on(SHUTDOWN) if other else None
+                await send(failure or {"type": f"{SHUTDOWN}.complete"})
         finally:
             if other is not None:
                 await other.close()
@@ -48,11 +52,32 @@ def lifespan_of(app: App | None) -> App:
     return both
 
 
-async def _start() -> None:
+def check_under_daphne() -> None:
+    """Raise ``ImproperlyConfigured`` for a wrong setting under daphne's command, which runs no checks or lifespan."""
+    if "daphne.cli" in sys.modules and (wrong := errors()):
+        raise ImproperlyConfigured("\n".join(wrong))
+
+
+async def _start(other: "Other | None") -> Event | None:
+    """Start the other application, then the chat; return the failure that keeps the server from starting."""
+    failure = await other.pass_on(STARTUP) if other else None
+    if failure is not None:
+        return failure
     try:
         await engine().start()
     except DatabaseError:
         logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+    except ImproperlyConfigured as error:  # by Django, of a database for example
+        if other is not None:
+            await other.pass_on(SHUTDOWN)
+        return _failed(str(error))
+    return None
+
+
+def _failed(sentence: str) -> Event:
+    """Return the event of a start that failed, and print its reason once more below what servers add to it."""
+    atexit.register(print, sentence, file=sys.stderr)
+    return {"type": f"{STARTUP}.failed", "message": sentence}
 
 
 class Other:

@@ -1,48 +1,24 @@
 """Conversations, their messages, and the processes that write them."""
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterator
+from typing import ClassVar
 
-from django.db import models, router
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
-from .owners import KEY_LENGTH, Owner
+from .managers import ConversationManager, OwnDatabase, cascade
+from .owners import KEY_LENGTH
+from .text import TITLE_LENGTH
 
-TITLE_LENGTH = 80
 COMMENT_LENGTH = 2_000
 
 SLICE = 128
-"""So many messages are looked at by one query on the way up a branch: a page's window, and some of other branches."""
-
-
-ModelT = TypeVar("ModelT", bound=models.Model)
-
-
-def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
-    """Delete a user's conversations with the user, where one database holds both.
-
-    Where a router keeps them apart, the user's database has no such table; ``runs.deletion`` deletes them then.
-    """
-    if using == router.db_for_write(Conversation):
-        models.CASCADE(collector, field, sub_objs, using)
-
-
-cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # or Django would ask that table before it calls us
-
-
-class OwnDatabase(models.Manager[ModelT]):
-    """Reads where the site's router writes: a replica may lack the question that was stored a moment ago."""
-
-    def get_queryset(self) -> models.QuerySet[ModelT]:
-        """Return all rows, in the database that the app writes to unless the manager was given another."""
-        found = super().get_queryset()
-        return found if self._db else found.using(router.db_for_write(self.model, **self._hints))  # type: ignore[attr-defined]
+"""Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""
 
 
 class Process(models.Model):
-    """A server process. A running answer names the one that writes it; its heartbeat tells that it is alive."""
+    """A server process. A running answer names the process that writes it, whose heartbeat shows that it is alive."""
 
     id = models.CharField(_("ID"), primary_key=True, max_length=32)
     host = models.CharField(_("host"), max_length=255)
@@ -59,21 +35,6 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
-
-
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """Every look-up starts here: what is not the owner's does not exist."""
-
-    def of(self, owner: Owner) -> "ConversationQuerySet":
-        """The owner's own conversations."""
-        return self.filter(owner=owner.key)
-
-    def listed(self, limit: int = 200) -> "ConversationQuerySet":
-        """The newest first, as a list of them shows them."""
-        return self.order_by("-updated_at", "-pk")[:limit]
-
-
-ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)
 
 
 class Conversation(models.Model):
@@ -126,7 +87,7 @@ class Conversation(models.Model):
         return self.title or self.uid
 
     def lineage(self, last: int | None) -> Iterator[tuple[int, int | None]]:
-        """The keys of the messages from ``last`` up to the first, each with its parent's: read as far as one goes."""
+        """Yield the keys of the messages from ``last`` up to the first, each with its parent's, batch by batch."""
         keys = self.message_set.order_by("-pk").values_list("pk", "parent_id")
         while last is not None:
             wanted: int | None = last
@@ -139,47 +100,13 @@ class Conversation(models.Model):
             last = wanted
 
     def newest_under(self, message: int) -> int:
-        """The key of the newest message that has ``message`` above it, or of itself: the tip of its newest branch."""
+        """Return the key of the tip of the newest branch under ``message``: itself, where it has no children."""
         under = {message}
         newer = self.message_set.filter(pk__gt=message).order_by("pk").values_list("pk", "parent_id")
         for pk, parent in newer:
             if parent in under:
                 under.add(pk)
         return max(under)
-
-    def history(self, tip: int, budget: int) -> list[dict[str, str]]:
-        """Return what a model reads of the branch that ends in the message ``tip``, oldest first.
-
-        It begins with a question, and the roles alternate, because the templates of many models refuse anything else:
-        an answer without text is left out, and the question that it leaves behind is joined to the next one. The oldest
-        messages are left out where the texts exceed ``budget`` (characters), but never the newest question.
-        """
-        wanted: int | None = tip
-        turns: list[dict[str, str]] = []
-        asked = False
-        found = self.message_set.filter(pk__lte=tip).order_by("-pk")
-        rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
-        for pk, parent, role, text in rows:  # a parent is always older than its child
-            if pk != wanted:
-                continue
-            budget -= len(text)
-            if budget < 0 and asked:
-                break
-            if text.strip():
-                turns.append({"role": role, "content": text})
-                asked = asked or role == Message.Role.USER
-            wanted = parent
-        while turns and turns[-1]["role"] != Message.Role.USER:
-            turns.pop()
-        return alternating(turns[::-1])
-
-
-def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Return chat messages with neighbours of one role joined to one message."""
-    return [
-        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
-        for role, same in groupby(turns, lambda turn: turn["role"])
-    ]
 
 
 class Message(models.Model):
@@ -232,7 +159,7 @@ class Message(models.Model):
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     siblings: tuple[str, ...] = ()
-    """The ids of the messages that could stand in this one's place, itself among them, where they were asked for."""
+    """The ids of the versions of this message, including its own, where a query has set them."""
 
     objects = OwnDatabase["Message"]()
 
@@ -251,7 +178,7 @@ class Message(models.Model):
 
 
 class Feedback(models.Model):
-    """What the reader of an answer thinks of it."""
+    """A visitor's rating of an answer."""
 
     class Value(models.IntegerChoices):
         GOOD = 1, _("good")

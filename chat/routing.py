@@ -15,10 +15,12 @@ from django.urls.exceptions import Resolver404
 from .asgi import App, Event, Receive, Scope, Send, bounded, path_of
 from .conf import conf
 from .consumers import ChatConsumer
-from .lifespan import lifespan, lifespan_of
+from .lifespan import check_under_daphne, lifespan, lifespan_of
 from .origin import SERVER_SEND, is_trusted, refuse, same_origin, shown
 
 __all__ = ["application", "is_trusted", "lifespan", "websocket_urlpatterns"]
+
+check_under_daphne()
 
 
 def application(django_app: App, websockets: Sequence[Any] = ()) -> App:

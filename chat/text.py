@@ -1,7 +1,15 @@
-"""Make texts storable, because neither JSON nor a database holds every character, and comparable."""
+"""Which texts and ids are accepted and stored: neither JSON nor a database holds every character."""
 
 import re
 from unicodedata import combining, normalize
+
+from .errors import Refusal
+
+CONVERSATION_ID = "[A-Za-z0-9_-]{1,64}"
+"""The pattern of a conversation's ``uid``, which the client makes."""
+
+TITLE_LENGTH = 80
+"""The longest title of a conversation, in characters."""
 
 REPLACEMENT = "\ufffd"
 
@@ -32,6 +40,22 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def acceptable(text: str, max_length: int) -> str:
+    """Return the text of a visitor's message as it is stored. Raises ``Refusal`` where it is empty or too long."""
+    text = storable(text)
+    if not text.strip():
+        raise Refusal("empty")
+    if len(text) > max_length:
+        raise Refusal("too_long")
+    return text
+
+
+def title_of(text: str) -> str:
+    """Return a conversation's title: the first line of its first question, cut to ``TITLE_LENGTH``."""
+    line = next(line for line in text.splitlines() if line.strip()).strip()
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
 def storable_json(json: str) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from .sockets.received import CONVERSATION_ID
+from .text import CONVERSATION_ID
 from .views import conversations as options
 from .views import export, page
 from .views import form as asking

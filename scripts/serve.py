@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = (
     *("--ws", "chat.uvicorn:GuardedProtocol"),
+    # A site that cannot start its lifespan, or drain with it, is not served.
+    *("--lifespan", "on"),
     # A frame of the browser is at most 8 MiB; compressing small ones costs more than it gains.
     *("--ws-max-size", str(8 * 1024 * 1024), "--ws-per-message-deflate", "false"),
     # What stands between the browser and the server must bear a silence of this length, in seconds.

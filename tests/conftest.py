@@ -92,11 +92,11 @@ def script(settings):
 @pytest.fixture
 async def served(transactional_db):
     """The process's registry on this test's event loop, drained at the end as a server does."""
+    from chat.endings import INTERRUPTED
     from chat.engine.engine import engine
-    from chat.engine.run import INTERRUPTED
 
     yield engine()
-    for run in list(engine()._runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
+    for run in list(engine().runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
         run.end(INTERRUPTED)
     await engine().drain()
     await sync_to_async(connections.close_all)()  # those of the test's own queries

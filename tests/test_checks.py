@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat.checks import check_settings
-from chat.conf import DEFAULTS
+from chat.checks import check_settings, errors
+from chat.conf import SETTINGS
 from tests.conftest import chat_settings
 
 
@@ -14,7 +14,7 @@ def ids(settings, **changes):
 
 def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
     assert ids(settings) == []
-    assert ids(settings, **{name: value for name, value in DEFAULTS.items() if name != "BACKENDS"}) == []
+    assert ids(settings, **{name: row.default for name, row in SETTINGS.items() if name != "BACKENDS"}) == []
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,65 @@ def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
         ("TITLES", "none"),
         ("TITLES", ["model"]),
         ("USER_CONSTRAINT", "no"),
+        ("DATABASE_THREADS", 0.5),
+        ("REDIS_URL", None),
+        ("REDIS_PREFIX", 1),
+        ("BACKENDS", ["default"]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_an_error(settings, name, value):
     assert ids(settings, **{name: value}) == ["llm_chat.E002"]
 
 
-def test_a_name_that_is_no_setting_is_a_warning(settings):
-    assert ids(settings, MAX_DURATON=3) == ["llm_chat.W001"]
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MAX_DURATION", 0, "must be a positive number of seconds, got 0."),
+        ("FRAME_RATE", "20", "must be a positive number, got '20'."),
+        ("RETRIES", -1, "must be a non-negative integer, got -1."),
+        ("MAX_SOCKETS_PER_OWNER", 2.5, "must be a positive integer, got 2.5."),
+        ("REDIS_PREFIX", 7, "must be a string, got 7."),
+        ("SOCKET_PATH", "ws/", "must be a path that begins with \"/\", got 'ws/'."),
+        ("TITLES", "none", 'must be "question" or "model", got \'none\'.'),
+        ("USER_CONSTRAINT", 0, "must be True or False, got 0."),
+        ("SYSTEM_PROMPT", 7, "must be a string or a callable, got 7."),
+        ("REDIS_URL", b"redis://:password@host", "must be a string, got a value of type bytes."),
+        ("BACKENDS", ["password"], "must be a dictionary, got a value of type list."),
+    ],
+)
+def test_the_message_says_what_is_wrong_what_was_expected_and_what_was_given(settings, name, value, sentence):
+    settings.CHAT = chat_settings(**{name: value})
+    assert errors() == [f'CHAT["{name}"] {sentence}']
+
+
+def test_an_entry_that_is_malformed_is_described_without_its_values(settings):
+    settings.CHAT = chat_settings(BACKENDS={"default": {"BACKND": "a.b", "OPTIONS": {"api_key": "secret"}}})
+    assert errors() == [
+        'CHAT["BACKENDS"]["default"] must be {"BACKEND": "dotted.path", "OPTIONS": {...}}, '
+        "got {'BACKND': a str, 'OPTIONS': a dict}."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MAX_DURATON", 'Did you mean "MAX_DURATION"?'),
+        ("redis_url", 'Did you mean "REDIS_URL"?'),
+        ("COLOUR", f"The settings are: {', '.join(sorted(SETTINGS))}."),
+        (7, f"The settings are: {', '.join(sorted(SETTINGS))}."),
+    ],
+)
+def test_a_name_that_is_no_setting_is_a_warning_with_the_nearest_name(settings, name, hint):
+    settings.CHAT = {**chat_settings(), name: 3}
+    (message,) = check_settings()
+    assert (message.id, message.msg) == ("llm_chat.W001", f'CHAT["{name}"] is not a known setting. {hint}')
+    assert errors() == []
+
+
+def test_an_error_that_the_site_silences_keeps_nothing_from_starting(settings):
+    settings.CHAT = chat_settings(RETRIES=-1)
+    settings.SILENCED_SYSTEM_CHECKS = ["llm_chat.E002"]
+    assert errors() == []
 
 
 @pytest.mark.parametrize(
@@ -47,6 +98,8 @@ def test_a_name_that_is_no_setting_is_a_warning(settings):
     [
         {},
         {"default": {}},
+        {"default": "chat.backends.scripted.ScriptedBackend"},
+        {"default": {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": None}},
         {"default": {"BACKEND": "no.such.Backend"}},
         {"default": {"BACKEND": "chat.chunks.Chunk"}},
         {"default": {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {"no": "such"}}},
@@ -54,6 +107,18 @@ def test_a_name_that_is_no_setting_is_a_warning(settings):
 )
 def test_a_backend_that_cannot_be_made_is_an_error(settings, backends):
     assert ids(settings, BACKENDS=backends) == ["llm_chat.E003"]
+
+
+def test_a_backend_that_breaks_in_any_other_way_is_an_error_with_the_class_of_it(settings, tmp_path, monkeypatch):
+    options = {"model": "m", "base_url": 7}
+    backend = {"BACKEND": "chat.backends.openai.OpenAIBackend", "OPTIONS": options}
+    settings.CHAT = chat_settings(BACKENDS={"default": backend})
+    (sentence,) = errors()
+    assert sentence.endswith("are wrong: AttributeError: 'int' object has no attribute 'startswith'")
+    (tmp_path / "broken_backend.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.CHAT = chat_settings(BACKENDS={"default": {"BACKEND": "broken_backend.Backend"}})
+    assert errors() == ['The backend "broken_backend.Backend" cannot be imported: ZeroDivisionError: division by zero']
 
 
 def test_a_path_with_the_packages_other_name_is_an_error_with_the_right_one(settings):

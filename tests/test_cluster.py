@@ -19,7 +19,7 @@ import services
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from chat.conf import DEFAULTS
+from chat.conf import SETTINGS
 from tests.support.processes import session_of
 from tests.support.upstream import running_upstream
 
@@ -31,7 +31,7 @@ OWNER = """
     LEFT JOIN llm_chat_process process ON process.id = message.process_id
     WHERE message.role = 'assistant' AND conversation.uid = %s
 """
-SHARED_LOGS = pytest.mark.skipif("REDIS_URL" not in DEFAULTS, reason="logs are not shared through Redis yet")
+SHARED_LOGS = pytest.mark.skipif("REDIS_URL" not in SETTINGS, reason="logs are not shared through Redis yet")
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,49 @@
-"""The typed view of ``CHAT``."""
-
-import sys
-from unittest.mock import patch
+"""The ``CHAT`` setting by rows."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import DEFAULTS, conf, import_path
+from chat.conf import SETTINGS, Conf, conf
+
+CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "USER_CONSTRAINT": False}
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULTS.keys() - {"BACKENDS"}))
-def test_every_setting_has_a_property_that_follows_the_site(settings, name):
-    default = DEFAULTS[name]
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_an_attribute_that_follows_the_site(settings, name):
+    default = SETTINGS[name].default
     settings.CHAT = {}
     assert getattr(conf, name.lower()) == default
-    changed = default + 1 if isinstance(default, int | float) else "/changed/"
+    changed = CHANGED.get(name, default + 1 if isinstance(default, int | float) else "/changed/")
     settings.CHAT = {name: changed}
     assert getattr(conf, name.lower()) == changed
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_is_of_its_own_kind(name):
+    assert SETTINGS[name].complaint(SETTINGS[name].default) == ""
+
+
+def test_a_number_has_the_type_of_its_setting(settings):
+    settings.CHAT = {"TICK": 1, "MAX_MESSAGE_LENGTH": 1e4}
+    assert (type(conf.tick), type(conf.max_message_length)) == (float, int)
+
+
+def test_a_value_that_cannot_be_read_is_an_error_that_names_the_setting(settings):
+    settings.CHAT = {"TICK": "often"}
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^CHAT\[\"TICK\"\] must be a positive number of seconds, got 'often'\.$"
+    ):
+        _ = conf.tick
+
+
+def test_a_setting_that_is_no_dictionary_does_not_break_an_import(settings):
+    settings.CHAT = ["TICK"]
+    assert conf.tick == Conf.tick.default
+
+
+def test_a_setting_cannot_be_assigned():
+    with pytest.raises(AttributeError):
+        conf.tick = 1.0
 
 
 def shout(conversation):
@@ -30,30 +58,3 @@ def test_a_prompt_is_a_text_a_callable_or_the_path_of_one(settings):
     assert conf.system_prompt is shout
     settings.CHAT = {"SYSTEM_PROMPT": "tests.test_conf.shout"}
     assert conf.system_prompt(None) == "Shout."
-
-
-def test_a_path_of_the_installed_package_is_an_error_with_the_right_one():
-    with pytest.raises(ImportError, match=r'^in a checkout the package is "chat", so write "chat\.text\.storable"\.$'):
-        import_path("llm_chat.text.storable")
-
-
-@pytest.mark.parametrize(
-    ("path", "missing"),
-    [
-        ("chat.backends.none.Backend", "chat.backends.none"),
-        ("llm_chat.backends.none.Backend", "llm_chat"),
-        ("llm_chat.text.no_such_name", "llm_chat"),
-        ("other.text.storable", "other"),
-    ],
-)
-def test_a_path_that_leads_nowhere_under_either_name_is_reported_as_it_is(path, missing):
-    with pytest.raises(ModuleNotFoundError, match=rf"^No module named '{missing}'$"):
-        import_path(path)
-
-
-def test_a_module_of_the_sites_own_that_lacks_another_keeps_its_error(tmp_path, monkeypatch):
-    (tmp_path / "llm_chat").mkdir()
-    (tmp_path / "llm_chat" / "text.py").write_text("import no_such_package")
-    monkeypatch.syspath_prepend(tmp_path)
-    with patch.dict(sys.modules), pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        import_path("llm_chat.text.storable")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.db.answers import finish
 from chat.db.turns import ask
-from chat.engine.engine import Engine
+from chat.engine import start
 from chat.errors import Refusal
 from chat.html.version import PAGE_VERSION
 from chat.models import Conversation, Message
@@ -685,8 +685,8 @@ async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, co
 
 
 async def test_a_tick_that_comes_first_does_not_put_the_old_text_before_the_start(script, connect, served, monkeypatch):
-    begin = Engine.begin
-    monkeypatch.setattr(Engine, "begin", lambda engine, turn: (begin(engine, turn), engine._tick()))
+    begin = start._start
+    monkeypatch.setattr(start, "_start", lambda engine, turn: (begin(engine, turn), start._tick(engine)))
     socket = await connect()
     request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     (await script.anext_reply()).finish()

@@ -14,7 +14,7 @@ import yaml
 from healthy import host
 
 import chatproject.postgres
-from chat.conf import DEFAULTS
+from chat.conf import Conf
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -73,7 +73,7 @@ def test_everything_that_goes_on_running_has_a_health_check():
 
 
 def test_a_container_is_not_killed_while_its_answers_may_still_be_written():
-    needed = int(option("--timeout-graceful-shutdown")) + DEFAULTS["GRACE_PERIOD"]
+    needed = int(option("--timeout-graceful-shutdown")) + Conf.grace_period.default
     assert seconds(SERVICES["web1"]["stop_grace_period"]) >= needed + 10
     assert needed + 10 <= services.STOP
 
@@ -85,11 +85,11 @@ def location(path):
 
 
 def test_what_stands_between_bears_the_longest_silence():
-    silence = max(int(option("--ws-ping-interval")), DEFAULTS["LOADING_TIMEOUT"], DEFAULTS["DELTA_TIMEOUT"])
+    silence = max(int(option("--ws-ping-interval")), Conf.loading_timeout.default, Conf.delta_timeout.default)
     assert seconds(location("/ws/")["proxy_read_timeout"]) > silence
-    assert DEFAULTS["SOCKET_PATH"].startswith("/ws/")
+    assert Conf.socket_path.default.startswith("/ws/")
     size = int(re.search(r"client_max_body_size (\d+)m;", TEMPLATE)[1])
-    assert size << 20 > DEFAULTS["MAX_FRAME_SIZE"] == int(option("--ws-max-size"))
+    assert size << 20 > Conf.max_frame_size.default == int(option("--ws-max-size"))
 
 
 def test_a09_pages_are_fetched_from_another_process_before_a_visitor_gives_up():
@@ -149,7 +149,7 @@ def test_a_health_check_asks_for_a_host_that_is_allowed(allowed, asked):
 
 @pytest.mark.parametrize("path", ["README.md", "docs/deployment.md"])
 def test_every_uvicorn_command_in_the_docs_has_the_options_of_the_project(path):
-    text = (ROOT / path).read_text().replace("\\\n", " ")
+    text = (ROOT / path).read_text().replace("\\\n", " ").replace("llm_chat.uvicorn", "chat.uvicorn")
     commands = re.findall(r"^.*\buvicorn \S+:application (.*)$", text, re.MULTILINE)
     assert commands
     options = [re.sub(r"^chat\.", "llm_chat.", option) for option in serve.OPTIONS]  # the name in a site

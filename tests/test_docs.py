@@ -1,12 +1,16 @@
 """What the README and the docs promise, held against the code."""
 
+import ast
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from chat.conf import DEFAULTS
+from chat.backends.local import LocalBackend
+from chat.backends.openai import OpenAIBackend
 from chat.errors import ERRORS
+from scripts import settings_table
 from tests.test_layers import MODULES, RANK, named, room
 
 ROOT = Path(__file__).parent.parent
@@ -24,11 +28,31 @@ def rows(text, heading):
 
 
 def test_the_table_of_settings_is_that_of_the_code():
-    told = {name.strip("`"): default.strip("`") for name, default, _ in rows(README, "Settings")}
-    assert told.keys() == DEFAULTS.keys()
-    for name, default in DEFAULTS.items():
-        if name != "BACKENDS":
-            assert told[name] == (f'"{default}"' if isinstance(default, str) else repr(default)), name
+    assert settings_table.table() in README, "run python scripts/settings_table.py"
+
+
+BACKENDS = (ROOT / "docs" / "backends.md").read_text()
+
+
+@pytest.mark.parametrize("backend", [OpenAIBackend, LocalBackend], ids=lambda backend: backend.__name__)
+def test_every_option_of_a_backend_is_told_with_its_default(backend):
+    section = BACKENDS.split(f".{backend.__name__}`", 1)[1].split("\n`llm_chat.backends.", 1)[0].split("\n## ", 1)[0]
+    parameters = inspect.signature(backend).parameters.values()
+    options = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
+    told = dict(re.findall(r"`(\w+)` \(`?([^`):,]+?)`?(?: s)?[):]", section))
+    assert [name for name in options if f"`{name}`" not in section] == []
+    assert told.keys() >= {name for name, default in options.items() if default not in (None, inspect.Parameter.empty)}
+    for name, default in options.items():
+        if name in told and default not in (None, inspect.Parameter.empty):
+            assert ast.literal_eval(told[name]) == default, name
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)
+def test_every_module_that_is_named_is_there(path):
+    folders = ("chat", "chatproject", "scripts", "tests")
+    there = [ROOT / "manage.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+    for name in re.findall(r"`([\w/]+\.py)", path.read_text()):
+        assert name.startswith("mysite/") or any(f"/{file}".endswith(f"/{name}") for file in there), name
 
 
 def test_every_error_code_is_told_with_its_sentence():

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import transaction
 
-from chat.events import Events
-from chat.sockets.sent import Event
+from chat.events import Event, Events
 from tests.support.upstream import eventually
 
 NEWS = Event("run-started", "c1", "a1", 1)
@@ -42,7 +43,7 @@ async def told(listener, here, owner="ann"):
 
     async def tell():
         while not listener:
-            here.tell(owner, NEWS)
+            here.publish(owner, NEWS)
             await asyncio.sleep(0.02)
 
     await asyncio.wait_for(tell(), 10)
@@ -53,12 +54,12 @@ async def test_news_reach_every_socket_of_the_owner_on_their_own_process_at_once
     events.start()
     first, second, other = [], [], []
     with (
-        events.heard("ann", first.append),
-        events.heard("ann", second.append),
-        events.heard("bob", other.append),
+        events.subscribe("ann", first.append),
+        events.subscribe("ann", second.append),
+        events.subscribe("bob", other.append),
     ):
-        events.tell("ann", NEWS)
-    events.tell("ann", NEWS)
+        events.publish("ann", NEWS)
+    events.publish("ann", NEWS)
     assert (first, second, other) == ([NEWS], [NEWS], [])
     await events.finish()
 
@@ -66,7 +67,7 @@ async def test_news_reach_every_socket_of_the_owner_on_their_own_process_at_once
 async def test_news_reach_the_sockets_of_other_processes_through_any_layer(layer):
     heard, other = [], []
     async with process("here") as here, process("there") as there:
-        with there.heard("ann", heard.append), there.heard("bob", other.append):
+        with there.subscribe("ann", heard.append), there.subscribe("bob", other.append):
             await told(heard, here)
     assert heard[0] == NEWS
     assert other == []
@@ -76,9 +77,9 @@ async def test_a_layer_that_fails_is_told_once_and_the_own_sockets_hear_all_the_
     settings.CHANNEL_LAYERS = {"default": redis_layer("pubsub.RedisPubSubChannelLayer", "redis://127.0.0.1:1/0")}
     heard = []
     async with process("here") as here:
-        with here.heard("ann", heard.append):
-            here.tell("ann", NEWS)
-            here.tell("ann", NEWS)
+        with here.subscribe("ann", heard.append):
+            here.publish("ann", NEWS)
+            here.publish("ann", NEWS)
             await eventually(lambda: "The channel layer fails" in caplog.text)
     assert heard == [NEWS, NEWS]
     assert caplog.text.count("The channel layer fails") == 1
@@ -101,11 +102,40 @@ async def test_a_socket_hears_when_an_answer_of_its_owner_begins_and_ends(script
 
 
 async def test_a_socket_that_does_not_read_keeps_no_more_news_than_allowed(script, connect, served, monkeypatch):
-    monkeypatch.setattr("chat.consumers.MAX_NEWS", 3)
+    monkeypatch.setattr("chat.consumers.MAX_EVENTS", 3)
     socket = await connect("ann")
     await socket.resume()
     for version in range(10):
-        served.events.tell("visitor:ann", Event("run-started", "c1", "a1", version))
+        served.events.publish("visitor:ann", Event("run-started", "c1", "a1", version))
     assert [(await socket.frame("conversation"))["version"] for _ in range(3)] == [0, 1, 2]
-    served.events.tell("visitor:ann", Event("run-ended", "c1", "a1", 10))
+    served.events.publish("visitor:ann", Event("run-ended", "c1", "a1", 10))
     assert (await socket.frame("conversation"))["version"] == 10
+
+
+async def test_the_owners_pages_hear_what_a_view_did(connect):
+    socket = await connect("ann")
+    await sync_to_async(Events.publish_from_thread)("visitor:ann", Event.titled("c1", "New"))
+    event = await socket.frame("conversation")
+    assert (event["event"], event["id"], event["title"]) == ("title", "c1", "New")
+
+
+async def test_nothing_is_published_before_it_is_committed_nor_what_is_rolled_back(served):
+    heard = []
+
+    def change():
+        with pytest.raises(LookupError), transaction.atomic():
+            Events.publish_from_thread("visitor:ann", Event.deleted("rolled back"))
+            raise LookupError
+        with transaction.atomic():
+            Events.publish_from_thread("visitor:ann", Event.deleted("c1"))
+            assert heard == []
+
+    with served.events.subscribe("visitor:ann", heard.append):
+        await sync_to_async(change)()
+        await eventually(lambda: heard)
+    assert [event.id for event in heard] == ["c1"]
+
+
+@pytest.mark.django_db
+def test_where_no_loop_serves_the_site_nobody_receives_an_event():
+    Events.publish_from_thread("visitor:ann", Event.deleted("c1"))

@@ -112,7 +112,7 @@ MIGRATE = """
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("migrate", "llm_chat", database="chat", verbosity=0)
-from tests.existing.people.models import Person
+from tests.support.existing.people.models import Person
 ann = Person(name="ann", key="{key}")
 ann.set_password("pass")
 ann.save()
@@ -274,7 +274,7 @@ def test_b41_a_user_with_a_long_key_owns_conversations(site):
 DELETE = """
 from django.contrib import admin
 from chat.models import Conversation
-from tests.existing.people.models import Person
+from tests.support.existing.people.models import Person
 listed = admin.site.get_model_admin(Conversation).get_queryset(None)
 assert {conversation.user.name for conversation in listed} == {"ann"}
 Person.objects.all().delete()

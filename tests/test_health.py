@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat.engine.engine import engine
 from chat.models import Process
+from tests.conftest import chat_settings
 from tests.support.upstream import eventually
 
 
@@ -68,6 +69,29 @@ async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
         assert (await ask(async_client, "/readyz"))[0] == 503
         assert await ask(async_client, "/healthz") == (200, "ok\n")
     assert await ask(async_client, "/readyz") == (200, "ok\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"REDIS_URL": "nonsense"}, 'CHAT["REDIS_URL"] must be a URL such as'),
+        ({"DATABASE_THREADS": 0}, 'CHAT["DATABASE_THREADS"] must be a positive integer, got 0.'),
+        ({"HEARTBEAT": "often"}, 'CHAT["HEARTBEAT"] must be a positive number of seconds'),
+        ({"BACKENDS": {}}, 'CHAT["BACKENDS"] must have an entry "default", got nothing.'),
+        ({"BACKENDS": {"default": {"BACKEND": "no.such.Backend"}}}, 'The backend "no.such.Backend" cannot be imported'),
+        (["TICK"], "CHAT must be a dictionary, got a value of type list."),
+    ],
+)
+async def test_a_process_that_cannot_be_set_up_is_not_well_and_says_why(
+    transactional_db, settings, async_client, wrong, sentence
+):
+    right = settings.CHAT
+    settings.CHAT = {**chat_settings(), **wrong} if isinstance(wrong, dict) else wrong
+    status, text = await ask(async_client, "/healthz")
+    assert (status, text[: len(sentence)]) == (503, sentence)
+    assert (await ask(async_client, "/readyz"))[0] == (200 if "BACKENDS" in wrong else 503)
+    settings.CHAT = right
+    await engine().drain()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -9,13 +9,16 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
+    ["importing"],
+    ["setting"],
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
+    ["endings", "parts"],
     ["html/language", "html/version", "sockets/limits"],
-    ["owners", "sockets/received", "sockets/sent"],
+    ["owners"],
     ["html/markdown"],
-    ["models"],
+    ["models", "managers"],
     ["db"],
     ["backends"],
     ["events", "streams"],
@@ -23,8 +26,10 @@ ROWS = [
     ["html/messages", "html/form"],
     ["html/live_parts"],
     ["html/live"],
+    ["sockets/received", "sockets/sent"],
     ["sockets/following"],
     ["sockets/requests"],
+    ["sockets/page_requests"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management"],
     ["origin", "lifespan"],
@@ -71,6 +76,15 @@ def test_only_conf_reads_the_settings():
     for path in MODULES:
         if path.name != "conf.py":
             assert "django.conf" not in path.read_text(), path
+
+
+WIRE = {"sockets/received", "sockets/sent"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CHAT)))
+def test_only_sockets_and_the_consumer_know_the_wire_format(path):
+    if not room(path).startswith(("sockets/", "consumers")):
+        assert WIRE.isdisjoint(imported(path)), f"{path.relative_to(CHAT)} imports the wire format"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CHAT)))

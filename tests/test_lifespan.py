@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 
 from chat.engine.engine import engine
-from chat.lifespan import lifespan
+from chat.lifespan import check_under_daphne, lifespan
 from chat.models import Process
 from chat.routing import application
+from tests.conftest import chat_settings
 
 
 class Server:
@@ -87,6 +90,55 @@ async def test_e06_an_end_of_theirs_that_fails_is_passed_on_after_the_chat_has_d
         await server.ask("startup")
         assert await server.ask("shutdown") == {"type": "lifespan.shutdown.failed", "message": "made up"}
     assert theirs.seen[-1] == ("shutdown", 0)
+
+
+@pytest.fixture
+def at_exit(monkeypatch):
+    """What is printed when the process ends, which is not to be that of the tests."""
+    printed = []
+    monkeypatch.setattr("chat.lifespan.atexit.register", lambda say, *lines, file: printed.extend(lines))
+    return printed
+
+
+async def test_a_wrong_setting_keeps_both_from_starting_and_is_the_last_thing_that_is_printed(
+    transactional_db, settings, at_exit
+):
+    settings.CHAT = chat_settings(REDIS_URL=7, RETRIES=-1)
+    sentences = (
+        'CHAT["RETRIES"] must be a non-negative integer, got -1.\n'
+        'CHAT["REDIS_URL"] must be a string, got a value of type int.'
+    )
+    theirs = Theirs()
+    async with serving(application(theirs)) as server:
+        assert await server.ask("startup") == {"type": "lifespan.startup.failed", "message": sentences}
+        settings.CHAT = chat_settings()
+    assert (theirs.seen, at_exit) == ([], [sentences])
+    assert await Process.objects.acount() == 0
+
+
+async def test_a_setting_of_djangos_that_is_wrong_ends_the_start_and_theirs_shuts_down(
+    transactional_db, script, monkeypatch, at_exit
+):
+    def fail(*args, **more):
+        raise ImproperlyConfigured("Please supply the ENGINE value.")
+
+    theirs = Theirs()
+    with monkeypatch.context() as context:
+        context.setattr("chat.engine.engine.register", fail)
+        async with serving(application(theirs)) as server:
+            failed = {"type": "lifespan.startup.failed", "message": "Please supply the ENGINE value."}
+            assert await server.ask("startup") == failed
+    assert [event for event, _ in theirs.seen] == ["startup", "shutdown"]
+    assert at_exit == ["Please supply the ENGINE value."]
+
+
+async def test_only_daphnes_own_command_is_checked_at_import(settings, monkeypatch):
+    settings.CHAT = chat_settings(RETRIES=-1)
+    monkeypatch.delitem(sys.modules, "daphne.cli", raising=False)
+    check_under_daphne()
+    monkeypatch.setitem(sys.modules, "daphne.cli", sys)
+    with pytest.raises(ImproperlyConfigured, match="RETRIES"):
+        check_under_daphne()
 
 
 async def returns(scope, receive, send):

@@ -1,4 +1,4 @@
-"""Whose conversations they are, and what a model reads of one."""
+"""Conversations by owner, and the lineage of a message."""
 
 import itertools
 
@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from chat.models import Conversation, Message
 from chat.owners import Owner
+from tests.support.branches import grow
 
 pytestmark = pytest.mark.django_db
 
@@ -16,60 +17,9 @@ def conversation():
     return Conversation.objects.create(owner="visitor:ann", uid="c1", updated_at=timezone.now())
 
 
-def grow(conversation, *texts, parent=None):
-    """Questions and answers in turn, each the child of the one before; returns the last."""
-    for index, text in enumerate(texts):
-        role = "user" if index % 2 == 0 else "assistant"
-        uid = f"m{Message.objects.count()}"
-        parent = conversation.message_set.create(uid=uid, role=role, text=text, parent=parent)
-    return parent
-
-
-def texts(turns):
-    return [turn["content"] for turn in turns]
-
-
 def test_only_the_owners_conversations_are_found(conversation):
     assert Conversation.objects.of(Owner("visitor:ann")).get() == conversation
     assert not Conversation.objects.of(Owner("visitor:bob")).exists()
-
-
-def test_the_history_is_the_branch_of_its_last_message(conversation):
-    answer = grow(conversation, "one", "uno", "two", "dos")
-    grow(conversation, "drei", "trois", parent=answer)
-    last = grow(conversation, "three", parent=answer)
-    assert texts(conversation.history(last.pk, 1000)) == ["one", "uno", "two", "dos", "three"]
-
-
-def test_the_oldest_turns_are_left_out_and_no_message_is_cut(conversation):
-    last = grow(conversation, "one" * 10, "uno" * 10, "two", "dos", "three")
-    assert texts(conversation.history(last.pk, 11)) == ["two", "dos", "three"]
-    assert texts(conversation.history(last.pk, 10)) == ["three"]
-    assert texts(conversation.history(last.pk, 41)) == ["two", "dos", "three"]
-
-
-def test_the_newest_message_is_sent_whatever_its_length(conversation):
-    assert texts(conversation.history(grow(conversation, "x" * 100).pk, 10)) == ["x" * 100]
-
-
-@pytest.mark.parametrize("empty", ["", " ", "\n\n"])
-def test_b13_the_question_of_an_answer_without_text_is_joined_to_the_next_one(conversation, empty):
-    last = grow(conversation, "one", empty, "two", empty, "three", "tres", "four")
-    assert conversation.history(last.pk, 100) == [
-        {"role": "user", "content": "one\n\ntwo\n\nthree"},
-        {"role": "assistant", "content": "tres"},
-        {"role": "user", "content": "four"},
-    ]
-
-
-def test_b13_an_answer_that_is_continued_keeps_its_question_whatever_their_length(conversation):
-    last = grow(conversation, "one", "uno", "two", "x" * 100)
-    assert texts(conversation.history(last.pk, 10)) == ["two", "x" * 100]
-
-
-def test_b13_a_history_never_begins_with_an_answer(conversation):
-    last = grow(conversation, "", "uno", "two")
-    assert texts(conversation.history(last.pk, 100)) == ["two"]
 
 
 def test_the_lineage_of_a_message_goes_up_to_the_first(conversation):

@@ -11,7 +11,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 
-from chat.conf import DEFAULTS
+from chat.conf import Conf
 from chatproject import environment
 from chatproject.sqlite import PrivateFile
 from chatproject.static_files import with_static_files
@@ -114,7 +114,7 @@ def test_another_database_is_named_by_its_url(site):
 def test_postgresql_gets_a_pool_and_no_wait_without_an_end(site):
     database = site(DATABASE_URL="postgres://me:secret@db.example/chat")["DATABASES"]["default"]
     pool = database["OPTIONS"]["pool"]
-    assert pool["max_size"] > DEFAULTS["DATABASE_THREADS"], "requests want connections too"
+    assert pool["max_size"] > Conf.database_threads.default, "requests want connections too"
     assert pool["timeout"] <= 5 and database["OPTIONS"]["connect_timeout"] <= 5
     assert database["CONN_HEALTH_CHECKS"] is True and database["CONN_MAX_AGE"] == 0
 

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from chat.chunks import Finish
+from chat.endings import COMPLETE
 from chat.html.messages import PartView, message_chunk, message_end_chunk, message_view, part_chunk
 from chat.models import Conversation
 from chat.views.sections import timezone
@@ -81,13 +81,13 @@ def test_a_live_answer_is_made_of_them_too(override, answer):
     view = message_view(answer)
     for name, chunk in (
         ("message", lambda: message_chunk(view)),
-        ("footer", lambda: message_end_chunk(view, Finish("stop"))),
+        ("footer", lambda: message_end_chunk(view, COMPLETE)),
         ("parts/text", lambda: part_chunk("a2", PartView(0, "text"))),
         ("parts/reasoning", lambda: part_chunk("a2", PartView(0, "reasoning"))),
     ):
-        assert OWN not in chunk().data["html"]
+        assert OWN not in chunk().data.html
         override(f"{name}.html")
-        assert OWN in chunk().data["html"], name
+        assert OWN in chunk().data.html, name
 
 
 def test_an_override_can_extend_what_it_replaces(override, admin_client, answer):

@@ -8,11 +8,13 @@ import msgspec
 
 from ..chunks import FinishReason
 from ..errors import BackendError
+from ..parts import REASONING, TEXT, Kind
 
 __all__ = [
     "Alive",
     "Backend",
     "BackendError",
+    "Content",
     "Delta",
     "Finished",
     "Loaded",
@@ -23,16 +25,24 @@ __all__ = [
 ]
 
 
-class Text(msgspec.Struct, frozen=True, gc=False):
-    """Text that the model added to its reply; never empty."""
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """A piece of text that the model added to its reply; never empty. Each kind of part has a class of its own."""
+
+    kind: ClassVar[Kind]
 
     text: str
 
 
-class Reasoning(msgspec.Struct, frozen=True, gc=False):
-    """Reasoning that the model added before or between its texts; never empty."""
+class Text(Content, frozen=True, gc=False):
+    """Text of the answer."""
 
-    text: str
+    kind = TEXT
+
+
+class Reasoning(Content, frozen=True, gc=False):
+    """Reasoning before the answer, or between its texts."""
+
+    kind = REASONING
 
 
 class Loading(msgspec.Struct, frozen=True, gc=False):

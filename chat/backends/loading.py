@@ -1,51 +1,91 @@
-"""The backends that a site has plugged, as objects: one per process and entry of ``CHAT["BACKENDS"]``."""
+"""The backends of a site as objects: one per process and entry of ``CHAT["BACKENDS"]``."""
+
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ..conf import BackendConf, conf, import_path
+from ..conf import conf
+from ..importing import import_path
 from .base import Backend
 
 
-def backend_class(entry: BackendConf) -> type[Backend]:
-    """The class of an entry. Raises ``ImproperlyConfigured``."""
+class Entry(NamedTuple):
+    """One entry of ``CHAT["BACKENDS"]``: a dotted path and the keyword arguments of its class."""
+
+    path: str
+    options: dict[str, Any]
+
+
+def entry_of(alias: str) -> Entry:
+    """Return the entry under ``alias``. Raises ``ImproperlyConfigured`` if it is missing or malformed."""
+    backends = conf.backends
+    if alias not in backends:
+        there = ", ".join(f'"{name}"' for name in backends) or "nothing"
+        raise ImproperlyConfigured(f'CHAT["BACKENDS"] must have an entry "{alias}", got {there}.')
+    match entry := backends[alias]:
+        case {"BACKEND": str(path), "OPTIONS": dict(options)}:
+            return Entry(path, options)
+        case {"BACKEND": str(path)} if "OPTIONS" not in entry:
+            return Entry(path, {})
+    expected = '{"BACKEND": "dotted.path", "OPTIONS": {...}}'
+    raise ImproperlyConfigured(f'CHAT["BACKENDS"]["{alias}"] must be {expected}, got {_kinds(entry)}.')
+
+
+def _kinds(entry: object) -> str:
+    """Describe an entry without its values, because an option may be a secret."""
+    if not isinstance(entry, dict):
+        return f"a value of type {type(entry).__name__}"
+    return "{" + ", ".join(f"{name!r}: a {type(value).__name__}" for name, value in entry.items()) + "}"
+
+
+def backend_class(entry: Entry) -> type[Backend]:
+    """Return the class of an entry. Raises ``ImproperlyConfigured``."""
     try:
         cls = import_path(entry.path)
-    except ImportError as error:
-        raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {error}') from error
+    except Exception as error:  # a backend may be anybody's module
+        raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {_reason(error)}') from error
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         base = f"{Backend.__module__}.{Backend.__qualname__}"
         raise ImproperlyConfigured(f'The backend "{entry.path}" must be a subclass of {base}.')
     return cls
 
 
-def make(entry: BackendConf) -> Backend:
-    """The backend of an entry. Raises ``ImproperlyConfigured``."""
+def make(entry: Entry) -> Backend:
+    """Return the backend of an entry. Raises ``ImproperlyConfigured``."""
     cls = backend_class(entry)
     try:
         return cls(**entry.options)
-    except (TypeError, ValueError) as error:
-        raise ImproperlyConfigured(f'The OPTIONS of the backend "{entry.path}" are wrong: {error}') from error
+    except Exception as error:
+        raise ImproperlyConfigured(f'The OPTIONS of the backend "{entry.path}" are wrong: {_reason(error)}') from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error, with its class where the text says little without it."""
+    said_well = isinstance(error, ImportError | TypeError | ValueError | ImproperlyConfigured)
+    return str(error) if said_well else f"{type(error).__name__}: {error}"
 
 
 def max_message_length() -> int:
-    """The longest message that both the site and its model take, in characters."""
-    return min(conf.max_message_length, backend_class(conf.backend()).max_message_length or conf.max_message_length)
+    """Return the length of the longest message that both the site and its model take, in characters."""
+    limit = conf.max_message_length
+    return min(limit, backend_class(entry_of("default")).max_message_length or limit)
 
 
 class Backends:
     """Makes a backend on first use, and again when the setting has changed."""
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[BackendConf, Backend]] = {}
+        self._made: dict[str, tuple[Any, Backend]] = {}
+        """What the setting has for each backend, unchecked, and the backend."""
         self._replaced: list[Backend] = []
 
     def __getitem__(self, alias: str) -> Backend:
-        entry = conf.backend(alias)
-        made = self._made.get(alias)
-        if made is None or made[0] != entry:
+        given, made = conf.backends.get(alias), self._made.get(alias)
+        if made is None or made[0] != given:
+            new = make(entry_of(alias))
             if made is not None:
                 self._replaced.append(made[1])
-            self._made[alias] = made = (entry, make(entry))
+            self._made[alias] = made = (given, new)
         return made[1]
 
     async def close(self) -> None:

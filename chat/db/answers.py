@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from ..chunks import Part, TextPart
+from ..endings import INTERRUPTED, STOPPED, Ending
 from ..models import Conversation, Message
+from ..owners import Owner
+from ..parts import Part, text_of
 from .threads import atomic
 
 
@@ -22,22 +24,27 @@ class Written:
     @property
     def columns(self) -> dict[str, Any]:
         """The two columns that hold a message's content."""
-        text = "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
-        return {"parts": msgspec.to_builtins(self.parts), "text": text}
+        return {"parts": msgspec.to_builtins(self.parts), "text": text_of(self.parts)}
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an answer ended; ``error`` is a code of ``chat.errors.ERRORS``."""
+    """How an answer ended, and what it used, as the model's endpoint reported it."""
 
-    status: str
-    finish_reason: str = ""
-    error: str = ""
+    ending: Ending
     usage: dict[str, Any] | None = None
 
-
-INTERRUPTED = End(Message.Status.INTERRUPTED, error="interrupted")
-STOPPED = End(Message.Status.STOPPED)
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a message that has ended."""
+        return {
+            "status": self.ending.status,
+            "finish_reason": self.ending.finish_reason,
+            "error": self.ending.error,
+            "usage": self.usage,
+            "process": None,
+            "ended_at": timezone.now(),
+        }
 
 
 @atomic
@@ -47,17 +54,18 @@ def finish(process: str, written: Written, end: End) -> bool:
     Written again, as after a commit whose acknowledgement was lost, it is found as it was meant to be.
     """
     mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
-    columns = written.columns
-    taken = mine.update(**columns, **_end(end))
+    columns = {**written.columns, **end.columns}
+    taken = mine.update(**columns)
     _free([written.answer])
-    return bool(taken) or Message.objects.filter(pk=written.answer, status=end.status, text=columns["text"]).exists()
+    intended = {"pk": written.answer, "status": columns["status"], "text": columns["text"]}
+    return bool(taken) or Message.objects.filter(**intended).exists()
 
 
 @atomic
 def interrupt(answers: Collection[int]) -> int:
     """End running answers with the text of their last checkpoints; returns how many there were."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
-    ended = running.update(**_end(INTERRUPTED))
+    ended = running.update(**End(INTERRUPTED).columns)
     _free(answers)
     return ended
 
@@ -73,7 +81,8 @@ def interrupt_with(stream: Written) -> Message | None:
     if message is None or message.status != Message.Status.RUNNING:
         return message
     longer = sum(len(part.text) for part in stream.parts) > sum(len(part["text"]) for part in message.parts)
-    columns = {**(stream.columns if longer else {}), **_end(STOPPED if message.stopping else INTERRUPTED)}
+    end = End(STOPPED if message.stopping else INTERRUPTED)
+    columns = {**(stream.columns if longer else {}), **end.columns}
     Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
     _free([message.pk])
     return found.first()
@@ -92,15 +101,16 @@ def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
     return {answer: found.get(answer) for answer in ended}
 
 
-def _end(end: End) -> dict[str, Any]:
-    return {
-        "status": end.status,
-        "finish_reason": end.finish_reason,
-        "error": end.error,
-        "usage": end.usage,
-        "process": None,
-        "ended_at": timezone.now(),
-    }
+def last_answer(owner: Owner, uid: str) -> Message | None:
+    """The answer at the tip of one of the owner's own conversations."""
+    tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")
+    return Message.objects.filter(pk__in=tip, role=Message.Role.ASSISTANT).first()
+
+
+def is_stopping(owner: Owner, uid: str) -> bool | None:
+    """Whether the answer that runs in a conversation has been stopped; ``None`` where none runs any more."""
+    running = Conversation.objects.of(owner).filter(uid=uid, running__isnull=False)
+    return running.values_list("running__stopping", flat=True).first()
 
 
 def _free(answers: Collection[int]) -> None:

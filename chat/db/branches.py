@@ -13,7 +13,6 @@ from django.db.models import F, Q
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
-from ..sockets.received import After
 from .conversations import own
 from .threads import atomic
 
@@ -53,8 +52,10 @@ def earlier(owner: Owner, uid: str, message: str) -> Stretch:
     return _window(conversation, first.parent_id)
 
 
-def unseen(owner: Owner, uid: str, shown: After | None) -> Stretch:
-    """What a page lacks that shows ``shown`` last, from the first message on that it lacks or shows in an older state.
+def unseen(owner: Owner, uid: str, shown: str | None, status: str = "") -> Stretch:
+    """Return the messages a page is missing, starting at the first one it lacks or shows in an outdated state.
+
+    ``shown`` is the last message that the page shows, and ``status`` the status it shows there.
 
     A page that shows another branch gets what stands behind the last message that both have in common. Raises
     ``Refusal`` where the page shows a conversation that is no longer there.
@@ -62,10 +63,10 @@ def unseen(owner: Owner, uid: str, shown: After | None) -> Stretch:
     conversation = own(owner, uid)
     window = _window(conversation, conversation.tip_id) if conversation else Stretch()
     if conversation is None or not window.messages:
-        if shown is not None and shown.message is not None:
+        if shown is not None:
             raise Refusal("gone")
         return window
-    place = _first_unseen(conversation, window, shown)
+    place = _first_unseen(conversation, window, shown, status)
     if window.messages[-1].status == Message.Status.RUNNING:  # a page that shows it has yet to follow it
         place = min(place, len(window.messages) - 1)
     return window.since(place)
@@ -134,17 +135,17 @@ def _with_siblings(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _first_unseen(conversation: Conversation, window: Stretch, shown: After | None) -> int:
+def _first_unseen(conversation: Conversation, window: Stretch, shown: str | None, status: str) -> int:
     """The place of the first message that a page lacks, or shows in an older state; all of them where they part above.
 
     The page's branch is followed by its keys, up to where the window begins.
     """
-    if shown is None or shown.message is None:
+    if shown is None:
         return 0
-    last = conversation.message_set.filter(uid=shown.message).values_list("pk", flat=True).first()
+    last = conversation.message_set.filter(uid=shown).values_list("pk", flat=True).first()
     places = _places(window)
     if last in places:
-        return places[last] + (window.messages[places[last]].status == shown.status)
+        return places[last] + (window.messages[places[last]].status == status)
     for pk, _parent in conversation.lineage(last):
         if pk in places:
             return places[pk] + 1

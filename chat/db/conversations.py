@@ -1,9 +1,14 @@
-"""What an owner does with whole conversations."""
+"""What an owner does with whole conversations, and their titles."""
+
+from dataclasses import dataclass
 
 from django.db.models import F
 
-from ..models import Conversation, ConversationQuerySet, Message
+from ..errors import Refusal
+from ..managers import ConversationQuerySet
+from ..models import Conversation, Message
 from ..owners import Owner
+from ..text import title_of
 from .threads import atomic
 
 
@@ -17,10 +22,17 @@ def rename(conversation: Conversation, title: str) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(title=title)
 
 
-def mark_read(conversation: Conversation) -> bool:
-    """Note that the owner has seen the last answer; ``False`` where that was known, or an answer runs."""
-    unread = Conversation.objects.filter(pk=conversation.pk, unread=True, running=None)
-    return bool(unread.update(unread=False))
+def mark_read(owner: Owner, uid: str) -> bool:
+    """Clear the unread mark of one of the owner's conversations, unless an answer runs in it.
+
+    Return whether there was a mark to clear. Raises ``Refusal`` where the conversation is not there.
+    """
+    mine = Conversation.objects.of(owner).filter(uid=uid)
+    if mine.filter(unread=True, running=None).update(unread=False):
+        return True
+    if not mine.exists():
+        raise Refusal("not_found")
+    return False
 
 
 @atomic
@@ -33,3 +45,32 @@ def delete(conversations: ConversationQuerySet) -> int:
     Message.objects.filter(running_in__in=conversations).update(stopping=True)
     conversations.update(updated_at=F("updated_at"))
     return conversations.delete()[1].get(Conversation._meta.label, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Untitled:
+    """A conversation whose title is still its question's, with the texts that a better one can be made of."""
+
+    conversation: Conversation
+    question: str
+    answer: str
+
+
+def untitled(answer: int) -> Untitled | None:
+    """The conversation of an answer; ``None`` but for its first whole answer, and where somebody has renamed it."""
+    found = Message.objects.select_related("conversation", "parent").filter(pk=answer, status=Message.Status.COMPLETE)
+    message = found.first()
+    if message is None or message.parent is None:
+        return None
+    messages = message.conversation.message_set
+    first = messages.order_by("pk").values_list("text", flat=True)[0]
+    earlier = messages.filter(role=Message.Role.ASSISTANT, status=Message.Status.COMPLETE).exclude(pk=answer)
+    if message.conversation.title != title_of(first) or earlier.exists():
+        return None
+    return Untitled(message.conversation, message.parent.text, message.text)
+
+
+def retitle(conversation: Conversation, title: str) -> bool:
+    """Give a conversation another title, unless it has got one meanwhile: whoever renames it wins."""
+    unchanged = Conversation.objects.filter(pk=conversation.pk, title=conversation.title)
+    return bool(unchanged.update(title=title))

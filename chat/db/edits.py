@@ -4,12 +4,12 @@ import hashlib
 
 from ..errors import Refusal
 from ..models import Conversation, Message
-from ..sockets.received import Question
+from .values import Ask, Turn
 
 
-def edit_uid(question: Question) -> str:
-    """An id of ours for the edited message, the same for the same edit, so that a repeat finds it."""
-    return "e-" + hashlib.sha256(f"{question.id}\0{question.text}".encode()).hexdigest()[:32]
+def edit_uid(question: str, text: str) -> str:
+    """Return an id of ours for an edited message: the same for the same edit, so that a repeat finds it."""
+    return "e-" + hashlib.sha256(f"{question}\0{text}".encode()).hexdigest()[:32]
 
 
 def version_of(question: Message, text: str) -> Message | None:
@@ -42,3 +42,19 @@ def as_shown(conversation: Conversation, question: Message) -> Message:
         if parent == question.parent_id:
             return conversation.message_set.get(pk=pk)
     return question
+
+
+def turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
+    """Show what the client shows after an edit back to an earlier text. Raises ``Refusal``.
+
+    That is the newest branch below the question, or for a client that knows of none the newest answer.
+    """
+    if request.whole:
+        answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))
+        if conversation.running_id not in (None, answer.pk):
+            raise Refusal("busy")
+    free = Conversation.objects.filter(pk=conversation.pk, running=None).exclude(tip=answer)
+    turned = bool(free.update(tip=answer))
+    if turned:
+        conversation.tip = answer
+    return Turn(conversation, question, answer, fresh=False, turned=turned)

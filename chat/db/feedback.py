@@ -1,4 +1,4 @@
-"""What an owner does about answers that are there: rate them, and have read them."""
+"""Ratings of answers by their owner."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from django.utils import timezone
 from ..errors import Refusal
 from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
 from ..owners import Owner
-from ..sockets.received import Rate
 from ..text import storable
 from .threads import atomic
 
@@ -22,22 +21,30 @@ def message_of(owner: Owner, conversation: str, uid: str) -> Message:
     return message
 
 
-def rate(owner: Owner, request: Rate) -> None:
-    """Store what the owner thinks of an answer that has ended, or take it back. Raises ``Refusal``."""
-    if request.comment is not None and len(request.comment) > COMMENT_LENGTH:
+def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | None) -> None:
+    """Store what the owner thinks of an answer that has ended, or take it back. Raises ``Refusal``.
+
+    Args:
+        owner: the visitor.
+        conversation: the ``uid`` of the conversation.
+        uid: the ``uid`` of the answer.
+        value: 1 for good, -1 for bad, 0 to take the rating back.
+        comment: the reason; ``None`` leaves an earlier one as it is.
+    """
+    if comment is not None and len(comment) > COMMENT_LENGTH:
         raise Refusal("too_long")
-    answer = message_of(owner, request.id, request.message_id)
+    answer = message_of(owner, conversation, uid)
     if answer.role != Message.Role.ASSISTANT:
         raise Refusal("not_found")
     if answer.status == Message.Status.RUNNING:
         raise Refusal("busy")
     given = Feedback.objects.filter(message=answer)
-    if request.value == 0:
+    if value == 0:
         given.delete()
         return
-    columns: dict[str, Any] = {"value": request.value, "updated_at": timezone.now()}
-    if request.comment is not None:
-        columns["comment"] = storable(request.comment)
+    columns: dict[str, Any] = {"value": value, "updated_at": timezone.now()}
+    if comment is not None:
+        columns["comment"] = storable(comment)
     if given.update(**columns):
         return
     try:
@@ -50,13 +57,3 @@ def rate(owner: Owner, request: Rate) -> None:
 def _create(answer: Message, columns: dict[str, Any]) -> None:
     """Store a first rating; a conflict undoes this step alone, whatever transaction is around it."""
     Feedback.objects.create(message=answer, **columns)
-
-
-def read(owner: Owner, conversation: str) -> bool:
-    """Note that the owner has seen a conversation's last answer; ``False`` where that was known. Raises ``Refusal``."""
-    own = Conversation.objects.of(owner).filter(uid=conversation)
-    if own.filter(unread=True).update(unread=False):
-        return True
-    if not own.exists():
-        raise Refusal("not_found")
-    return False

@@ -14,7 +14,7 @@ from .answers import Written, interrupt
 from .threads import atomic
 
 
-class Beat(NamedTuple):
+class Heartbeats(NamedTuple):
     """What a heartbeat found of the process that wrote it."""
 
     running: set[int]
@@ -42,7 +42,7 @@ def register(process: str, *, alone: bool) -> int:
 
 
 @atomic
-def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
+def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats:
     """Write a process's heartbeat and what its answers hold so far. A row that somebody removed is written again."""
     known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))
     if not known:
@@ -52,7 +52,7 @@ def beat(process: str, checkpoints: Iterable[Written]) -> Beat:
         mine.filter(pk=written.answer).update(**written.columns)
     found = dict(mine.values_list("pk", "stopping"))
     others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
-    return Beat(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
+    return Heartbeats(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
 
 
 def carriers() -> dict[str, datetime]:

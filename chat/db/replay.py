@@ -3,20 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from .. import chunks
-from ..chunks import Chunk, Ending, Part, ReasoningPart, TextPart
+from ..chunks import Chunk, Closing, FinishStep, PartDelta, PartEnd, Start, StartStep
+from ..endings import Ending, by_columns
 from ..models import Message
-
-_STARTS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
+from ..parts import KINDS, Kind, Part, kind_of, started_by
 
 
 def ending_of(message: Message) -> Ending:
-    """How a stored answer ended; one that runs without a log was interrupted, whether or not that is stored yet."""
-    if message.status == Message.Status.STOPPED:
-        return chunks.Abort()
-    if message.finish_reason:
-        return chunks.Finish(cast(chunks.FinishReason, message.finish_reason))
-    return chunks.Error(message.error or "interrupted")
+    """Return how a stored answer ended; one that runs without a stream was interrupted."""
+    return by_columns(message.status, message.finish_reason, message.error)
 
 
 def replay(message: Message) -> list[Chunk]:
@@ -29,14 +24,14 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
 
     ``None`` where they are not a beginning of what is stored: then only the whole answer can replace them.
     """
-    if held and isinstance(held[-1], Ending):
+    if held and isinstance(held[-1], Closing):
         return []
     parts = parts_of(held)
     stored = message.parts
     if len(parts) > len(stored):
         return None
     for part, known in zip(parts, stored, strict=False):
-        if known["type"] != _kind(part) or not known["text"].startswith(part.text):
+        if known["type"] != kind_of(part).name or not known["text"].startswith(part.text):
             return None
         if part is not parts[-1] and known["text"] != part.text:
             return None
@@ -44,48 +39,40 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
 
 
 def parts_of(held: Sequence[Chunk]) -> tuple[Part, ...]:
-    """The parts of an answer that a log tells."""
-    parts: list[tuple[str, list[str]]] = []
+    """Return the parts of an answer as far as these chunks of its stream have them."""
+    parts: list[tuple[Kind, list[str]]] = []
     for chunk in held:
-        if type(chunk) in _STARTS:
-            parts.append((_STARTS[type(chunk)], []))
-        elif isinstance(chunk, chunks.TextDelta | chunks.ReasoningDelta):
+        if isinstance(chunk, PartDelta):
             parts[int(chunk.id)][1].append(chunk.delta)
-    return tuple(
-        TextPart("".join(pieces)) if kind == "text" else ReasoningPart("".join(pieces)) for kind, pieces in parts
-    )
+        elif kind := started_by(chunk):
+            parts.append((kind, []))
+    return tuple(kind.part("".join(pieces)) for kind, pieces in parts)
 
 
 def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
     if not held:
-        yield chunks.Start(message.uid)
+        yield Start(message.uid)
     if len(held) < 2:
-        yield chunks.StartStep()
+        yield StartStep()
 
 
 def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
     """The texts that ``held`` lacks, each in its part."""
-    closed = not parts or any(
-        isinstance(chunk, chunks.TextEnd | chunks.ReasoningEnd) and chunk.id == str(len(parts) - 1) for chunk in held
-    )
+    closed = not parts or any(isinstance(chunk, PartEnd) and chunk.id == str(len(parts) - 1) for chunk in held)
     for index, part in enumerate(stored):
-        start, delta, end = chunks.STREAMED[part["type"]]
+        kind = KINDS[part["type"]]
         name, known = str(index), len(parts[index].text) if index < len(parts) else 0
         if index < len(parts) and (index < len(parts) - 1 or closed):
             continue
         if index >= len(parts):
-            yield start(name)
+            yield kind.start(name)
         if text := part["text"][known:]:
-            yield delta(name, text)
-        yield end(name)
+            yield kind.delta(name, text)
+        yield kind.end(name)
 
 
 def _closing(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
     ending = ending_of(message)
-    if isinstance(ending, chunks.Finish) and not (held and isinstance(held[-1], chunks.FinishStep)):
-        yield chunks.FinishStep()
-    yield ending
-
-
-def _kind(part: Part) -> str:
-    return "text" if isinstance(part, TextPart) else "reasoning"
+    if ending.finish_reason and not (held and isinstance(held[-1], FinishStep)):
+        yield FinishStep()
+    yield ending.chunk

@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import BooleanField, F, Func, Min, QuerySet, Value
 from django.db.models.functions import Left
 
-from ..models import Conversation, ConversationQuerySet, Message
+from ..managers import ConversationQuerySet
+from ..models import Conversation, Message
 from ..owners import Owner
 from ..text import folded, storable
 from .threads import add_function, vendor

@@ -15,7 +15,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
-from django.db import OperationalError, connections, router, transaction
+from django.db import IntegrityError, OperationalError, connections, router, transaction
 
 from ..conf import conf
 from ..models import Conversation
@@ -60,6 +60,25 @@ def atomic(step: Callable[P, T]) -> Callable[P, T]:
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
         with transaction.atomic(using=database()):
             return step(*args, **kwargs)
+
+    return in_transaction
+
+
+def atomic_with_retry(step: Callable[P, T]) -> Callable[P, T]:
+    """Run a step in one transaction, and once more after ``IntegrityError``.
+
+    A concurrent copy of the same request took a unique key first, so the second time it is found.
+    """
+
+    @wraps(step)
+    def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
+        alias = database()
+        try:
+            with transaction.atomic(using=alias):
+                return step(*args, **kwargs)
+        except IntegrityError:
+            with transaction.atomic(using=alias):
+                return step(*args, **kwargs)
 
     return in_transaction
 

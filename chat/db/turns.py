@@ -1,107 +1,87 @@
-"""The beginning of a turn: store a question, claim its conversation for one answer, read the history."""
+"""Turns: store a question, claim its conversation for one answer, read the history."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import groupby
 
 import msgspec
-from django.db import IntegrityError
 from django.utils import timezone
 
-from ..chunks import Part
 from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import Owner
+from ..parts import Part
+from ..text import title_of
 from .branches import below, pair
-from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, version_of
-from .threads import atomic
-from .titles import title_of
+from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
+from .threads import atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
 """What a model is told that cannot go on from a last message of its own."""
 
 
+@atomic_with_retry
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and the answer that is to be made, or find both. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _asked(request, writer))
+    _lock(request.owner, request.uid)
+    conversation, _created = Conversation.objects.get_or_create(
+        owner=request.owner.key,
+        uid=request.uid,
+        defaults={"user_id": request.owner.user_id, "title": title_of(request.text), "updated_at": timezone.now()},
+    )
+    uid, parent, text = request.question, conversation.tip_id, request.text
+    existing = conversation.message_set.filter(uid=uid).first()
+    if existing is not None and existing.text != text:
+        if not request.edits or existing.role != Message.Role.USER:
+            raise Refusal("conflict")
+        uid, parent = edit_uid(uid, text), existing.parent_id
+        existing = version_of(existing, text)
+    if existing is not None:
+        turn = _found(conversation, existing, writer, request)
+    else:
+        question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
+        question.parts = [{"type": "text", "text": text}]
+        if conversation.running_id is not None:
+            raise Refusal("busy")
+        if request.edits and request.attempt:
+            refuse_if_taken(conversation, request.attempt)
+            question.attempt = request.attempt
+        question.save(force_insert=True)
+        turn = _begin(conversation, question, writer)
+    return _with_branch(turn, turn.question) if request.whole else turn
 
 
+@atomic_with_retry
 def regenerate(request: Regenerate, writer: Writer) -> Turn:
     """Store another answer that is to be made, or find it by its attempt. Raises ``Refusal``."""
-    return _repeated_on_conflict(lambda: _regenerated(request, writer))
+    turn = _regenerate(request, writer)
+    return _with_branch(turn, turn.answer) if request.whole else turn
 
 
-def _repeated_on_conflict(step: Callable[[], Turn]) -> Turn:
-    """A unique key that was taken meanwhile means that the same request won elsewhere: look again, and find it."""
-    try:
-        return step()
-    except IntegrityError:
-        return step()
-
-
-def _lock(owner: Owner, conversation: str) -> None:
+def _lock(owner: Owner, uid: str) -> None:
     """Begin a transaction with a write, and make turns of one conversation wait for each other.
 
     SQLite in Django's default mode refuses at once, whatever its timeout, to turn a reading transaction into a writing
     one. Elsewhere the row's lock keeps ``tip`` and ``running`` as they are about to be read.
     """
-    Conversation.objects.of(owner).filter(uid=conversation).update(updated_at=timezone.now())
-
-
-@atomic
-def _asked(request: Ask, writer: Writer) -> Turn:
-    turn = _ask(request, writer)
-    return _with_branch(turn, turn.question) if request.whole else turn
-
-
-@atomic
-def _regenerated(request: Regenerate, writer: Writer) -> Turn:
-    turn = _regenerate(request, writer)
-    return _with_branch(turn, turn.answer) if request.whole else turn
+    Conversation.objects.of(owner).filter(uid=uid).update(updated_at=timezone.now())
 
 
 def _with_branch(turn: Turn, first: Message) -> Turn:
-    """Read with the transaction, for a turn that is committed must find its run, whatever fails then."""
+    """Add the messages that the page shows from ``first`` on.
+
+    Read inside the transaction: once the turn is committed its run must start, whatever fails later.
+    """
     find = pair if turn.fresh else below
     return replace(turn, shown=find(turn.conversation, first, turn.answer))
 
 
-def _ask(request: Ask, writer: Writer) -> Turn:
-    _lock(request.owner, request.conversation)
-    conversation, _created = Conversation.objects.get_or_create(
-        owner=request.owner.key,
-        uid=request.conversation,
-        defaults={
-            "user_id": request.owner.user_id,
-            "title": title_of(request.question.text),
-            "updated_at": timezone.now(),
-        },
-    )
-    uid, parent = request.question.id, conversation.tip_id
-    existing = conversation.message_set.filter(uid=uid).first()
-    if existing is not None and existing.text != request.question.text:
-        if not request.edits or existing.role != Message.Role.USER:
-            raise Refusal("conflict")
-        uid, parent = edit_uid(request.question), existing.parent_id
-        existing = version_of(existing, request.question.text)
-    if existing is not None:
-        return _found(conversation, existing, writer, request)
-    text = request.question.text
-    question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
-    question.parts = [{"type": "text", "text": text}]
-    _refuse_if_busy(conversation)
-    if request.edits and request.attempt:
-        refuse_if_taken(conversation, request.attempt)
-        question.attempt = request.attempt
-    question.save(force_insert=True)
-    return _begin(conversation, question, writer)
-
-
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
-    _lock(request.owner, request.conversation)
-    conversation = Conversation.objects.of(request.owner).filter(uid=request.conversation).first()
+    _lock(request.owner, request.uid)
+    conversation = Conversation.objects.of(request.owner).filter(uid=request.uid).first()
     if conversation is None:
         raise Refusal("not_found")
     messages = conversation.message_set.select_related("parent", "feedback")
@@ -129,24 +109,8 @@ def _found(conversation: Conversation, question: Message, writer: Writer, reques
     if answer is None:
         return _begin(conversation, question, writer)
     if request.edits:
-        return _turn_back(conversation, question, answer, request)
+        return turn_back(conversation, question, answer, request)
     return Turn(conversation, question, answer, fresh=False)
-
-
-def _turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
-    """After an edit back to an earlier text the conversation shows what the client does.
-
-    That is the newest branch below the question, or for a client that knows of none the newest answer.
-    """
-    if request.whole:
-        answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))
-        if conversation.running_id not in (None, answer.pk):
-            raise Refusal("busy")
-    free = Conversation.objects.filter(pk=conversation.pk, running=None).exclude(tip=answer)
-    turned = bool(free.update(tip=answer))
-    if turned:
-        conversation.tip = answer
-    return Turn(conversation, question, answer, fresh=False, turned=turned)
 
 
 def _begin(
@@ -161,7 +125,8 @@ def _begin(
 
     ``begun`` is an earlier answer that the new one goes on from.
     """
-    _refuse_if_busy(conversation)
+    if conversation.running_id is not None:
+        raise Refusal("busy")
     answer = Message.objects.create(
         conversation=conversation,
         parent=question,
@@ -177,20 +142,54 @@ def _begin(
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    history = with_prompt(conversation, conversation.history(begun.pk if begun else question.pk, writer.budget))
+    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
     if begun and begun.text.strip() and not writer.prefills:
-        history.append({"role": Message.Role.USER.value, "content": GO_ON})
+        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    return Turn(conversation, question, answer, fresh=True, history=history, begun=parts)
+    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
 
 
-def _refuse_if_busy(conversation: Conversation) -> None:
-    if conversation.running_id is not None:
-        raise Refusal("busy")
-
-
-def with_prompt(conversation: Conversation, history: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The history with the site's system prompt before it, where it has one."""
+def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the messages with the system prompt of the site before them, where it has one."""
     prompt = conf.system_prompt
     text = prompt(conversation) if callable(prompt) else prompt
-    return [{"role": "system", "content": text}, *history] if text else history
+    return [{"role": "system", "content": text}, *messages] if text else messages
+
+
+def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str, str]]:
+    """Return the messages that a model reads of one branch, oldest first.
+
+    The list begins with a question, and the roles alternate, because the templates of many models refuse anything else:
+    an answer without text is left out, and its question is joined to the next one.
+
+    Args:
+        conversation: the conversation that the branch belongs to.
+        tip: the key of the branch's last message.
+        budget: the number of characters after which the oldest messages are left out, but never the newest question.
+    """
+    wanted: int | None = tip
+    turns: list[dict[str, str]] = []
+    asked = False
+    found = conversation.message_set.filter(pk__lte=tip).order_by("-pk")
+    rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
+    for pk, parent, role, text in rows:  # a parent is always older than its child
+        if pk != wanted:
+            continue
+        budget -= len(text)
+        if budget < 0 and asked:
+            break
+        if text.strip():
+            turns.append({"role": role, "content": text})
+            asked = asked or role == Message.Role.USER
+        wanted = parent
+    while turns and turns[-1]["role"] != Message.Role.USER:
+        turns.pop()
+    return alternating(turns[::-1])
+
+
+def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Return chat messages in which neighbours of the same role are joined into one message."""
+    return [
+        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
+        for role, same in groupby(turns, lambda turn: turn["role"])
+    ]

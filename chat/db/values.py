@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from ..chunks import Part
 from ..models import Conversation, Message
 from ..owners import Owner
-from ..sockets.received import Question
+from ..parts import Part
 from .branches import Stretch
 
 
@@ -35,8 +34,11 @@ class Ask:
     """
 
     owner: Owner
-    conversation: str
-    question: Question
+    uid: str
+    """The conversation's."""
+    question: str
+    """The message's id, which the client makes."""
+    text: str
     edits: bool = False
     attempt: str | None = None
     whole: bool = False
@@ -47,7 +49,8 @@ class Regenerate:
     """Another answer: to the question ``message``, or in place of the answer ``message``, or of the last answer."""
 
     owner: Owner
-    conversation: str
+    uid: str
+    """The conversation's."""
     message: str | None
     attempt: str | None
     continues: bool = False

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from ..backends.base import Reasoning, Text
-from ..chunks import STREAMED, Chunk, Part, ReasoningPart, TextPart
+from ..backends.base import Content
+from ..chunks import Chunk
+from ..parts import Kind, Part, kind_of
 from ..text import storable
-
-_KINDS = {Text: STREAMED["text"], Reasoning: STREAMED["reasoning"]}
 
 
 class Draft:
@@ -16,43 +15,49 @@ class Draft:
         self.length = 0
         self.version = 0
         """Grows with every delta, so that a checkpoint knows whether there is something new."""
-        self._parts: list[tuple[type[Text | Reasoning], list[str]]] = []
+        self._kind: Kind | None = None
+        """That of the last part."""
+        self._parts: list[tuple[Kind, list[str]]] = []
         self._pending: list[str] = []
         self._ready: list[Chunk] = []
-        for part in begun:  # an answer that is continued has its beginning already
-            self.add(Text(part.text) if isinstance(part, TextPart) else Reasoning(part.text))
-        self.version = 0
+        for part in begun:  # a continued answer already has its beginning
+            self._open(kind_of(part))
+            self._pending.append(part.text)
+            self.length += len(part.text)
 
-    def add(self, delta: Text | Reasoning) -> None:
-        """Gather one delta. This is the path of every token: two appends."""
-        kind = type(delta)
-        if not self._parts or self._parts[-1][0] is not kind:
-            self._end_part()
-            self._parts.append((kind, []))
-            self._ready.append(_KINDS[kind][0](str(len(self._parts) - 1)))
+    def add(self, delta: Content) -> None:
+        """Gather one delta. This is the path of every token: one append."""
+        if delta.kind is not self._kind:
+            self._open(delta.kind)
         text = delta.text
         self._pending.append(text)
         self.length += len(text)
         self.version += 1
 
     def take(self) -> list[Chunk]:
-        """The chunks since the last call, the deltas of a part merged into one."""
+        """Return the chunks since the last call, with the deltas of a part merged into one."""
         self._merge()
         ready, self._ready = self._ready, []
         return ready
 
     def end(self) -> list[Chunk]:
-        """The last chunks, the end of the open part among them."""
-        self._end_part()
+        """Return the last chunks, including the end of the open part."""
+        self._close()
         return self.take()
 
     def parts(self) -> tuple[Part, ...]:
-        """The answer so far as parts of a message, what was not taken yet among it."""
+        """Return the answer so far as parts of a message, including what has not been taken yet."""
         self._merge()
-        return tuple(
-            TextPart("".join(pieces)) if kind is Text else ReasoningPart("".join(pieces))
-            for kind, pieces in self._parts
-        )
+        return tuple(kind.part("".join(pieces)) for kind, pieces in self._parts)
+
+    def _open(self, kind: Kind) -> None:
+        """Begin a part, unless the last one is of this kind."""
+        if kind is self._kind:
+            return
+        self._close()
+        self._kind = kind
+        self._parts.append((kind, []))
+        self._ready.append(kind.start(self._id))
 
     def _merge(self) -> None:
         if self._pending:
@@ -60,9 +65,14 @@ class Draft:
             text = storable("".join(self._pending))
             self._pending.clear()
             pieces.append(text)
-            self._ready.append(_KINDS[kind][1](str(len(self._parts) - 1), text))
+            self._ready.append(kind.delta(self._id, text))
 
-    def _end_part(self) -> None:
+    def _close(self) -> None:
         self._merge()
-        if self._parts:
-            self._ready.append(_KINDS[self._parts[-1][0]][2](str(len(self._parts) - 1)))
+        if self._kind is not None:
+            self._ready.append(self._kind.end(self._id))
+
+    @property
+    def _id(self) -> str:
+        """The id of the last part in its chunks."""
+        return str(len(self._parts) - 1)

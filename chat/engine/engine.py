@@ -1,7 +1,8 @@
-"""This process's runs: their common tick, their heartbeat, and their end when the process stops."""
+"""The engine of a server process: its runs and what they share, from its start to its end."""
 
 import asyncio
 import contextvars
+import enum
 import logging
 import uuid
 from collections.abc import Awaitable
@@ -16,9 +17,7 @@ from ..conf import conf
 from ..db.answers import ask_to_stop
 from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
-from ..db.values import Turn, Writer
-from ..errors import Refusal
-from ..events import Events
+from ..events import Event, Events
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
@@ -26,7 +25,6 @@ from ..streams.base import Stream
 from ..streams.loading import make_streams
 from .daphne import drain_before_shutdown
 from .heartbeat import Heartbeat, several_processes_without_redis
-from .news import News
 from .run import INTERRUPTED, STOPPED, Run
 from .tasks import Tasks
 from .titles import Titles
@@ -34,38 +32,62 @@ from .titles import Titles
 logger = logging.getLogger(__name__)
 
 
+class State(enum.Enum):
+    """The life of an engine, in this order."""
+
+    NEW = "new"
+    """Not registered in the database yet, or the first attempt failed."""
+    STARTED = "started"
+    DRAINING = "draining"
+    """Takes no new runs; those that run may finish for ``CHAT["GRACE_PERIOD"]``."""
+    ENDING = "ending"
+    """The grace period is over: every run is interrupted, one that still starts too."""
+
+
+class Locks:
+    """A lock for each conversation that is in use, as ``locks[owner, uid]``.
+
+    A question is stored and its run started under it, and others look for that run under it.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def __getitem__(self, conversation: tuple[Owner, str]) -> asyncio.Lock:
+        owner, uid = conversation
+        return self._locks.get((owner.key, uid)) or self._locks.setdefault((owner.key, uid), asyncio.Lock())
+
+
 class Engine:
-    """The runs of one process, on its server's event loop."""
+    """The runs of one process on its server's event loop, and what they share."""
 
     def __init__(self) -> None:
         self.process = uuid.uuid4().hex
+        self.loop = asyncio.get_running_loop()
+        self.state = State.NEW
         self.streams = make_streams()
         self.events = Events(self.process)
-        self.news = News(self.events)
         self.tasks = Tasks()
         self.sockets = Sockets()
-        self.titles = Titles(self.news, self.tasks.spawn)
+        self.titles = Titles(self.events, self.tasks.spawn)
         self.backends = Backends()
-        self._loop = asyncio.get_running_loop()
+        self.locks = Locks()
+        self.runs: dict[int, Run] = {}
+        """By the primary keys of their answers."""
+        self.next_tick: asyncio.TimerHandle | None = None
+        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end)
         self._starting: asyncio.Task[None] | None = None
-        self._started = False
-        self._draining = False
-        self._out_of_time = False
-        self._runs: dict[int, Run] = {}
-        self._orders: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self.heartbeat = Heartbeat(self.process, self._runs, self.streams, self.news.ended)
         self._beating: asyncio.Task[None] | None = None
-        self._ticking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Write the process's row and end what an earlier process left; done once, and again after a failure.
 
-        Who comes while that is under way waits for the same try. Raises ``django.db.Error``.
+        Concurrent callers share one attempt. Raises ``django.db.Error``.
         """
-        if self._started or self._draining:
+        if self.state is not State.NEW:
             return
         if self._starting is None or self._starting.done():
-            self._starting = self._loop.create_task(self._start(), context=contextvars.Context())
+            self._starting = self.loop.create_task(self._start(), context=contextvars.Context())
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
@@ -74,10 +96,11 @@ class Engine:
             logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
         await self.streams.start(self.process, self._stop)
         self.events.start()
-        self._beating = self._loop.create_task(self.heartbeat.beat_forever(), context=contextvars.Context())
+        self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
         drain_before_shutdown(self._drain_for_daphne)
-        self._started = True
+        if self.state is State.NEW:  # it may be draining already
+            self.state = State.STARTED
 
     @property
     def backend(self) -> Backend:
@@ -85,13 +108,18 @@ class Engine:
         return self.backends["default"]
 
     @property
+    def max_message_length(self) -> int:
+        """The longest message that both the site and its model take, in characters."""
+        return min(conf.max_message_length, self.backend.max_message_length or conf.max_message_length)
+
+    @property
     def draining(self) -> bool:
-        """Whether the process takes no new runs, for it is going down."""
-        return self._draining
+        """Whether the process takes no new runs, because it is going down."""
+        return self.state in (State.DRAINING, State.ENDING)
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the set-up of this process, a sentence each."""
+        """A sentence for each thing that is wrong with the set-up of this process."""
         found = []
         if self.heartbeat.others and not self.streams.shared:
             found.append(several_processes_without_redis(self.heartbeat.others))
@@ -99,41 +127,21 @@ class Engine:
             found.append("Redis has not answered yet.")  # its address is for the log: anybody may ask
         return found
 
-    def writer(self) -> Writer:
-        """Who makes the next answer. Raises ``Refusal`` when the process is going down."""
-        if self._draining:
-            raise Refusal("draining")
-        backend = self.backend
-        budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-        return Writer(self.process, backend.model, budget, backend.prefills)
-
-    def begin(self, turn: Turn) -> None:
-        """Start the run of a fresh turn."""
-        stream = self.streams.open(turn.answer.pk)
-        run = Run(turn, self.process, self.backend, stream)
-        self._runs[run.answer] = run
-        if self._out_of_time:  # the grace period ended while the question was being stored
-            run.end(INTERRUPTED)
-        self.tasks.spawn(self._carry(run))
-        self.news.started(turn.conversation, turn.answer)
-        if self._ticking is None:
-            self._ticking = self._loop.call_later(conf.tick, self._tick)
-
     def stop(self, answer: Message) -> None:
         """Stop an answer, wherever it runs."""
-        if answer.pk in self._runs:
+        if answer.pk in self.runs:
             self._stop(answer.pk)
         elif answer.status == Message.Status.RUNNING and answer.process_id is not None:
             self.streams.stop(answer.process_id, answer.pk)
             self.tasks.spawn(self._ask_to_stop(answer.pk))
 
     def _stop(self, answer: int) -> None:
-        if run := self._runs.get(answer):
+        if run := self.runs.get(answer):
             run.end(STOPPED)
 
     def abandon(self, answer: int) -> None:
         """Give an answer up, if it runs here: it is no longer in the database."""
-        if run := self._runs.get(answer):
+        if run := self.runs.get(answer):
             run.abandon()
 
     async def _ask_to_stop(self, answer: int) -> None:
@@ -142,19 +150,14 @@ class Engine:
         except DatabaseError:
             logger.exception("The stop of the answer %s could not be written.", answer)
 
-    def runs_of(self, owner: Owner, conversation: str) -> list[Run]:
-        """The runs of one conversation in this process: the one that runs, and one whose end is being written."""
-        return [run for run in self._runs.values() if run.conversation == (owner.key, conversation)]
-
-    def order(self, owner: Owner, conversation: str) -> asyncio.Lock:
-        """The lock under which a question is stored and its run begun, and under which others look for that run."""
-        key = (owner.key, conversation)
-        return self._orders.get(key) or self._orders.setdefault(key, asyncio.Lock())
+    def runs_of(self, owner: Owner, uid: str) -> list[Run]:
+        """Return the runs of one conversation in this process: the current one, and one whose end is being written."""
+        return [run for run in self.runs.values() if run.conversation == (owner.key, uid)]
 
     def stream_of(self, answer: Message) -> Stream | None:
-        """The log of an answer that runs, here or elsewhere, or that ended here a moment ago.
+        """Return the stream of an answer that runs, here or elsewhere, or that ended here a moment ago.
 
-        Not one that was given up: who comes back is told from the database.
+        A stream that was given up is left out: a reader that comes back gets the answer from the database.
         """
         stream = self.streams.get(answer.pk)
         if stream is not None and not stream.lost:
@@ -163,30 +166,30 @@ class Engine:
         return self.streams.replica(answer.pk) if elsewhere else None
 
     async def drain(self) -> None:
-        """Take no new runs, let the running ones finish, end the rest as interrupted, and give everything back."""
-        self._draining = True
+        """Take no new runs, let the current ones finish, end the rest as interrupted, and release everything."""
+        self.state = State.DRAINING
         self.titles.close()
-        if self._runs:
-            logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self._runs))
+        if self.runs:
+            logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self.runs))
         await self.tasks.wait(conf.grace_period)
-        self._out_of_time = True
-        for run in self._runs.values():
+        self.state = State.ENDING
+        for run in self.runs.values():
             run.end(INTERRUPTED)
         await self.tasks.wait(conf.grace_period)
         self.tasks.give_up()  # a backend that does not let go
         await self.tasks.wait(conf.grace_period)  # for the run that can now write how it ended
         if self._starting is not None:  # a start that is under way comes to its end first
             await asyncio.wait([self._starting])
-        await self._stop_heart()
+        await self._stop_heartbeat()
         await self.streams.finish()
         await self.events.finish()
         await self.backends.close()
-        _engines.pop(self._loop, None)
+        _engines.pop(self.loop, None)
         await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:
         """Drain, and end what still serves sockets: daphne forgets some, and Python 3.11 may crash on such a task."""
-        self._draining = True  # now: daphne has just cancelled the applications of all sockets, which look at it
+        self.state = State.DRAINING  # now: daphne has just cancelled the applications of all sockets, which look at it
 
         async def drain() -> None:
             await self.drain()
@@ -194,46 +197,25 @@ class Engine:
 
         return drain()
 
-    async def _stop_heart(self) -> None:
+    async def _stop_heartbeat(self) -> None:
         if self._beating is None:
             return
         self._beating.cancel()
         await asyncio.wait([self._beating])
         await self.heartbeat.settle()
         try:
-            await self.heartbeat.beat()  # what a database that is back again has not got yet
+            await self.heartbeat.update()  # what a database that is back again has not got yet
             await in_database(deregister, self.process)
         except DatabaseError:
-            logger.exception("The process could not say in the database that it ends.")
+            logger.exception("The process could not remove its row from the database.")
 
-    async def _carry(self, run: Run) -> None:
-        try:
-            await run.make()
-        finally:
-            if run.unsaved is not None:
-                self.heartbeat.keep(*run.unsaved)
-            run.stream.close()
-            run.over.set()
-            del self._runs[run.answer]
-            self._loop.call_later(conf.stream_retention, self.streams.discard, run.answer)
-            self.news.ended(run.turn.answer)
-            self.titles.answered(run.turn, run.backend)
-
-    def _tick(self) -> None:
-        """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""
-        began, self._ticking = self._loop.time(), None
-        try:
-            for run in self._runs.values():
-                run.tick(began)
-        finally:  # the clock goes on whatever happens in a run
-            if self._runs:
-                took = self._loop.time() - began
-                self._ticking = self._loop.call_later(max(conf.tick - took, 2 * took), self._tick)
+    def _publish_end(self, answer: Message) -> None:
+        self.events.publish(answer.conversation.owner, Event.ended(answer))
 
     async def _prepare(self) -> None:
         try:
             await self.backend.prepare()
-        except (BackendError, ImproperlyConfigured) as error:  # the first question will meet it, its reader be told
+        except (BackendError, ImproperlyConfigured) as error:  # the first question meets it, and its visitor is told
             logger.debug("The model could not be prepared: %s", error)
 
 
@@ -241,12 +223,12 @@ _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictiona
 
 
 def engines() -> list[tuple[asyncio.AbstractEventLoop, Engine]]:
-    """Those of this process, one for each event loop that serves the site; may be called on any thread."""
+    """Return the engines of this process, one for each event loop that serves the site. Callable from any thread."""
     return [(loop, found) for loop, found in list(_engines.items()) if loop.is_running()]
 
 
 def engine() -> Engine:
-    """The registry of the running event loop. Raises ``RuntimeError`` where there is none, as under WSGI."""
+    """Return the engine of the running event loop. Raises ``RuntimeError`` where there is none, as under WSGI."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

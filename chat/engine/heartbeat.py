@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
-from ..db.processes import Beat, beat, prune
+from ..db.processes import Heartbeats, prune, update_heartbeat
 from ..db.threads import in_database
 from ..models import Message
 from ..streams.base import Streams
@@ -42,25 +42,25 @@ class Heartbeat:
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
         self._watch = Watch()
-        self._writing: asyncio.Future[Beat] | None = None
+        self._writing: asyncio.Future[Heartbeats] | None = None
 
     def keep(self, written: Written, end: End) -> None:
         """Write an answer's end with a later beat, for the database did not take it."""
         self._unsaved[written.answer] = (written, end)
 
-    async def beat_forever(self) -> None:
+    async def update_forever(self) -> None:
         """Beat until cancelled. A database that is away is no reason to stop."""
         while True:
             await asyncio.sleep(conf.heartbeat)
             try:
-                await self.beat()
+                await self.update()
                 if self._streams.shared:
                     await self._recover()
             except Exception:  # whatever it is: a process that no longer beats loses its answers
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()
 
-    async def beat(self) -> None:
+    async def update(self) -> None:
         """One heartbeat. Raises ``django.db.Error``."""
         runs = list(self._runs.values())  # one that begins while the database is asked is none of its answer's
         drafts = [(run, run.draft.version) for run in runs if run.unwritten]
@@ -77,9 +77,9 @@ class Heartbeat:
         await self._end_orphans(found.running)
         await self._settlement.look()
 
-    async def _write(self, checkpoints: list[Written]) -> Beat:
+    async def _write(self, checkpoints: list[Written]) -> Heartbeats:
         """Write the heartbeat, which ``settle`` can wait for: a caller that is cancelled leaves it on its thread."""
-        self._writing = asyncio.ensure_future(in_database(beat, self._process, checkpoints))
+        self._writing = asyncio.ensure_future(in_database(update_heartbeat, self._process, checkpoints))
         return await asyncio.shield(self._writing)
 
     async def settle(self) -> None:
@@ -87,7 +87,7 @@ class Heartbeat:
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
-    def _look_around(self, found: Beat) -> None:
+    def _look_around(self, found: Heartbeats) -> None:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
         self._watch.look(found.others)
@@ -96,9 +96,9 @@ class Heartbeat:
         self.others = self._watch.alive
 
     async def _recover(self) -> None:
-        for message in await recover(self._streams, self._watch.silent()):
+        for message in await recover(self._streams, self._watch.stalled()):
             self._ended(message)
-        if buried := self._watch.silent(PRUNE_AFTER):
+        if buried := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, buried)
 
     async def _save(self) -> None:

@@ -26,11 +26,11 @@ async def find_dead() -> set[str]:
     watch = Watch()
     first = heartbeats = await in_database(carriers)
     watch.look(first)
-    while {process for process, heartbeat in heartbeats.items() if heartbeat == first.get(process)} - watch.silent():
+    while {process for process, heartbeat in heartbeats.items() if heartbeat == first.get(process)} - watch.stalled():
         await asyncio.sleep(min(conf.heartbeat, conf.process_timeout / 10))
         heartbeats = await in_database(carriers)
         watch.look(heartbeats)
-    return watch.silent()
+    return watch.stalled()
 
 
 async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:

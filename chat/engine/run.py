@@ -7,41 +7,25 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from ..backends.base import Alive, Backend, BackendError, Finished, Loaded, Loading, Reasoning, Request, Text
-from ..chunks import Abort, Chunk, Ending, Error, Finish, FinishReason, FinishStep, Start, StartStep, Status, status_of
+from ..backends.base import Alive, Backend, BackendError, Content, Finished, Loaded, Loading, Reasoning, Request, Text
+from ..chunks import LOADING, SAVING, WAITING, Chunk, FinishStep, Start, StartStep
 from ..conf import conf
 from ..db.answers import End, Written, finish
 from ..db.threads import in_database
 from ..db.values import Turn
+from ..endings import CUT, INTERRUPTED, NOT_SAVED, STOPPED, Ending, by_reason, failed
 from ..streams.base import Stream
 from .draft import Draft
+
+__all__ = ["INTERRUPTED", "STOPPED", "Run"]
 
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0
 """Between two tries to write an answer's end, in seconds."""
 
-STOPPED = Abort()
-CUT = Finish("length")
-INTERRUPTED = Error("interrupted")
-_SPOKEN = (Text, Reasoning)
-_ENDINGS: dict[FinishReason, Ending] = {
-    "stop": Finish("stop"),
-    "length": CUT,
-    "content-filter": Finish("content-filter"),
-    # It waits for what nobody does here: the answer is not whole.
-    "tool-calls": Error("upstream"),
-    "error": Error("upstream"),
-    # A reason that nobody knows is none.
-    "other": INTERRUPTED,
-}
-
-
-def end_of(ending: Ending, usage: dict[str, Any] | None) -> End:
-    """An ending as the columns of a message."""
-    reason = ending.finish_reason if isinstance(ending, Finish) else ""
-    error = ending.code if isinstance(ending, Error) else ""
-    return End(status_of(ending), finish_reason=reason, error=error, usage=usage)
+_CONTENT = (Text, Reasoning, Content)
+"""Every delta of a part. The first two are named because ``isinstance`` is three times as fast with the exact class."""
 
 
 class Run:
@@ -70,7 +54,8 @@ class Run:
         self._deadline = self._latest = float("inf")
         self._owned = True
         # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
-        self._append([Start(turn.answer.uid), StartStep()])
+        stream.append(Start(turn.answer.uid))
+        stream.append(StartStep())
 
     def end(self, ending: Ending) -> None:
         """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
@@ -80,8 +65,8 @@ class Run:
                 self._reading.cancel()
 
     @property
-    def ending(self) -> bool:
-        """Whether the answer has an ending that is still to be written."""
+    def is_ending(self) -> bool:
+        """Whether the answer has an ending, which may still have to be written."""
         return self._ending is not None
 
     def abandon(self) -> None:
@@ -95,23 +80,23 @@ class Run:
         """Flush what was gathered and watch the deadlines; called by the registry, ``now`` in the loop's time."""
         self._flush()
         if now > self._latest:
-            self.end(CUT if self.draft.length else Error("timeout"))
+            self.end(CUT if self.draft.length else failed("timeout"))
         elif now > self._deadline:
-            self.end(Error("timeout"))
+            self.end(failed("timeout"))
 
     async def make(self) -> None:
         """Make the answer. Never raises but for a bug in the run itself."""
         ending = await self._read()
-        if isinstance(ending, Error):
-            logger.warning("The answer %s ended as: %s%s.", self.answer, ending.code, self._hint)
+        if ending.error:
+            logger.warning("The answer %s ended as: %s%s.", self.answer, ending.error, self._hint)
         self._append(self.draft.end())
         told = await self._write(ending) if self._owned else None
         if told is None:
             self.stream.give_up()
             return
-        if isinstance(told, Finish):
+        if told.finish_reason:
             self.stream.append(FinishStep())
-        self.stream.append(told)
+        self.stream.append(told.chunk)
         self.stream.close()
 
     async def _read(self) -> Ending:
@@ -129,10 +114,10 @@ class Run:
         except BackendError as error:
             logger.debug("The model failed: %s: %s", error.code, error)
             self._hint = error.hint and f" ({error.hint})"
-            ending = Error(error.code)
+            ending = failed(error.code)
         except Exception:
             logger.exception("The answer %s failed.", self.answer)
-            ending = Error("internal")
+            ending = failed("internal")
         finally:
             self._reading = None
         self._ending = self._ending or ending
@@ -160,7 +145,7 @@ class Run:
         self._deadline = self._loop.time() + self._quiet
         async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
-                if isinstance(delta, _SPOKEN):
+                if isinstance(delta, _CONTENT):
                     if not self._take(delta):
                         return CUT
                 elif isinstance(delta, Finished):
@@ -174,8 +159,8 @@ class Run:
     def _finish(self, finished: Finished) -> Ending:
         """How an answer ends whose model has given that reason."""
         self._usage = finished.usage
-        ending = _ENDINGS.get(finished.reason, INTERRUPTED)
-        if isinstance(ending, Error):
+        ending = by_reason(finished.reason)
+        if ending.error:
             self._hint = f" (the model's reason: {finished.reason})"
         return ending
 
@@ -184,7 +169,7 @@ class Run:
         if self.draft.version == 0:
             self._deadline = max(self._deadline, self._loop.time() + self._quiet)
 
-    def _take(self, delta: Text | Reasoning) -> bool:
+    def _take(self, delta: Content) -> bool:
         """Gather a delta; ``False`` when the answer has reached its longest."""
         draft = self.draft
         if draft.length + len(delta.text) > self._limit:
@@ -199,7 +184,7 @@ class Run:
 
     def _load(self, delta: Loading | Loaded) -> None:
         loading = isinstance(delta, Loading)
-        self.stream.append(Status({"status": "loading" if loading else "waiting"}))
+        self.stream.append(LOADING if loading else WAITING)
         wait = conf.loading_timeout if loading else self._quiet
         self._deadline = self._loop.time() + wait
         self._latest = self._deadline + conf.max_duration
@@ -226,7 +211,7 @@ class Run:
         The database comes first: who sees the closing chunk finds the answer there. Until it is written it stands in
         ``unsaved``, from where the heartbeat takes what this run had to give up.
         """
-        written, end = self.unsaved = self.written(), end_of(ending, self._usage)
+        written, end = self.unsaved = self.written(), End(ending, self._usage)
         wait, latest, told = conf.retry_wait, self._loop.time() + conf.save_timeout, False
         while True:
             try:
@@ -237,9 +222,9 @@ class Run:
                 self.unsaved = None
                 return ending if mine else None
             if self._loop.time() + wait > latest:
-                return Error("not_saved")
+                return NOT_SAVED
             if not told:
                 told = True
-                self.stream.append(Status({"status": "saving"}))
+                self.stream.append(SAVING)
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_PAUSE)

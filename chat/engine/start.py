@@ -1,18 +1,19 @@
-"""The beginning of a turn, by whatever door it was asked for: stored, in order per conversation, and its run begun."""
+"""Starting a turn, whichever way it was requested: stored in order per conversation, and its run started."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
 from ..conf import conf
-from ..db.lookups import is_stopping
+from ..db.answers import is_stopping
 from ..db.threads import in_database
 from ..db.turns import ask, regenerate
-from ..db.values import Ask, Regenerate, Turn
+from ..db.values import Ask, Regenerate, Turn, Writer
 from ..errors import Refusal
+from ..events import Event
 from ..models import Message
-from .engine import Engine
-from .run import Run
+from .engine import Engine, State
+from .run import INTERRUPTED, Run
 
 STOP_WAIT = 5.0
 """How long a question waits for the end of an answer that was stopped on another process, in seconds."""
@@ -21,10 +22,10 @@ Asked = Ask | Regenerate
 
 
 async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None = None) -> Turn:
-    """Store what is asked, or find it, and begin its run. Raises ``Refusal`` and ``django.db.Error``.
+    """Store what is asked, or find it, and start its run. Raises ``Refusal`` and ``django.db.Error``.
 
-    The step belongs to the process: who waits no longer leaves no answer without its run. ``follow`` is told the answer
-    even then.
+    The step belongs to the process: a caller that no longer waits leaves no answer without its run. ``follow`` is
+    called with the answer even then.
     """
     storing = engine.tasks.spawn(_begin(engine, asked, follow))
     storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits any more
@@ -32,39 +33,82 @@ async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] 
 
 
 async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:
-    await engine.start()
-    async with engine.order(asked.owner, asked.conversation):
-        runs = engine.runs_of(asked.owner, asked.conversation)
+    if engine.state is State.NEW:
+        await engine.start()
+    async with engine.locks[asked.owner, asked.uid]:
         try:
-            turn = await _stored(engine, asked)
+            turn = await _store(engine, asked)
         except Refusal as refusal:
-            # Who stops an answer and asks again at once must not be told that it still runs.
-            if refusal.code != "busy" or not await _over(runs, asked):
+            # A visitor who stops an answer and asks again at once must not be told that it is still running.
+            if refusal.code != "busy" or not await _has_ended(engine, asked):
                 raise
-            turn = await _stored(engine, asked)
+            turn = await _store(engine, asked)
         if turn.fresh:
-            engine.begin(turn)
+            _start(engine, turn)
     if follow is not None:
         follow(turn.answer)
     return turn
 
 
-async def _over(runs: list[Run], asked: Asked) -> bool:
-    """Wait for the end of an answer that was stopped, here or elsewhere; ``False`` where none was."""
-    if ending := [run for run in runs if run.ending]:
-        for run in ending:
-            await run.over.wait()
-        return True
-    latest = time.monotonic() + STOP_WAIT
-    while stopping := await in_database(is_stopping, asked.owner, asked.conversation):
-        if time.monotonic() > latest:
-            return False
-        await asyncio.sleep(conf.tick)
-    return stopping is None
-
-
-async def _stored(engine: Engine, asked: Asked) -> Turn:
-    writer = engine.writer()
+async def _store(engine: Engine, asked: Asked) -> Turn:
+    if engine.draining:
+        raise Refusal("draining")
+    backend = engine.backend
+    budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
+    writer = Writer(engine.process, backend.model, budget, backend.prefills)
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)
+
+
+def _start(engine: Engine, turn: Turn) -> None:
+    """Start the run of a fresh turn, and with the first run the tick that flushes all of them."""
+    run = Run(turn, engine.process, engine.backend, engine.streams.open(turn.answer.pk))
+    engine.runs[run.answer] = run
+    if engine.state is State.ENDING:  # the grace period ended while the question was being stored
+        run.end(INTERRUPTED)
+    engine.tasks.spawn(_carry(engine, run))
+    engine.events.publish(turn.conversation.owner, Event.started(turn.conversation, turn.answer))
+    if engine.next_tick is None:
+        engine.next_tick = engine.loop.call_later(conf.tick, _tick, engine)
+
+
+async def _carry(engine: Engine, run: Run) -> None:
+    """Make an answer, and tidy up after it, however it ended."""
+    try:
+        await run.make()
+    finally:
+        if run.unsaved is not None:
+            engine.heartbeat.keep(*run.unsaved)
+        run.stream.close()
+        run.over.set()
+        del engine.runs[run.answer]
+        engine.loop.call_later(conf.stream_retention, engine.streams.discard, run.answer)
+        engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer))
+        engine.titles.answered(run.turn, run.backend)
+
+
+def _tick(engine: Engine) -> None:
+    """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""
+    began, engine.next_tick = engine.loop.time(), None
+    try:
+        for run in engine.runs.values():
+            run.tick(began)
+    finally:  # whatever happens in a run, the others continue
+        if engine.runs:
+            took = engine.loop.time() - began
+            engine.next_tick = engine.loop.call_later(max(conf.tick - took, 2 * took), _tick, engine)
+
+
+async def _has_ended(engine: Engine, asked: Asked) -> bool:
+    """Wait for the end of an answer that was stopped, here or elsewhere; ``False`` where none was."""
+    if ending := [run for run in engine.runs_of(asked.owner, asked.uid) if run.is_ending]:
+        for run in ending:
+            await run.over.wait()
+        return True
+    deadline = time.monotonic() + STOP_WAIT
+    while stopping := await in_database(is_stopping, asked.owner, asked.uid):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(conf.tick)
+    return stopping is None

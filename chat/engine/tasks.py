@@ -1,4 +1,4 @@
-"""What a process has under way beside its requests."""
+"""The tasks of a process: those that it waits for before it ends, and those that serve sockets."""
 
 import asyncio
 import contextvars
@@ -21,31 +21,37 @@ class Tasks:
         return bool(self._own)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task in a context of its own: a request's would keep its thread and connection."""
+        """Start a task in a context of its own: that of a request would keep its thread and connection."""
         task = self._loop.create_task(work, context=contextvars.Context())
         self._own.add(task)
         task.add_done_callback(self._own.discard)
         return task
 
-    def serve(self, socket: asyncio.Task[Any]) -> None:
-        """Know a task of a socket's."""
-        self._serving.add(socket)
-        socket.add_done_callback(self._serving.discard)
+    def spawn_for_socket(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task that serves sockets, in a context of its own. The process does not wait for it to end."""
+        task = self._loop.create_task(work, context=contextvars.Context())
+        self.serve(task)
+        return task
+
+    def serve(self, task: asyncio.Task[Any]) -> None:
+        """Add a task that serves a socket and was started by the server."""
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def wait(self, seconds: float) -> None:
-        """Until nothing is left to do, what began meanwhile among it, but no longer than ``seconds``."""
-        latest = self._loop.time() + seconds
-        while self._own and (left := latest - self._loop.time()) > 0:
+        """Wait for all tasks, including new ones, for at most ``seconds``."""
+        deadline = self._loop.time() + seconds
+        while self._own and (left := deadline - self._loop.time()) > 0:
             await asyncio.wait(self._own, timeout=left)
 
     def give_up(self) -> None:
-        """Cancel what does not come to its end."""
+        """Cancel the tasks that have not ended."""
         for task in self._own:
             logger.error("A task was given up: %r", task)
             task.cancel()
 
     async def end_sockets(self, seconds: float) -> None:
-        """Cancel what still serves sockets, and wait for it, no longer than ``seconds``."""
+        """Cancel the tasks that still serve sockets, and wait for them for at most ``seconds``."""
         for task in self._serving:
             task.cancel()
         if self._serving:

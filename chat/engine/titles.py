@@ -9,12 +9,11 @@ from typing import Any
 from ..backends.base import Backend, BackendError, Finished, Reasoning, Request, Text
 from ..backends.openai.thinking import TAGS, Thoughts
 from ..conf import conf
+from ..db.conversations import Untitled, retitle, untitled
 from ..db.threads import in_database
-from ..db.titles import Untitled, retitle, title_of, untitled
 from ..db.values import Turn
-from ..models import TITLE_LENGTH
-from ..text import storable
-from .news import News
+from ..events import Event, Events
+from ..text import TITLE_LENGTH, storable, title_of
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ BEFORE = AROUND + "#>~-–—•"  # noqa: RUF001
 class Titles:
     """The titles that one process is asking for."""
 
-    def __init__(self, news: News, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
-        self._news = news
+    def __init__(self, events: Events, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+        self._events = events
         self._spawn = spawn
         self._asking: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -73,7 +72,7 @@ class Titles:
             if not title or title.casefold() in PROMPT.casefold():
                 return
             if await in_database(retitle, found.conversation, title):
-                self._news.titled(found.conversation.owner, found.conversation.uid, title)
+                self._events.publish(found.conversation.owner, Event.titled(found.conversation.uid, title))
         except BackendError as error:
             logger.info("The conversation of the answer %s got no title: %s.", answer, error.code)
             logger.debug("The model failed: %s: %s", error.code, error)

@@ -48,12 +48,12 @@ class Watch:
         """Forget all rows: every process gets the whole time again to show that it lives."""
         self._rows.clear()
 
-    def silent(self, times: int = 1) -> set[str]:
+    def stalled(self, times: int = 1) -> set[str]:
         """Return the processes whose rows have not changed for ``times * CHAT["PROCESS_TIMEOUT"]``, as last looked."""
         latest = self._looked - times * conf.process_timeout
         return {process for process, row in self._rows.items() if row.since <= latest}
 
     @property
     def alive(self) -> int:
-        """The number of processes that are not silent."""
-        return len(self._rows) - len(self.silent())
+        """The number of processes that are not stalled."""
+        return len(self._rows) - len(self.stalled())

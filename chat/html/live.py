@@ -1,46 +1,50 @@
 """Answers as HTML while they grow: rendered once per answer and process, told to each reader as what changed for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from .. import chunks
-from ..chunks import Chunk, Ending
+from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, Status
 from ..conf import conf
+from ..endings import Ending, by_chunk
 from ..models import Message
+from ..parts import started_by
 from ..streams.base import Stream
 from .live_parts import LivePart
 from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
 
-KINDS = {start: kind for kind, (start, _delta, _end) in chunks.STREAMED.items()}
 DUTY = 25
 """A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
-RECONNECTING = chunks.Status({"status": "reconnecting"})
-WAITING = chunks.Status({"status": "waiting"})
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class Rendering:
-    """The HTML of one log, kept up to date while it has readers."""
+    """The HTML of one stream, kept up to date while it has readers."""
 
     _by_stream: ClassVar[dict[Stream, "Rendering"]] = {}
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, spawn: Spawn) -> None:
         self.parts: list[LivePart] = []
-        self.status: chunks.Status | None = None
+        self.status: Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
         self.version = 0
         self._ending: Ending | None = None
         self._readers = 0
         self._change = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._follow(stream))
+        self._task = spawn(self._follow(stream))
 
     @classmethod
     @contextmanager
-    def of(cls, stream: Stream) -> Iterator["Rendering"]:
-        """The rendering of a log, shared by its readers; the last one to leave ends it."""
-        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream))
+    def of(cls, stream: Stream, spawn: Spawn) -> Iterator["Rendering"]:
+        """Return the rendering of a stream, shared by its readers; the last one to leave ends it.
+
+        ``spawn`` starts its task, which must not inherit the context of the first reader.
+        """
+        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream, spawn))
         rendering._readers += 1
         try:
             yield rendering
@@ -56,7 +60,7 @@ class Rendering:
             return
         if self._task.done():
             self._task.result()
-            raise RuntimeError("The log was closed without an ending.")
+            raise RuntimeError("The stream was closed without an ending.")
         await self._change.wait()
 
     async def _follow(self, stream: Stream) -> None:
@@ -77,14 +81,14 @@ class Rendering:
             self._notify()
 
     def _apply(self, chunk: Chunk) -> None:
-        if isinstance(chunk, chunks.TextDelta | chunks.ReasoningDelta):
+        if isinstance(chunk, PartDelta):
             self.parts[int(chunk.id)].grow(chunk.delta)
-        elif type(chunk) in KINDS:
-            self.parts.append(LivePart(len(self.parts), KINDS[type(chunk)]))
-        elif isinstance(chunk, chunks.Status):
+        elif kind := started_by(chunk):
+            self.parts.append(LivePart(len(self.parts), kind.name))
+        elif isinstance(chunk, Status):
             self.status = chunk
-        elif isinstance(chunk, Ending):
-            self._ending = chunk
+        elif isinstance(chunk, Closing):
+            self._ending = by_chunk(chunk)
 
     def _notify(self) -> None:
         self.version += 1
@@ -102,7 +106,7 @@ class HtmlReader:
         self._language = language
         self._shown: list[tuple[str, ...]] = []
         self._known: list[int] = []
-        self._status: chunks.Status | None = None
+        self._status: Status | None = None
         self._provisional = False
 
     async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
@@ -116,7 +120,7 @@ class HtmlReader:
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
-        yield [message_end_chunk(self._view(), ending, self._language), ending]
+        yield [message_end_chunk(self._view(), ending, self._language), ending.chunk]
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
@@ -125,7 +129,7 @@ class HtmlReader:
         # A log that cannot be read yet: better the last checkpoint than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
-        return message_chunk(view, self._after, language=self._language)
+        return message_chunk(view, after=self._after, language=self._language)
 
     def _correction(self) -> Iterator[Chunk]:
         if self._provisional and self._rendering.parts:

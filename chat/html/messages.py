@@ -7,25 +7,36 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import strip_spaces_between_tags
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext_lazy, override
+from django.utils.translation import override
+from msgspec import UNSET, UnsetType
 
-from ..chunks import Ending, Error, MessageEnd, MessageHtml, PartHtml, Patch, is_filtered, status_of
+from ..chunks import (
+    MessageData,
+    MessageEnd,
+    MessageEndData,
+    MessageHtml,
+    PartData,
+    PartHtml,
+    Patch,
+    PatchData,
+)
 from ..db.replay import ending_of
-from ..errors import ERRORS
+from ..endings import Ending
 from ..models import Conversation, Message
+from ..parts import KINDS
 from .markdown import BlockPatch, escape_text, is_blank, render
 
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """One part: its number, its kind (``text`` or ``reasoning``) and its blocks of safe HTML."""
+    """One part: its number, the name of its kind, such as ``text``, and its blocks of safe HTML."""
 
     index: int
     kind: str
@@ -34,7 +45,7 @@ class PartView:
     @property
     def template(self) -> str:
         """The template that shows it."""
-        return f"llm_chat/parts/{self.kind}.html"
+        return KINDS[self.kind].template
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +68,30 @@ class MessageView:
     id: str
     role: str
     status: str
-    error: str = ""
     created: datetime | None = None
     parts: Sequence[PartView] = field(default_factory=list)
     attempt: str | None = None
-    saved: bool = True
     siblings: Siblings | None = None
     rating: int = 0
     comment: str = ""
-    filtered: bool = False
-    """Whether the model's provider took something out of the answer, or ended it."""
+    ending: Ending | None = None
+    """How the answer ended; ``None`` while it runs, and for a question."""
 
     @property
     def has_text(self) -> bool:
         """Whether there is anything to read, white space and reasoning apart."""
-        return any(part.kind == "text" and not all(map(is_blank, part.blocks)) for part in self.parts)
+        return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether there is a text, and the server has it, that another answer could begin with."""
-        return self.saved and self.has_text
+    def note(self) -> SafeString:
+        """How the answer ended, in a sentence of the active language; empty if there is nothing to say."""
+        # One of the app's own sentences, which templates do not escape either where they translate one themselves.
+        return mark_safe(self.ending.describe(self.has_text) if self.ending else "")  # noqa: S308
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether another answer could begin with the text of this one."""
+        return self.ending is not None and self.ending.can_continue and self.has_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +129,13 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         id=message.uid,
         role=message.role,
         status=message.status,
-        error=_sentence(message.error),
         created=moment(message.created_at) if message.created_at else None,
         parts=_stored_parts(message) if parts is None else parts,
         attempt=message.attempt,
         siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
-        filtered=is_filtered(ending_of(message)),
+        ending=_ending(message),
     )
 
 
@@ -134,9 +148,9 @@ def _siblings(message: Message) -> Siblings | None:
     return Siblings(place + 1, len(message.siblings), before, behind)
 
 
-def _sentence(code: str) -> str:
-    """The sentence of an error code, translated when it is rendered: a view has no language of its own."""
-    return cast(str, gettext_lazy(ERRORS[code].sentence)) if code in ERRORS else ""
+def _ending(message: Message) -> Ending | None:
+    ended = message.role == Message.Role.ASSISTANT and message.status != Message.Status.RUNNING
+    return ending_of(message) if ended else None
 
 
 def _stored_parts(message: Message) -> list[PartView]:
@@ -166,62 +180,52 @@ def page_url(uid: str) -> str:
 
 
 def message_chunk(
-    view: MessageView, *place: str | None, earlier: bool = False, language: str | None = None
+    view: MessageView,
+    *,
+    after: str | UnsetType | None = UNSET,
+    earlier: bool = False,
+    language: str | None = None,
 ) -> MessageHtml:
-    """The whole ``<article>`` of a message.
+    """Make the chunk that shows a whole message.
 
-    With a ``place``, the id of the message before it or ``None`` for the first, it stands there and ends the page's
-    branch; without one it stays where it is, or comes last. ``earlier`` says of the first that there are older ones.
+    Args:
+        view: the message.
+        after: the id of the message before it, ``None`` for the first: it is put there and ends the page's branch. With
+            ``UNSET`` it stays where it is, or comes last.
+        earlier: whether the conversation has messages before this first one.
+        language: the reader's.
     """
-    data: dict[str, Any] = {"id": view.id, "status": view.status, "html": message_html(view, language)}
-    if place:
-        data["after"] = place[0]
-    if earlier:
-        data["earlier"] = True
-    return MessageHtml(data)
+    return MessageHtml(MessageData(view.id, view.status, message_html(view, language), after, earlier))
 
 
 def message_html(view: MessageView, language: str | None = None) -> str:
     """The ``<article>`` of a message."""
-    return _render("message", language, message=view)
+    return _render("llm_chat/message.html", language, message=view)
 
 
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
     """The shell of a part that is about to grow."""
-    html = _render(f"parts/{view.kind}", language, part=view)
-    return PartHtml({"message": message, "part": view.index, "html": html})
+    html = _render(view.template, language, part=view)
+    return PartHtml(PartData(message, view.index, html))
 
 
 def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
-    """What changes one block of a part."""
+    """Make the chunk that changes one block of a part."""
     if patch.html is None:
-        change: dict[str, Any] = {"append": patch.append}
-    else:
-        change = {"from": patch.from_, "html": patch.html}
-    if patch.then:
-        change["then"] = patch.then
-    if patch.tail:
-        change["tail"] = patch.tail
-    if patch.stay:
-        change["stay"] = True
-    return Patch({"message": message, "part": part, "keep": patch.keep, **change})
+        return Patch(PatchData(message, part, patch.keep, patch.append or "", stay=patch.stay))
+    return Patch(
+        PatchData(message, part, patch.keep, UNSET, patch.from_, patch.html, patch.then, patch.tail, patch.stay)
+    )
 
 
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
-    """What stands under a message that has ended: how, and what one can do about it."""
-    code = ending.code if isinstance(ending, Error) else ""
-    ended = replace(
-        view,
-        status=status_of(ending),
-        error=_sentence(code),
-        saved=code != "not_saved",
-        filtered=is_filtered(ending),
-    )
-    html = strip_spaces_between_tags(_render("footer", language, message=ended))  # as message.html does
-    return MessageEnd({"message": view.id, "status": ended.status, "html": html})
+    """Make the chunk that shows how a message ended, and what a visitor can do about it."""
+    ended = replace(view, status=ending.status, ending=ending)
+    html = strip_spaces_between_tags(_render("llm_chat/footer.html", language, message=ended))  # as message.html does
+    return MessageEnd(MessageEndData(view.id, ended.status, html))
 
 
-def _render(name: str, language: str | None, **context: Any) -> str:
+def _render(template: str, language: str | None, **context: Any) -> str:
     """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
     with override(language) if language else nullcontext():
-        return render_to_string(f"llm_chat/{name}.html", context).strip()
+        return render_to_string(template, context).strip()

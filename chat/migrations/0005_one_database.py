@@ -2,7 +2,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 from ..conf import conf
-from ..models import cascade
+from ..managers import cascade
 
 
 class Migration(migrations.Migration):

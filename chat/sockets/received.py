@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ..errors import Refusal
-from ..text import storable, storable_json
+from ..text import CONVERSATION_ID, acceptable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
@@ -19,7 +19,6 @@ RESERVED_REQUEST = "conversation"
 
 _MAX_REASON = 123  # bytes that a close frame has for its reason (RFC 6455, section 5.5)
 
-CONVERSATION_ID = "[A-Za-z0-9_-]{1,64}"
 ConversationId = Annotated[str, msgspec.Meta(pattern=rf"^{CONVERSATION_ID}\Z")]
 MessageId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")]
 RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -156,9 +155,17 @@ def version_in(query: bytes) -> str:
 
 
 def parse(text: str | bytes) -> Received:
-    """One frame of a client's. Raises ``BadFrameError``."""
+    """Decode one frame of a client's. Raises ``BadFrameError``."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
     try:
-        frame = _decoded(text.decode(errors="replace") if isinstance(text, bytes) else text)
+        try:
+            frame = _frames.decode(text)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeError):
+            # A character that cannot be stored makes no bad frame: it is replaced, wherever it is.
+            frame = _frames.decode(storable_json(text))
     except msgspec.ValidationError as error:
         raise BadFrameError(f"Expected a frame of a known type: {error}") from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -168,18 +175,13 @@ def parse(text: str | bytes) -> Received:
     return frame
 
 
-def _decoded(text: str) -> Received:
-    """Decode a frame. A character that cannot be stored makes no bad frame: it is replaced, wherever it is."""
-    try:
-        return _frames.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeError):
-        return _frames.decode(storable_json(text))
+def question(send: Send, max_length: int) -> Question | None:
+    """Return the visitor's message in a frame, ``None`` in a ``regenerate-message``.
 
-
-def question(send: Send, max_length: int) -> Question:
-    """The visitor's message in a frame. Raises ``BadFrameError`` or ``Refusal``."""
+    Raises ``BadFrameError`` or ``Refusal``.
+    """
+    if send.trigger == "regenerate-message":
+        return None
     if not send.messages:
         raise Refusal("empty")
     try:
@@ -188,14 +190,4 @@ def question(send: Send, max_length: int) -> Question:
         raise BadFrameError(f"Expected a UI message last in messages: {error}") from None
     if message.role != "user" or any(part.type != "text" for part in message.parts):
         raise Refusal("unsupported")
-    return Question(message.id, sendable("\n\n".join(part.text for part in message.parts), max_length))
-
-
-def sendable(text: str, max_length: int) -> str:
-    """The text of a visitor's message as it can be stored. Raises ``Refusal`` where it is empty or too long."""
-    text = storable(text)
-    if not text.strip():
-        raise Refusal("empty")
-    if len(text) > max_length:
-        raise Refusal("too_long")
-    return text
+    return Question(message.id, acceptable("\n\n".join(part.text for part in message.parts), max_length))

@@ -6,23 +6,10 @@ import msgspec
 
 from ..chunks import Chunk, Error
 from ..errors import sentence
+from ..events import Event
 from .received import RESERVED_REQUEST
 
 _encoder = msgspec.json.Encoder()
-
-
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """News of one of an owner's conversations; later events have a higher ``version``.
-
-    ``message`` is the answer of a run that started or ended, and the last message of the branch that is now shown;
-    ``title`` is the conversation's, where a run started and where it has changed.
-    """
-
-    event: Literal["run-started", "run-ended", "deleted", "title", "branch", "read"]
-    id: str
-    message: str
-    version: int
-    title: str = ""
 
 
 def frame(kind: Literal["start", "end", "no-active", "pong"], request_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The logs that the site's settings ask for."""
+"""The streams that the site's settings ask for."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -8,14 +8,14 @@ from .memory import MemoryStreams
 
 
 def make_streams() -> Streams:
-    """Logs in memory, or shared through ``CHAT["REDIS_URL"]``. Raises ``ImproperlyConfigured``."""
+    """Return streams in memory, or shared through ``CHAT["REDIS_URL"]``. Raises ``ImproperlyConfigured``."""
     if not conf.redis_url:
         return MemoryStreams()
     try:
         from .redis.streams import RedisStreams
     except ImportError as error:
         raise ImproperlyConfigured(
-            f'CHAT["REDIS_URL"] needs the client of Redis: pip install "django-llm-chat[redis]" ({error}).'
+            f'CHAT["REDIS_URL"] needs the Redis client: pip install "django-llm-chat[redis]" ({error}).'
         ) from error
     try:
         return RedisStreams()

@@ -18,7 +18,7 @@ from ..html.messages import message_view
 from ..html.version import PAGE_VERSION
 from ..models import Message
 from ..owners import Owner, visitor
-from ..sockets.received import CONVERSATION_ID
+from ..text import CONVERSATION_ID
 
 register = template.Library()
 
@@ -33,12 +33,7 @@ def chat(
     put into the address bar with the first message; ``refused`` is a message that the form could not send. Raises
     ``ImproperlyConfigured`` without a request in the context.
     """
-    request = context.get("request")
-    if request is None or not hasattr(request, "session"):
-        raise ImproperlyConfigured(
-            "{% chat %} needs the request in the template's context (the context processor "
-            '"django.template.context_processors.request", or render(request, ...)) and SessionMiddleware.'
-        )
+    request = _request_in(context)
     if not re.fullmatch(CONVERSATION_ID, conversation):
         raise ImproperlyConfigured(
             f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
@@ -66,6 +61,17 @@ def chat(
         "signed_in": owner.user_id is not None,
         "composer": composer_view(conversation, running=running, leads_to=leads_to, refused=refused),
     }
+
+
+def _request_in(context: Context) -> Any:
+    """Return the request in a template's context. Raises ``ImproperlyConfigured`` without one, or without session."""
+    request = context.get("request")
+    if request is None or not hasattr(request, "session"):
+        raise ImproperlyConfigured(
+            "{% chat %} needs the request in the template's context (the context processor "
+            '"django.template.context_processors.request", or render(request, ...)) and SessionMiddleware.'
+        )
+    return request
 
 
 def _before(owner: Owner, conversation: str, message: str) -> Stretch | None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..conf import conf
 from ..db.conversations import mark_read, own
 from ..db.threads import without_transaction
-from ..engine.telling import tell
+from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
 from ..models import Conversation
@@ -96,8 +96,8 @@ def conversation_page(
     """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
     owner = visitor(request, linked=bool(uid))
     stored = own(owner, uid) if uid else None
-    if stored is not None and stored.unread and mark_read(stored):
-        tell("read", stored)
+    if stored is not None and stored.unread and mark_read(owner, uid):
+        Events.publish_from_thread(owner.key, Event.read(stored.uid))
     uid = uid or secrets.token_urlsafe(9)
     current = conversation_view(stored) if stored else ConversationView(uid, "", page_url(uid))
     return _page(request, owner, "page", {"conversation": current, "refused": refused}, status)

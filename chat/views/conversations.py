@@ -5,10 +5,11 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from ..db.conversations import delete, rename
-from ..engine.telling import tell
+from ..events import Event, Events
 from ..html.messages import conversation_view, page_url
-from ..models import TITLE_LENGTH, Conversation
+from ..models import Conversation
 from ..owners import visitor
+from ..text import TITLE_LENGTH
 from .base import command, conversation_of, done, field_of, framed, reading
 
 
@@ -29,7 +30,7 @@ def rename_one(request: HttpRequest, uid: str) -> HttpResponse:
         told = gettext("A title may have %(most)d characters, this one has %(length)d.")
         return _options(request, conversation, told % {"most": TITLE_LENGTH, "length": len(title)}, title)
     rename(conversation, title)
-    tell("title", conversation, title=title)
+    Events.publish_from_thread(conversation.owner, Event.titled(uid, title))
     return done(request, page_url(uid))
 
 

@@ -1,7 +1,6 @@
 """One conversation as a file: what it shows as Markdown, or all that it holds as JSON."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +9,10 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
-from ..chunks import is_filtered
 from ..db.replay import ending_of
-from ..errors import sentence
 from ..html.messages import moment
 from ..models import Conversation, Message
+from ..parts import exported
 from .base import conversation_of, reading
 
 
@@ -24,7 +22,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     conversation = conversation_of(request, uid)
     pieces = [f"# {_title(conversation)}"]
     for message in _branch(conversation, _messages(conversation)):
-        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", message.text, _ending(message)]
+        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", _content(message), _ending(message)]
     text = "\n\n".join(piece for piece in pieces if piece) + "\n"
     return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
@@ -86,26 +84,19 @@ def _time(created: datetime) -> str:
     return f"{timezone.localtime(moment(created)):%Y-%m-%d %H:%M %Z}"
 
 
-def _completed(message: Message) -> str:
-    if is_filtered(ending_of(message)):
-        return gettext("The answer was filtered by the model's provider.")
-    return "" if message.text.strip() else gettext("The answer is empty.")
-
-
-_ENDINGS: dict[str, Callable[[Message], str]] = {
-    Message.Status.RUNNING: lambda message: gettext("The answer is still running."),
-    Message.Status.COMPLETE: _completed,
-    Message.Status.CUT: lambda message: gettext("The answer reached its limit and was cut off."),
-    Message.Status.STOPPED: lambda message: gettext("Stopped."),
-}
+def _content(message: Message) -> str:
+    """Return what a message says; questions have no part but their text."""
+    return message.text if message.role == Message.Role.USER else exported(message.parts)
 
 
 def _ending(message: Message) -> str:
-    """How an answer ended that is not complete, as its page says it."""
+    """Return the sentence that the page shows below an answer."""
     if message.role == Message.Role.USER:
         return ""
-    known = _ENDINGS.get(message.status)
-    told = known(message) if known else sentence(message.error or "interrupted", None)
+    if message.status == Message.Status.RUNNING:
+        told = gettext("The answer is still running.")
+    else:
+        told = ending_of(message).describe(has_text=bool(message.text.strip()))
     return f"*{told}*" if told else ""
 
 

@@ -23,7 +23,7 @@ from ..html.form import Refused
 from ..html.messages import page_url
 from ..models import Message
 from ..owners import visitor
-from ..sockets.received import CONVERSATION_ID, Question, sendable
+from ..text import CONVERSATION_ID, acceptable
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return refuse(NO_ASGI, 501)
     try:
-        question = Question(message, sendable(text, max_message_length()))
-        asked = Ask(visitor(request), uid, question)
+        asked = Ask(visitor(request), uid, message, acceptable(text, max_message_length()))
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message, and its next try must not meet the first one again.

@@ -8,8 +8,8 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
+from chat.endings import INTERRUPTED
 from chat.engine.engine import engines
-from chat.engine.run import INTERRUPTED
 from tests.support.proxy import Proxy
 from tests.support.servers import running
 
@@ -46,7 +46,7 @@ def site(transactional_db):
 
 
 def end_answers(process):
-    for run in list(process._runs.values()):
+    for run in list(process.runs.values()):
         run.end(INTERRUPTED)
 
 

@@ -6,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from playwright.sync_api import expect
 
-from chat.db.titles import title_of
+from chat.db.conversations import title_of
 from chat.html.markdown.plain import printable
 from chat.html.messages import patch_chunk
 from chat.models import Conversation

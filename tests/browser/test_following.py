@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from chat.errors import ERRORS, Refusal
 from chat.models import Conversation, Message
-from chat.sockets.following import html_view, missed
+from chat.sockets.following import follow_html, missed
 
 
 def test_a_reload_in_mid_answer_shows_the_beginning_and_the_rest(chat, script):
@@ -92,7 +92,7 @@ def test_a_resume_that_fails_is_tried_again(script, site, visit, monkeypatch):
             raise DatabaseError("away")
         return missed(*args)
 
-    monkeypatch.setattr("chat.sockets.requests.resuming.missed", fail_twice)
+    monkeypatch.setattr("chat.sockets.requests.missed", fail_twice)
     chat.page.reload()
     reply.say(" two")
     reply.finish()
@@ -305,19 +305,19 @@ def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, vi
         if not lost:
             lost.append(1)
             raise Refusal("lost")
-        return html_view(*args)
+        return follow_html(*args)
 
     changed = ERRORS["lost"]._replace(sentence="The server lost the answer's log. Load the conversation again.")
     monkeypatch.setitem(ERRORS, "lost", changed)
     chat = visit(site.url).open()
     if request_ == "send":
-        monkeypatch.setattr("chat.sockets.requests.base.html_view", lose_once)
+        monkeypatch.setattr("chat.sockets.requests.follow_html", lose_once)
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Here")
     expect(chat.answer).to_contain_text("Here")
     if request_ == "resume":
-        monkeypatch.setattr("chat.sockets.requests.base.html_view", lose_once)
+        monkeypatch.setattr("chat.sockets.requests.follow_html", lose_once)
         chat.reload()
     reply.say(" it is")
     reply.finish()

@@ -13,7 +13,6 @@ from chat.errors import Refusal
 from chat.html.messages import Siblings, message_view
 from chat.models import Conversation, Message
 from chat.owners import Owner
-from chat.sockets.received import After
 
 pytestmark = pytest.mark.django_db
 ANN, BOB = Owner("visitor:ann"), Owner("visitor:bob")
@@ -180,7 +179,7 @@ def test_what_is_not_the_owners_is_not_found(step, owner, uid, message):
 
 
 def lacks(shown, status="complete"):
-    found = unseen(ANN, "c1", After(shown and shown.uid, status))
+    found = unseen(ANN, "c1", shown and shown.uid, status)
     return ids(found.messages), found.after, found.earlier
 
 
@@ -229,6 +228,6 @@ def test_an_answer_that_runs_is_lacked_though_it_is_shown():
 
 def test_a_page_of_a_conversation_that_is_gone_is_told():
     with pytest.raises(Refusal) as refused:
-        unseen(ANN, "c1", After("m1", "complete"))
+        unseen(ANN, "c1", "m1", "complete")
     assert refused.value.code == "gone"
     assert unseen(ANN, "c1", None).messages == ()

@@ -31,13 +31,13 @@ def test_a_title_is_all_that_a_rename_changes(conversation):
 
 
 def test_what_was_read_once_is_not_read_again(conversation):
-    assert mark_read(conversation)
-    assert not mark_read(conversation)
+    assert mark_read(ANN, "c1")
+    assert not mark_read(ANN, "c1")
 
 
 def test_nothing_is_read_while_its_answer_runs(conversation):
     Conversation.objects.update(running=Message.objects.get())
-    assert not mark_read(conversation)
+    assert not mark_read(ANN, "c1")
     assert Conversation.objects.get().unread
 
 

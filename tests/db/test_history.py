@@ -8,19 +8,19 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.chunks import ReasoningPart, TextPart
 from chat.db.answers import End, Written, finish
 from chat.db.branches import select
-from chat.db.turns import GO_ON, ask, regenerate
+from chat.db.turns import GO_ON, ask, history, regenerate
 from chat.db.values import Ask, Regenerate, Writer
+from chat.endings import ENDINGS, failed
 from chat.errors import Refusal
-from chat.models import Message, Process
+from chat.models import Conversation, Message, Process
 from chat.owners import Owner
-from chat.sockets.received import Question
+from chat.parts import ReasoningPart, TextPart
+from tests.support.branches import grow
 
 pytestmark = pytest.mark.django_db
 ANN = Owner("visitor:ann")
-ENDINGS = [status for status in Message.Status.values if status != "running"]
 
 texts = st.sampled_from(["", " ", "\n\n", "text", "a longer text " * 20])
 steps = st.one_of(
@@ -30,7 +30,7 @@ steps = st.one_of(
     st.tuples(st.just("continue"), st.integers(0, 20)),
     st.tuples(st.just("select"), st.integers(0, 20)),
 )
-endings = st.tuples(st.sampled_from(ENDINGS), texts, st.booleans())
+endings = st.tuples(st.sampled_from((*ENDINGS, failed("timeout"))), texts, st.booleans())
 
 
 def assert_alternates(history, *, prefills):
@@ -59,14 +59,13 @@ class Chat:
         self.sent += 1
         answers, questions = self.messages("assistant"), self.messages("user")
         if kind == "ask":
-            return ask(Ask(ANN, self.uid, Question(f"m{self.sent}", what)), self.writer)
+            return ask(Ask(ANN, self.uid, f"m{self.sent}", what), self.writer)
         if not answers:
             return None
         answer = answers[what % len(answers)]
         if kind == "edit":
             question = questions[what % len(questions)]
-            edited = Question(question.uid, f"edited {self.sent}")
-            return ask(Ask(ANN, self.uid, edited, edits=True), self.writer)
+            return ask(Ask(ANN, self.uid, question.uid, f"edited {self.sent}", edits=True), self.writer)
         if kind == "select":
             select(ANN, self.uid, answer.uid)
             return None
@@ -82,7 +81,7 @@ class Chat:
 def test_b13_the_history_alternates_whatever_happened(process, settings, prefills, budget, turns):
     settings.CHAT = {**settings.CHAT, "SYSTEM_PROMPT": "Be brief."}
     chat = Chat(Writer(process, "m", budget, prefills))
-    for (kind, what), (status, text, thought) in turns:
+    for (kind, what), (ending, text, thought) in turns:
         try:
             with transaction.atomic():
                 turn = chat.do(kind, what)
@@ -94,7 +93,7 @@ def test_b13_the_history_alternates_whatever_happened(process, settings, prefill
         if kind == "continue" and turn.history[-1]["role"] == "user" and turn.history[-1]["content"] == GO_ON:
             assert turn.answer.text.strip()
         parts = (*((ReasoningPart("hm"),) if thought else ()), *((TextPart(text),) if text else ()))
-        assert finish(process, Written(turn.answer.pk, parts), End(status))
+        assert finish(process, Written(turn.answer.pk, parts), End(ending))
 
 
 @pytest.fixture
@@ -102,3 +101,50 @@ def process(script):
 
     now = timezone.now()
     return Process.objects.create(id="p1", host="here", pid=1, started_at=now, heartbeat_at=now).pk
+
+
+@pytest.fixture
+def conversation():
+    return Conversation.objects.create(owner="visitor:ann", uid="c1", updated_at=timezone.now())
+
+
+def contents(turns):
+    return [turn["content"] for turn in turns]
+
+
+def test_the_history_is_the_branch_of_its_last_message(conversation):
+    answer = grow(conversation, "one", "uno", "two", "dos")
+    grow(conversation, "drei", "trois", parent=answer)
+    last = grow(conversation, "three", parent=answer)
+    assert contents(history(conversation, last.pk, 1000)) == ["one", "uno", "two", "dos", "three"]
+
+
+def test_the_oldest_turns_are_left_out_and_no_message_is_cut(conversation):
+    last = grow(conversation, "one" * 10, "uno" * 10, "two", "dos", "three")
+    assert contents(history(conversation, last.pk, 11)) == ["two", "dos", "three"]
+    assert contents(history(conversation, last.pk, 10)) == ["three"]
+    assert contents(history(conversation, last.pk, 41)) == ["two", "dos", "three"]
+
+
+def test_the_newest_message_is_sent_whatever_its_length(conversation):
+    assert contents(history(conversation, grow(conversation, "x" * 100).pk, 10)) == ["x" * 100]
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n\n"])
+def test_b13_the_question_of_an_answer_without_text_is_joined_to_the_next_one(conversation, empty):
+    last = grow(conversation, "one", empty, "two", empty, "three", "tres", "four")
+    assert history(conversation, last.pk, 100) == [
+        {"role": "user", "content": "one\n\ntwo\n\nthree"},
+        {"role": "assistant", "content": "tres"},
+        {"role": "user", "content": "four"},
+    ]
+
+
+def test_b13_an_answer_that_is_continued_keeps_its_question_whatever_their_length(conversation):
+    last = grow(conversation, "one", "uno", "two", "x" * 100)
+    assert contents(history(conversation, last.pk, 10)) == ["two", "x" * 100]
+
+
+def test_b13_a_history_never_begins_with_an_answer(conversation):
+    last = grow(conversation, "", "uno", "two")
+    assert contents(history(conversation, last.pk, 100)) == ["two"]

@@ -4,22 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.chunks import (
-    Abort,
-    Ending,
-    Error,
-    Finish,
-    FinishStep,
-    ReasoningDelta,
-    ReasoningStart,
-    Start,
-    StartStep,
-    TextDelta,
-    TextEnd,
-    TextStart,
-)
+from chat.chunks import Abort, Closing, Error, Finish, FinishStep, Start, StartStep
 from chat.db.replay import parts_of, remainder, replay
 from chat.models import Message
+from chat.parts import ReasoningDelta, ReasoningStart, TextDelta, TextEnd, TextStart
 
 
 def message(*parts, status="complete", finish_reason="stop", error=""):
@@ -94,7 +82,7 @@ def test_wherever_a_reader_stands_the_remainder_completes_it(parts, data):
         held[-1] = type(held[-1])(held[-1].id, held[-1].delta[: data.draw(st.integers(0, len(held[-1].delta)))])
     got = [*held, *remainder(stored, held)]
     assert [part.text for part in parts_of(got)] == [text for _, text in parts]
-    assert isinstance(got[-1], Ending)
+    assert isinstance(got[-1], Closing)
     assert [type(chunk) for chunk in got if not isinstance(chunk, TextDelta | ReasoningDelta)] == [
         type(chunk) for chunk in whole if not isinstance(chunk, TextDelta | ReasoningDelta)
     ]

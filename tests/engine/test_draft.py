@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.backends.base import Reasoning, Text
-from chat.chunks import TextDelta, TextEnd, TextPart, TextStart
 from chat.engine.draft import Draft
+from chat.parts import TextDelta, TextEnd, TextPart, TextStart
 
 deltas = st.lists(st.builds(Text, st.text(min_size=1)) | st.builds(Reasoning, st.text(min_size=1)) | st.none())
 

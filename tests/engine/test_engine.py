@@ -12,9 +12,9 @@ from django.utils import timezone
 from chat.backends.base import Loading
 from chat.backends.scripted import ScriptedBackend
 from chat.db.answers import finish
-from chat.db.processes import beat
+from chat.db.processes import update_heartbeat
 from chat.db.turns import ask
-from chat.engine.engine import engine
+from chat.engine.engine import State, engine
 from chat.models import Conversation, Message, Process
 
 
@@ -58,12 +58,12 @@ async def test_a_heartbeat_that_is_under_way_does_not_bring_the_row_of_an_ended_
     def slow(*args):
         begun.set()
         release.wait(5)
-        return beat(*args)
+        return update_heartbeat(*args)
 
     await served.start()
-    monkeypatch.setattr("chat.engine.heartbeat.beat", slow)
+    monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", slow)
     assert await asyncio.to_thread(begun.wait, 5)
-    monkeypatch.setattr("chat.engine.heartbeat.beat", beat)
+    monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", update_heartbeat)
     draining = asyncio.create_task(served.drain())
     await asyncio.wait([draining], timeout=0.1)
     release.set()
@@ -255,12 +255,12 @@ async def test_an_answer_that_begins_while_the_heart_beats_is_left_alone(script,
     asked, release = threading.Event(), threading.Event()
 
     def slow_beat(*args):
-        found = beat(*args)
+        found = update_heartbeat(*args)
         asked.set()
         release.wait(5)
         return found
 
-    monkeypatch.setattr("chat.engine.heartbeat.beat", slow_beat)
+    monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", slow_beat)
     socket = await connect()
     assert await asyncio.to_thread(asked.wait, 5)
     request = await socket.ask("Tell me")
@@ -312,7 +312,7 @@ async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(
     await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
     draining = asyncio.create_task(engine().drain())
-    await eventually(lambda: served._out_of_time)
+    await eventually(lambda: served.state is State.ENDING)
     release.set()
     await draining
     assert script.waiting == 0
@@ -326,4 +326,4 @@ async def test_a_process_ends_cleanly_without_its_database(script, served, monke
     await served.start()
     monkeypatch.setattr("chat.engine.engine.deregister", fail)
     await served.drain()
-    assert "could not say in the database" in caplog.text
+    assert "could not remove its row from the database" in caplog.text

@@ -10,10 +10,11 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from chat.chunks import Error, Start, StartStep, TextDelta, TextEnd, TextStart
+from chat.chunks import Error, Start, StartStep
 from chat.db.processes import abandoned
 from chat.engine.recovery import recover
 from chat.models import Conversation, Message, Process
+from chat.parts import TextDelta, TextEnd, TextStart
 from chat.streams.redis.streams import RedisStreams
 from tests.conftest import chat_settings
 from tests.engine.test_engine import eventually

@@ -17,6 +17,11 @@ async def test_a_task_knows_nothing_of_the_request_that_began_it():
     assert await Tasks().spawn(asked()) == "nobody"
 
 
+async def test_a_task_that_serves_sockets_knows_nothing_of_the_one_that_began_it():
+    visitor.set("somebody")
+    assert await Tasks().spawn_for_socket(asked()) == "nobody"
+
+
 async def test_what_a_task_begins_meanwhile_is_waited_for_too():
     tasks, done = Tasks(), []
 

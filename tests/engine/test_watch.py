@@ -43,10 +43,10 @@ def look(watch, clock, times, beat):
 def test_a05_a_row_that_does_not_change_for_the_timeout_is_silent(clock):
     seen = Watch()
     look(seen, clock, 15, lambda number: heartbeats(dead=0, alive=number))
-    assert seen.silent() == set()
+    assert seen.stalled() == set()
     assert seen.alive == 2
     look(seen, clock, 1, lambda number: heartbeats(dead=0, alive=99))
-    assert seen.silent() == {"dead"}
+    assert seen.stalled() == {"dead"}
     assert seen.alive == 1
 
 
@@ -55,7 +55,7 @@ def test_a05_a_heartbeat_that_jumps_is_a_sign_of_life_and_one_that_stays_is_none
     seen = Watch()
     look(seen, clock, 10, lambda number: heartbeats(dead=2 * number, alive=2 * number))
     look(seen, clock, 16, lambda number: heartbeats(dead=18, alive=18 + step + 2 * number))
-    assert seen.silent() == {"dead"}
+    assert seen.stalled() == {"dead"}
 
 
 def test_a05_heartbeats_of_a_clock_that_goes_backwards_are_signs_of_life(clock):
@@ -67,9 +67,9 @@ def test_a05_heartbeats_of_a_clock_that_goes_backwards_are_signs_of_life(clock):
 def test_a05_a_row_from_before_the_watch_began_gets_the_whole_time(clock):
     seen = Watch()
     look(seen, clock, 15, lambda number: heartbeats(dead=-999_999))
-    assert seen.silent() == set()
+    assert seen.stalled() == set()
     look(seen, clock, 1, lambda number: heartbeats(dead=-999_999))
-    assert seen.silent() == {"dead"}
+    assert seen.stalled() == {"dead"}
 
 
 @pytest.mark.parametrize("pause", [15.1, 3600.0])
@@ -78,24 +78,24 @@ def test_a05_after_a_pause_of_its_own_the_watcher_takes_nobody_for_dead(clock, p
     look(seen, clock, 14, lambda number: heartbeats(other=0))
     clock.now += pause
     look(seen, clock, 15, lambda number: heartbeats(other=0))
-    assert seen.silent() == set()
+    assert seen.stalled() == set()
 
 
 def test_a05_a_row_that_is_gone_is_neither_silent_nor_alive_and_watched_afresh_when_it_is_back(clock):
     seen = Watch()
     look(seen, clock, 20, lambda number: heartbeats(other=0))
     look(seen, clock, 1, lambda number: {})
-    assert (seen.silent(), seen.alive) == (set(), 0)
+    assert (seen.stalled(), seen.alive) == (set(), 0)
     look(seen, clock, 15, lambda number: heartbeats(other=0))
-    assert seen.silent() == set()
+    assert seen.stalled() == set()
 
 
 def test_a05_the_long_dead_are_those_silent_for_several_timeouts(clock):
     seen = Watch()
     look(seen, clock, 300, lambda number: heartbeats(dead=0))
-    assert seen.silent(20) == set()
+    assert seen.stalled(20) == set()
     look(seen, clock, 1, lambda number: heartbeats(dead=0))
-    assert seen.silent(20) == {"dead"}
+    assert seen.stalled(20) == {"dead"}
 
 
 def test_a05_the_watchers_clock_only_goes_forward():

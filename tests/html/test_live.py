@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from chat.chunks import Finish, Start, Status, TextDelta, TextEnd, TextStart
+from chat.chunks import LOADING, Finish, Start
 from chat.html import live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
+from chat.parts import TextDelta, TextEnd, TextStart
 from chat.streams.memory import MemoryStream
 
 
@@ -38,7 +39,7 @@ async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
     )
 
     async def reader():
-        with Rendering.of(stream) as rendering:
+        with Rendering.of(stream, asyncio.create_task) as rendering:
             return [chunk async for batch in read(stream, rendering) for chunk in batch]
 
     readers = [asyncio.create_task(reader()) for _ in range(10)]
@@ -52,7 +53,7 @@ async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
 
 
 async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         await anext(batches)
         for number in range(50):
@@ -62,11 +63,11 @@ async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
         rest = [chunk async for batch in batches for chunk in batch]
     patches = [chunk for chunk in rest if type(chunk).__name__ == "Patch"]
     assert len(patches) < 10
-    assert "word49" in patches[-1].data["html"]
+    assert "word49" in patches[-1].data.html
 
 
 async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(stream):
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         await anext(batches)
         stream.append(TextDelta("0", "one "))
@@ -76,7 +77,7 @@ async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_mor
         await rendering.changed(version)  # rendered while the reader does something else
         async with asyncio.timeout(5):
             (patch,) = await anext(batches)
-        assert patch.data["html"] == " two"
+        assert patch.data.html == " two"
         await batches.aclose()
 
 
@@ -87,7 +88,7 @@ async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_
         "render_live",
         lambda text, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
     )
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         stream.append(TextDelta("0", "short"))
         await anext(batches)
@@ -103,7 +104,7 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
     waits = []
     waited = stream.closed_within
     monkeypatch.setattr(stream, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         stream.append(TextDelta("0", "one "))
         await anext(batches)
@@ -118,13 +119,13 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
 
 
 async def test_the_last_reader_to_leave_ends_the_rendering(stream):
-    with Rendering.of(stream) as first:
-        with Rendering.of(stream) as second:
+    with Rendering.of(stream, asyncio.create_task) as first:
+        with Rendering.of(stream, asyncio.create_task) as second:
             assert first is second
         assert not first._task.cancelled()
     await asyncio.wait([first._task])
     assert first._task.cancelled()
-    with Rendering.of(stream) as later:
+    with Rendering.of(stream, asyncio.create_task) as later:
         assert later is not first
 
 
@@ -134,20 +135,20 @@ async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypat
 
     monkeypatch.setattr(live_parts, "render_live", fail)
     stream.append(TextDelta("0", "text"))
-    with Rendering.of(stream) as rendering, pytest.raises(ValueError, match="no HTML today"):
+    with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(ValueError, match="no HTML today"):
         async for _ in read(stream, rendering):
             pass
 
 
 async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(stream):
     stream.close()
-    with Rendering.of(stream) as rendering, pytest.raises(RuntimeError, match="without an ending"):
+    with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(RuntimeError, match="without an ending"):
         async for _ in read(stream, rendering):
             pass
 
 
 async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(stream):
-    stream.append(Status({"status": "loading"}))
-    with Rendering.of(stream) as rendering:
+    stream.append(LOADING)
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         first = await anext(read(stream, rendering))
-    assert Status({"status": "loading"}) in first
+    assert LOADING in first

@@ -5,8 +5,9 @@ from django.template.loader import render_to_string
 from django.test import override_settings
 from django.utils import timezone
 from django.utils.translation import override
+from msgspec import UNSET
 
-from chat.chunks import Abort, Error, Finish
+from chat.endings import COMPLETE, CUT, FILTERED, INTERRUPTED, NOT_SAVED, STOPPED, failed
 from chat.html.messages import (
     PartView,
     conversation_view,
@@ -40,18 +41,18 @@ def test_an_answer_is_rendered_part_by_part():
 @pytest.mark.parametrize(
     ("ending", "status", "said"),
     [
-        (Finish("stop"), "complete", "The answer is empty."),
-        (Finish("length"), "cut", "cut off"),
-        (Finish("content-filter"), "complete", "The answer was filtered by the model's provider."),
-        (Abort(), "stopped", "Stopped."),
-        (Error("timeout"), "failed", "The model took too long to answer."),
-        (Error("interrupted"), "interrupted", "The answer was interrupted."),
+        (COMPLETE, "complete", "The answer is empty."),
+        (CUT, "cut", "cut off"),
+        (FILTERED, "complete", "The answer was filtered by the model's provider."),
+        (STOPPED, "stopped", "Stopped."),
+        (failed("timeout"), "failed", "The model took too long to answer."),
+        (INTERRUPTED, "interrupted", "The answer was interrupted."),
     ],
 )
 def test_every_ending_is_said_under_the_message(ending, status, said):
     chunk = message_end_chunk(message_view(message(status="running")), ending)
-    assert chunk.data["status"] == status
-    assert said in chunk.data["html"]
+    assert chunk.data.status == status
+    assert said in chunk.data.html
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_b18_an_answer_without_a_word_is_called_empty_and_has_nothing_to_copy_or
     answer = message(parts=parts, finish_reason="stop")
     for html in (
         message_html(message_view(answer)),
-        message_end_chunk(message_view(answer), Finish("stop")).data["html"],
+        message_end_chunk(message_view(answer), COMPLETE).data.html,
     ):
         assert "The answer is empty." in html
         assert 'data-action="retry"' in html
@@ -86,14 +87,14 @@ def test_b18_an_answer_with_a_word_can_be_copied_and_rated():
 
 def test_a_message_has_a_place_only_where_one_is_given():
     view = message_view(message())
-    assert "after" not in message_chunk(view).data
-    assert message_chunk(view, None).data["after"] is None
-    assert message_chunk(view, "m1").data["after"] == "m1"
+    assert message_chunk(view).data.after is UNSET
+    assert message_chunk(view, after=None).data.after is None
+    assert message_chunk(view, after="m1").data.after == "m1"
 
 
 @pytest.mark.parametrize("attack", ['"><script>alert(1)</script>', "<img src=x onerror=alert(1)>"])
 def test_ids_and_titles_are_escaped(attack):
-    assert attack not in message_chunk(message_view(message(uid=attack))).data["html"]
+    assert attack not in message_chunk(message_view(message(uid=attack))).data.html
 
 
 @pytest.mark.parametrize("running", [True, False])
@@ -114,29 +115,29 @@ def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
 @pytest.mark.parametrize(
     ("ending", "parts", "offered"),
     [
-        (Abort(), [{"type": "text", "text": "Half"}], True),
-        (Finish("length"), [{"type": "text", "text": "Half"}], True),
-        (Error("interrupted"), [{"type": "text", "text": "Half"}], True),
-        (Error("not_saved"), [{"type": "text", "text": "Whole"}], False),
-        (Error("timeout"), [], False),
-        (Error("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
-        (Finish("stop"), [{"type": "text", "text": "Whole"}], False),
+        (STOPPED, [{"type": "text", "text": "Half"}], True),
+        (CUT, [{"type": "text", "text": "Half"}], True),
+        (INTERRUPTED, [{"type": "text", "text": "Half"}], True),
+        (NOT_SAVED, [{"type": "text", "text": "Whole"}], False),
+        (failed("timeout"), [], False),
+        (failed("timeout"), [{"type": "reasoning", "text": "Hm."}], False),
+        (COMPLETE, [{"type": "text", "text": "Whole"}], False),
     ],
 )
 def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, parts, offered):
     chunk = message_end_chunk(message_view(message(status="running", parts=parts)), ending)
-    assert ('data-action="continue"' in chunk.data["html"]) is offered
+    assert ('data-action="continue"' in chunk.data.html) is offered
 
 
 def test_an_answer_names_the_attempt_that_asked_for_it():
-    assert 'data-attempt="try-1"' in message_chunk(message_view(message(attempt="try-1"))).data["html"]
-    assert "data-attempt" not in message_chunk(message_view(message())).data["html"]
+    assert 'data-attempt="try-1"' in message_chunk(message_view(message(attempt="try-1"))).data.html
+    assert "data-attempt" not in message_chunk(message_view(message())).data.html
 
 
 def test_times_are_written_as_the_language_writes_them():
     at = timezone.now().replace(hour=15, minute=5)
     written = {
-        language: message_chunk(message_view(message(created_at=at)), language=language).data["html"]
+        language: message_chunk(message_view(message(created_at=at)), language=language).data.html
         for language in ("en", "de", "fr")
     }
     assert ">3:05 p.m.<" in written["en"]
@@ -147,12 +148,12 @@ def test_times_are_written_as_the_language_writes_them():
 def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made():
     with override("fr"):
         view = message_view(message(status="failed", error="timeout"))
-    assert "zu lange" in message_chunk(view, language="de").data["html"]
-    assert "too long" in message_chunk(view, language="en").data["html"]
+    assert "zu lange" in message_chunk(view, language="de").data.html
+    assert "too long" in message_chunk(view, language="en").data.html
     with override("fr"):
-        assert "trop de temps" in message_chunk(view).data["html"]
+        assert "trop de temps" in message_chunk(view).data.html
 
 
 def test_every_piece_of_markup_is_in_the_language_of_its_reader():
-    assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data["html"]
-    assert "Angehalten." in message_end_chunk(message_view(message()), Abort(), "de").data["html"]
+    assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data.html
+    assert "Angehalten." in message_end_chunk(message_view(message()), STOPPED, "de").data.html

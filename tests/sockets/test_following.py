@@ -1,15 +1,17 @@
 """The html view, as our page reads it."""
 
+import asyncio
 import random
 
 import msgspec
 import pytest
 
-from chat.chunks import Finish, FinishStep, Start, StartStep, TextDelta, TextEnd, TextStart
+from chat.chunks import Finish, FinishStep, Start, StartStep
 from chat.html.markdown import render
 from chat.html.messages import message_html, message_view
 from chat.models import Conversation, Message
-from chat.sockets.following import html_view
+from chat.parts import TextDelta, TextEnd, TextStart
+from chat.sockets.following import follow_html
 from chat.streams.redis.replica import Replica
 from tests.support.pages import ChatPage
 
@@ -273,13 +275,15 @@ async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoi
     stream.delay(True)
     parts = [{"type": "text", "text": "The first"}]
     message = Message(uid="a1", role="assistant", status="running", parts=parts, text="The first")
-    batches = html_view(message, stream, None)
-    page = ChatPage().take(msgspec.to_builtins(await anext(batches)))
+    pushed = asyncio.Queue()
+    following = asyncio.create_task(follow_html(message, stream, None, None, pushed.put, asyncio.create_task))
+    page = ChatPage().take(msgspec.to_builtins(await pushed.get()))
     assert "The first" in page.messages["a1"].html
     stream.delay(False)
     stream.extend([Start("a1"), StartStep(), TextStart("0"), TextDelta("0", "The first half.")])
-    chunks = [chunk for batch in [await anext(batches)] for chunk in batch]
+    chunks = list(await pushed.get())
     assert [type(chunk).__name__ for chunk in chunks] == ["MessageHtml", "Status"]
-    assert chunks[0].data["html"].count("<p>The first half.</p>") == 1
+    assert chunks[0].data.html.count("<p>The first half.</p>") == 1
     stream.extend([TextEnd("0"), FinishStep(), Finish("stop")])
-    assert [type(chunk).__name__ async for batch in batches for chunk in batch] == ["MessageEnd", "Finish"]
+    await following
+    assert [type(chunk).__name__ for chunk in pushed.get_nowait()] == ["MessageEnd", "Finish"]

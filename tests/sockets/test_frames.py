@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chat import chunks
 from chat.errors import ERRORS, Refusal
+from chat.parts import TextDelta
 from chat.sockets.received import BadFrameError, Send, parse, question
 from chat.sockets.sent import chunk_frame, chunk_prefix, error_frame
 
@@ -83,7 +84,7 @@ def test_a_message_of_another_role_is_refused():
 
 
 def test_a_chunk_frame_is_what_json_would_write():
-    frame = json.loads(chunk_frame(chunk_prefix('r"1'), 7, chunks.TextDelta("0", 'He said "é"\n')))
+    frame = json.loads(chunk_frame(chunk_prefix('r"1'), 7, TextDelta("0", 'He said "é"\n')))
     assert frame == {
         "type": "chunk",
         "requestId": 'r"1',

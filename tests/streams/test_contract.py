@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from chat.chunks import Finish, TextDelta
+from chat.chunks import Finish
+from chat.parts import TextDelta
 from chat.streams.base import LostStreamError
 
 

@@ -7,7 +7,8 @@ import time
 import pytest
 from redis.exceptions import ResponseError
 
-from chat.chunks import Error, Finish, Start, TextDelta, TextStart
+from chat.chunks import Error, Finish, Start
+from chat.parts import TextDelta, TextStart
 from chat.streams.base import LostStreamError
 from chat.streams.redis import entries
 from chat.streams.redis.streams import RedisStreams

@@ -124,7 +124,7 @@ def test_a_script_finds_what_it_makes_a_new_line_of(client):
 
 def test_a_conversation_that_is_too_old_for_the_list_still_has_its_title(ann, converse, monkeypatch):
     converse()
-    monkeypatch.setattr("chat.models.ConversationQuerySet.listed", lambda self: self.none())
+    monkeypatch.setattr("chat.managers.ConversationQuerySet.listed", lambda self: self.none())
     assert "<title>Why is the sky blue?</title>" in visit(ann, "/chat/c1/")
 
 

@@ -36,6 +36,16 @@ class Pulse:
         return due
 
 
+def _check_options(model: str, base_url: str | None, system_role: str) -> None:
+    """Raise ``ValueError`` where an option has a value that it cannot have."""
+    if not isinstance(model, str) or not model:
+        raise ValueError(f'The option "model" must be the name of a model, got {model!r}.')
+    if base_url and not base_url.startswith(("http://", "https://")):
+        raise ValueError(f'The option "base_url" must begin with http:// or https://, got {base_url!r}.')
+    if system_role not in SYSTEM_ROLES:
+        raise ValueError(f'The option "system_role" must be one of {", ".join(SYSTEM_ROLES)}, got {system_role!r}.')
+
+
 class OpenAIBackend(Backend):
     """Streams from an OpenAI-compatible endpoint.
 
@@ -70,12 +80,7 @@ class OpenAIBackend(Backend):
         **unknown: Any,
     ) -> None:
         refuse_unknown(type(self), unknown)
-        if not isinstance(model, str) or not model:
-            raise ValueError(f'The option "model" must be the name of a model, got {model!r}.')
-        if base_url and not base_url.startswith(("http://", "https://")):
-            raise ValueError(f'The option "base_url" must begin with http:// or https://, got {base_url!r}.')
-        if system_role not in SYSTEM_ROLES:
-            raise ValueError(f'The option "system_role" must be one of {", ".join(SYSTEM_ROLES)}, got {system_role!r}.')
+        _check_options(model, base_url, system_role)
         self._model = model
         self.prefills = prefills
         self._system_role = system_role

@@ -7,28 +7,16 @@ the former writer is refused. Source: https://redis.io/docs/latest/commands/xadd
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 
 import msgspec
 
-from ... import chunks
-from ...chunks import Chunk
+from ...chunks import Abort, Chunk, Closing, Error, Finish, FinishStep, Start, StartStep, Status
+from ...parts import CHUNKS
 
-STREAMED_TO_REDIS = (
-    chunks.Start
-    | chunks.StartStep
-    | chunks.FinishStep
-    | chunks.TextStart
-    | chunks.TextDelta
-    | chunks.TextEnd
-    | chunks.ReasoningStart
-    | chunks.ReasoningDelta
-    | chunks.ReasoningEnd
-    | chunks.Status
-    | chunks.Finish
-    | chunks.Abort
-    | chunks.Error
-)
-"""The chunks that a run appends; those of the html view are made by its readers."""
+STORED = (Start, StartStep, *CHUNKS, Status, FinishStep, Finish, Abort, Error)
+"""The chunks that a run appends; those of the html format are made for each reader."""
 
 FIELD, END, LOST = b"c", b"end", b"lost"
 """The field of an entry: a chunk, or that the log is closed, or given up, without an ending."""
@@ -39,7 +27,7 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 Command = tuple[str | bytes | int, ...]
 
 encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(STREAMED_TO_REDIS).decode
+_decode = msgspec.json.Decoder(reduce(or_, STORED)).decode
 
 
 def stream_key(prefix: str, answer: int) -> str:
@@ -98,7 +86,7 @@ def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Foun
                 break
         found.position = entry[0].decode()
         found.lost = LOST in fields
-        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], chunks.Ending))
+        found.closed = found.lost or END in fields or bool(found.chunks and isinstance(found.chunks[-1], Closing))
         if found.closed:
             break
     return found

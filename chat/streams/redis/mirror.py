@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from ...chunks import Chunk, Ending
+from ...chunks import Chunk, Closing
 from ..memory import MemoryStream
 from . import entries
 from .entries import Command
@@ -69,7 +69,7 @@ class MirroredStream(MemoryStream):
         if self._sent == 0:
             asked.append(("EXPIRE", self._key, self._lease))
         self._expiring = self.closed and end == len(self.chunks)
-        if self._expiring and self._sent <= end and not (self.chunks and isinstance(self.chunks[-1], Ending)):
+        if self._expiring and self._sent <= end and not (self.chunks and isinstance(self.chunks[-1], Closing)):
             asked.append(entries.end(self._key, end, lost=self.lost))
         if self._expiring:
             asked.append(("EXPIRE", self._key, self._retention))

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from ...chunks import Chunk, Ending
+from ...chunks import Chunk, Closing
 from ..base import Batch
 from ..memory import MemoryStream
 from . import entries
@@ -35,7 +35,7 @@ class Replica(MemoryStream):
         """Add chunks; an ending closes the log."""
         if new and not self.closed:
             self.chunks.extend(new)
-            if isinstance(new[-1], Ending):
+            if isinstance(new[-1], Closing):
                 self.close()
             self._wake()
 

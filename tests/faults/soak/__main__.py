@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
-from chat.conf import DEFAULTS
+from chat.conf import SETTINGS
 from tests.faults import pace
 from tests.faults.conftest import warm
 from tests.faults.databases import Postgres, postgres_template
@@ -25,7 +25,7 @@ from tests.faults.soak.watch import Outage, Watch
 from tests.faults.visitor import Visitor, asking
 from tests.support.upstream import running_upstream
 
-TIMES = {name: DEFAULTS[name] for name in pace.chat()} | {"PROCESS_TIMEOUT": 10.0}
+TIMES = {name: SETTINGS[name].default for name in pace.chat()} | {"PROCESS_TIMEOUT": 10.0}
 PERIOD = 20.0
 """From one fault to the next, in seconds."""
 

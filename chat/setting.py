@@ -1,0 +1,123 @@
+"""One setting of ``CHAT``: how its value is read, what is wrong with a value, and its row in the docs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .importing import import_path
+
+T = TypeVar("T")
+Prompt = str | Callable[..., str]
+
+
+class Kind(NamedTuple, Generic[T]):
+    """The type of a setting."""
+
+    read: Callable[[Any], T]
+    accepts: Callable[[Any], bool]
+    expected: str
+    """Follows "must be" in the message about a value that is not accepted."""
+    unit: str = ""
+
+
+class Source(Protocol):
+    """An object with settings; ``conf`` is one."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What the site has set, by name."""
+
+
+class Setting(Generic[T]):
+    """A row of ``conf.Conf``: an attribute that follows the site's setting, named as the attribute in capitals.
+
+    Args:
+        kind: how a value is read and checked, and its unit.
+        default: the value where the site has none.
+        help: what the setting does, for the table in the README; in Markdown, without a full stop.
+        shown: how the default is written in the docs, where its ``repr`` says little.
+        secret: whether messages must not quote the value.
+    """
+
+    name = ""
+
+    def __init__(self, kind: Kind[T], default: T, help: str, *, shown: str = "", secret: bool = False) -> None:  # noqa: A002
+        self.kind = kind
+        self.default = default
+        self.help = help
+        self.secret = secret
+        self._shown = shown
+        self._read = kind.read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name.upper()
+
+    @overload
+    def __get__(self, conf: None, owner: type) -> "Setting[T]": ...
+
+    @overload
+    def __get__(self, conf: Source, owner: type) -> T: ...
+
+    def __get__(self, conf: Source | None, owner: type) -> "T | Setting[T]":
+        if conf is None:
+            return self
+        values = conf.values
+        if self.name not in values:
+            return self.default
+        try:
+            return self._read(values[self.name])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ImproperlyConfigured(self.complaint(values[self.name])) from error
+
+    def complaint(self, value: Any) -> str:
+        """Return the sentence about a value of the wrong kind; an empty string where nothing is wrong with it."""
+        if self.kind.accepts(value):
+            return ""
+        given = f"a value of type {type(value).__name__}" if self.secret else repr(value)
+        return f'CHAT["{self.name}"] must be {self.kind.expected}, got {given}.'
+
+    @property
+    def row(self) -> str:
+        """The setting's row in the README: name, default with its unit, description."""
+        quoted = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
+        default = self._shown or f"`{quoted}` {self.kind.unit}".strip()
+        return f"| `{self.name}` | {default} | {self.help} |"
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _integer(value: Any) -> bool:
+    if isinstance(value, float):
+        return value.is_integer()  # 1e6 is one
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _prompt(value: Any) -> Prompt:
+    """Return a prompt, or the callable that a dotted path names. Raises ``ImproperlyConfigured``."""
+    if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
+        try:
+            return cast(Callable[..., str], import_path(value))
+        except ImportError as error:
+            raise ImproperlyConfigured(f'CHAT["SYSTEM_PROMPT"] "{value}" cannot be imported: {error}') from error
+    return cast(Prompt, value)
+
+
+def choice(*values: str) -> Kind[str]:
+    """Return the kind of a setting that is one of some strings."""
+    return Kind(str, lambda value: value in values, " or ".join(f'"{value}"' for value in values))
+
+
+SECONDS = Kind(float, _positive, "a positive number of seconds", "s")
+PER_SECOND = Kind(float, _positive, "a positive number", "per second")
+COUNT = Kind(int, lambda value: _integer(value) and value > 0, "a positive integer")
+CHARACTERS = COUNT._replace(unit="characters")
+BYTES = COUNT._replace(unit="bytes")
+NON_NEGATIVE = Kind(int, lambda value: _integer(value) and value >= 0, "a non-negative integer")
+FLAG = Kind(bool, lambda value: isinstance(value, bool), "True or False")
+TEXT = Kind(str, lambda value: isinstance(value, str), "a string")
+PATH = Kind(str, lambda value: isinstance(value, str) and value.startswith("/"), 'a path that begins with "/"')
+PROMPT = Kind(_prompt, lambda value: isinstance(value, str) or callable(value), "a string or a callable")
+DICTIONARY = Kind[dict[str, Any]](dict, lambda value: isinstance(value, dict), "a dictionary")

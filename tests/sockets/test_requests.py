@@ -1,0 +1,11 @@
+"""Which handler a frame gets."""
+
+from typing import get_args
+
+from chat import consumers  # noqa: F401 (registers all handlers)
+from chat.sockets.received import Asked
+from chat.sockets.requests import HANDLERS
+
+
+def test_every_frame_that_asks_has_a_handler():
+    assert set(HANDLERS) == set(get_args(Asked))
