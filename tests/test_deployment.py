@@ -149,7 +149,7 @@ def test_a_health_check_asks_for_a_host_that_is_allowed(allowed, asked):
 
 @pytest.mark.parametrize("path", ["README.md", "docs/deployment.md"])
 def test_every_uvicorn_command_in_the_docs_has_the_options_of_the_project(path):
-    text = (ROOT / path).read_text().replace("\\\n", " ").replace("llm_chat.uvicorn", "chat.uvicorn")
+    text = (ROOT / path).read_text().replace("\\\n", " ")
     commands = re.findall(r"^.*\buvicorn \S+:application (.*)$", text, re.MULTILINE)
     assert commands
     options = [re.sub(r"^chat\.", "llm_chat.", option) for option in serve.OPTIONS]  # the name in a site
