@@ -82,7 +82,7 @@ def test_every_command_of_the_readme_is_one_of_the_makefile():
 
 def test_every_package_that_the_site_needs_has_a_line():
     needed = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    told = {name for names, _ in rows(README, "What it stands on") for name in names.split(", ")}
+    told = {name for names, _ in rows(README, "Dependencies") for name in names.split(", ")}
     assert set(needed) <= told
 
 
