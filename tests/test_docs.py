@@ -111,6 +111,12 @@ def test_every_link_into_the_project_leads_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
+def test_no_page_has_a_placeholder_and_the_readme_begins_with_the_commands_of_a_checkout():
+    for page in PAGES:
+        assert re.findall(r"ADDRESS-|PATH/TO|OWNER/|/REPO\b|example\.com|TODO|YOUR-", page.read_text()) == [], page
+    assert "\nIn a checkout of this repository:\n\n```sh\nmake run" in README.split("\n## ")[0]
+
+
 def test_the_table_of_modules_has_the_rows_of_the_layers():
     text = (ROOT / "docs" / "architecture.md").read_text()
     order = [
