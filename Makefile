@@ -57,6 +57,7 @@ setup:
 lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@.venv/bin/typos
 
 types: setup
 	@.venv/bin/mypy chat chatproject
@@ -77,4 +78,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results tests/npm/node_modules
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results tests/npm/node_modules

@@ -2,21 +2,23 @@
 
 How a message travels (a module imports only from rows above it in ``docs/architecture.md``)::
 
-    browser frame --> consumers --parse--> protocol
+    browser frame --> consumers --parse--> sockets
                           |  ask / stop / follow
                           v
-                        store, models     the truth when an answer has ended
+                        db, models        the truth once an answer has ended
                           |  history
                           v
-                        runs ------------- messages ------------> backends (the model)
+                        engine ----------- messages ------------> backends (the model)
                           ^ <------------- deltas --------------- backends
                           |  append chunks          |  final parts, status, usage
                           v                         v
-                        logs                      store           a log is the truth while an answer runs
+                        streams                   db              a stream is the truth while an answer runs
                           |  follow(after)
                           v
-                        readers --> text view | html view (rendering, templates)
+                        sockets --> text format | html format (html, templates)
                           |
                           v
                         frames to the browser
 """
+
+__version__ = "0.1.0"

@@ -13,5 +13,6 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        """Register the system checks, and the signals of deleted conversations."""
         from . import checks  # noqa: F401 (registers the system checks)
         from .engine import signals as deletion  # noqa: F401 (listens to what is deleted)

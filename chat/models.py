@@ -113,10 +113,14 @@ class Message(models.Model):
     """A question or an answer: a list of parts, with their text beside it for search, export and the admin."""
 
     class Role(models.TextChoices):
+        """The side that wrote a message."""
+
         USER = "user", _("user")
         ASSISTANT = "assistant", _("assistant")
 
     class Status(models.TextChoices):
+        """The state of a message; a question is always complete."""
+
         RUNNING = "running", _("running")
         COMPLETE = "complete", _("complete")
         CUT = "cut", _("cut")
@@ -181,6 +185,8 @@ class Feedback(models.Model):
     """A visitor's rating of an answer."""
 
     class Value(models.IntegerChoices):
+        """A rating of an answer."""
+
         GOOD = 1, _("good")
         BAD = -1, _("bad")
 

@@ -23,10 +23,12 @@ class Account(Protocol):
     """What is asked of ``request.user`` and of ``scope["user"]``."""
 
     @property
-    def is_authenticated(self) -> Any: ...
+    def is_authenticated(self) -> Any:
+        """Tell a signed-in user from an anonymous one."""
 
     @property
-    def pk(self) -> Any: ...
+    def pk(self) -> Any:
+        """Identify the account: the user's primary key."""
 
 
 class Owner(NamedTuple):

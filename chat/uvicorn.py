@@ -99,23 +99,27 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def handle_text(self, event: Frame) -> None:
-        """Count a frame, as each of the next four does."""
+        """Count a text frame."""
         self._frames += 1
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
+        """Count a binary frame."""
         self._frames += 1
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
+        """Count a continuation."""
         self._frames += 1
         super().handle_cont(event)
 
     def handle_ping(self) -> None:
+        """Count a ping."""
         self._frames += 1
         super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
+        """Count a pong."""
         self._frames += 1
         super().handle_pong(event)
 

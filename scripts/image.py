@@ -19,9 +19,9 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+from groups import SITE_VARIABLES
 from services import HOST, Service, free_port
 from steps import ROOT, SetUpError, say
-from testing import SITE_VARIABLES
 
 # What has no meaning outside an image.
 OF_THE_IMAGE = {"FROM", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL"}

@@ -16,6 +16,7 @@ from tests.test_layers import MODULES, RANK, named, room
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TEMPLATES = (ROOT / "docs" / "templates.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 
 
@@ -81,8 +82,18 @@ def test_every_command_of_the_readme_is_one_of_the_makefile():
 
 def test_every_package_that_the_site_needs_has_a_line():
     needed = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    told = {name for names, _ in rows(README, "What it stands on") for name in names.split(", ")}
+    told = {name for names, _ in rows(README, "Dependencies") for name in names.split(", ")}
     assert set(needed) <= told
+
+
+def test_every_command_that_a_contributor_reads_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    for path in re.findall(r"(?:tests|scripts)/[\w/]+\.py", text):
+        assert (ROOT / path).is_file(), path
+    for path, chosen in re.findall(r"pytest (\S+) -k (\w+)", text):
+        assert re.search(rf"def test_\w*{chosen}", (ROOT / path).read_text()), (path, chosen)
 
 
 def test_every_variable_of_the_site_is_told():
@@ -94,12 +105,16 @@ def test_every_variable_of_the_site_is_told():
     assert [name for name in sorted(read) if f"`{name}`" not in README] == []
 
 
-@pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_link_into_the_project_leads_somewhere(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_no_page_has_a_placeholder_and_the_readme_begins_with_the_commands_of_a_checkout():
+    for page in PAGES:
+        assert re.findall(r"ADDRESS-|PATH/TO|OWNER/|/REPO\b|example\.com|TODO|YOUR-", page.read_text()) == [], page
+    assert "\nIn a checkout of this repository:\n\n```sh\nmake run" in README.split("\n## ")[0]
 
 
 def test_the_table_of_modules_has_the_rows_of_the_layers():

@@ -127,9 +127,11 @@ class ScriptedBackend(Backend):
 
     @property
     def model(self) -> str:
+        """Name the model ``scripted``."""
         return "scripted"
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Yield what the test lets the model say, or the words of the question."""
         if self._script is None:
             for word in request.messages[-1]["content"].split(" "):
                 yield Text(word + " ")

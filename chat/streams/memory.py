@@ -19,29 +19,35 @@ class MemoryStream(Stream):
 
     @property
     def closed(self) -> bool:
+        """Tell whether no chunk will follow."""
         return self._closed.is_set()
 
     async def closed_within(self, seconds: float) -> bool:
+        """Wait for the end, at most this many seconds; return whether it has come."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
         return self.closed
 
     def append(self, chunk: Chunk) -> None:
+        """Add a chunk and wake the readers."""
         if self.closed:
             raise ValueError(f"The log is closed; it takes no {type(chunk).__name__}.")
         self.chunks.append(chunk)
         self._wake()
 
     def close(self) -> None:
+        """Mark the end and wake the readers."""
         self._closed.set()
         self._wake()
 
     def give_up(self) -> None:
+        """Close the stream without an ending, unless it is closed already."""
         self.lost = not self.closed
         self.close()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
+        """Yield the chunks above ``after``, and then new ones as they come."""
         position = after + 1 if 0 <= after < len(self.chunks) else 0
         delayed = False
         while True:
@@ -78,13 +84,16 @@ class MemoryStreams(Streams):
         self._streams: dict[int, MemoryStream] = {}
 
     def open(self, answer: int) -> MemoryStream:
+        """Make the stream of an answer that is about to run."""
         if answer in self._streams:
             raise ValueError(f"The answer {answer} has a log already.")
         self._streams[answer] = stream = MemoryStream()
         return stream
 
     def get(self, answer: int) -> MemoryStream | None:
+        """Look up the stream of an answer."""
         return self._streams.get(answer)
 
     def discard(self, answer: int) -> None:
+        """Forget the stream of an answer, if there is one."""
         self._streams.pop(answer, None)

@@ -86,7 +86,7 @@ def test_the_newest_come_first_and_all_are_counted(written, monkeypatch):
     assert LIMIT == 50
 
 
-def test_nobody_finds_what_is_anothers(written):
+def test_nobody_finds_the_messages_of_another(written):
     written("bobs", "sky", title="sky", owner=BOB)
     assert found("sky") == []
 

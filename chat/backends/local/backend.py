@@ -54,6 +54,7 @@ class LocalBackend(Backend):
 
     @property
     def model(self) -> str:
+        """Name the model: the default one, or the file of its weights."""
         return DEFAULT_MODEL if self._weights is None else Path(self._weights).stem
 
     async def prepare(self) -> None:
@@ -61,6 +62,7 @@ class LocalBackend(Backend):
         await asyncio.to_thread(load_client)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Start the child if need be, and pass on what its server replies."""
         endpoint = self._running_endpoint()
         if endpoint is None:
             yield Loading()

@@ -104,6 +104,7 @@ class OpenAIBackend(Backend):
 
     @property
     def model(self) -> str:
+        """Name the model, as the option ``model`` does."""
         return self._model
 
     async def prepare(self) -> None:
@@ -111,6 +112,7 @@ class OpenAIBackend(Backend):
         await self._client()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """Ask the endpoint and decode its reply, of any shape, piece by piece."""
         client = await self._client()
         # A model that goes on from its own text has done its thinking.
         inside = self._starts_in_reasoning and request.messages[-1]["role"] != "assistant"

@@ -1,7 +1,7 @@
-"""Dollar signs that are no formula: prices, variables of a shell.
+r"""Dollar signs that are no formula: prices, variables of a shell.
 
 The engine takes ``$HOME/bin:$`` in ``PATH=$HOME/bin:$PATH`` for a formula. As on GitHub, a formula neither follows nor
-is followed by a letter or digit; but ``$n$th`` is one, and so is what has a command of TeX in it: ``2$\\pi$r``.
+is followed by a letter or digit; but ``$n$th`` is one, and so is what has a command of TeX in it: ``2$\pi$r``.
 """
 
 import re

@@ -35,10 +35,12 @@ class MirroredStream(MemoryStream):
         self._mirrored = False
 
     def append(self, chunk: Chunk) -> None:
+        """Add a chunk, and have it written to Redis with the next tick."""
         super().append(chunk)
         self._changed(self)
 
     def close(self) -> None:
+        """Mark the end, and have it written to Redis with the next tick."""
         super().close()
         self._changed(self)
 

@@ -46,6 +46,7 @@ class Replica(MemoryStream):
             self._wake()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
+        """Yield the chunks above ``after``; while a reader follows, the stream is read from Redis."""
         self.readers += 1
         self._wanted()
         try:

@@ -48,9 +48,11 @@ class RedisStreams(Streams):
 
     @property
     def reached(self) -> bool:
+        """Tell whether Redis has ever answered."""
         return self._exchange.reached
 
     def open(self, answer: int) -> MirroredStream:
+        """Make the stream of an answer, mirrored to Redis."""
         if answer in self._streams:
             raise ValueError(f"The answer {answer} has a log already.")
         lease = round(LEASE + conf.max_duration + conf.loading_timeout)
@@ -61,13 +63,16 @@ class RedisStreams(Streams):
         return stream
 
     def get(self, answer: int) -> MirroredStream | None:
+        """Look up the stream of an answer that runs in this process."""
         return self._streams.get(answer)
 
     def discard(self, answer: int) -> None:
+        """Forget the stream of an answer, if there is one."""
         if stream := self._streams.pop(answer, None):
             self._writing.pop(stream, None)
 
     def replica(self, answer: int) -> Stream:
+        """Return the copy of another process's stream, made when it is first asked for."""
         replica = self._replicas.get(answer)
         if replica is None:
             self._replicas[answer] = replica = Replica(answer, self._exchange.wake)
@@ -76,9 +81,11 @@ class RedisStreams(Streams):
 
     @property
     def replicas(self) -> Sequence[int]:
+        """List the answers of other processes that have readers here."""
         return [answer for answer, replica in self._replicas.items() if replica.readers and not replica.closed]
 
     def complete(self, answer: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """End a replica with what the database has of its answer."""
         replica = self._replicas.get(answer)
         if replica is None or replica.closed:
             return
@@ -89,14 +96,17 @@ class RedisStreams(Streams):
             replica.extend(missing)
 
     async def start(self, process: str, stop: Callable[[int], None]) -> None:
+        """Connect to Redis, and begin to exchange with it once per tick."""
         self._process, self._stop = process, stop
         await self._exchange.start()
 
     def stop(self, process: str, answer: int) -> None:
+        """Ask another process through Redis to stop an answer."""
         self._stops.append((process, answer))
         self._exchange.wake()
 
     async def take_over(self, answer: int) -> list[Chunk] | None:
+        """Add a fence, after which Redis refuses the entries of the dead process; return what the stream held."""
         key = entries.stream_key(self._prefix, answer)
         fence = ("XADD", key, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
         answers = await self._exchange.ask([fence, ("XRANGE", key, "-", "+")])
@@ -104,11 +114,13 @@ class RedisStreams(Streams):
         return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
     async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
+        """Write the last chunks behind the fence."""
         key = entries.stream_key(self._prefix, answer)
         added = [entries.add(key, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
         await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.stream_retention))])
 
     async def finish(self) -> None:
+        """Write what Redis still lacks, and log a warning if that fails."""
         self._finishing = True
         await self._exchange.finish()
         if left := sum(not stream.mirrored for stream in self._writing):

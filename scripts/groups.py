@@ -1,0 +1,58 @@
+"""Which tests run together, by name, for the scripts and for nox. Imports nothing."""
+
+# What a developer's shell says about a site must not reach the tests of it.
+SITE_VARIABLES = {
+    "ALLOWED_HOSTS",
+    "BEHIND_HTTPS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "DATA_DIR",
+    "DEBUG",
+    "HSTS_SECONDS",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_MODEL",
+    "PORT",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "STATIC_ROOT",
+}
+
+BROWSER = ("tests/browser",)
+FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending", "stopping"))
+SERVERS = (
+    *(f"tests/test_{name}.py" for name in ("bootstrap", "cluster", "existing_sites", "lease", "postgres", "servers")),
+    *("tests/reuse", "tests/npm"),
+)
+
+
+def all_but(paths: tuple[str, ...], *of: str) -> tuple[str, ...]:
+    """Return pytest's arguments for all tests below ``of`` but those in ``paths``: none is forgotten."""
+    return (*(argument for path in paths for argument in ("--ignore", path)), *of)
+
+
+GROUPS = {
+    "The tests of faults, first half": FAULTS,
+    "The tests of faults, second half": all_but(FAULTS, "tests/faults"),
+    # Playwright's and pytest-asyncio's both want the main thread's loop.
+    "The browser's first tests": ("-m", "not thorough", *BROWSER),
+    "The tests that start servers": SERVERS,
+    "All other tests": all_but(("tests/faults", *BROWSER, *SERVERS), "tests"),
+}
+
+
+SMOKE = (
+    *(f"tests/test_{name}.py" for name in ("admin", "checks", "conf", "consumers", "health", "lifespan", "models")),
+    *(f"tests/test_{name}.py" for name in ("project", "routing", "translations")),
+    *(f"tests/{room}" for room in ("db", "sockets", "streams", "templatetags", "views")),
+    *("tests/backends/openai/test_backend.py", "tests/engine/test_run.py", "tests/html/test_messages.py"),
+)
+"""What ``nox -s smoke`` runs on the oldest versions: every room of the app, in about a minute."""
+
+COVERED = ("The browser's first tests", "The tests that start servers", "All other tests")
+"""The groups that run the app in their own process; the tests of faults start it as others."""
+
+BROWSER_GROUPS = {
+    "The browser's first tests": GROUPS["The browser's first tests"],
+    "The browser's other tests": ("-m", "thorough", *BROWSER),
+}
