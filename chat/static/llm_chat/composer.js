@@ -95,7 +95,8 @@ class ChatComposer extends ChatElement {
   #restore() {
     tried(() => {
       for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(DRAFT) && !key.startsWith(DRAFT + this.chat.getAttribute("owner"))) localStorage.removeItem(key);
+        if (key.startsWith(DRAFT) && !key.startsWith(DRAFT + this.chat.getAttribute("owner")))
+          localStorage.removeItem(key);
       }
       this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key()) ?? "";
       sessionStorage.removeItem(this.#key(""));

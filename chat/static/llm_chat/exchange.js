@@ -101,7 +101,13 @@ class ChatExchange extends ChatElement {
   #transmit(frame) {
     const requestId = `request-${++this.#count}`;
     const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];
-    this.tell("chat:transmit", { ...frame, requestId, id, headers: {}, body: { view: "html", language, ...frame.body } });
+    this.tell("chat:transmit", {
+      ...frame,
+      requestId,
+      id,
+      headers: {},
+      body: { view: "html", language, ...frame.body },
+    });
     return requestId;
   }
 }

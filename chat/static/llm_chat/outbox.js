@@ -18,7 +18,8 @@ class ChatOutbox extends ChatElement {
     this.hear(this.chat, {
       "chat:submit": ({ text }) => this.#submit(unique(), text),
       "chat:rewrite": ({ message, text }) => this.#submit(message, text, true),
-      "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
+      "chat:retry": ({ message, role, text }) =>
+        role === "user" ? this.#submit(message, text) : this.#regenerate(message),
       "chat:continue": ({ message }) => this.#regenerate(message, true),
       "chat:discard": ({ message }) => this.#drop(message),
       "chat:sent": () => this.#await(),

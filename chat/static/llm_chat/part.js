@@ -95,7 +95,7 @@ function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
     const [before, after] = [old.data, fresh.data];
     let same = before.length;
-    if (!after.startsWith(before)) for (same = 0; before[same] === after[same]; ) same += 1;
+    if (!after.startsWith(before)) for (same = 0; before[same] === after[same];) same += 1;
     old.replaceData(same, before.length - same, after.slice(same));
     return true;
   }

@@ -84,7 +84,8 @@ class ChatList extends ChatElement {
     const line = document.importNode(this.#template, true);
     line.dataset.conversation = id;
     // The server has put "_id_" in the id's place.
-    for (const link of line.querySelectorAll("a")) link.setAttribute("href", link.getAttribute("href").replace("_id_", id));
+    for (const link of line.querySelectorAll("a"))
+      link.setAttribute("href", link.getAttribute("href").replace("_id_", id));
     if (this.#shown(id)) line.querySelector("a")?.setAttribute("aria-current", "page");
     return line;
   }
