@@ -1,10 +1,10 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-news>`: notices what the page lacks of its conversation, and tells the server what the reader has seen. While a
+ * `<llm-chat-events>`: notices what the page lacks of its conversation, and tells the server what the reader has seen. While a
  * request is under way nobody can heed it: it comes again.
  */
-class ChatNews extends ChatElement {
+class ChatEvents extends ChatElement {
   /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
   static settled = new Set(["complete", "cut", "stopped"]);
 
@@ -55,8 +55,8 @@ class ChatNews extends ChatElement {
     const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
     if (event === "run-started") return shown;
     if (event === "branch") return shown && !shown.nextElementSibling;
-    return event === "run-ended" && ChatNews.settled.has(shown?.dataset.status);
+    return event === "run-ended" && ChatEvents.settled.has(shown?.dataset.status);
   }
 }
 
-ChatNews.define("llm-chat-news");
+ChatEvents.define("llm-chat-events");

@@ -1,7 +1,7 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-exchange>`: the request that is under way, one at most, what is asked beside it, and the frames that answer. */
-class ChatExchange extends ChatElement {
+/** `<llm-chat-requests>`: the request that is under way, one at most, what is asked beside it, and the frames that answer. */
+class ChatRequests extends ChatElement {
   /** Milliseconds that an aside may take. */
   patience = 10_000;
 
@@ -112,4 +112,4 @@ class ChatExchange extends ChatElement {
   }
 }
 
-ChatExchange.define("llm-chat-exchange");
+ChatRequests.define("llm-chat-requests");
