@@ -19,14 +19,14 @@ def install(folder: Path, log: Path) -> None:
     """Run ``npm ci`` in a folder, unless its packages were installed from this very lock file.
 
     Raises:
-        SetUpError: npm failed; the sentence names the log.
+        SetUpError: npm failed; the sentence ends with its output.
     """
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".installed"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     if not succeeds([npm() or "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], log, folder):
-        raise SetUpError(f"npm ci failed in {shown(folder)}; its output is in {log}:\n{log.read_text()[-2000:]}")
+        raise SetUpError(f"npm ci failed in {shown(folder)}:\n{log.read_text()[-2000:]}")
     stamp.write_text(wanted)
 
 
