@@ -160,8 +160,11 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
 
 def test_what_an_error_says_is_text(watched):
     chat = watched().open()
-    errors = [{"message": f"m{number}", "text": attack, "error": attack} for number, attack in enumerate(ATTACKS)]
-    chat.page.evaluate(TELL, [["chat:problem", "chat:unsent", "chat:refused"], [*map(storable_values, errors)]])
+    errors = [
+        {"message": f"m{number}", "text": attack, "status": "unsent", "error": attack}
+        for number, attack in enumerate(ATTACKS)
+    ]
+    chat.page.evaluate(TELL, [["chat:problem", "chat:outgoing", "chat:refused"], [*map(storable_values, errors)]])
     notes = chat.page.locator(".llm-chat-alert, [data-error], .llm-chat-pending [data-blocks]")
     assert notes.count() > len(ATTACKS)
     assert chat.page.locator(":is(.llm-chat-alert, [data-error], .llm-chat-pending .llm-chat-block) *").count() == 0

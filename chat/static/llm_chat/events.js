@@ -1,33 +1,41 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-events>`: notices what the page lacks of its conversation, and tells the server what the reader has seen. While a
- * request is under way nobody can heed it: it comes again.
+ * `<llm-chat-events>`: notices from events what the page lacks, and tells the server what the visitor has seen. Nothing can be
+ * fetched while a request is under way, so it looks again at the end of each.
  */
 class ChatEvents extends ChatElement {
-  /** Statuses after which an answer stays as it is. Others may be what was known at the time. */
-  static settled = new Set(["complete", "cut", "stopped"]);
+  /** Statuses that do not change any more. */
+  static settled = ["complete", "cut", "stopped"];
 
-  /** What no resume has been asked for since. */
-  #news = [];
-  /** Whether an answer may have ended that the server takes for unread. */
+  /** @type {ConversationEvent[]} Those since the last resume. */
+  #events = [];
+  /** Whether an answer may have ended that the server considers unread. */
   #unread = true;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:event": (news) => this.#take(news),
-      "chat:request": ({ type }) => type === "resume" && (this.#news = []),
-      "chat:open": () => (this.#unread = true),
+      "chat:event": (event) => this.#take(event),
+      "chat:request": ({ frame }) => this.#forget(frame.type),
+      "chat:open": () => this.#doubt(),
       "chat:answered": () => this.#look(),
     });
     this.hear(document, { visibilitychange: () => document.hidden || this.#return() });
   }
 
-  #take(news) {
-    if (news.id !== this.chat.getAttribute("conversation")) return;
-    this.#unread ||= news.event === "run-ended";
-    this.#news.push(news);
+  #take(event) {
+    if (event.id !== this.chat.getAttribute("conversation")) return;
+    this.#unread ||= event.event === "run-ended";
+    this.#events.push(event);
     this.#look();
+  }
+
+  #forget(type) {
+    if (type === "resume") this.#events = [];
+  }
+
+  #doubt() {
+    this.#unread = true;
   }
 
   #return() {
@@ -36,26 +44,26 @@ class ChatEvents extends ChatElement {
   }
 
   #look() {
-    this.#news = this.#news.filter((news) => !this.#shows(news));
-    if (this.#news.length) this.tell("chat:stale");
+    this.#events = this.#events.filter((event) => !this.#shows(event));
+    if (this.#events.length) this.tell("chat:stale");
     this.#read();
   }
 
   #read() {
     if (!this.#unread || document.hidden || !this.chat.querySelector("[data-role=assistant]")) return;
     this.#unread = false;
-    this.aside({ type: "read" }).catch(() => (this.#unread = true));
+    this.request({ type: "read" }).catch(() => this.#doubt());
   }
 
   // Internals
 
-  /** Whether the page shows it already. */
+  /** Return whether the page shows already what an event is about. */
   #shows({ event, message }) {
     if (event === "title" || event === "read") return true;
     const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
-    if (event === "run-started") return shown;
-    if (event === "branch") return shown && !shown.nextElementSibling;
-    return event === "run-ended" && ChatEvents.settled.has(shown?.dataset.status);
+    if (event === "run-started") return Boolean(shown);
+    if (event === "branch") return Boolean(shown && !shown.nextElementSibling);
+    return event === "run-ended" && ChatEvents.settled.includes(shown?.dataset.status ?? "");
   }
 }
 

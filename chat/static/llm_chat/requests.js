@@ -1,113 +1,131 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-requests>`: the request that is under way, one at most, what is asked beside it, and the frames that answer. */
+/**
+ * `<llm-chat-requests>`: sends requests, and sorts the frames that answer. At most one of them, the current one, makes or
+ * follows an answer; each of the others resolves a promise.
+ */
 class ChatRequests extends ChatElement {
-  /** Milliseconds that an aside may take. */
+  /** Milliseconds that one of the others may take. */
   patience = 10_000;
 
-  /** `next`: the sequence that is expected. */
-  #request = null;
-  /** By their ids. */
-  #asides = new Map();
+  /** @type {CurrentRequest | null} */
+  #current = null;
+  /** @type {Map<string, OtherRequest>} */
+  #others = new Map();
+  /** @type {ConversationEvent[]} Those to be delivered. */
   #events = [];
-  #open = false;
   #count = 0;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:request": (frame) => this.#begin(frame),
-      "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#request?.requestId }),
-      "chat:aside": (aside) => this.#ask(aside),
-      "chat:open": () => (this.#open = true),
+      "chat:request": (request) => this.#begin(request),
+      "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#current?.requestId }),
       "chat:frame": (frame) => this.#receive(frame),
       "chat:close": () => this.#lose(),
     });
   }
 
-  stop() {
+  disconnect() {
     this.#lose();
   }
 
-  #begin(frame) {
-    this.#request = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
-  }
-
-  #ask({ frame, resolve, reject }) {
-    if (!this.#open) return reject("");
-    const requestId = this.#transmit(frame);
-    this.#asides.set(requestId, { data: [], resolve, reject });
-    setTimeout(() => this.#fill({ requestId, errorText: "" }), this.patience);
+  /** @param {ServerRequest} request */
+  #begin({ frame, resolve, reject }) {
+    if (!resolve) {
+      this.#current = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
+    } else if (this.online) {
+      const requestId = this.#transmit(frame);
+      this.#others.set(requestId, { data: [], resolve, reject });
+      setTimeout(() => this.#fail(requestId), this.patience);
+    } else {
+      reject?.("");
+    }
   }
 
   #receive(frame) {
-    const { type } = frame;
-    if (type === "event") return this.#spread(this.#events.push(frame));
-    this.#fill(frame);
-    if (!this.#request || frame.requestId !== this.#request.requestId) return;
-    if (type === "start") this.tell("chat:found");
-    else if (type === "chunk") this.#accept(this.#request, frame);
-    else if (type === "end" || type === "no-active") this.#end();
-    else if (type === "error") this.#refuse(this.#request, frame);
+    const current = this.#current;
+    if (frame.type === "event") this.#deliver(frame);
+    else if (frame.requestId === current?.requestId) this.#follow(current, frame);
+    else if (this.#others.has(frame.requestId)) this.#collect(frame);
   }
 
   // Internals
 
-  #accept(request, { sequence, chunk, code }) {
-    if (sequence < request.next) return;
-    if (sequence > request.next || this.#isTemporary(code)) return this.tell("chat:reset");
-    request.next += 1;
-    this.tell("chat:received", chunk);
+  #follow(current, frame) {
+    if (frame.type === "chunk") this.#pass(current, frame);
+    else if (frame.type === "start") this.tell("chat:found");
+    else if (frame.type === "end" || frame.type === "no-active") this.#end();
+    else if (frame.type === "error") this.#refuse(current, frame);
   }
 
-  /** A resume that fails is made again, unless the conversation was deleted. */
-  #refuse(request, { errorText = "", code }) {
-    const failed = request.type === "resume" && code !== "gone";
+  #pass(current, { sequence, chunk, code }) {
+    if (sequence < current.next) return;
+    if (sequence > current.next || this.#isTemporary(code)) {
+      this.tell("chat:reset");
+    } else {
+      current.next += 1;
+      this.tell("chat:chunk", chunk);
+    }
+  }
+
+  /** Repeat a resume that failed, on another connection, unless the conversation was deleted. */
+  #refuse(current, { errorText, code }) {
+    const failed = current.type === "resume" && code !== "gone";
     if (failed || this.#isTemporary(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
   }
 
-  /** Whether another connection may do better; the server's table of errors says which codes are such. */
+  /** The server lists the codes after which another connection may succeed. */
   #isTemporary(code) {
-    return this.chat.getAttribute("temporary-errors").split(" ").includes(code);
+    if (code === undefined) return false;
+    return (this.chat.getAttribute("temporary-errors") ?? "").split(" ").includes(code);
   }
 
   #end(text = "", code = "") {
-    this.#request = null;
+    this.#current = null;
     this.tell("chat:answered", { text, code });
   }
 
-  #fill({ type, requestId, chunk, errorText }) {
-    const aside = this.#asides.get(requestId);
-    if (!aside || type === "start") return;
-    if (type === "chunk") return aside.data.push(chunk.data);
-    this.#asides.delete(requestId);
-    if (type === "end") aside.resolve(aside.data);
-    else aside.reject(errorText);
-    setTimeout(() => this.#spread());
+  #collect({ type, requestId, chunk, errorText }) {
+    const request = this.#others.get(requestId);
+    if (!request || type === "start") return;
+    if (type === "chunk") {
+      request.data.push(chunk.data);
+    } else if (type === "end") {
+      this.#forget(requestId);
+      request.resolve(request.data);
+    } else {
+      this.#fail(requestId, errorText);
+    }
   }
 
-  /** News of what an aside does come behind it. */
-  #spread() {
-    if (this.#asides.size) return;
+  #fail(requestId, errorText = "") {
+    const request = this.#others.get(requestId);
+    this.#forget(requestId);
+    request?.reject?.(errorText);
+  }
+
+  #forget(requestId) {
+    if (this.#others.delete(requestId)) setTimeout(() => this.#deliver());
+  }
+
+  /** Deliver events only after the requests that may have caused them. */
+  #deliver(...events) {
+    this.#events.push(...events);
+    if (this.#others.size) return;
     for (const event of this.#events.splice(0)) this.tell("chat:event", event);
   }
 
   #lose() {
-    this.#open = false;
-    this.#request = null;
-    for (const requestId of this.#asides.keys()) this.#fill({ requestId, errorText: "" });
+    this.#current = null;
+    for (const requestId of [...this.#others.keys()]) this.#fail(requestId);
   }
 
   #transmit(frame) {
-    const requestId = `request-${++this.#count}`;
-    const [id, language] = [this.chat.getAttribute("conversation"), this.chat.lang];
-    this.tell("chat:transmit", {
-      ...frame,
-      requestId,
-      id,
-      headers: {},
-      body: { view: "html", language, ...frame.body },
-    });
+    this.#count += 1;
+    const requestId = `request-${this.#count}`;
+    const body = { view: "html", language: this.chat.lang, ...frame.body };
+    this.tell("chat:transmit", { ...frame, requestId, id: this.chat.getAttribute("conversation"), headers: {}, body });
     return requestId;
   }
 }
