@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
+from chat.db.turns import ask
 from chat.errors import Refusal
 from chat.models import Message
 
