@@ -37,13 +37,13 @@ class ComposerView:
     error: str = ""
 
 
-def composer_view(uid: str, *, running: bool, leads_to: str = "", refused: Refused | None = None) -> ComposerView:
+def composer_view(uid: str, *, running: bool, return_to: str = "", refused: Refused | None = None) -> ComposerView:
     """Make the form of one conversation, filled in with the message that was refused, if any.
 
     Args:
         uid: the conversation's id.
         running: whether an answer runs in it, so that the form offers to stop it.
-        leads_to: the page to return to, empty for the conversation's own.
+        return_to: the page to return to, empty for the conversation's own.
         refused: the message that the form could not send.
     """
     action = page_url(uid)
@@ -51,7 +51,7 @@ def composer_view(uid: str, *, running: bool, leads_to: str = "", refused: Refus
         id=refused.id if refused else str(uuid.uuid4()),
         action=action,
         stop=f"{action}stop/" if action and running else "",
-        next=leads_to,
+        next=return_to,
         text=refused.text if refused else "",
         error=refused.error if refused else "",
     )

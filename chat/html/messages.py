@@ -122,7 +122,7 @@ def safe(blocks: Sequence[str]) -> list[SafeString]:
 
 
 def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
-    """Make the view of a stored message; ``parts`` replace the stored ones, which a growing answer is ahead of."""
+    """Make the view of a stored message; ``parts`` replace the stored ones, which lag behind while it runs."""
     # Read feedback only if the query has fetched it, because this is also called on the event loop.
     feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(

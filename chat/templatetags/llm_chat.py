@@ -51,7 +51,7 @@ def chat(
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING
     older = _before(owner, conversation, before)
     shown = older or end
-    leads_to = "" if page else request.get_full_path()
+    return_to = "" if page else request.get_full_path()
     return {
         "request": request,
         "conversation_id": conversation,
@@ -65,7 +65,7 @@ def chat(
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,
-        "composer": composer_view(conversation, running=running, leads_to=leads_to, refused=refused),
+        "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
     }
 
 

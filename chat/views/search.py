@@ -17,7 +17,7 @@ from ..owners import visitor
 from ..text import folded
 from .base import field_of, framed
 
-BEFORE, BEHIND = 60, 140
+BEFORE, AFTER = 60, 140
 """Characters that a snippet has before the beginning of its first hit, and after it."""
 
 STEP = 16
@@ -54,7 +54,7 @@ def snippet(text: str, words: list[str]) -> SafeString:
     any_word = re.compile("|".join(re.escape(folded(word)) for word in words))
     first = any_word.search(folded(text))
     at = _unfolded(text, first.start()) if first else 0
-    begin, end = max(0, at - BEFORE), at + BEHIND
+    begin, end = max(0, at - BEFORE), at + AFTER
     shown = " ".join(text[begin:end].split())
     shown = ("…" if begin else "") + shown + ("…" if end < len(text) else "")
     return _marked(shown, any_word)

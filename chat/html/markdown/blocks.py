@@ -93,7 +93,7 @@ def _render(text: str, *, keep_last: bool) -> Live:
     if _ends_in_open_fence(text, html):
         finished.append(finish(last, is_open=True))
     elif last:
-        # The last block is still growing: each of its states is seen once, so caching them is no use.
+        # The last block is still growing: each of its states is seen once, so caching them is useless.
         finished.append(_finish(last, keep=keep_last))
     missing = dict.fromkeys(wanted for block in finished for wanted in block.missing)
     return Live(tuple(block.html for block in finished), tuple(missing))

@@ -45,7 +45,7 @@ class Cache(Generic[Key]):
                 self._size -= dropped
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         with self._lock:
             self._values.clear()
             self._size = 0

@@ -16,7 +16,7 @@ _EDGE = re.compile(
 _BAR = re.compile(r"(?<!\\)(\|)")
 _TOKEN = re.compile(r"\\.|\$+", re.DOTALL)
 _WORD = re.compile(r"[0-9A-Za-z\u00c0-\u024f]")
-_NO_END = re.compile(r"_*[0-9A-Za-z\u00c0-\u024f]|[({]")
+_FOLLOWER = re.compile(r"_*[0-9A-Za-z\u00c0-\u024f]|[({]")
 _NO_LAST = re.compile(r"[\s\u3001-\u3003\uff08\uff0c\uff1a\uff1b]")
 _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)\b")
 _LETTER = re.compile(r"[A-Za-z]|[A-Za-z][_^][0-9A-Za-z]")
@@ -46,38 +46,38 @@ def _cells(piece: str) -> list[str]:
 
 def _marked(text: str) -> str:
     literal: list[int] = []
-    begun: int | None = None
+    opening: int | None = None
     for token in _TOKEN.finditer(text):
         place = token.start()
         if token[0] != "$":
             continue
-        if begun is not None and _ends(text, begun, place):
-            begun = None
+        if opening is not None and _ends(text, opening, place):
+            opening = None
             continue
-        if begun is not None:
-            literal.append(begun)
-        begun = place
-    if begun is not None:
-        literal.append(begun)
+        if opening is not None:
+            literal.append(opening)
+        opening = place
+    if opening is not None:
+        literal.append(opening)
     return _with_marks(text, literal)
 
 
-def _ends(text: str, begun: int, place: int) -> bool:
-    """Tell whether the dollar sign at ``place`` ends a formula that begins with the one at ``begun``."""
-    formula = text[begun + 1 : place]
+def _ends(text: str, opening: int, place: int) -> bool:
+    """Tell whether the dollar sign at ``place`` ends a formula that begins with the one at ``opening``."""
+    formula = text[opening + 1 : place]
     if formula[:1].isspace() or _NO_LAST.match(formula[-1:]) or formula.count("`") % 2:  # one dollar sign is in code
         return False
-    behind = _NO_END.match(text, place + 1)
+    follower = _FOLLOWER.match(text, place + 1)
     if "\\" in formula:
-        return behind is None or not formula.endswith((":", ";", "/"))
-    if begun and _WORD.match(text, begun - 1):
+        return follower is None or not formula.endswith((":", ";", "/"))
+    if opening and _WORD.match(text, opening - 1):
         return False
-    return behind is None or _may_have_behind(formula, behind[0], text, place + 1)
+    return follower is None or _may_be_followed_by(formula, follower[0], text, place + 1)
 
 
-def _may_have_behind(formula: str, behind: str, text: str, place: int) -> bool:
+def _may_be_followed_by(formula: str, follower: str, text: str, place: int) -> bool:
     """Tell whether a formula may be followed by this letter, digit or bracket, as in ``$n$th`` and ``$f$(x)``."""
-    if behind == "(":
+    if follower == "(":
         return bool(_LETTER.fullmatch(formula) or _NO_SHELL.fullmatch(formula))
     return bool(_LETTER.fullmatch(formula) and _ORDINAL.match(text, place))
 

@@ -26,7 +26,7 @@ _DEFINITION = re.compile(
 )
 _TILDES = re.compile(r"\\.|~+", re.DOTALL)
 # Includes spaces, because the engine ends an address at ASCII spaces only.
-_BEHIND_ADDRESS = (
+_AFTER_ADDRESS = (
     r"\u00a0\u00ab\u00bb\u0589\u060c\u061b\u061f\u06d4\u0964\u0965\u104a\u104b\u1362-\u1368\u1680\u17d4\u17d5"
     r"\u2000-\u200b\u2014\u2018-\u201f\u2026\u202f\u205f\u3000-\u3003\u3008-\u3011\u3014-\u301f"
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
@@ -35,10 +35,10 @@ _BEHIND_ADDRESS = (
 _ADDRESS = re.compile(
     rf"""<[a-z][a-z0-9.+-]{{1,31}}:[^\s<>]*> | \]\([ \n]?<[^<>\n]*>
     | ^[ \t>]*+\[[^\[\]\n]{{1,200}}\]{NOTHING}:[ \t]++https?://[^\s<>]++
-    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_BEHIND_ADDRESS}]++(?P<end>(?=[{_BEHIND_ADDRESS}]))?""",
+    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_AFTER_ADDRESS}]++(?P<end>(?=[{_AFTER_ADDRESS}]))?""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-_PUNCTUATION = re.compile(f"[{_BEHIND_ADDRESS}]")
+_PUNCTUATION = re.compile(f"[{_AFTER_ADDRESS}]")
 _AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
@@ -64,7 +64,7 @@ def guard(text: str) -> str:
         text = _TILDES.sub(_only_two_strike, text)
     if "$" in text:
         text = mark_dollars(text)
-    if not text.isascii() and _has_late_ends(text):
+    if not text.isascii() and _has_punctuation_after_addresses(text):
         text = _ADDRESS.sub(_end_address, text)
     if text.count("@") + text.count("&") > MAX_ADDRESSES:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
@@ -75,13 +75,13 @@ def _only_two_strike(tildes: re.Match[str]) -> str:
     return TILDE if tildes[0] == "~" else tildes[0]
 
 
-def _has_late_ends(text: str) -> bool:
+def _has_punctuation_after_addresses(text: str) -> bool:
     """Tell whether punctuation may follow an address that the engine would take for a part of it."""
     return ("://" in text or "www." in text or "WWW." in text) and _PUNCTUATION.search(text) is not None
 
 
 def _end_address(address: re.Match[str]) -> str:
-    """End a bare address before the punctuation of a script that needs no space behind it."""
+    """End a bare address before the punctuation of a script that needs no space after it."""
     return address[0] if address["end"] is None else address[0] + END
 
 

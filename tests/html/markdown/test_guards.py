@@ -72,7 +72,7 @@ def test_b23_two_tildes_strike_out():
 
 
 @pytest.mark.parametrize(
-    ("text", "address", "behind"),
+    ("text", "address", "rest"),
     [
         ("见https://e.example/a。下一句", "https://e.example/a", "。下一句"),
         ("（https://e.example/a）", "https://e.example/a", "）"),
@@ -83,10 +83,10 @@ def test_b23_two_tildes_strike_out():
         ("https://zh.example/中文、", "https://zh.example/%E4%B8%AD%E6%96%87", "、"),
     ],
 )
-def test_b25_an_address_ends_before_full_width_punctuation(text, address, behind):
+def test_b25_an_address_ends_before_full_width_punctuation(text, address, rest):
     page = show(render(text))
     assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == [address]
-    assert page.text.endswith(behind)
+    assert page.text.endswith(rest)
     assert page.text == text.replace("**", "")
 
 

@@ -202,10 +202,10 @@ def _alternating(random: Random, length: int) -> str:
 
 
 def _nested(random: Random, length: int) -> str:
-    before, behind = random.choice(NESTED)
-    times = length // (len(before) + len(behind)) + 1
+    opening, closing = random.choice(NESTED)
+    times = length // (len(opening) + len(closing)) + 1
     closed = random.choice((times, times, 0, times // 2))
-    return before * times + random.choice(("a", "", "a@b.c", "$a$")) + behind * closed
+    return opening * times + random.choice(("a", "", "a@b.c", "$a$")) + closing * closed
 
 
 def _soup(random: Random, length: int) -> str:
