@@ -1,4 +1,4 @@
-"""Conversations, messages and what readers think of them in the admin, to read."""
+"""The admin's read-only view of conversations, messages, feedback and server processes."""
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -13,18 +13,18 @@ from django.utils.translation import gettext_lazy as _
 from .models import Conversation, Feedback, Message, Process
 
 BEGINNING = 80
-"""How many characters of an answer stand in the list of feedback."""
+"""Characters of an answer that the list of feedback shows."""
 
 
 class ReadOnly:
-    """What the chat wrote is looked at and deleted here, never changed."""
+    """A mixin for rows that can be viewed and deleted, but not added or changed."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody adds rows by hand."""
+        """Return ``False``: only the chat adds rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody changes rows by hand."""
+        """Return ``False``: only the chat changes rows."""
         return False
 
 
@@ -36,12 +36,12 @@ class MessageInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
     ordering = ("pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        """With what the reader thinks of each, in one query."""
+        """Load the messages with their feedback in one query."""
         return super().get_queryset(request).select_related("feedback")
 
     @admin.display(description=_("feedback"), empty_value="")
     def rating(self, message: Message) -> str | None:
-        """What the reader thinks of the message, where they have said so."""
+        """Return the visitor's rating of the message with its comment, or ``None`` if there is none."""
         feedback: Feedback | None = getattr(message, "feedback", None)
         if feedback is None:
             return None
@@ -50,7 +50,7 @@ class MessageInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Conversations, the newest first."""
+    """Conversations, the most recently updated first."""
 
     list_display = ("title", "user", "created_at", "updated_at")
     search_fields = ("title", "message__text")
@@ -60,14 +60,14 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     inlines = (MessageInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        """Return them with their users, by a second query: users may be in another database."""
+        """Load the users by a second query, because they may be in another database."""
         users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
         return super().get_queryset(request).prefetch_related(Prefetch("user", users))
 
 
 @admin.register(Feedback)
 class FeedbackAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """What readers think of answers, the newest first."""
+    """Visitors' feedback on answers, the most recently updated first."""
 
     list_display = ("beginning", "conversation", "value", "comment", "answered_by", "created_at", "updated_at")
     list_select_related = ("message__conversation",)
@@ -81,45 +81,45 @@ class FeedbackAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
-        """Without the texts of the answers: a list has room for their beginnings alone."""
+        """Load only the beginnings of the answers' texts, which is all that the list shows."""
         found: QuerySet[Feedback] = super().get_queryset(request)
         lean = found.defer("message__text", "message__parts")
         return lean.annotate(beginning=Left("message__text", BEGINNING))
 
     @admin.display(description=_("answer"))
     def beginning(self, feedback: Feedback) -> str:
-        """How the answer begins."""
+        """Return the beginning of the answer."""
         return str(getattr(feedback, "beginning")) or "-"  # noqa: B009 (annotated)
 
     @admin.display(description=_("conversation"), ordering="message__conversation__title")
     def conversation(self, feedback: Feedback) -> str:
-        """The conversation that the answer stands in."""
+        """Link to the conversation of the answer."""
         conversation = feedback.message.conversation
         address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])
         return format_html('<a href="{}">{}</a>', address, conversation)
 
     @admin.display(description=_("model"), ordering="message__model")
     def answered_by(self, feedback: Feedback) -> str:
-        """The model that gave the answer."""
+        """Name the model that wrote the answer."""
         return feedback.message.model
 
     @admin.display(description=_("question"))
     def question(self, feedback: Feedback) -> str:
-        """The question that was answered."""
+        """Return the text of the question; empty if the answer has none."""
         return feedback.message.parent.text if feedback.message.parent else ""
 
     @admin.display(description=_("answer"))
     def answer(self, feedback: Feedback) -> str:
-        """The answer, whole."""
+        """Return the full text of the answer."""
         return feedback.message.text
 
 
 @admin.register(Process)
 class ProcessAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """The server processes and their heartbeats."""
+    """Server processes and their heartbeats."""
 
     list_display = ("id", "host", "pid", "started_at", "heartbeat_at")
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """A running process's answers name its row."""
+        """Return ``False``: the answers of a running process refer to its row."""
         return False

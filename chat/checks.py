@@ -1,4 +1,4 @@
-"""System checks of the ``CHAT`` setting: each says what is wrong, what was expected and what was given."""
+"""System checks of the ``CHAT`` setting. Each message says what is wrong, what was expected and what was given."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -17,26 +17,26 @@ from .streams.loading import make_streams
 
 @checks.register("llm_chat")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Check that ``CHAT`` has known names and values of the right kind, and that its parts can be made."""
+    """Check the names and values of ``CHAT``, the backend and the streams that they describe, and the databases."""
     if not isinstance(conf.given, dict):
         return [Error(sentence, id="llm_chat.E001") for sentence in wrong_values()]
     wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
-    parts = [] if wrong else [*_backend(), *_streams()]  # which are made from values of the right kind
+    parts = [] if wrong else [*_backend(), *_streams()]  # these need values of the right kind
     return [*_unknown(), *wrong, *parts, *_databases()]
 
 
 def errors() -> list[str]:
-    """Return the sentences about what keeps the site from starting, without those that the site has silenced."""
+    """Return the messages of the checks that keep the site from starting, without those that the site silences."""
     return [str(found.msg) for found in check_settings() if found.is_serious() and not found.is_silenced()]
 
 
 def wrong_values() -> list[str]:
-    """Return the sentences about values of the wrong kind, quickly enough for every health check."""
+    """Return a message for each value of the wrong kind. This is fast enough for every health check."""
     given = conf.given
     if not isinstance(given, dict):
         return [f"CHAT must be a dictionary, got a value of type {type(given).__name__}."]
-    complaints = [setting.complaint(given[name]) for name, setting in SETTINGS.items() if name in given]
-    return [complaint for complaint in complaints if complaint]
+    messages = [setting.complaint(given[name]) for name, setting in SETTINGS.items() if name in given]
+    return [message for message in messages if message]
 
 
 def _unknown() -> Iterator[CheckMessage]:
@@ -62,7 +62,7 @@ def _streams() -> Iterator[CheckMessage]:
 
 
 def _databases() -> Iterator[CheckMessage]:
-    """Check that one database has all of the app's tables, and the users too unless the site says otherwise."""
+    """Check that one database has all of the app's tables, and also the users if ``USER_CONSTRAINT`` is set."""
     models = list(apps.get_app_config("llm_chat").get_models())
     found = {router.db_for_write(model) for model in models}
     if len(found) > 1:

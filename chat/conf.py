@@ -1,7 +1,7 @@
-"""The ``CHAT`` setting of a site, a row for each of its keys: the only module that reads ``django.conf.settings``.
+"""The ``CHAT`` setting of a site, one row per key. No other module reads ``django.conf.settings``.
 
-Nothing is cached, so ``override_settings(CHAT={...})`` works. The system checks and the README's table follow the rows;
-``python scripts/settings_table.py`` writes the table.
+Nothing is cached, so ``override_settings(CHAT={...})`` works. The system checks and the table in the README are made
+from the rows; ``python scripts/settings_table.py`` writes the table.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from .setting import (
 
 
 class Conf:
-    """The settings of the chat, and those of Django's that it needs."""
+    """The chat's settings, and the settings of Django that it needs."""
 
     __slots__ = ()
 
@@ -118,37 +118,37 @@ class Conf:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Return the site's values by name; none if ``CHAT`` is not a dictionary, which only the checks report."""
+        """Return the site's values by name; none if ``CHAT`` is not a dictionary, which the checks report."""
         given = getattr(settings, "CHAT", None)
         return given if isinstance(given, dict) else {}
 
     @property
     def max_form_size(self) -> int:
-        """Return the maximum size of a form that is posted to the app, in bytes: two messages, percent-encoded."""
+        """Maximum size in bytes of a form that is posted to the app: two messages, percent-encoded."""
         return 2 * 12 * self.max_message_length + 64 * 1024
 
     @property
     def user_model(self) -> str:
-        """Return the site's user model, as ``app_label.Model``."""
+        """Django's ``AUTH_USER_MODEL``, as ``app_label.Model``."""
         return settings.AUTH_USER_MODEL
 
     @property
     def language(self) -> str:
-        """Return Django's ``LANGUAGE_CODE``, used when the client names no language the site supports."""
+        """Django's ``LANGUAGE_CODE``, used when the client names no language that the site supports."""
         return settings.LANGUAGE_CODE
 
     @property
     def trusted_origins(self) -> list[str]:
-        """Return Django's ``CSRF_TRUSTED_ORIGINS``."""
+        """Django's ``CSRF_TRUSTED_ORIGINS``."""
         return list(settings.CSRF_TRUSTED_ORIGINS)
 
     @property
     def script_name(self) -> str:
-        """Return Django's ``FORCE_SCRIPT_NAME``, the path of the whole site, without its last slash."""
+        """Django's ``FORCE_SCRIPT_NAME``, the URL path of the whole site, without a slash at its end."""
         return (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
 
 conf = Conf()
 
 SETTINGS: dict[str, Setting[Any]] = {row.name: row for row in vars(Conf).values() if isinstance(row, Setting)}
-"""By their names in ``CHAT``."""
+"""All settings by their names in ``CHAT``."""

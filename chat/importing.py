@@ -1,17 +1,17 @@
-"""Imports what a setting names by its dotted path."""
+"""Imports the objects that settings name by dotted paths."""
 
 from typing import Any
 
 from django.utils.module_loading import import_string
 
 PLACES = {"chat": "a checkout", "llm_chat": "an installed site"}
-"""What the app's package is called, and where."""
+"""Names of the app's package, and where it has each of them."""
 
 
 def import_path(path: str) -> Any:
-    """Import the object that a setting names by its dotted path.
+    """Import the object that a dotted path names.
 
-    Raises ``ImportError``, with the right path where the setting has the package's other name.
+    Raises ``ImportError``. If the path begins with the package's other name, the message gives the right path.
     """
     try:
         return import_string(path)
@@ -23,7 +23,7 @@ def import_path(path: str) -> Any:
 
 
 def _renamed(path: str, missing: str | None) -> str:
-    """Return ``path`` below the app's present name if it exists there and what is missing is not some other module."""
+    """Return ``path`` under the app's name here; empty if it does not exist, or if another module is missing."""
     package, _, rest = path.partition(".")
     renamed = f"{__package__}.{rest}"
     if {package, __package__} != PLACES.keys() or not f"{path}.".startswith(f"{missing}."):

@@ -1,4 +1,4 @@
-"""One setting of ``CHAT``: how its value is read, what is wrong with a value, and its row in the docs."""
+"""One setting of ``CHAT``: how its value is read and checked, and its row in the docs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
@@ -18,7 +18,7 @@ class Kind(NamedTuple, Generic[T]):
     read: Callable[[Any], T]
     accepts: Callable[[Any], bool]
     expected: str
-    """Follows "must be" in the message about a value that is not accepted."""
+    """Completes the sentence "must be ..." about a value that is not accepted."""
     unit: str = ""
 
 
@@ -31,13 +31,13 @@ class Source(Protocol):
 
 
 class Setting(Generic[T]):
-    """A row of ``conf.Conf``: an attribute that follows the site's setting, named as the attribute in capitals.
+    """A row of ``conf.Conf``: an attribute with the site's current value of the setting of the same name in capitals.
 
     Args:
         kind: how a value is read and checked, and its unit.
-        default: the value where the site has none.
+        default: the value if the site sets none.
         help: what the setting does, for the table in the README; in Markdown, without a full stop.
-        shown: how the default is written in the docs, where its ``repr`` says little.
+        shown: the default as the docs write it, if its ``repr`` says little.
         secret: whether messages must not quote the value.
     """
 
@@ -72,7 +72,7 @@ class Setting(Generic[T]):
             raise ImproperlyConfigured(self.complaint(value)) from error
 
     def complaint(self, value: Any) -> str:
-        """Return the sentence about a value of the wrong kind; an empty string where nothing is wrong with it."""
+        """Say what is wrong with a value, what was expected and what was given; empty if the value is accepted."""
         if self.kind.accepts(value):
             return ""
         given = f"a value of type {type(value).__name__}" if self.secret else repr(value)
@@ -80,7 +80,7 @@ class Setting(Generic[T]):
 
     @property
     def row(self) -> str:
-        """Return the setting's row in the README: name, default with its unit, description."""
+        """Write the setting's row of the table in the README: name, default with its unit, description."""
         quoted = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
         default = self._shown or f"`{quoted}` {self.kind.unit}".strip()
         return f"| `{self.name}` | {default} | {self.help} |"
@@ -92,12 +92,15 @@ def _positive(value: Any) -> bool:
 
 def _integer(value: Any) -> bool:
     if isinstance(value, float):
-        return value.is_integer()  # 1e6 is one
+        return value.is_integer()  # such as 1e6
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _prompt(value: Any) -> Prompt:
-    """Return a prompt, or the callable that a dotted path names. Raises ``ImproperlyConfigured``."""
+    """Return a prompt as it is, or import the callable that a dotted path names.
+
+    Raises ``ImproperlyConfigured`` if the path cannot be imported.
+    """
     if isinstance(value, str) and value.replace(".", "").isidentifier() and "." in value.strip("."):
         try:
             return cast(Callable[..., str], import_path(value))
@@ -107,7 +110,7 @@ def _prompt(value: Any) -> Prompt:
 
 
 def choice(*values: str) -> Kind[str]:
-    """Return the kind of a setting that is one of some strings."""
+    """Make the kind of a setting whose value is one of these strings."""
     return Kind(str, lambda value: value in values, " or ".join(f'"{value}"' for value in values))
 
 

@@ -1,4 +1,4 @@
-"""Conversations in the admin: to read and to delete, with what people wrote shown as text."""
+"""The admin: rows can be viewed and deleted, and what people wrote is shown as text."""
 
 import pytest
 from django.db import connection
@@ -44,7 +44,7 @@ def test_processes_are_listed(admin_client, db):
 
 @pytest.fixture
 def feedback(conversation):
-    """Two answers of two models, each with what its reader thinks; and a function that makes more."""
+    """Store answers of two models with feedback, and return a function that stores more."""
 
     def rate(number, value, model, comment=""):
         answer = conversation.message_set.create(
@@ -77,7 +77,7 @@ def test_feedback_is_filtered_by_value_and_model_and_searched(admin_client, feed
     assert "answer 1" not in page
 
 
-def test_feedback_is_read_and_never_changed(admin_client, feedback):
+def test_feedback_can_be_viewed_and_not_changed(admin_client, feedback):
     path = f"/admin/llm_chat/feedback/{Feedback.objects.get(value=-1).pk}/change/"
     page = admin_client.get(path).content.decode()
     assert "x" * 200 in page
@@ -99,12 +99,12 @@ def test_more_feedback_costs_no_more_queries(admin_client, feedback, conversatio
     assert counts[:2] == counts[2:]
 
 
-def test_a_conversation_shows_what_its_reader_thinks_of_the_answers(admin_client, feedback, conversation):
+def test_a_conversation_shows_the_visitors_feedback(admin_client, feedback, conversation):
     page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
     assert "bad: &lt;script&gt;" in page
 
 
-def test_models_fields_and_rows_are_named_in_the_language_of_the_reader(admin_client, feedback, conversation):
+def test_models_fields_and_rows_are_named_in_the_users_language(admin_client, feedback, conversation):
     german = {"Accept-Language": "de"}
     page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/", headers=german).content.decode()
     for text in ("Unterhaltung", "Nachrichten", "Titel", "Benutzer: ", "gut"):

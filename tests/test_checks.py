@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says of the ``CHAT`` setting."""
+"""Messages of ``manage.py check`` about the ``CHAT`` setting."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def ids(settings, **changes):
     return [message.id for message in check_settings()]
 
 
-def test_the_defaults_and_the_settings_of_our_tests_are_right(settings):
+def test_the_defaults_and_the_settings_of_the_tests_are_correct(settings):
     assert ids(settings) == []
     assert ids(settings, **{name: row.default for name, row in SETTINGS.items() if name != "BACKENDS"}) == []
 
@@ -63,7 +63,7 @@ def test_the_message_says_what_is_wrong_what_was_expected_and_what_was_given(set
     assert errors() == [f'CHAT["{name}"] {sentence}']
 
 
-def test_an_entry_that_is_malformed_is_described_without_its_values(settings):
+def test_a_malformed_entry_is_described_without_its_values(settings):
     settings.CHAT = chat_settings(BACKENDS={"default": {"BACKND": "a.b", "OPTIONS": {"api_key": "secret"}}})
     assert errors() == [
         'CHAT["BACKENDS"]["default"] must be {"BACKEND": "dotted.path", "OPTIONS": {...}}, '
@@ -80,14 +80,14 @@ def test_an_entry_that_is_malformed_is_described_without_its_values(settings):
         (7, f"The settings are: {', '.join(sorted(SETTINGS))}."),
     ],
 )
-def test_a_name_that_is_no_setting_is_a_warning_with_the_nearest_name(settings, name, hint):
+def test_an_unknown_setting_is_a_warning_with_the_nearest_name(settings, name, hint):
     settings.CHAT = {**chat_settings(), name: 3}
     (message,) = check_settings()
     assert (message.id, message.msg) == ("llm_chat.W001", f'CHAT["{name}"] is not a known setting. {hint}')
     assert errors() == []
 
 
-def test_an_error_that_the_site_silences_keeps_nothing_from_starting(settings):
+def test_a_silenced_error_does_not_keep_the_site_from_starting(settings):
     settings.CHAT = chat_settings(RETRIES=-1)
     settings.SILENCED_SYSTEM_CHECKS = ["llm_chat.E002"]
     assert errors() == []
@@ -109,7 +109,7 @@ def test_a_backend_that_cannot_be_made_is_an_error(settings, backends):
     assert ids(settings, BACKENDS=backends) == ["llm_chat.E003"]
 
 
-def test_a_backend_that_breaks_in_any_other_way_is_an_error_with_the_class_of_it(settings, tmp_path, monkeypatch):
+def test_any_other_failure_of_a_backend_is_an_error_that_names_its_class(settings, tmp_path, monkeypatch):
     options = {"model": "m", "base_url": 7}
     backend = {"BACKEND": "chat.backends.openai.OpenAIBackend", "OPTIONS": options}
     settings.CHAT = chat_settings(BACKENDS={"default": backend})
@@ -142,13 +142,13 @@ def test_a_prompt_that_cannot_be_imported_is_an_error(settings):
     assert ids(settings, SYSTEM_PROMPT="no.such.prompt") == ["llm_chat.E003"]
 
 
-def test_a_setting_that_is_no_dictionary_is_an_error(settings):
+def test_a_setting_that_is_not_a_dictionary_is_an_error(settings):
     settings.CHAT = ["BACKENDS"]
     assert [message.id for message in check_settings()] == ["llm_chat.E001"]
 
 
 class Split:
-    """Keeps messages apart from the other tables of the chat."""
+    """Keeps messages in another database than the other tables of the chat."""
 
     def db_for_write(self, model, **hints):
         return "elsewhere" if model._meta.model_name == "message" else None
@@ -160,7 +160,7 @@ def test_b38_tables_of_the_chat_in_two_databases_are_an_error(settings):
 
 
 class Apart:
-    """Keeps all of the chat apart from the users."""
+    """Keeps all tables of the chat in another database than the users."""
 
     def db_for_write(self, model, **hints):
         return "elsewhere" if model._meta.app_label == "llm_chat" else None

@@ -1,4 +1,4 @@
-"""The ``CHAT`` setting by rows."""
+"""The rows of the ``CHAT`` setting."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +19,7 @@ def test_every_setting_is_an_attribute_that_follows_the_site(settings, name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_default_is_of_its_own_kind(name):
+def test_every_default_is_accepted_by_its_own_kind(name):
     assert SETTINGS[name].complaint(SETTINGS[name].default) == ""
 
 
@@ -36,7 +36,7 @@ def test_a_value_that_cannot_be_read_is_an_error_that_names_the_setting(settings
         _ = conf.tick
 
 
-def test_a_setting_that_is_no_dictionary_does_not_break_an_import(settings):
+def test_a_setting_that_is_not_a_dictionary_does_not_break_an_import(settings):
     settings.CHAT = ["TICK"]
     assert conf.tick == Conf.tick.default
 
@@ -50,7 +50,7 @@ def shout(conversation):
     return "Shout."
 
 
-def test_a_prompt_is_a_text_a_callable_or_the_path_of_one(settings):
+def test_a_prompt_is_a_string_a_callable_or_its_dotted_path(settings):
     for prompt in ("You are kind.", "Be brief", "e.g. brief"):
         settings.CHAT = {"SYSTEM_PROMPT": prompt}
         assert conf.system_prompt == prompt

@@ -1,4 +1,4 @@
-"""Dotted paths under the package's two names."""
+"""Dotted paths with either of the package's two names."""
 
 import sys
 from unittest.mock import patch
@@ -22,12 +22,12 @@ def test_a_path_of_the_installed_package_is_an_error_with_the_right_one():
         ("other.text.storable", "other"),
     ],
 )
-def test_a_path_that_leads_nowhere_under_either_name_is_reported_as_it_is(path, missing):
+def test_a_path_that_exists_under_neither_name_is_reported_unchanged(path, missing):
     with pytest.raises(ModuleNotFoundError, match=rf"^No module named '{missing}'$"):
         import_path(path)
 
 
-def test_a_module_of_the_sites_own_that_lacks_another_keeps_its_error(tmp_path, monkeypatch):
+def test_an_import_error_inside_a_module_of_the_site_is_reported_unchanged(tmp_path, monkeypatch):
     (tmp_path / "llm_chat").mkdir()
     (tmp_path / "llm_chat" / "text.py").write_text("import no_such_package")
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""One setting; and that a new one needs nothing but its row and the README."""
+"""One setting; a new one needs nothing but its row and the README."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ SITE = "from chatproject.settings import *\nCHAT = {**CHAT, 'PATIENCE': -1, 'PAT
 
 
 class Site:
-    """An object with settings of a test's."""
+    """An object with settings of its own."""
 
     def __init__(self, **values):
         self.values = values
@@ -38,7 +38,7 @@ def test_a_secret_is_not_quoted():
 
 
 @pytest.mark.parametrize("value", [True, 1.5, float("nan"), float("inf"), -1, 0, "1", None, [1]])
-def test_what_is_not_a_positive_integer_is_told(value):
+def test_a_value_that_is_not_a_positive_integer_is_refused(value):
     assert Site.places.complaint(value)
 
 
@@ -48,7 +48,7 @@ def test_integers_may_be_written_as_floats():
 
 @pytest.fixture
 def tree(tmp_path):
-    """A copy of the project, as far as its checks and the README's table need it."""
+    """Copy the files of the project that its checks and the README's table need."""
     for name in ("chat", "chatproject", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "static", "locale"))
     for name in ("manage.py", "README.md"):

@@ -1,4 +1,4 @@
-"""A site's own template takes the place of the app's, one by one, in the page and in what comes over the websocket."""
+"""A site can replace each of the app's templates, on the page and in what is sent over the websocket."""
 
 import pytest
 from django.urls import reverse
@@ -13,7 +13,7 @@ OWN = "The site's own."
 
 @pytest.fixture
 def override(settings, tmp_path):
-    """Put a template of the site's before the app's."""
+    """Return a function that makes the site replace one of the app's templates."""
 
     def override(name, content=OWN):
         path = tmp_path / "llm_chat" / name
@@ -26,7 +26,7 @@ def override(settings, tmp_path):
 
 @pytest.fixture
 def answer(admin_user):
-    """An answer in a conversation of the signed-in user's, which has another version."""
+    """Store a conversation of the signed-in user; return its answer, which has another version."""
     made = Conversation.objects.create(owner=f"user:{admin_user.pk}", uid="c1", title="Why?", updated_at=timezone.now())
     question = made.message_set.create(uid="q1", role="user", text="Why?")
     parts = [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Because."}]
@@ -54,7 +54,7 @@ def answer(admin_user):
         "picker",
     ],
 )
-def test_the_page_is_made_of_templates_that_a_site_can_replace(override, admin_client, answer, name):
+def test_a_site_can_replace_each_template_of_the_page(override, admin_client, answer, name):
     url = reverse("llm_chat:conversation", args=["c1"])
     assert OWN not in admin_client.get(url).content.decode()
     override(f"{name}.html", OWN)
@@ -70,14 +70,14 @@ def test_the_page_is_made_of_templates_that_a_site_can_replace(override, admin_c
         ("frame", "options"),
     ],
 )
-def test_the_other_pages_are_as_well(override, admin_client, answer, name, url):
+def test_a_site_can_replace_each_template_of_the_other_pages(override, admin_client, answer, name, url):
     address = reverse(f"llm_chat:{url}", args=["c1"] if url == "options" else []) + ("?q=Why" if url == "page" else "")
     assert OWN not in admin_client.get(address).content.decode()
     override(f"{name}.html", OWN)
     assert OWN in admin_client.get(address).content.decode()
 
 
-def test_a_live_answer_is_made_of_them_too(override, answer):
+def test_a_live_answer_is_rendered_by_the_replaced_templates(override, answer):
     view = message_view(answer)
     for name, chunk in (
         ("message", lambda: message_chunk(view)),
@@ -90,7 +90,7 @@ def test_a_live_answer_is_made_of_them_too(override, answer):
         assert OWN in chunk().data.html, name
 
 
-def test_an_override_can_extend_what_it_replaces(override, admin_client, answer):
+def test_a_template_can_extend_the_one_that_it_replaces(override, admin_client, answer):
     override("page.html", '{% extends "llm_chat/page.html" %}{% block title %}' + OWN + "{% endblock %}")
     page = admin_client.get(reverse("llm_chat:conversation", args=["c1"])).content.decode()
     assert f"<title>{OWN}</title>" in page

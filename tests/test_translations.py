@@ -1,4 +1,4 @@
-"""The catalogues have every text of the code and the templates, whole, and are compiled as they stand."""
+"""The catalogues have all texts of the code and the templates, fully translated, and are compiled."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ catalogues = pytest.mark.parametrize("folder", CATALOGUES, ids=lambda path: str(
 
 
 def of_code(path):
-    """The texts that a module marks: those of a plural, and not the context of a ``pgettext``."""
+    """Yield the texts that a module marks: both of a plural, and not the context of a ``pgettext``."""
     for node in ast.walk(ast.parse(path.read_text())):
         name = getattr(getattr(node, "func", None), "id", "")
         if name in MARKED:
@@ -30,14 +30,14 @@ def of_code(path):
 
 
 def of_template(path):
-    """The texts that a template marks: Django makes calls of them, as for gettext."""
+    """Yield the texts that a template marks; Django turns them into calls, as it does for gettext."""
     for call in re.finditer(r"\b(n?p?gettext|_)\((.*?)\) ", templatize(path.read_text()) + " "):
         texts = [ast.literal_eval(text) for text in re.findall(r"u?'(?:[^'\\]|\\.)*'|u?\"(?:[^\"\\]|\\.)*\"", call[2])]
         yield from texts["p" in call[1] :]
 
 
 def marked(folder):
-    """The texts of what a catalogue is for: the app, or the site around it."""
+    """Return the texts that a catalogue is for: those of the app, or of the site around it."""
     places = [ROOT / "chat"] if folder.parts[-3] == "chat" else [ROOT / "templates", ROOT / "chatproject"]
     found = set()
     for place in places:
@@ -53,7 +53,7 @@ def read(folder):
 
 
 @catalogues
-def test_every_text_that_is_marked_stands_in_the_catalogue_and_no_other(folder):
+def test_the_catalogue_has_exactly_the_texts_that_are_marked(folder):
     texts = {text for entry in read(folder) for text in (entry.msgid, entry.msgid_plural) if text}
     assert marked(folder) - texts == set(), "run make messages"
     assert texts - marked(folder) == set(), "run make messages"
@@ -70,12 +70,12 @@ def test_every_text_is_translated_with_its_placeholders(folder):
 
 
 @catalogues
-def test_the_compiled_catalogue_is_that_of_its_source(folder):
+def test_the_compiled_catalogue_is_up_to_date(folder):
     compiled = (folder / "LC_MESSAGES" / "django.mo").read_bytes()
     assert compiled == read(folder).to_binary(), "run python scripts/messages.py compile"
 
 
-def test_the_texts_of_this_test_are_found_as_gettext_finds_them():
+def test_this_test_finds_texts_in_code_and_templates():
     app = marked(CATALOGUES[0])
     assert {"Try again", "New chat", "user", ERRORS["busy"].sentence} <= app
     assert any("%(max)s" in text for text in app)

@@ -1,1 +1,1 @@
-"""Messages, conversations and forms as HTML, stored or growing; ``markdown/`` is the text of answers."""
+"""Renders messages, conversations and forms as HTML; ``markdown/`` renders the text of answers."""

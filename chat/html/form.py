@@ -1,4 +1,4 @@
-"""The form that sends a message without a script."""
+"""The form that sends a message without JavaScript."""
 
 import uuid
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from .messages import page_url
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that could not be sent by the form: its id and text, and the sentence that says why."""
+    """A message that the form could not send: its id and text, and the reason as a sentence."""
 
     id: str
     text: str
@@ -17,11 +17,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class ComposerView:
-    """The form under the messages, as it works without a script.
+    """The form under the messages, as it works without JavaScript.
 
-    ``id`` is the next message's: posted twice, it is stored once. Without ``action``, in a site that does not include
-    the app's ``urls``, the form sends nothing. ``stop`` is set while an answer runs; ``next`` leads back to another
-    page.
+    Attributes:
+        id: the id of the next message. A message that is posted twice under one id is stored once.
+        action: the URL that the form posts to; empty in a site that does not include the app's ``urls``, where the form
+            sends nothing.
+        stop: the URL that stops the running answer; empty while none runs.
+        next: the page of the site to return to; empty for the conversation's own page.
+        text: the text in the field, after a message was refused.
+        error: why it was refused, as a sentence.
     """
 
     id: str
@@ -32,14 +37,21 @@ class ComposerView:
     error: str = ""
 
 
-def composer_view(uid: str, *, running: bool, leads_to: str = "", refused: Refused | None = None) -> ComposerView:
-    """The form of one conversation, with what was refused before in it."""
+def composer_view(uid: str, *, running: bool, return_to: str = "", refused: Refused | None = None) -> ComposerView:
+    """Make the form of one conversation, filled in with the message that was refused, if any.
+
+    Args:
+        uid: the conversation's id.
+        running: whether an answer runs in it, so that the form offers to stop it.
+        return_to: the page to return to, empty for the conversation's own.
+        refused: the message that the form could not send.
+    """
     action = page_url(uid)
     return ComposerView(
         id=refused.id if refused else str(uuid.uuid4()),
         action=action,
         stop=f"{action}stop/" if action and running else "",
-        next=leads_to,
+        next=return_to,
         text=refused.text if refused else "",
         error=refused.error if refused else "",
     )

@@ -1,4 +1,4 @@
-"""The language of a page: what is rendered for it, and the sentences that it is told, are in the one that it names."""
+"""Picks the language of what is sent to a page: rendered messages and sentences."""
 
 from django.utils.translation import get_supported_language_variant
 
@@ -6,7 +6,10 @@ from ..conf import conf
 
 
 def spoken(asked: str) -> str:
-    """The one of the site's languages that comes nearest to ``asked``, a tag such as ``de-AT``; else the site's own."""
+    """Return the language of the site that is nearest to ``asked``, a tag such as ``de-AT``.
+
+    Without such a language, the result is the site's ``LANGUAGE_CODE``.
+    """
     try:
         return get_supported_language_variant(asked.lower())
     except LookupError:

@@ -1,4 +1,4 @@
-"""Renders growing answers as HTML, once per answer and process; each reader receives what has changed for it."""
+"""Renders growing answers as HTML, once per answer and process; each reader receives only what changed for it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
@@ -15,7 +15,7 @@ from .live_parts import LivePart
 from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
 
 DUTY = 25
-"""A rendering is followed by a pause of this many times its cost: an answer takes 4 % of a core at most."""
+"""After a rendering comes a pause of this many times its cost, so an answer takes at most 4 % of a core."""
 
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
@@ -40,7 +40,7 @@ class Rendering:
     @classmethod
     @contextmanager
     def of(cls, stream: Stream, spawn: Spawn) -> Iterator["Rendering"]:
-        """Return the rendering of a stream, shared by its readers; the last one to leave ends it.
+        """Share the rendering of a stream between its readers; it ends when the last one leaves.
 
         ``spawn`` starts its task, which must not inherit the context of the first reader.
         """
@@ -55,7 +55,10 @@ class Rendering:
                 del cls._by_stream[stream]
 
     async def changed(self, version: int) -> None:
-        """Wait until there is something newer than ``version``. Raise what the rendering raised, if it failed."""
+        """Wait until the rendering is newer than ``version``.
+
+        Raises the rendering's own exception if it failed, and ``RuntimeError`` if the stream closed without an ending.
+        """
         if self.version != version:
             return
         if self._task.done():
@@ -97,7 +100,7 @@ class Rendering:
 
 
 class HtmlReader:
-    """One reader of a rendering. It keeps what its page shows, and computes the difference in the page's language."""
+    """One reader of a rendering: it remembers what its page shows and computes the changes, in the page's language."""
 
     def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
         self._message = message
@@ -116,7 +119,7 @@ class HtmlReader:
         version, ending = rendering.version, rendering.ending
         yield [self._whole(), *self._status_changes()]
         while ending is None:
-            await rendering.changed(version)  # at once, if something changed while the reader was busy
+            await rendering.changed(version)  # returns at once if something changed while the reader was busy
             version, ending = rendering.version, rendering.ending
             if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
                 yield ready
@@ -126,7 +129,7 @@ class HtmlReader:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
         self._known = [len(part.blocks) for part in parts]  # the page has DOM nodes for these, no source
-        # The stream cannot be read yet: the last checkpoint is better than an empty answer.
+        # While the stream cannot be read, the last checkpoint is better than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
         return message_chunk(view, after=self._after, language=self._language)

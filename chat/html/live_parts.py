@@ -1,4 +1,4 @@
-"""Renders a part of an answer as it grows: a short text at once, a long one off the event loop."""
+"""Renders a growing part of an answer: a short text on the event loop, a long one off it."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -30,33 +30,36 @@ class LivePart:
         self._stale = True
 
     async def render(self) -> float:
-        """Bring the blocks up to date with the text; return the cost of rendering, in seconds of CPU time."""
+        """Update the blocks from the text, and return the cost of rendering in seconds of CPU time."""
         if not self._stale:
             return 0.0
         self._stale = False
         text = "".join(self._pieces)
         self._pieces = [text]
         live, cost = await _rendered(text)
-        if live.missing:  # not counted, because it is done once for each block of code
+        if live.missing:  # not part of the cost, because each block of code is highlighted once only
             await _in_thread(_highlight_all, live.missing)
             live, cost = await _rendered(text)
         self.blocks = live.blocks
         return cost
 
     def changes(self, shown: tuple[str, ...], known: int) -> Diff:
-        """Return what a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
+        """Compare the blocks with ``shown``, those of a reader; readers that show the same share one comparison.
+
+        ``known`` is the number of the first block that the reader holds as a string (see ``markdown.diff``).
+        """
         last = self._last
         if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
             self._last = last = (shown, known, self.blocks, diff(shown, self.blocks, known))
         return last[3]
 
     def view(self) -> PartView:
-        """Return the part as templates receive it."""
+        """Make the view of the part that templates receive."""
         return PartView(self.index, self.kind, safe(self.blocks))
 
 
 async def _rendered(text: str) -> tuple[Live, float]:
-    """Render a growing text, a long one off the event loop; return also the cost."""
+    """Render a growing text, a long one off the event loop, and measure the cost in seconds of CPU time."""
     return _timed(text) if len(text) <= LONG_TEXT else await _in_thread(_timed, text)
 
 
@@ -66,7 +69,7 @@ def _timed(text: str) -> tuple[Live, float]:
 
 
 def _highlight_all(missing: Iterable[Wanted]) -> None:
-    """Highlight blocks of code. Call it in a thread: a long block takes 76 ms."""
+    """Highlight blocks of code. Call this in a thread: a long block takes 76 ms."""
     for language, code in missing:
         highlight(language, code)
 

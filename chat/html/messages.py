@@ -1,6 +1,6 @@
-"""Renders messages for the page: stored and live answers use the same templates.
+"""Renders messages for the page; stored and live answers use the same templates.
 
-Where a function takes a ``language``, it is the reader's; without one the active language is used.
+A ``language`` argument is that of the page; ``None`` means the active language.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ from .markdown import BlockPatch, escape_text, is_blank, render
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """One part: its number, the name of its kind, such as ``text``, and its blocks of safe HTML."""
+    """One part of a message: its number, the name of its kind, such as ``text``, and its blocks of safe HTML."""
 
     index: int
     kind: str
@@ -44,7 +44,7 @@ class PartView:
 
     @property
     def template(self) -> str:
-        """The template that shows it."""
+        """Name of the template that shows the part."""
         return KINDS[self.kind].template
 
 
@@ -79,24 +79,24 @@ class MessageView:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is anything to read besides white space and reasoning."""
+        """Tell whether the message has text besides white space and reasoning."""
         return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
     def note(self) -> SafeString:
-        """How the answer ended, in a sentence of the active language; empty if there is nothing to say."""
-        # Not escaped, like the sentences that templates translate themselves: all of them are the app's own.
+        """Describe in the active language how the answer ended; empty for an answer that is simply complete."""
+        # Not escaped, as in templates: these sentences are the app's own and its translators'.
         return mark_safe(self.ending.describe(self.has_text) if self.ending else "")  # noqa: S308
 
     @property
     def can_continue(self) -> bool:
-        """Whether another answer could begin with the text of this one."""
+        """Tell whether the answer ended early, with text that another answer can continue."""
         return self.ending is not None and self.ending.can_continue and self.has_text
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """A line of the list of conversations; ``url`` is empty in a site without the app's own pages."""
+    """A conversation in the list; ``url`` is empty in a site without the app's own pages."""
 
     id: str
     title: str
@@ -107,12 +107,12 @@ class ConversationView:
 
     @property
     def options(self) -> str:
-        """The page where it is renamed, exported and deleted."""
+        """URL of the page that renames, exports and deletes the conversation; empty like ``url``."""
         return f"{self.url}options/" if self.url else ""
 
 
 def moment(stored: datetime) -> datetime:
-    """Return a stored time with its time zone: in a site with ``USE_TZ = False`` it is that of ``TIME_ZONE``."""
+    """Add the time zone of ``TIME_ZONE`` to a stored time that has none, as in a site with ``USE_TZ = False``."""
     return stored if timezone.is_aware(stored) else timezone.make_aware(stored, timezone.get_default_timezone())
 
 
@@ -122,8 +122,8 @@ def safe(blocks: Sequence[str]) -> list[SafeString]:
 
 
 def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
-    """Make the view of a stored message; ``parts`` are given if the stream has more of them than the database."""
-    # Only feedback that the query has fetched is read, because this is also called on the event loop.
+    """Make the view of a stored message; ``parts`` replace the stored ones, which lag behind while it runs."""
+    # Read feedback only if the query has fetched it, because this is also called on the event loop.
     feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(
         id=message.uid,
@@ -140,12 +140,12 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
 
 
 def _siblings(message: Message) -> Siblings | None:
-    """Return the place of a message among its siblings, if they were read and there are any."""
+    """Find the place of a message among its siblings; ``None`` if it has none or they were not read."""
     if len(message.siblings) < 2:
         return None
     place = message.siblings.index(message.uid)
-    before, behind = ("", *message.siblings)[place], (*message.siblings, "")[place + 1]
-    return Siblings(place + 1, len(message.siblings), before, behind)
+    previous, following = ("", *message.siblings)[place], (*message.siblings, "")[place + 1]
+    return Siblings(place + 1, len(message.siblings), previous, following)
 
 
 def _ending(message: Message) -> Ending | None:
@@ -160,7 +160,7 @@ def _stored_parts(message: Message) -> list[PartView]:
 
 
 def conversation_view(conversation: Conversation) -> ConversationView:
-    """Make the line of the list for a conversation."""
+    """Make the entry of a conversation in the list."""
     return ConversationView(
         id=conversation.uid,
         title=conversation.title,
@@ -172,7 +172,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
 
 
 def page_url(uid: str) -> str:
-    """Return the URL of a conversation's page, or an empty string in a site that does not include the app's URLs."""
+    """Return the URL of a conversation's page; empty in a site that does not include the app's URLs."""
     try:
         return reverse("llm_chat:conversation", args=[uid])
     except NoReverseMatch:
@@ -190,10 +190,10 @@ def message_chunk(
 
     Args:
         view: the message.
-        after: the id of the message before it, ``None`` for the first: it is put there and ends the page's branch. With
-            ``UNSET`` it stays where it is, or comes last.
-        earlier: whether the conversation has messages before this first one.
-        language: the reader's.
+        after: the id of the message that it follows, ``None`` for the first one. The page puts it there and removes
+            what came after. With ``UNSET`` it stays in its place; a new message comes last.
+        earlier: whether the conversation has messages before this one, if it is the page's first.
+        language: the language of the page.
     """
     return MessageHtml(MessageData(view.id, view.status, message_html(view, language), after, earlier))
 
@@ -204,7 +204,7 @@ def message_html(view: MessageView, language: str | None = None) -> str:
 
 
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
-    """Make the chunk that shows a new part, still empty."""
+    """Make the chunk that adds a new part, still empty, to a message."""
     html = _render(view.template, language, part=view)
     return PartHtml(PartData(message, view.index, html))
 
@@ -221,11 +221,11 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:
     """Make the chunk that shows how a message ended, and what a visitor can do about it."""
     ended = replace(view, status=ending.status, ending=ending)
-    html = strip_spaces_between_tags(_render("llm_chat/footer.html", language, message=ended))  # as message.html does
+    html = strip_spaces_between_tags(_render("llm_chat/footer.html", language, message=ended))  # as in message.html
     return MessageEnd(MessageEndData(view.id, ended.status, html))
 
 
 def _render(template: str, language: str | None, **context: Any) -> str:
-    """Render a template; ``strip`` also makes a plain ``str`` of the result, because only that can be encoded."""
+    """Render a template. ``strip`` also turns the ``SafeString`` into a ``str``, which is all that can be encoded."""
     with override(language) if language else nullcontext():
         return render_to_string(template, context).strip()

@@ -1,4 +1,4 @@
-"""The version of the page, by which a server knows pages that another version of it has made."""
+"""The version of the page, by which a server recognises pages made by another version of the app."""
 
 import hashlib
 from pathlib import Path
@@ -16,4 +16,4 @@ def _digest() -> str:
 
 
 PAGE_VERSION = _digest()
-"""A digest of the page's scripts, styles and templates as they were when the process started."""
+"""Digest of the page's scripts, styles and templates as they were when the process started."""

@@ -1,1 +1,1 @@
-"""The template tags of the app."""
+"""Template tags of the app."""

@@ -27,25 +27,31 @@ register = template.Library()
 def chat(
     context: Context, conversation: str = "default", *, page: str = "", refused: Refused | None = None
 ) -> dict[str, Any]:
-    """The visitor's own conversation of the id ``conversation``, with its composer.
+    """Show one of the visitor's conversations, with the form that sends messages.
 
-    The id means something only together with the visitor: ``{% chat "support" %}`` gives each their own. ``page`` is
-    put into the address bar with the first message; ``refused`` is a message that the form could not send. Raises
-    ``ImproperlyConfigured`` without a request in the context.
+    Args:
+        context: the template's context, which must contain the request.
+        conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores. Each visitor has a
+            conversation of their own under it: ``{% chat "support" %}`` never shows another visitor's.
+        page: the URL that the address bar shows from the first message on; empty to keep the page's own.
+        refused: a message that the form could not send.
+
+    Raises:
+        ImproperlyConfigured: if there is no request in the context, the request has no session, or the id is malformed.
     """
     request = _request_in(context)
     if not re.fullmatch(CONVERSATION_ID, conversation):
         raise ImproperlyConfigured(
-            f"{{% chat %}} takes an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
+            f"{{% chat %}} needs an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
         )
-    request._cache_update_cache = False  # what Django's cache would keep has one visitor's messages in it
+    request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
     before = request.GET.get("before", "")
     end = latest(owner, conversation)
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING
     older = _before(owner, conversation, before)
     shown = older or end
-    leads_to = "" if page else request.get_full_path()
+    return_to = "" if page else request.get_full_path()
     return {
         "request": request,
         "conversation_id": conversation,
@@ -59,12 +65,15 @@ def chat(
         "page_url": page,
         "max_message_length": max_message_length(),
         "signed_in": owner.user_id is not None,
-        "composer": composer_view(conversation, running=running, leads_to=leads_to, refused=refused),
+        "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
     }
 
 
 def _request_in(context: Context) -> Any:
-    """Return the request in a template's context. Raises ``ImproperlyConfigured`` without one, or without session."""
+    """Return the request in a template's context.
+
+    Raises ``ImproperlyConfigured`` if there is none, or if it has no session.
+    """
     request = context.get("request")
     if request is None or not hasattr(request, "session"):
         raise ImproperlyConfigured(
@@ -75,7 +84,7 @@ def _request_in(context: Context) -> Any:
 
 
 def _before(owner: Owner, conversation: str, message: str) -> Stretch | None:
-    """What stands before a message, where the address asks for it and this conversation has one by that id."""
+    """Return the messages before the one that the address names; ``None`` if this conversation has no such message."""
     try:
         return earlier(owner, conversation, message) if re.fullmatch("[!-~]{1,64}", message) else None
     except Refusal:

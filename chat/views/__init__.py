@@ -1,4 +1,4 @@
-"""What the app serves over HTTP: its page, the form without a script, what is done with conversations."""
+"""The app's views: its page, the form that works without JavaScript, and the actions on conversations."""
 
 from .page import page
 

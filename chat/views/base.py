@@ -1,4 +1,4 @@
-"""What the app's views share: whose they are, the page around what they show, and how they answer."""
+"""What the app's views share: decorators, access to the visitor's conversations, and the page around the content."""
 
 import secrets
 from collections.abc import Callable
@@ -23,19 +23,19 @@ from ..text import storable
 from .sections import sections
 
 PLACEHOLDER = "_id_"
-"""Stands for an id in the markup from which a script makes the line of a new conversation."""
+"""Placeholder for the id in the template from which a script makes the list entry of a new conversation."""
 
 View = Callable[..., HttpResponse]
 
 
 class SeeOther(HttpResponseRedirect):
-    """Look there now, by GET."""
+    """A redirect that the browser follows by GET."""
 
     status_code = 303
 
 
 def short(view: View) -> View:
-    """Refuse a form that is longer than any of the app's, before Django takes it apart."""
+    """Make a view refuse a form that is longer than any of the app's, before Django parses it."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -48,30 +48,33 @@ def short(view: View) -> View:
 
 
 def command(view: View) -> View:
-    """A view that changes something: POST only, from a page of the site's own, never cached.
+    """Make a view that changes something: by POST only, from a page of this site, and never cached.
 
-    The check stands here too, for a site that has left Django's middleware out.
+    ``csrf_protect`` is here because a site may not have Django's CSRF middleware.
     """
     return served(short(csrf_protect(require_POST(view))))
 
 
 def reading(view: View) -> View:
-    """A view that changes nothing, never cached."""
+    """Make a view that changes nothing: by GET and HEAD only, and never cached."""
     return served(require_safe(view))
 
 
 def served(view: View) -> View:
-    """Any view of the app: never cached, and outside the site's ``ATOMIC_REQUESTS``."""
+    """Make a view that is never cached and runs outside of the site's ``ATOMIC_REQUESTS``."""
     return without_transaction(never_cache(view))
 
 
 def field_of(fields: QueryDict, name: str) -> str:
-    """Return a field of a form or an address as it can be stored and shown; without the field, nothing."""
+    """Return a field of a form or query string, cleaned so that it can be stored and shown; empty if it is missing."""
     return storable(fields.get(name, ""))
 
 
 def conversation_of(request: HttpRequest, uid: str) -> Conversation:
-    """One of the visitor's own conversations. Raises ``Http404`` where it is not there, or not theirs."""
+    """Return one of the visitor's own conversations.
+
+    Raises ``Http404`` if there is none with this id, or if it is not the visitor's.
+    """
     owner = owner_of(request)
     found = own(owner, uid) if owner is not None else None
     if found is None:
@@ -80,20 +83,27 @@ def conversation_of(request: HttpRequest, uid: str) -> Conversation:
 
 
 def by_script(request: HttpRequest) -> bool:
-    """Whether a script of the page sent it: one that shows fragments, and hears from the news what has happened."""
+    """Tell whether a script of the page sent the request. It shows fragments, and learns from events what happened."""
     accepted = request.headers.get("Accept", "")
     return "application/json" in accepted or request.headers.get("X-Requested-With") == "llm-chat"
 
 
 def done(request: HttpRequest, url: str) -> HttpResponse:
-    """A command was carried out: a script needs no page, anybody else is led to one."""
+    """Answer a command that succeeded: with 204 to a script, otherwise with a redirect to ``url``."""
     return HttpResponse(status=204) if by_script(request) else SeeOther(url)
 
 
 def conversation_page(
     request: HttpRequest, uid: str = "", *, refused: Refused | None = None, status: int = 200
 ) -> HttpResponse:
-    """One conversation, or an empty new one where the visitor has none by that id, beside the list of all."""
+    """Render the page of one conversation beside the list of all; it is empty if the visitor has none with this id.
+
+    Args:
+        request: the request.
+        uid: the conversation's id; without one, the page gets a new id.
+        refused: a message that the form could not send.
+        status: the HTTP status.
+    """
     owner = visitor(request, linked=bool(uid))
     stored = own(owner, uid) if uid else None
     if stored is not None and stored.unread and mark_read(owner, uid):
@@ -104,7 +114,7 @@ def conversation_page(
 
 
 def framed(request: HttpRequest, inner: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    """Something else than a conversation, beside the list; alone, where a script asks for it (``?fragment``)."""
+    """Render the template ``inner`` beside the list of conversations, or alone for a script (``?fragment``)."""
     template = f"llm_chat/{inner}.html"
     if "fragment" in request.GET or by_script(request):
         return render(request, template, context, status=status)

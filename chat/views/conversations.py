@@ -1,4 +1,4 @@
-"""What is done with whole conversations: renamed, deleted, all of them deleted."""
+"""Views that rename and delete conversations."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -15,7 +15,7 @@ from .base import command, conversation_of, done, field_of, framed, reading
 
 @reading
 def options(request: HttpRequest, uid: str) -> HttpResponse:
-    """The forms for one conversation."""
+    """Show the forms that rename, export and delete a conversation."""
     return _options(request, conversation_of(request, uid))
 
 
@@ -27,8 +27,8 @@ def rename_one(request: HttpRequest, uid: str) -> HttpResponse:
     if not title:
         return _options(request, conversation, gettext("Please write a title."), title)
     if len(title) > TITLE_LENGTH:
-        told = gettext("A title may have %(most)d characters, this one has %(length)d.")
-        return _options(request, conversation, told % {"most": TITLE_LENGTH, "length": len(title)}, title)
+        error = gettext("A title can have at most %(most)d characters; this one has %(length)d.")
+        return _options(request, conversation, error % {"most": TITLE_LENGTH, "length": len(title)}, title)
     rename(conversation, title)
     Events.publish_from_thread(conversation.owner, Event.titled(uid, title))
     return done(request, page_url(uid))
@@ -36,17 +36,17 @@ def rename_one(request: HttpRequest, uid: str) -> HttpResponse:
 
 @command
 def delete_one(request: HttpRequest, uid: str) -> HttpResponse:
-    """Delete a conversation. Its answer, if one runs, is given up."""
+    """Delete a conversation, and stop its answer if one runs."""
     conversation = conversation_of(request, uid)
     if "confirm" not in request.POST:
-        return _options(request, conversation, gettext("Please confirm that the conversation is to be deleted."))
+        return _options(request, conversation, gettext("Tick the box to confirm."))
     delete(Conversation.objects.filter(pk=conversation.pk))
     return done(request, reverse("llm_chat:page"))
 
 
 @reading
 def all_options(request: HttpRequest) -> HttpResponse:
-    """The form that deletes all of the visitor's conversations."""
+    """Show the form that deletes all of the visitor's conversations."""
     return _all_options(request)
 
 
@@ -54,7 +54,7 @@ def all_options(request: HttpRequest) -> HttpResponse:
 def delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the visitor's conversations."""
     if "confirm" not in request.POST:
-        return _all_options(request, gettext("Please confirm that all conversations are to be deleted."))
+        return _all_options(request, gettext("Tick the box to confirm."))
     delete(Conversation.objects.of(visitor(request)))
     return done(request, reverse("llm_chat:page"))
 

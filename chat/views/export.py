@@ -29,7 +29,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
 
 @reading
 def json(request: HttpRequest, uid: str) -> HttpResponse:
-    """Export all messages of a conversation, of every branch; ``branch`` lists the ids of the one that it shows."""
+    """Export all messages of a conversation, in all branches; ``branch`` lists the ids of those that it shows."""
     conversation = conversation_of(request, uid)
     messages = _messages(conversation)
     uids = {message.pk: message.uid for message in messages}
@@ -85,7 +85,7 @@ def _time(created: datetime) -> str:
 
 
 def _content(message: Message) -> str:
-    """Return what a message says; questions have no part but their text."""
+    """Return the content of a message; a question has no parts, only text."""
     return message.text if message.role == Message.Role.USER else exported(message.parts)
 
 
@@ -94,14 +94,14 @@ def _ending(message: Message) -> str:
     if message.role == Message.Role.USER:
         return ""
     if message.status == Message.Status.RUNNING:
-        told = gettext("The answer is still running.")
+        note = gettext("The answer is still running.")
     else:
-        told = ending_of(message).describe(has_text=bool(message.text.strip()))
-    return f"*{told}*" if told else ""
+        note = ending_of(message).describe(has_text=bool(message.text.strip()))
+    return f"*{note}*" if note else ""
 
 
 def _attached(response: HttpResponse, conversation: Conversation, extension: str) -> HttpResponse:
-    """Make the response a download with a file name that every system accepts."""
+    """Make the response a download, with a file name that all systems accept."""
     name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]+', " ", _title(conversation))
     name = " ".join(name.split()).strip(". ") or "conversation"
     response["Content-Disposition"] = content_disposition_header(True, f"{name}.{extension}")

@@ -1,4 +1,4 @@
-"""The form under the messages where no script runs: it sends a message, and stops the answer."""
+"""Handles the form under the messages where JavaScript is off: it sends a message or stops the answer."""
 
 import logging
 import re
@@ -32,10 +32,10 @@ T = TypeVar("T")
 
 
 def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
-    """Store a message and begin its answer, under the limits of the socket, then lead to the page that shows it.
+    """Store a message and start its answer, under the same limits as on the socket; then redirect to the page.
 
-    A message that is refused stands in its field again, with the reason. One without a conversation begins a new one,
-    under its own id: posted twice, it is stored once.
+    A refused message is in its field again, with the reason. A message without a conversation starts a new one under
+    its own id, so that it is stored once even if it is posted twice.
     """
     given = field_of(request.POST, "id")
     message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
@@ -52,7 +52,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         asked = Ask(visitor(request), uid, message, acceptable(text, max_message_length()))
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
-        # Another text under the same id is another message, and its next try must not meet the first one again.
+        # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
         return refuse(sentence(refusal.code, None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
     except DatabaseError:
         logger.exception("A message could not be stored.")
@@ -62,7 +62,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
 
 @command
 def stop(request: HttpRequest, uid: str) -> HttpResponse:
-    """Stop the answer that runs in a conversation, wherever it does."""
+    """Stop the answer that runs in a conversation, in whichever process it runs."""
     answer = conversation_of(request, uid).running
     if answer is not None and isinstance(request, ASGIRequest):
         _on_the_servers_loop(lambda process: _stop(process, answer))
@@ -76,7 +76,7 @@ async def _stop(process: Engine, answer: Message) -> None:
 
 
 def _on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
-    """Run a coroutine on the loop that serves the request: ``async_to_sync`` finds it from the thread of a view."""
+    """Run a coroutine on the loop that serves the request, which ``async_to_sync`` finds from the view's thread."""
 
     async def run() -> T:
         return await step(engine())
@@ -85,7 +85,7 @@ def _on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
 
 
 def _next(request: HttpRequest, uid: str) -> str:
-    """The page of this site that the form stands on, else the conversation's own."""
+    """Return the page of this site to redirect to: that of the field ``next``, or else the conversation's own."""
     wanted = field_of(request.POST, "next")
     here = {request.get_host()}
     if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):

@@ -1,4 +1,4 @@
-"""The app's own page: one conversation beside the list of all; what is searched for; a message that is sent."""
+"""The app's own page: one conversation beside the list of all, search, and sending a message by form."""
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_protect
@@ -14,7 +14,12 @@ from .search import search
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, uid: str = "") -> HttpResponse:
-    """One conversation, or an empty new one; with ``?q=`` what is found; by POST a message is sent to it."""
+    """Show a conversation, or an empty new one; with ``?q=`` show search results; on POST send a message.
+
+    Args:
+        request: the request.
+        uid: the conversation's id; empty for a new conversation.
+    """
     if request.method == "POST":
         return ask(request, uid)
     if "q" in request.GET:

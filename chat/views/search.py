@@ -1,4 +1,4 @@
-"""Search over the visitor's own conversations."""
+"""Searches the visitor's own conversations."""
 
 import re
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ from ..owners import visitor
 from ..text import folded
 from .base import field_of, framed
 
-BEFORE, BEHIND = 60, 140
-"""How many characters a snippet has before its first hit, and from there on."""
+BEFORE, AFTER = 60, 140
+"""Characters that a snippet has before the beginning of its first hit, and after it."""
 
 STEP = 16
-"""How exactly a hit is found in a text, in characters."""
+"""Precision, in characters, with which a hit is located in a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A line of the results."""
+    """A conversation that was found."""
 
     item: ConversationView
     snippet: SafeString
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """The conversations that have all words of the query ``q``."""
+    """Show the conversations that contain all words of the query ``q``."""
     query = field_of(request.GET, "q").strip()
     found = found_by(visitor(request), query)
     context = {
@@ -50,18 +50,18 @@ def _result(hit: Hit, words: list[str]) -> Result:
 
 
 def snippet(text: str, words: list[str]) -> SafeString:
-    """What stands around the first of the words in a text, escaped, the words marked."""
+    """Return the text around the first of the words, escaped, with each of the words marked."""
     any_word = re.compile("|".join(re.escape(folded(word)) for word in words))
     first = any_word.search(folded(text))
     at = _unfolded(text, first.start()) if first else 0
-    begin, end = max(0, at - BEFORE), at + BEHIND
+    begin, end = max(0, at - BEFORE), at + AFTER
     shown = " ".join(text[begin:end].split())
     shown = ("…" if begin else "") + shown + ("…" if end < len(text) else "")
     return _marked(shown, any_word)
 
 
 def _unfolded(text: str, place: int) -> int:
-    """Return about where in a text a place of the folded text is: folding changes the length, as of ``ß``."""
+    """Convert a place in the folded text to one in the text, to ``STEP`` characters: folding ``ß`` adds a letter."""
     if text.isascii():
         return place
     for start in range(0, len(text), STEP):
@@ -72,7 +72,7 @@ def _unfolded(text: str, place: int) -> int:
 
 
 def _marked(text: str, pattern: re.Pattern[str]) -> SafeString:
-    """Mark what a pattern finds in the folded text: letters with their accents, whole."""
+    """Mark what a pattern finds in the folded text, in whole letters with their accents."""
     letters = list(_letters(text))
     places = [letter for letter in letters for _ in folded(text[letter])]
     pieces: list[tuple[str, str]] = []
@@ -86,6 +86,6 @@ def _marked(text: str, pattern: re.Pattern[str]) -> SafeString:
 
 
 def _letters(text: str) -> Iterator[slice]:
-    """Where the letters of a text are, each with the accents that combine with it."""
+    """Find the letters of a text, each with the accents that combine with it."""
     starts = [place for place, letter in enumerate(text) if not (place and combining(letter))]
     return map(slice, starts, [*starts[1:], len(text)])

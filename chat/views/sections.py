@@ -1,4 +1,4 @@
-"""The list of conversations in sections by day."""
+"""Groups the list of conversations by day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Conversations under one heading; ``key`` names the section for a script: ``today`` is always there."""
+    """Conversations under one heading; ``key`` identifies the section for scripts."""
 
     key: str
     heading: str
@@ -23,7 +23,10 @@ class Section:
 
 
 def sections(conversations: Iterable[ConversationView], today: date | None = None) -> list[Section]:
-    """Conversations, the newest first, as today's, yesterday's, those of the seven days before, then by months."""
+    """Group conversations, newest first, into today, yesterday, the last seven days, and months.
+
+    The section of today is always there, even if it is empty, because scripts add new conversations to it.
+    """
     today = today or _day(timezone.now())
     found = [Section("today", gettext("Today"))]
     for view in conversations:
@@ -35,7 +38,7 @@ def sections(conversations: Iterable[ConversationView], today: date | None = Non
 
 
 def _day(moment: datetime) -> date:
-    """The day in the visitor's time zone; of a naive moment, as in sites without time zones, its own."""
+    """Return the day in the visitor's time zone; of a naive time, as in a site with ``USE_TZ = False``, its date."""
     return timezone.localtime(moment).date() if timezone.is_aware(moment) else moment.date()
 
 

@@ -1,4 +1,4 @@
-"""The language that a page names: of its markup, and of the sentences that it is told."""
+"""The language of a page: of the markup and of the sentences that it receives."""
 
 import json
 
@@ -18,17 +18,17 @@ FRENCH = {"view": "html", "language": "fr"}
     ("asked", "language"),
     [("de", "de"), ("DE", "de"), ("de-AT", "de"), ("en-us", "en"), ("", "en"), ("tlh", "en"), ("../de", "en")],
 )
-def test_the_nearest_of_the_sites_languages_is_spoken(asked, language):
+def test_the_nearest_language_of_the_site_is_used(asked, language):
     assert spoken(asked) == language
 
 
-def test_who_names_none_of_them_is_spoken_to_in_the_sites_own():
+def test_the_sites_own_language_is_used_where_none_fits():
     with override_settings(LANGUAGE_CODE="fr"):
         assert spoken("") == spoken("ja") == "fr"
         assert spoken("de") == "de"
 
 
-def test_a_sentence_without_a_language_is_the_fixed_one():
+def test_a_sentence_without_a_language_is_not_translated():
     assert sentence("busy", "") == ERRORS["busy"].sentence
     assert "bereits" in sentence("busy", "de")
     assert get_language() == "en"
@@ -55,7 +55,7 @@ async def test_two_pages_read_one_answer_in_two_languages(script, connect):
         assert said in error["chunk"]["errorText"]
 
 
-async def test_a_page_is_told_in_its_language_what_it_missed(script, connect):
+async def test_a_page_that_resumes_gets_its_messages_in_its_language(script, connect):
     socket = await connect("ann")
     request = await socket.ask("Why?", body=GERMAN)
     (await script.anext_reply()).fail("timeout")
@@ -69,7 +69,7 @@ async def test_a_page_is_told_in_its_language_what_it_missed(script, connect):
 
 
 @pytest.mark.parametrize("kind", ["source", "rate", "read"])
-async def test_a_refusal_is_told_in_the_language_of_the_page(kind, connect):
+async def test_a_refusal_is_in_the_language_of_the_page(kind, connect):
     socket = await connect("ann")
     fields = {"messageId": "m1", "value": 1} if kind == "rate" else {"messageId": "m1"}
     frame = {"type": kind, "requestId": "r", "id": "c1", "body": {"language": "de"}, **fields}
@@ -78,14 +78,14 @@ async def test_a_refusal_is_told_in_the_language_of_the_page(kind, connect):
     assert (error["code"], error["errorText"]) == ("not_found", sentence("not_found", "de"))
 
 
-async def test_what_is_refused_before_it_is_a_reply_is_told_so_too(script, connect):
+async def test_a_refusal_of_a_question_is_in_the_language_of_an_html_page_only(script, connect):
     socket = await connect("ann")
     for body, language in ((GERMAN, "de"), ({}, ""), ({"language": "de"}, "")):
         (error,) = await socket.rest(await socket.ask(" ", body=body))
         assert (error["code"], error["errorText"]) == ("empty", sentence("empty", language))
 
 
-async def test_the_text_view_keeps_its_fixed_sentences(script, connect, settings):
+async def test_the_text_format_keeps_its_fixed_sentences(script, connect, settings):
     settings.LANGUAGE_CODE = "de"
     socket = await connect("ann")
     request = await socket.ask("Why?")

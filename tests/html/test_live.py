@@ -1,4 +1,4 @@
-"""Answers as HTML while they grow: one rendering for all readers of a process."""
+"""Growing answers as HTML: one rendering is shared by all readers of a process."""
 
 import asyncio
 import threading
@@ -66,7 +66,7 @@ async def test_a_slow_reader_gets_fewer_and_larger_changes(stream):
     assert "word49" in patches[-1].data.html
 
 
-async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_more(stream):
+async def test_a_busy_reader_gets_what_it_missed_without_waiting_for_more(stream):
     with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
         await anext(batches)
@@ -74,7 +74,7 @@ async def test_what_came_while_a_reader_was_busy_is_told_without_waiting_for_mor
         await anext(batches)
         stream.append(TextDelta("0", "two"))
         version = rendering.version
-        await rendering.changed(version)  # rendered while the reader does something else
+        await rendering.changed(version)  # it is rendered while the reader does something else
         async with asyncio.timeout(5):
             (patch,) = await anext(batches)
         assert patch.data.html == " two"
@@ -129,7 +129,7 @@ async def test_the_last_reader_to_leave_ends_the_rendering(stream):
         assert later is not first
 
 
-async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypatch):
+async def test_a_failure_of_the_rendering_is_raised_to_its_readers(stream, monkeypatch):
     def fail(text):
         raise ValueError("no HTML today")
 
@@ -140,14 +140,14 @@ async def test_a_rendering_that_fails_is_raised_to_its_readers(stream, monkeypat
             pass
 
 
-async def test_a_log_that_is_closed_without_an_ending_does_not_hang_its_readers(stream):
+async def test_a_stream_that_is_closed_without_an_ending_does_not_hang_its_readers(stream):
     stream.close()
     with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(RuntimeError, match="without an ending"):
         async for _ in read(stream, rendering):
             pass
 
 
-async def test_a_status_that_came_first_of_all_is_told_without_waiting_for_more(stream):
+async def test_a_status_before_the_text_is_sent_without_waiting_for_more(stream):
     stream.append(LOADING)
     with Rendering.of(stream, asyncio.create_task) as rendering:
         first = await anext(read(stream, rendering))

@@ -1,4 +1,4 @@
-"""Messages as the templates show them."""
+"""Messages as rendered by the templates."""
 
 import pytest
 from django.template.loader import render_to_string
@@ -49,7 +49,7 @@ def test_an_answer_is_rendered_part_by_part():
         (INTERRUPTED, "interrupted", "The answer was interrupted."),
     ],
 )
-def test_every_ending_is_said_under_the_message(ending, status, said):
+def test_every_ending_is_described_below_the_message(ending, status, said):
     chunk = message_end_chunk(message_view(message(status="running")), ending)
     assert chunk.data.status == status
     assert said in chunk.data.html
@@ -85,7 +85,7 @@ def test_b18_an_answer_with_a_word_can_be_copied_and_rated():
     assert html.count('data-action="rate"') == 2
 
 
-def test_a_message_has_a_place_only_where_one_is_given():
+def test_a_message_chunk_has_a_place_only_if_one_is_given():
     view = message_view(message())
     assert message_chunk(view).data.after is UNSET
     assert message_chunk(view, after=None).data.after is None
@@ -98,14 +98,14 @@ def test_ids_and_titles_are_escaped(attack):
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_a_line_of_the_list_says_whether_an_answer_runs(running):
+def test_the_list_shows_whether_an_answer_runs(running):
     conversation = Conversation(uid="c1", title="One", running_id=1 if running else None)
     html = render_to_string("llm_chat/conversation_item.html", {"item": conversation_view(conversation)})
     assert (" data-running" in html) is running
     assert 'href="/chat/c1/options/"' in html
 
 
-def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
+def test_without_the_apps_urls_conversations_have_no_addresses():
     conversation = Conversation(uid="c1", title="One")
     assert conversation_view(conversation).url == "/chat/c1/"
     with override_settings(ROOT_URLCONF=()):
@@ -124,7 +124,7 @@ def test_a_site_without_the_apps_pages_has_no_addresses_for_conversations():
         (COMPLETE, [{"type": "text", "text": "Whole"}], False),
     ],
 )
-def test_only_a_text_that_broke_off_and_is_stored_can_be_gone_on_with(ending, parts, offered):
+def test_only_a_stored_text_that_broke_off_can_be_continued(ending, parts, offered):
     chunk = message_end_chunk(message_view(message(status="running", parts=parts)), ending)
     assert ('data-action="continue"' in chunk.data.html) is offered
 
@@ -134,7 +134,7 @@ def test_an_answer_names_the_attempt_that_asked_for_it():
     assert "data-attempt" not in message_chunk(message_view(message())).data.html
 
 
-def test_times_are_written_as_the_language_writes_them():
+def test_times_are_formatted_for_the_language():
     at = timezone.now().replace(hour=15, minute=5)
     written = {
         language: message_chunk(message_view(message(created_at=at)), language=language).data.html
@@ -154,6 +154,6 @@ def test_a_view_is_rendered_in_any_language_whatever_was_active_when_it_was_made
         assert "trop de temps" in message_chunk(view).data.html
 
 
-def test_every_piece_of_markup_is_in_the_language_of_its_reader():
+def test_every_piece_of_markup_is_in_the_language_of_its_page():
     assert "Gedankengang" in part_chunk("a1", PartView(0, "reasoning"), "de").data.html
     assert "Angehalten." in message_end_chunk(message_view(message()), STOPPED, "de").data.html

@@ -1,4 +1,4 @@
-"""A site with a page of its own that shows the chat, beside the chat's pages."""
+"""The URLs of a site that shows the chat on a page of its own, besides the chat's pages."""
 
 from django.http import HttpResponse
 from django.template import Context, Template

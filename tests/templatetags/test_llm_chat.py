@@ -37,7 +37,7 @@ def test_without_a_name_the_tag_shows_the_visitors_default_conversation(request_
     assert 'conversation="default"' in render("{% chat %}", request=request_of_a_visitor)
 
 
-def test_several_conversations_stand_on_one_page(request_of_a_visitor):
+def test_one_page_can_show_several_conversations(request_of_a_visitor):
     page = render('{% chat "support" %}{% chat "sales" %}', request=request_of_a_visitor)
     assert page.count("<llm-chat ") == 2
     assert 'conversation="support"' in page
@@ -72,7 +72,7 @@ def test_a_name_that_cannot_be_an_id_is_refused(request_of_a_visitor, name):
         render("{% chat name %}", request=request_of_a_visitor, name=name)
 
 
-def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor):
+def test_the_path_of_the_socket_begins_with_the_script_name(request_of_a_visitor):
     set_script_prefix("/app/")
     try:
         assert 'path="/app/ws/chat/"' in render("{% chat %}", request=request_of_a_visitor)
@@ -80,7 +80,7 @@ def test_the_address_of_the_socket_follows_the_script_name(request_of_a_visitor)
         set_script_prefix("/")
 
 
-def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visitor):
+def test_on_another_page_of_the_site_the_form_returns_to_it(request_of_a_visitor):
     page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
     assert '<form class="llm-chat-form" method="post" action="/chat/default/"' in page
     assert '<input type="hidden" name="next" value="/any/page/">' in page
@@ -88,7 +88,7 @@ def test_on_a_page_of_the_sites_own_the_form_leads_back_to_it(request_of_a_visit
     assert "needs JavaScript" not in page
 
 
-def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_visitor):
+def test_without_the_apps_urls_the_form_sends_nothing_and_says_so(request_of_a_visitor):
     with override_settings(ROOT_URLCONF=()):
         page = render("{% chat %}", request=request_of_a_visitor, csrf_token="secret")
     assert '<form class="llm-chat-form" method="dialog"' in page
@@ -98,7 +98,7 @@ def test_without_the_apps_pages_the_form_sends_nothing_and_says_so(request_of_a_
 
 @pytest.fixture
 def long(request_of_a_visitor):
-    """A default conversation of the visitor's that is one turn longer than a page's window."""
+    """Make the visitor's default conversation one turn longer than a page's window."""
     render("{% chat %}", request=request_of_a_visitor)
     owner = f"visitor:{request_of_a_visitor.session[VISITOR]}"
     made = Conversation.objects.create(owner=owner, uid="default", updated_at=timezone.now())
@@ -111,7 +111,7 @@ def long(request_of_a_visitor):
 
 
 def has_earlier(page):
-    """Whether the transcript has the attribute by which the style sheet shows the link."""
+    """Tell whether the transcript has the attribute that makes the style sheet show the link."""
     return re.search(r'<llm-chat-transcript class="llm-chat-transcript" earlier>', page) is not None
 
 
@@ -119,7 +119,7 @@ def shown(page):
     return re.findall(r'data-message="(m\d+)"', page)
 
 
-def test_a_long_conversation_is_shown_from_its_last_turns_on_with_a_link_to_those_before(long):
+def test_a_long_conversation_shows_its_last_turns_and_a_link_to_earlier_ones(long):
     page = render("{% chat %}", request=long)
     assert shown(page) == [f"m{number}" for number in range(2, WINDOW + 2)]
     assert re.search(
@@ -129,7 +129,7 @@ def test_a_long_conversation_is_shown_from_its_last_turns_on_with_a_link_to_thos
     assert "Latest messages" not in page
 
 
-def test_the_link_leads_to_what_stands_before_and_back_without_a_script(long, rf):
+def test_the_links_to_earlier_and_latest_messages_work_without_javascript(long, rf):
     long.GET = rf.get("/any/page/?tab=1&before=m2").GET
     page = render("{% chat %}", request=long)
     assert shown(page) == ["m0", "m1"]
@@ -140,12 +140,12 @@ def test_the_link_leads_to_what_stands_before_and_back_without_a_script(long, rf
 
 
 @pytest.mark.parametrize("before", ["", "m999", "\0", "x" * 1000])
-def test_an_address_that_names_no_message_of_the_conversation_shows_the_latest(long, rf, before):
+def test_an_unknown_message_in_the_address_shows_the_latest_ones(long, rf, before):
     long.GET = rf.get("/any/page/", {"before": before}).GET
     assert shown(render("{% chat %}", request=long))[-1] == f"m{WINDOW + 1}"
 
 
-def test_a_message_of_another_conversation_shows_nothing_of_it(long, rf):
+def test_a_message_of_another_conversation_in_the_address_shows_nothing_of_it(long, rf):
     long.GET = rf.get("/any/page/?before=m2").GET
     assert shown(render('{% chat "another" %}', request=long)) == []
 
@@ -155,7 +155,7 @@ def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visit
     assert not has_earlier(page)
 
 
-def test_a14_a_page_that_is_asked_for_by_a_robot_leaves_no_session(request_of_a_visitor):
+def test_a14_a_robots_request_leaves_no_session(request_of_a_visitor):
     request_of_a_visitor.method = "HEAD"
     assert "<llm-chat " in render("{% chat %}", request=request_of_a_visitor)
     assert request_of_a_visitor.session == {}
@@ -163,7 +163,7 @@ def test_a14_a_page_that_is_asked_for_by_a_robot_leaves_no_session(request_of_a_
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.urls("tests.templatetags.atomic_page")
-async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_runs(script, served, monkeypatch):
+async def test_b37_the_tag_works_on_an_atomic_page_while_an_answer_runs(script, served, monkeypatch):
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     browser = AsyncClient()
     html = {"accept": "text/html"}
@@ -175,7 +175,7 @@ async def test_b37_the_tag_works_on_an_atomic_page_of_the_sites_while_an_answer_
     reply.finish()
 
 
-def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a_visitor, settings):
+def test_e11_a_naive_time_has_the_offset_of_the_sites_time_zone(request_of_a_visitor, settings):
     settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Kathmandu"
     request_of_a_visitor.session[VISITOR] = "ann"
     made = Conversation.objects.create(owner="visitor:ann", uid="default", updated_at=timezone.now())
@@ -188,7 +188,7 @@ def test_e11_a_naive_time_is_told_with_the_offset_of_the_sites_zone(request_of_a
 
 
 @pytest.mark.parametrize("kept", ["one view", "the site"])
-def test_e17_no_cache_of_djangos_shows_one_visitors_messages_to_another(script, settings, kept):
+def test_e17_djangos_cache_never_shows_one_visitors_messages_to_another(script, settings, kept):
     settings.ROOT_URLCONF = __name__
     if kept == "the site":
         cached = "django.middleware.cache."

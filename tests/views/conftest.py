@@ -1,4 +1,4 @@
-"""Visitors of the app's pages, and what they have written."""
+"""Visitors of the app's pages, and their conversations."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,7 +14,7 @@ ANN = Owner("visitor:ann")
 
 
 def escaped(**fields):
-    """A form in a charset in which half a character can be written, one of those that Python knows."""
+    """Encode a form in a charset of Python's in which half a surrogate pair can be written."""
     parts = (f'--bound\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}' for name in fields)
     data = "\r\n".join([*parts, "--bound--\r\n"]).encode()
     return {"data": data, "content_type": "multipart/form-data; boundary=bound; charset=raw_unicode_escape"}
@@ -22,12 +22,12 @@ def escaped(**fields):
 
 @pytest.fixture(autouse=True)
 def scripted(script):
-    """No page asks for the weights of a real model."""
+    """Keep pages from loading the weights of a real model."""
 
 
 @pytest.fixture
 def ann(client):
-    """A browser of the visitor Ann's, under WSGI."""
+    """Return the browser of the visitor Ann, under WSGI."""
     session = client.session
     session[VISITOR] = "ann"
     session.save()
@@ -36,7 +36,7 @@ def ann(client):
 
 @pytest.fixture
 async def asgi(served):
-    """A browser of the visitor Ann's, on the event loop of the server."""
+    """Return the browser of the visitor Ann, on the event loop of the server."""
     store = SessionStore()
     store[VISITOR] = "ann"
     await sync_to_async(store.save)()
@@ -47,12 +47,12 @@ async def asgi(served):
 
 @pytest.fixture
 def converse():
-    """Store a conversation of a question and its answer."""
+    """Return a function that stores a conversation of one question and its answer."""
 
     def converse(owner=ANN, uid="c1", title="Why is the sky blue?", question="Why?", answer="**Scattering**", **fields):
         made = Conversation.objects.create(owner=owner.key, uid=uid, title=title, updated_at=timezone.now())
         asked = made.message_set.create(uid=f"q-{uid}", role="user", text=question)
-        told = made.message_set.create(
+        answered = made.message_set.create(
             uid=f"a-{uid}",
             role="assistant",
             parent=asked,
@@ -60,8 +60,8 @@ def converse():
             parts=[{"type": "text", "text": answer}],
             **fields,
         )
-        running = told if fields.get("status") == "running" else None
-        Conversation.objects.filter(pk=made.pk).update(tip=told, running=running)
+        running = answered if fields.get("status") == "running" else None
+        Conversation.objects.filter(pk=made.pk).update(tip=answered, running=running)
         made.refresh_from_db()
         return made
 

@@ -1,4 +1,4 @@
-"""What is done with whole conversations."""
+"""Renaming and deleting conversations."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -19,7 +19,7 @@ def title(uid="c1"):
 
 
 @db
-def test_the_options_of_a_conversation_are_forms_that_need_no_script(ann, converse):
+def test_the_options_of_a_conversation_work_without_javascript(ann, converse):
     converse(title="Two & <b>")
     page = ann.get("/chat/c1/options/").content.decode()
     assert 'action="/chat/c1/rename/"' in page
@@ -63,11 +63,11 @@ def test_a02_half_a_character_in_a_title_is_replaced(ann, converse):
     [
         ("", "Please write a title."),
         (" \n ", "Please write a title."),
-        ("<b>" + "x" * 78, "A title may have 80 characters, this one has 81."),
+        ("<b>" + "x" * 78, "A title can have at most 80 characters; this one has 81."),
     ],
 )
 @pytest.mark.parametrize("more", [{}, SCRIPT])
-def test_a_title_that_cannot_be_is_refused_with_a_sentence_and_stays_in_its_field(ann, converse, given, sentence, more):
+def test_an_invalid_title_is_refused_with_a_sentence_and_stays_in_its_field(ann, converse, given, sentence, more):
     converse()
     response = ann.post("/chat/c1/rename/", {"title": given}, **more)
     page = response.content.decode()
@@ -80,12 +80,12 @@ def test_a_title_that_cannot_be_is_refused_with_a_sentence_and_stays_in_its_fiel
 
 @db
 @pytest.mark.parametrize("command", ["delete", "~delete"])
-def test_nothing_is_deleted_unconfirmed(ann, converse, command):
+def test_nothing_is_deleted_without_confirmation(ann, converse, command):
     converse()
     path = "/chat/~delete/" if command == "~delete" else "/chat/c1/delete/"
     response = ann.post(path)
     assert response.status_code == 400
-    assert 'role="alert">Please confirm' in response.content.decode()
+    assert 'role="alert">Tick the box to confirm.' in response.content.decode()
     assert Conversation.objects.exists()
 
 
@@ -99,7 +99,7 @@ def test_a_conversation_is_deleted_with_its_messages_and_no_other(ann, converse)
 
 
 @db
-def test_all_of_ones_conversations_are_deleted_and_nobody_elses(ann, converse):
+def test_all_conversations_of_a_visitor_are_deleted_and_no_others(ann, converse):
     for number in range(3):
         converse(uid=f"c{number}")
     converse(BOB)
@@ -112,7 +112,7 @@ def test_all_of_ones_conversations_are_deleted_and_nobody_elses(ann, converse):
 
 @db
 @pytest.mark.parametrize("headers", [{"X-Requested-With": "llm-chat"}, {"Accept": "application/json"}])
-def test_a_script_is_told_that_it_is_done_and_nothing_else(ann, converse, headers):
+def test_a_script_gets_an_empty_answer_to_its_commands(ann, converse, headers):
     converse()
     for path, fields in (
         ("/chat/c1/rename/", {"title": "New"}),
@@ -125,7 +125,7 @@ def test_a_script_is_told_that_it_is_done_and_nothing_else(ann, converse, header
 
 @db
 @pytest.mark.parametrize("uid", ["bobs", "not-there"])
-def test_what_is_not_there_and_what_is_not_ones_own_is_one_answer(ann, client, converse, uid):
+def test_missing_conversations_and_those_of_others_give_the_same_answer(ann, client, converse, uid):
     converse(BOB, uid="bobs")
     for page in ("options/", "export.md", "export.json"):
         assert ann.get(f"/chat/{uid}/{page}").status_code == 404
@@ -136,7 +136,7 @@ def test_what_is_not_there_and_what_is_not_ones_own_is_one_answer(ann, client, c
 
 
 @db
-def test_commands_are_posted_and_no_page_is_cached(ann, converse):
+def test_commands_need_post_and_no_page_is_cached(ann, converse):
     converse()
     for path in ("/chat/c1/rename/", "/chat/c1/delete/", "/chat/~delete/"):
         assert ann.get(path).status_code == 405
@@ -145,7 +145,7 @@ def test_commands_are_posted_and_no_page_is_cached(ann, converse):
         assert ann.post(path.replace("?q=a", "c1/options/")).status_code == 405
 
 
-async def test_open_pages_hear_of_a_new_title(asgi, connect, converse):
+async def test_open_pages_get_an_event_about_a_new_title(asgi, connect, converse):
     await sync_to_async(converse)()
     socket, other = await connect("ann"), await connect("bob")
     await asgi.post("/chat/c1/rename/", {"title": "The sky"})
@@ -155,7 +155,7 @@ async def test_open_pages_hear_of_a_new_title(asgi, connect, converse):
     assert "conversation" not in other._frames
 
 
-async def test_open_pages_hear_that_a_conversation_was_opened(asgi, connect, converse):
+async def test_open_pages_get_an_event_when_a_conversation_is_opened(asgi, connect, converse):
     await sync_to_async(converse)()
     await Conversation.objects.aupdate(unread=True)
     socket = await connect("ann")
@@ -164,7 +164,7 @@ async def test_open_pages_hear_that_a_conversation_was_opened(asgi, connect, con
 
 
 @pytest.mark.parametrize("path", ["/chat/c1/delete/", "/chat/~delete/"])
-async def test_a_conversation_that_is_deleted_in_mid_answer_lets_the_model_go(script, asgi, connect, path):
+async def test_deleting_a_conversation_mid_answer_ends_the_call_of_the_model(script, asgi, connect, path):
     socket = await connect("ann")
     request = await socket.ask("Why?")
     reply = await script.anext_reply()

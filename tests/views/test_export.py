@@ -1,4 +1,4 @@
-"""One conversation as a file."""
+"""Exporting a conversation as a file."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ MOMENT = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 
 @pytest.fixture
 def branched(converse):
-    """Two answers to one question; the first is shown."""
+    """Store a question with two answers, of which the first is shown."""
     made = converse(answer="# Blue\n\n<b>*Scattering*</b>", model="m", usage={"prompt_tokens": 1})
     question = made.message_set.get(role="user")
     made.message_set.create(uid="other", role="assistant", parent=question, text="Another")
@@ -34,7 +34,7 @@ def test_markdown_has_the_shown_branch_as_it_is(ann, branched):
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "ending"),
     [
         ({"status": "stopped"}, "Half\n\n*Stopped.*\n"),
         ({"status": "cut"}, "Half\n\n*The answer reached its limit and was cut off.*\n"),
@@ -50,14 +50,14 @@ def test_markdown_has_the_shown_branch_as_it_is(ann, branched):
         ),
     ],
 )
-def test_markdown_says_how_an_answer_ended(ann, converse, fields, told):
+def test_markdown_says_how_an_answer_ended(ann, converse, fields, ending):
     converse(**{"answer": "Half", **fields})
     text = ann.get("/chat/c1/export.md").content.decode()
-    assert text.endswith(told)
-    assert text.count("*") == 2 * (told != "Half\n")
+    assert text.endswith(ending)
+    assert text.count("*") == 2 * (ending != "Half\n")
 
 
-def test_json_has_all_messages_and_names_the_shown_ones(ann, branched):
+def test_json_has_all_messages_and_lists_the_ids_of_the_shown_ones(ann, branched):
     response = ann.get("/chat/c1/export.json")
     assert response["Content-Type"] == "application/json"
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -96,9 +96,9 @@ def test_the_file_is_named_after_the_title_safely(ann, converse, title, name):
     converse()
     Conversation.objects.update(title=title)
     for extension in ("md", "json"):
-        told = ann.get(f"/chat/c1/export.{extension}")["Content-Disposition"]
+        disposition = ann.get(f"/chat/c1/export.{extension}")["Content-Disposition"]
         full = f"{name}.{extension}"
-        assert told == (
+        assert disposition == (
             f'attachment; filename="{full}"' if full.isascii() else f"attachment; filename*=utf-8''{quote(full)}"
         )
 
@@ -118,5 +118,5 @@ def test_e11_naive_times_are_exported_with_their_zone(ann, converse, settings):
     Conversation.objects.update(created_at=naive)
     assert "## You, 2026-03-10 12:30 JST" in ann.get("/chat/c1/export.md").content.decode()
     content = json.loads(ann.get("/chat/c1/export.json").content)
-    told = {content["created"], *(message["created"] for message in content["messages"])}
-    assert told == {"2026-03-10T12:30:00+09:00"}
+    times = {content["created"], *(message["created"] for message in content["messages"])}
+    assert times == {"2026-03-10T12:30:00+09:00"}

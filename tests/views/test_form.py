@@ -1,4 +1,4 @@
-"""A message that is sent, and an answer that is stopped, without a script."""
+"""Sending a message and stopping an answer without JavaScript."""
 
 import asyncio
 import re
@@ -73,14 +73,14 @@ async def test_a02_half_a_character_from_the_form_is_replaced_and_a_repeat_finds
     assert script.waiting == 1
 
 
-async def test_a02_half_a_character_that_is_refused_stands_in_its_field_as_it_would_be_stored(script, asgi, settings):
+async def test_a02_half_a_character_in_a_refused_text_is_shown_as_it_would_be_stored(script, asgi, settings):
     settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 3}
     response = await asgi.post("/chat/c1/", **escaped(id="m1", text=r"Why \ud83d?"))
     assert response.status_code == 413
     assert "Why \ufffd?" in response.content.decode()
 
 
-async def test_the_same_id_with_another_text_is_refused_and_then_sent_under_another(script, asgi, served):
+async def test_the_same_id_with_another_text_is_refused_and_gets_a_new_id(script, asgi, served):
     await send(asgi)
     (await script.anext_reply()).finish()
     await ended(served)
@@ -92,9 +92,7 @@ async def test_the_same_id_with_another_text_is_refused_and_then_sent_under_anot
 
 
 @pytest.mark.parametrize(("text", "code", "status"), [(" \r\n", "empty", 400), ("<long>" * 10, "too_long", 413)])
-async def test_what_the_socket_refuses_the_form_refuses_and_the_text_stays_in_its_field(
-    script, asgi, settings, text, code, status
-):
+async def test_the_form_refuses_what_the_socket_refuses_and_keeps_the_text(script, asgi, settings, text, code, status):
     settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 50}
     response = await send(asgi, text)
     page = response.content.decode()
@@ -105,7 +103,7 @@ async def test_what_the_socket_refuses_the_form_refuses_and_the_text_stays_in_it
     assert await stored() == []
 
 
-async def test_a_message_in_mid_answer_is_refused_and_the_page_does_not_refresh_it_away(script, asgi):
+async def test_a_message_mid_answer_is_refused_and_the_page_does_not_refresh(script, asgi):
     await send(asgi)
     response = await send(asgi, "More?", id="m2")
     page = response.content.decode()
@@ -116,7 +114,7 @@ async def test_a_message_in_mid_answer_is_refused_and_the_page_does_not_refresh_
     assert 'http-equiv="refresh"' not in page
 
 
-async def test_what_cannot_be_stored_is_said_and_can_be_sent_again(script, asgi, monkeypatch):
+async def test_a_message_that_cannot_be_stored_is_an_error_and_can_be_sent_again(script, asgi, monkeypatch):
     with monkeypatch.context() as patch:
 
         def fail(*args):
@@ -129,7 +127,7 @@ async def test_what_cannot_be_stored_is_said_and_can_be_sent_again(script, asgi,
     assert (await send(asgi)).status_code == 303
 
 
-async def test_a_question_is_stored_though_its_sender_has_left(script, asgi, monkeypatch):
+async def test_a_question_is_stored_even_if_its_sender_has_left(script, asgi, monkeypatch):
     begun, release = threading.Event(), threading.Event()
     monkeypatch.setattr("chat.engine.start.ask", lambda *args: begun.set() or (release.wait(5) and ask(*args)))
     sending = asyncio.ensure_future(send(asgi))
@@ -148,7 +146,7 @@ async def test_a_message_without_a_conversation_begins_one_under_its_own_id(scri
 
 
 @pytest.mark.parametrize(
-    ("wanted", "led_to"),
+    ("wanted", "location"),
     [
         ("/help/?a=1", "/help/?a=1"),
         ("https://elsewhere.example/", "/chat/c1/"),
@@ -156,9 +154,9 @@ async def test_a_message_without_a_conversation_begins_one_under_its_own_id(scri
         ("javascript:alert(1)", "/chat/c1/"),
     ],
 )
-async def test_a_form_on_another_page_of_the_site_leads_back_there_and_nowhere_else(script, asgi, wanted, led_to):
-    assert (await send(asgi, next=wanted))["Location"] == led_to
-    assert (await asgi.post("/chat/c1/stop/", {"next": wanted}))["Location"] == led_to
+async def test_a_form_redirects_to_pages_of_the_site_only(script, asgi, wanted, location):
+    assert (await send(asgi, next=wanted))["Location"] == location
+    assert (await asgi.post("/chat/c1/stop/", {"next": wanted}))["Location"] == location
 
 
 async def test_an_answer_is_stopped(script, asgi, served):
@@ -171,7 +169,7 @@ async def test_an_answer_is_stopped(script, asgi, served):
     assert (await asgi.post("/chat/c1/stop/")).status_code == 303  # it has ended meanwhile
 
 
-async def test_nobody_else_stops_it(script, asgi):
+async def test_another_visitor_cannot_stop_an_answer(script, asgi):
     await send(asgi)
     reply = await script.anext_reply()
     assert (await AsyncClient().post("/chat/c1/stop/")).status_code == 404
@@ -189,14 +187,14 @@ def test_under_wsgi_the_page_says_what_is_missing_and_keeps_the_text(ann):
 
 
 @pytest.mark.django_db
-def test_under_wsgi_a_stop_is_left_to_the_process_that_makes_the_answer(ann, converse):
+def test_under_wsgi_a_stop_is_left_to_the_process_of_the_answer(ann, converse):
     converse(status="running")
     assert ann.post("/chat/c1/stop/").status_code == 303
     assert Message.objects.get(uid="a-c1").stopping
 
 
 @pytest.mark.django_db
-def test_a_message_from_elsewhere_is_refused_where_the_site_has_no_check_of_its_own(settings):
+def test_a_message_from_another_site_is_refused_without_csrf_middleware_too(settings):
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.endswith("CsrfViewMiddleware")]
     strict = Client(enforce_csrf_checks=True)
     for path in ("/chat/c1/", "/chat/c1/delete/", "/chat/c1/rename/", "/chat/c1/stop/", "/chat/~delete/"):

@@ -1,4 +1,4 @@
-"""The app's page, as a browser gets it."""
+"""The app's page as a browser receives it."""
 
 import re
 
@@ -20,7 +20,7 @@ def visit(client, path="/chat/"):
 
 
 def without_secrets(page):
-    """A page without what is new at each rendering."""
+    """Remove the values that differ in each rendering of a page."""
     page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", page)
     return re.sub(r'name="id" value="[\w-]+"', "", page)
 
@@ -43,12 +43,12 @@ def test_a_conversation_is_rendered_with_its_messages(ann, converse):
 def test_another_visitors_conversation_looks_as_if_it_did_not_exist(ann, converse):
     converse(BOB)
     known, unknown = without_secrets(visit(ann, "/chat/c1/")), without_secrets(visit(ann, "/chat/not-there/"))
-    for before, behind in (("/", "/"), ('"', '"')):  # not where the two letters stand in a fingerprint
-        known = known.replace(f"{before}c1{behind}", f"{before}not-there{behind}")
+    for before, after in (("/", "/"), ('"', '"')):  # a hash may contain "c1", too
+        known = known.replace(f"{before}c1{after}", f"{before}not-there{after}")
     assert known == unknown
 
 
-def test_a_signed_in_users_conversations_hang_on_the_account(client, django_user_model, converse):
+def test_a_signed_in_users_conversations_belong_to_the_account(client, django_user_model, converse):
     user = django_user_model.objects.create_user("ann")
     client.force_login(user)
     converse(Owner(f"user:{user.pk}"))
@@ -63,21 +63,21 @@ def test_each_new_chat_has_an_id_of_its_own(client):
 
 
 @pytest.mark.parametrize("path", ["/chat/a.b/", "/chat/" + "x" * 65 + "/", "/chat/a/b/", "/chat/~c1/"])
-def test_an_id_that_is_not_well_formed_is_no_page(client, path):
+def test_a_malformed_id_is_not_found(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_the_page_is_never_cached_and_takes_no_other_method(client):
+def test_the_page_is_never_cached_and_refuses_other_methods(client):
     assert client.put("/chat/").status_code == 405
     assert "no-store" in client.get("/chat/")["Cache-Control"]
 
 
-def test_the_page_says_the_limit_that_the_model_sets(client, settings):
+def test_the_page_has_the_models_limit_of_a_message(client, settings):
     settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 1234}
     assert 'max-length="1234"' in visit(client)
 
 
-def test_search_engines_are_kept_out_and_the_browsers_own_bars_have_the_pages_colour(client):
+def test_the_page_is_not_indexed_and_sets_the_colour_of_the_browsers_bars(client):
     page = visit(client)
     assert '<meta name="robots" content="noindex">' in page
     assert page.count('<meta name="theme-color"') == 2
@@ -102,7 +102,7 @@ def test_a_conversation_that_is_opened_is_read_unless_its_answer_runs(ann, conve
     assert set(Conversation.objects.filter(unread=True).values_list("uid", flat=True)) == {"runs", "bobs"}
 
 
-def test_the_list_marks_what_runs_and_what_is_unread_and_leads_to_the_options(ann, converse):
+def test_the_list_marks_running_and_unread_answers_and_links_to_the_options(ann, converse):
     converse(uid="runs", title="One", status="running")
     converse(uid="new", title="Two <b>")
     Conversation.objects.filter(uid="new").update(unread=True)
@@ -112,7 +112,7 @@ def test_the_list_marks_what_runs_and_what_is_unread_and_leads_to_the_options(an
     assert 'href="/chat/new/options/" data-action="options" aria-label="Options for “Two &lt;b&gt;”"' in page
 
 
-def test_a_script_finds_what_it_makes_a_new_line_of(client):
+def test_the_page_has_the_template_of_a_new_list_entry(client):
     page = visit(client)
     assert page.count("data-conversations>") == 1
     assert '<section class="llm-chat-day" data-day="today">' in page
@@ -132,7 +132,7 @@ HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/chat/unknown/", "/chat/?q=word", "/chat/~options/"])
-def test_a14_the_first_view_of_a_browser_sets_the_cookie_whatever_it_asks_for(client, path):
+def test_a14_the_first_view_of_a_browser_sets_the_cookie_on_any_page(client, path):
     client.get(path, headers={"accept": HTML})
     assert "sessionid" in client.cookies
     assert Session.objects.count() == 1
@@ -169,14 +169,14 @@ def test_a14_a_robot_or_a_probe_leaves_no_session(client, method, path, headers)
     assert not Session.objects.exists()
 
 
-def test_a14_a_session_that_is_there_is_known_to_every_request(ann, converse):
+def test_a14_an_existing_session_is_used_by_every_request(ann, converse):
     converse()
     for headers in ({"accept": "*/*"}, {}):
         assert "Scattering" in ann.get("/chat/c1/", headers=headers).content.decode()
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/c1/rename/", "/chat/~delete/"])
-def test_a14_a_form_that_says_that_it_is_long_is_refused_before_it_is_read(rf, path):
+def test_a14_a_form_that_is_too_long_is_refused_before_it_is_read(rf, path):
     request = rf.post(path, b"x", content_type="multipart/form-data; boundary=b", CONTENT_LENGTH="300000000")
     request.read = lambda *_: pytest.fail("it was read")
     view, args, kwargs = resolve(path)

@@ -1,4 +1,4 @@
-"""Search on the page."""
+"""Searching on the page."""
 
 import re
 
@@ -21,7 +21,7 @@ def results(ann):
 
 
 @pytest.mark.django_db
-def test_what_is_found_leads_to_the_conversation_and_shows_where(results, converse):
+def test_a_result_links_to_its_conversation_and_shows_the_snippet(results, converse):
     converse(uid="c1", answer="It is <b>Rayleigh</b> scattering.")
     converse(uid="c2", title="Grass", answer="Chlorophyll.")
     found, status, page = results("scattering")
@@ -55,7 +55,7 @@ def test_b32_a_snippet_begins_near_its_word_however_long_the_text_is(before):
 
 
 @pytest.mark.django_db
-def test_a02_what_was_stored_with_a_replacement_is_found_by_what_was_written(results, converse):
+def test_a02_a_replaced_character_is_found_by_the_original_one(results, converse):
     converse(answer="Half: \ufffd")
     found, _, page = results("\0")
     assert found == ["c1"]
@@ -63,14 +63,14 @@ def test_a02_what_was_stored_with_a_replacement_is_found_by_what_was_written(res
 
 
 @pytest.mark.django_db
-def test_nothing_found_and_nothing_asked_are_said(results, converse):
+def test_an_empty_result_and_an_empty_query_have_a_sentence(results, converse):
     converse()
     assert results("<zebra>")[:2] == ([], "Nothing found for “&lt;zebra&gt;”.")
     assert results("  ")[:2] == ([], "What are you looking for?")
 
 
 @pytest.mark.django_db
-def test_only_the_newest_of_many_are_shown(results, converse, monkeypatch):
+def test_only_the_newest_of_many_results_are_shown(results, converse, monkeypatch):
     monkeypatch.setattr("chat.db.search.LIMIT", 2)
     for number in range(3):
         converse(uid=f"c{number}")
@@ -97,5 +97,5 @@ def test_the_search_page_keeps_the_query_in_its_field(ann):
         ("&lt; &", ["lt"], "&amp;<mark>lt</mark>; &amp;"),
     ],
 )
-def test_a_snippet_is_what_stands_around_the_first_hit(text, words, shown):
+def test_a_snippet_is_the_text_around_the_first_hit(text, words, shown):
     assert snippet(text, words).replace(" …", "…") == shown.replace(" …", "…")

@@ -19,12 +19,12 @@ def ago(days):
     return view(datetime(2026, 3, 10, 12, tzinfo=UTC) - timedelta(days=days), f"c{days}")
 
 
-def told(*views):
+def grouped(*views):
     return [(section.key, section.heading, [item.id for item in section.items]) for section in sections(views, TODAY)]
 
 
-def test_conversations_stand_under_their_days_and_months():
-    assert told(*(ago(days) for days in (0, 1, 2, 7, 8, 9, 40, 100))) == [
+def test_conversations_are_grouped_by_day_and_month():
+    assert grouped(*(ago(days) for days in (0, 1, 2, 7, 8, 9, 40, 100))) == [
         ("today", "Today", ["c0"]),
         ("yesterday", "Yesterday", ["c1"]),
         ("week", "Previous 7 days", ["c2", "c7"]),
@@ -34,27 +34,27 @@ def test_conversations_stand_under_their_days_and_months():
     ]
 
 
-def test_today_is_always_there():
-    assert told() == [("today", "Today", [])]
-    assert [key for key, _, _ in told(ago(1))] == ["today", "yesterday"]
+def test_the_section_of_today_is_always_there():
+    assert grouped() == [("today", "Today", [])]
+    assert [key for key, _, _ in grouped(ago(1))] == ["today", "yesterday"]
 
 
-def test_a_day_is_the_visitors():
+def test_days_are_those_of_the_visitors_time_zone():
     late = view(datetime(2026, 3, 10, 23, 30, tzinfo=UTC))
     early = view(datetime(2026, 3, 9, 23, 30, tzinfo=UTC))
-    assert [key for key, _, items in told(early) if items] == ["yesterday"]
+    assert [key for key, _, items in grouped(early) if items] == ["yesterday"]
     with timezone.override("Asia/Tokyo"):
-        assert [key for key, _, items in told(early) if items] == ["today"]
-        assert [key for key, _, items in told(late) if items] == ["today"]  # a clock ahead of ours
+        assert [key for key, _, items in grouped(early) if items] == ["today"]
+        assert [key for key, _, items in grouped(late) if items] == ["today"]  # the clock of the server may be behind
 
 
-def test_a_site_without_time_zones_has_days_too(settings):
+def test_a_site_without_time_zones_has_sections_too(settings):
     settings.USE_TZ = False
-    assert [key for key, _, items in told(view(datetime(2026, 3, 9, 12))) if items] == ["yesterday"]
+    assert [key for key, _, items in grouped(view(datetime(2026, 3, 9, 12))) if items] == ["yesterday"]
     assert sections([])[0].key == "today"
 
 
 @pytest.mark.parametrize(("language", "month"), [("de", "Januar"), ("fr", "janvier")])
 def test_months_have_the_names_of_the_language(language, month):
     with translation.override(language):
-        assert told(ago(40))[-1][1] == month
+        assert grouped(ago(40))[-1][1] == month

@@ -1,11 +1,12 @@
-"""Markdown to safe HTML in blocks, and the patches that turn what a reader has into what it should have.
+"""Renders Markdown as blocks of safe HTML, and computes the patches that update the blocks of a page.
 
-One renderer for growing, final and stored text::
+One renderer serves growing, final and stored text::
 
-    text --plain--> no controls --guards--> nothing that Markdown swallows --markdown--> HTML
-         --blocks--> one string per top-level block --elements--> code, formulas, links --clean--> safe block
+    text --plain--> no control characters --guards--> nothing that Markdown would drop --engine--> HTML
+         --blocks--> one string per top-level block --elements--> code, formulas, links --sanitise--> safe block
 
-A block is the inner HTML of one ``<div class="llm-chat-block">``. Nothing here needs Django, a database or a loop.
+A block is the inner HTML of one ``<div class="llm-chat-block">``. Nothing here needs Django, a database or an event
+loop.
 """
 
 from .blocks import Live, render, render_live

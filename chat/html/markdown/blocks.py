@@ -1,4 +1,4 @@
-"""Markdown as a sequence of safe blocks, of growing text as well as of text that is whole."""
+"""Renders Markdown, complete or still growing, as a sequence of safe blocks."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ _finished: Cache[str] = Cache(4_000_000)
 
 
 class Live(NamedTuple):
-    """``blocks`` as far as they can be had without waiting, and what is ``missing`` to have them all.
+    """The ``blocks`` that are available without blocking, and the code in them that is ``missing`` its colours.
 
     After ``highlight`` was called with each of ``missing``, ``render_live`` of the same text equals ``render``.
     """
@@ -32,7 +32,10 @@ class Live(NamedTuple):
 
 
 def render(text: str) -> tuple[str, ...]:
-    """Safe HTML of Markdown, a string per top-level block, closed fences highlighted. Never raises."""
+    """Render Markdown as safe HTML, one string per top-level block, with the code of closed fences highlighted.
+
+    A text that is beyond the limits, or on which a library fails, becomes plain text: nothing is raised.
+    """
     live = _render_safely(text, keep_last=True)
     if not live.missing:
         return live.blocks
@@ -42,9 +45,10 @@ def render(text: str) -> tuple[str, ...]:
 
 
 def render_live(text: str) -> Live:
-    """What ``render`` gives, but code that nobody has highlighted yet stays plain. Quick enough for an event loop.
+    """Render as ``render`` does, but leave code plain that is not highlighted yet. Fast enough for an event loop.
 
-    What is missing can be had off the loop in two ways: by ``highlight``, or by ``render``, which cleans it there too.
+    The missing colours are computed off the event loop, by ``highlight`` or by ``render``; the latter also sanitises
+    there.
     """
     return _render_safely(text, keep_last=False)
 
@@ -55,13 +59,13 @@ def _render_safely(text: str, *, keep_last: bool) -> Live:
     except TooLargeError:
         return Live(plain_blocks(text), ())
     except Exception as error:
-        # The last frontier of three outside parts: whatever they raise, the reader still gets the text.
+        # The boundary around three libraries: whatever they raise, the reader still gets the text.
         _warn_once(type(error).__qualname__)
         return Live(plain_blocks(text), ())
 
 
 def split(html: str) -> list[str]:
-    """The top-level blocks of the engine's HTML; bare text between them becomes a block of its own."""
+    """Split the engine's HTML into its top-level blocks; bare text between them becomes a block of its own."""
     blocks: list[str] = []
     depth = start = end = 0
     for tag in _BLOCK_TAG.finditer(html):
@@ -89,7 +93,7 @@ def _render(text: str, *, keep_last: bool) -> Live:
     if _ends_in_open_fence(text, html):
         finished.append(finish(last, is_open=True))
     elif last:
-        # The last block is the one that grows: each of its states is seen once, so none is worth keeping.
+        # The last block is still growing: each of its states is seen once, so caching them is useless.
         finished.append(_finish(last, keep=keep_last))
     missing = dict.fromkeys(wanted for block in finished for wanted in block.missing)
     return Live(tuple(block.html for block in finished), tuple(missing))
@@ -106,15 +110,15 @@ def _finish(raw: str, *, keep: bool = True) -> Block:
 
 
 def _ends_in_open_fence(text: str, html: str) -> bool:
-    """Whether the last thing in ``text``, which ends without white space, is a fence that nothing has closed.
+    """Tell whether ``text``, which has no white space at its end, ends inside of a fence that is not closed.
 
-    The code of a closed fence ends with a line feed, and the text with the fence; an open one never has both.
+    After a closed fence the code ends with a line feed, and the text with the fence; an open one never has both.
     """
-    code = html.rfind("</code></pre>", max(0, len(html) - _TAIL))  # most text ends in none: the search is for the rest
+    code = html.rfind("</code></pre>", max(0, len(html) - _TAIL))  # skips the search for most texts
     last = _LAST_CODE.search(html, max(0, code - 1)) if code >= 0 else None
     return last is not None and not (last[1] and text.endswith(("```", "~~~")))
 
 
 @lru_cache(maxsize=64)
 def _warn_once(error: str) -> None:
-    logger.warning("Markdown could not be rendered (%s); it is shown as plain text.", error, exc_info=True)
+    logger.warning("The Markdown could not be rendered (%s); it is shown as plain text.", error, exc_info=True)

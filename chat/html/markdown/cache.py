@@ -1,4 +1,4 @@
-"""A bounded memory of finished pieces of HTML."""
+"""A bounded cache of finished pieces of HTML."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,9 +9,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Cache(Generic[Key]):
-    """The most recently used values, at most ``limit`` characters of them and their keys together.
+    """The most recently used strings, whose weights add up to at most ``limit``.
 
-    Bounded by size, not by number: one value may have a thousand times the size of another. Threads may share it.
+    It is bounded by size, not by number, because one value may be a thousand times as large as another. Threads may
+    share it.
     """
 
     def __init__(self, limit: int) -> None:
@@ -22,11 +23,11 @@ class Cache(Generic[Key]):
 
     @property
     def size(self) -> int:
-        """Characters held at the moment."""
+        """Sum of the weights of the values that are held."""
         return self._size
 
     def get(self, key: Key) -> str | None:
-        """The value under ``key``, which is from now on the most recently used one."""
+        """Return the value under ``key`` and mark it as the most recently used one; ``None`` if it is not there."""
         with self._lock:
             if key not in self._values:
                 return None
@@ -34,7 +35,7 @@ class Cache(Generic[Key]):
             return self._values[key][0]
 
     def put(self, key: Key, value: str, weight: int) -> None:
-        """Keep ``value``, which with its key counts as ``weight`` characters, and drop what has gone unused longest."""
+        """Store ``value``, which with its key counts ``weight`` characters, and drop the least recently used ones."""
         with self._lock:
             _, replaced = self._values.pop(key, ("", 0))
             self._values[key] = value, weight
@@ -44,7 +45,7 @@ class Cache(Generic[Key]):
                 self._size -= dropped
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all values."""
         with self._lock:
             self._values.clear()
             self._size = 0

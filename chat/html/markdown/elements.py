@@ -1,4 +1,4 @@
-"""From the engine's HTML of a block to ours: code, formulas, links, images, tables, tasks; the sanitiser comes last."""
+"""Turns the engine's HTML of a block into ours: code, formulas, links, images, tables, tasks; then sanitises it."""
 
 import re
 from html import unescape
@@ -27,20 +27,26 @@ _CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
 _BREAK = re.compile(r"<(?:code|math)\b.*?</(?:code|math)>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
 
 Wanted = tuple[str, str]
-"""A language and the code in it that is to be highlighted."""
+"""A language, and code in it to highlight."""
 
 
 class Block(NamedTuple):
-    """Safe HTML of one block, and the code in it that stands plain until it is highlighted."""
+    """Safe HTML of one block, and the code in it that stays plain until it has been highlighted."""
 
     html: str
     missing: tuple[Wanted, ...]
 
 
 def finish(raw: str, *, is_open: bool) -> Block:
-    """The block that the engine wrote as ``raw``; ``is_open`` says that its last fence is still open.
+    """Turn the engine's HTML of a block into the safe HTML of the page.
 
-    An open fence is never highlighted: its colours would flicker with each token. Raises ``TooLargeError``.
+    Args:
+        raw: the engine's HTML.
+        is_open: whether the block ends in an open fence, which is never highlighted: its colours would flicker with
+            each token.
+
+    Raises:
+        TooLargeError: if elements are nested too deeply.
     """
     if _depth(raw) > MAX_DEPTH:
         raise TooLargeError("the depth of a block")
@@ -50,7 +56,7 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _FORMULA.sub(_formula, html)
     html = _LINK.sub(_link, html)
     html = _TASK.sub(_task, html)
-    # The letters of code say nothing of the direction of the text that it begins.
+    # Code at the beginning of a text must not decide the text's direction.
     html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
     if "<table>" in html and "&lt;" in html:
         html = _CELL.sub(_break_lines, html)
@@ -69,7 +75,7 @@ def _depth(raw: str) -> int:
 
 
 def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
-    """A code block without its last line end, so that growing code only gets longer at its end."""
+    """Turn a code block into ours; without its last line end, growing code only gets longer at its end."""
     attributes, html = match[1], match[2].removesuffix("\n")
     name = _group(_LANGUAGE.search(attributes))
     language = unescape(name).lower()
@@ -95,7 +101,7 @@ def _formula(match: re.Match[str]) -> str:
 
 
 def _link(match: re.Match[str]) -> str:
-    """A link with its text, or, where the address is refused, both as text."""
+    """Write a link; if its address is not allowed, write the text and the address as plain text."""
     if match["href"] is None:
         return _image(match)
     href, text = match["href"], _IMAGE.sub(_image_in_link, match["text"])
@@ -109,7 +115,7 @@ def _link(match: re.Match[str]) -> str:
 
 
 def _image(match: re.Match[str]) -> str:
-    """An image as words and a link: a page that loads it would tell its server who reads this, and what."""
+    """Write an image as its description and a link: loading it would reveal the visitor to the image's server."""
     src = match["src"]
     return _image_as_text(match, f'<a href="{src}">{src}</a>' if is_address(src) else src)
 
@@ -126,15 +132,15 @@ def _image_as_text(match: re.Match[str], address: str) -> str:
 
 
 def _task(match: re.Match[str]) -> str:
-    """A check box as a character: a form control that nobody can use needs no label and no style."""
+    """Write a check box as a character; a disabled form control would need a label and a style."""
     return f'{match[2] or ""}<span class="llm-chat-task">{"☑" if match[1] else "☐"}</span> '
 
 
 def _break_lines(cell: re.Match[str]) -> str:
-    """A cell with the line breaks that models write as HTML, because a row of a table is one line."""
+    """Turn ``<br>`` in a cell into line breaks; models write it because a table row has to be one line."""
     return _BREAK.sub(lambda found: found[0] if found[0].startswith("<") else "<br>", cell[0])
 
 
 def plain(text: str) -> str:
-    """A block of text that the engine left without an element: HTML that was written into the answer."""
+    """Wrap text that the engine left without an element, which is HTML that the model wrote, as a block."""
     return f'<p class="llm-chat-plain">{text}</p>'

@@ -1,4 +1,4 @@
-"""The Markdown engine behind one function."""
+"""Wraps the Markdown engine, comrak, in one function."""
 
 import re
 
@@ -20,7 +20,7 @@ _EXTENSIONS.cjk_friendly_emphasis = True
 _PARSING = comrak.ParseOptions()
 
 _RENDERING = comrak.RenderOptions()
-_RENDERING.escape = True  # raw HTML is shown as the text it is
+_RENDERING.escape = True  # shows raw HTML as text
 _RENDERING.unsafe_ = True  # keeps refused addresses in the HTML, so that ``elements`` can show them as text
 _RENDERING.full_info_string = True
 
@@ -35,9 +35,11 @@ class EngineError(Exception):
 
 
 def to_html(text: str) -> str:
-    """HTML of Markdown, every tag of it the engine's own, no link or image vetted yet.
+    """Convert Markdown to HTML that has only tags of the engine's own; links and images are not checked yet.
 
-    Raises ``TooLargeError`` and ``EngineError``.
+    Raises:
+        TooLargeError: if the text, its addresses or its HTML are beyond the limits.
+        EngineError: if the engine panics.
     """
     if len(text) > MAX_TEXT or _CLOSERS.search(text) or _openers(text) > _MAX_OPENERS:
         raise TooLargeError("the text")
@@ -55,13 +57,13 @@ def _openers(text: str) -> int:
 
 
 def _scanned_at_most(text: str) -> int:
-    """Return a quick bound of what ``_scanned`` returns, which is enough for nearly every text."""
+    """Return a quick upper bound of ``_scanned``, which suffices for nearly every text."""
     brackets = text.count("<")
     return len(text) * min(text.count("://") + text.count("www."), brackets) if brackets else 0
 
 
 def _scanned(text: str) -> int:
-    """Return how many characters the engine reads to find the ends of addresses that an angle bracket ends."""
+    """Count the characters that the engine reads to find the angle brackets at which addresses end."""
     runs = (run[0] for run in _UNBROKEN.finditer(text))
     return sum(len(run) * min(run.count("://") + run.count("www."), run.count("<")) for run in runs)
 
@@ -70,7 +72,7 @@ def _run(text: str) -> str:
     try:
         return comrak.render_markdown(text, _EXTENSIONS, _PARSING, _RENDERING)
     except BaseException as error:
-        # A panic of a Rust extension is no ``Exception``, and its class cannot be imported.
+        # A panic of a Rust extension is not an ``Exception``, and its class cannot be imported.
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise EngineError(str(error)) from error

@@ -1,12 +1,12 @@
-"""Marks set into Markdown, so that nothing of it is swallowed by the rules of the language.
+"""Puts marks into Markdown so that its rules hide nothing of the text.
 
 Markdown drops link reference definitions, cells beyond a table's last column, links inside the description of an image
-and, to the eye, entities such as ``&nbsp;``. The engine strikes out what stands between two single tildes (``20~30``),
-sees formulas between prices, and lets an address swallow the Chinese sentence behind it. Each is broken up by a mark,
-and ``marks.restore`` puts the original character back into the HTML.
+and, visually, entities such as ``&nbsp;``. The engine strikes out text between two single tildes (``20~30``), finds
+formulas between prices, and extends an address over the Chinese sentence that follows it. A mark breaks up each of
+these constructs, and ``marks.restore`` puts the original character back into the HTML.
 
-The engine calls itself once more for each e-mail address on a line, on the stack of the thread: 2,343 characters of
-``a@b.c `` end a process whose threads have 128 KB. So only the first ``MAX_ADDRESSES`` at signs of a line reach it.
+The engine recurses for each e-mail address on a line: 2,343 characters of ``a@b.c `` overflow a thread's stack of
+128 KB and end the process. So only the first ``MAX_ADDRESSES`` at signs of a line reach it.
 """
 
 import re
@@ -25,20 +25,20 @@ _DEFINITION = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _TILDES = re.compile(r"\\.|~+", re.DOTALL)
-# Spaces, too: the engine ends an address at those of ASCII only.
-_BEHIND_ADDRESS = (
+# Includes spaces, because the engine ends an address at ASCII spaces only.
+_AFTER_ADDRESS = (
     r"\u00a0\u00ab\u00bb\u0589\u060c\u061b\u061f\u06d4\u0964\u0965\u104a\u104b\u1362-\u1368\u1680\u17d4\u17d5"
     r"\u2000-\u200b\u2014\u2018-\u201f\u2026\u202f\u205f\u3000-\u3003\u3008-\u3011\u3014-\u301f"
     r"\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 )
-# The first three say themselves where they end: what is in angle brackets, and the address of a definition.
+# The first three need no mark at their end: two are in angle brackets, the third is the address of a definition.
 _ADDRESS = re.compile(
     rf"""<[a-z][a-z0-9.+-]{{1,31}}:[^\s<>]*> | \]\([ \n]?<[^<>\n]*>
     | ^[ \t>]*+\[[^\[\]\n]{{1,200}}\]{NOTHING}:[ \t]++https?://[^\s<>]++
-    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_BEHIND_ADDRESS}]++(?P<end>(?=[{_BEHIND_ADDRESS}]))?""",
+    | (?<![0-9A-Za-z<])(?<!\]\()(?:https?://|www\.)[^ \t\n<{_AFTER_ADDRESS}]++(?P<end>(?=[{_AFTER_ADDRESS}]))?""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-_PUNCTUATION = re.compile(f"[{_BEHIND_ADDRESS}]")
+_PUNCTUATION = re.compile(f"[{_AFTER_ADDRESS}]")
 _AT = re.compile("@|&(?:#0*64|#[xX]0*40|commat);")
 _DELIMITER_ROW = re.compile(r"[ \t>]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _AFTER_TABLE = re.compile(r"[ \t>]*+$| {0,3}#{1,6}[ \t]| {0,3}(?:```[^`]*$|~~~)")
@@ -47,7 +47,11 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 
 def guard(text: str) -> str:
-    """``text`` as Markdown that hides nothing of it. Raises ``TooLargeError`` for a table that would explode."""
+    """Mark ``text`` so that Markdown hides nothing of it.
+
+    Raises:
+        TooLargeError: if the HTML of a table would be too large.
+    """
     if "&" in text:
         text = _ENTITY.sub(_show_entity, text)
     if "![" in text:
@@ -60,7 +64,7 @@ def guard(text: str) -> str:
         text = _TILDES.sub(_only_two_strike, text)
     if "$" in text:
         text = mark_dollars(text)
-    if not text.isascii() and _has_late_ends(text):
+    if not text.isascii() and _has_punctuation_after_addresses(text):
         text = _ADDRESS.sub(_end_address, text)
     if text.count("@") + text.count("&") > MAX_ADDRESSES:
         text = "\n".join(map(_limit_addresses, text.split("\n")))
@@ -71,18 +75,18 @@ def _only_two_strike(tildes: re.Match[str]) -> str:
     return TILDE if tildes[0] == "~" else tildes[0]
 
 
-def _has_late_ends(text: str) -> bool:
-    """Return whether an address may be followed by punctuation that the engine would take for a part of it."""
+def _has_punctuation_after_addresses(text: str) -> bool:
+    """Tell whether punctuation may follow an address that the engine would take for a part of it."""
     return ("://" in text or "www." in text or "WWW." in text) and _PUNCTUATION.search(text) is not None
 
 
 def _end_address(address: re.Match[str]) -> str:
-    """End a bare address before the punctuation of a script that needs no space behind it."""
+    """End a bare address before the punctuation of a script that needs no space after it."""
     return address[0] if address["end"] is None else address[0] + END
 
 
 def _limit_addresses(line: str) -> str:
-    """Keep the first at signs of a line, entities included; the others are text, and make no address."""
+    """Keep the first at signs of a line, including entities; mark the others, so that they make no address."""
     signs = list(_AT.finditer(line))
     if len(signs) <= MAX_ADDRESSES:
         return line
@@ -98,7 +102,7 @@ def _show_entity(entity: re.Match[str]) -> str:
 
 
 def _keep_definitions(text: str) -> str:
-    """Show reference definitions where they stand, and let those with a web address work from the top of the text."""
+    """Show reference definitions as text; copies of those with a web address, at the top, make the references work."""
     found = islice(_DEFINITION.finditer(text), MAX_DEFINITIONS)
     working = "".join(f"[{definition[1]}]: <{definition[2]}>\n" for definition in found)
     shown = text.replace("]:", f"{NOTHING}]{NOTHING}:")
@@ -106,7 +110,7 @@ def _keep_definitions(text: str) -> str:
 
 
 def _keep_cells(text: str) -> str:
-    """Let a table row with too many cells carry the rest of them in its last one."""
+    """Merge the cells of a table row beyond the table's last column into the last one."""
     lines = text.split("\n")
     rows = lines.copy()
     columns = missing = cells = 0
@@ -132,7 +136,7 @@ def _begins_table(header: str, delimiters: str) -> bool:
 
 
 def _bars(row: str) -> list[int]:
-    """Where the bars between the cells of ``row`` stand: not those of its frame, and not an escaped one."""
+    """Find the bars between the cells of ``row``, without those at its ends and escaped ones."""
     containers = _CONTAINERS.match(row)
     start = containers.end() if containers else 0
     return [bar.start() for bar in _BAR.finditer(row.rstrip(), start) if bar.end() < len(row.rstrip())]

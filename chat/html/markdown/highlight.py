@@ -1,4 +1,4 @@
-"""Code in colours, by Pygments: a few classes, cached, and nothing that takes long on the caller's side."""
+"""Highlights code with Pygments: few classes, a cache, and a limit on the time that it takes."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 LANGUAGES = frozenset(alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases)
 
-# The names of Pygments itself, so that its style sheets fit. A token that has no entry is looked up as its parent is;
-# what no style colours (names, punctuation, white space: two thirds of all tokens) is no element at all.
+# Named as in Pygments, so that its style sheets fit. A token type without an entry takes that of its parent. Types that
+# no style colours (names, punctuation, white space: two thirds of all tokens) get no element.
 TOKEN_CLASSES: dict[_TokenType, str] = {
     Comment: "c",
     Comment.Preproc: "cp",
@@ -44,21 +44,22 @@ _cache: Cache[tuple[str, str]] = Cache(4_000_000)
 
 
 def can_highlight(language: str, code: str) -> bool:
-    """Whether ``highlight`` makes a difference to ``code``."""
+    """Tell whether ``highlight`` supports the language and the length of ``code``."""
     if language not in LANGUAGES or not 0 < len(code) <= limits.MAX_CODE:
         return False
     return max(map(len, code.split("\n"))) <= limits.MAX_CODE_LINE
 
 
 def highlighted(language: str, code: str) -> str | None:
-    """What ``highlight`` made of ``code``, or ``None`` where it has not been asked or the cache has forgotten."""
+    """Return the cached result of ``highlight``, or ``None`` if there is none."""
     return _cache.get((language, code))
 
 
 def highlight(language: str, code: str) -> str:
-    """HTML of ``code`` with its tokens marked, from the cache or at a cost of up to 0.1 s: call it off the event loop.
+    """Convert code to HTML with its tokens marked.
 
-    Code that its lexer fails on, or would not give back character by character, is plain.
+    Call this off the event loop: without a cached result it takes up to 0.1 s, in the worst case ``MAX_LEXING``. Code
+    stays plain if its lexer fails, or if its tokens do not add up to the code.
     """
     found = _cache.get((language, code))
     if found is None:
@@ -71,7 +72,7 @@ def _highlight(language: str, code: str) -> str:
     try:
         tokens = list(_tokens(language, code))
     except Exception:
-        # Hundreds of lexers by as many authors meet whatever a model writes; a colour is never worth an answer.
+        # There are hundreds of lexers by as many authors, and models write anything: no failure may cost an answer.
         logger.warning("The lexer for %s failed; the code is shown plain.", language, exc_info=True)
         return _plain(code)
     if "".join(value for _, value in tokens) != code:
@@ -80,11 +81,14 @@ def _highlight(language: str, code: str) -> str:
 
 
 def _tokens(language: str, code: str) -> Iterator[tuple[_TokenType, str]]:
-    """The tokens of ``code``. A lexer whose time grows with the square takes small steps: it is stopped between two."""
+    """Yield the tokens of ``code``. Between two of them a lexer that takes too long is stopped.
+
+    That is often enough: the lexers whose time grows with the square of the length take small steps.
+    """
     deadline = thread_time() + limits.MAX_LEXING
     for token in get_lexer_by_name(language, stripnl=False, ensurenl=False).get_tokens(code):
         if thread_time() > deadline:
-            raise TimeoutError("The lexer takes too long.")
+            raise TimeoutError(f"The lexer takes too long, more than {limits.MAX_LEXING} s.")
         yield token
 
 

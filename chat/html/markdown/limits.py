@@ -1,44 +1,44 @@
-"""What is rendered at all. Beyond these limits an answer is shown as plain text; each has a test."""
+"""Limits of what is rendered. Beyond them a text is shown plain; each limit has a test."""
 
 MAX_TEXT = 200_000
-"""Characters of Markdown; 50,000 take a few milliseconds at each flush."""
+"""Characters of Markdown; 50,000 take a few milliseconds each time they are rendered."""
 
 MAX_DEPTH = 100
-"""Elements inside each other in one block. Browsers flatten at 512; the sanitiser's time grows with the square."""
+"""Nested elements in one block. Browsers flatten them at 512, and the sanitiser's time grows with the square."""
 
 MAX_CELLS = 20_000
-"""Cells of all tables in a text. More make everybody wait: the engine holds the interpreter's lock while it reads."""
+"""Cells of all tables in a text. More would block the process: the engine holds the interpreter's lock meanwhile."""
 
 MAX_COLUMNS = 100
 MAX_MISSING_CELLS = 10_000
-"""A row is filled up to the table's width: 50 kB of short rows under 500 columns are 83 MB of HTML."""
+"""Columns of a table, and cells that are added to short rows: 50 kB of them under 500 columns become 83 MB of HTML."""
 
 MAX_DEFINITIONS = 1_000
-"""Link reference definitions that work; later ones are still shown."""
+"""Link reference definitions that work; later ones are only shown."""
 
 MAX_ADDRESSES = 100
-"""At signs of one line that may make e-mail addresses; the engine needs up to 340 bytes of stack for each."""
+"""At signs in one line that can make e-mail addresses; the engine needs up to 340 bytes of stack for each."""
 
 MAX_SCANNED = 100_000_000
-"""Characters that the engine reads to find where addresses end: for each of them as far as the next white space."""
+"""Characters that the engine reads to find the ends of addresses: for each address up to the next white space."""
 
 MAX_FORMULAS = 1_000
 """Formulas in a text."""
 
 MAX_FORMULA = 1_000
 MAX_FORMULA_DEPTH = 50
-"""Characters of a formula that is set as MathML, and its elements inside each other; beyond, its source is shown."""
+"""Characters and nested elements of a formula; beyond them its source is shown in place of MathML."""
 
 MAX_CODE = 20_000
 MAX_CODE_LINE = 1_000
-"""Characters of a code block that is highlighted, and of a line in it; a longer one stays plain."""
+"""Characters of a highlighted code block, and of each of its lines; a longer block stays plain."""
 
 MAX_LEXING = 0.5
-"""Seconds of one thread's time for one code block. Most take a tenth of that; 20,000 blank lines of C take minutes."""
+"""Seconds of CPU time for one code block. Most take a tenth of it; 20,000 blank lines of C would take minutes."""
 
 MAX_GROWTH = 8
 MAX_EXTRA = 20_000
-"""HTML may have ``MAX_GROWTH`` times the characters of its text, and ``MAX_EXTRA`` more."""
+"""HTML may have ``MAX_GROWTH`` times as many characters as its text, plus ``MAX_EXTRA``."""
 
 
 class TooLargeError(Exception):

@@ -1,6 +1,6 @@
-"""Characters that ``guards`` puts into Markdown in place of others, and that are turned back in the HTML.
+"""Marks: characters that ``guards`` puts into Markdown in place of others, and that are replaced in the HTML.
 
-They are noncharacters, of which ``printable`` leaves none in a text.
+They are Unicode noncharacters, which ``printable`` has removed from the text before.
 """
 
 from urllib.parse import quote
@@ -8,17 +8,17 @@ from urllib.parse import quote
 AMPERSAND, NOTHING, PIPE, AT, TILDE, DOLLAR = map(chr, range(0xFDD0, 0xFDD6))
 
 END = "<\ufdd6"
-"""Ends an address: the engine lets none have an angle bracket in it, and this one begins no tag."""
+"""Ends an address: for the engine an angle bracket cannot be part of one, and here it does not begin a tag."""
 
 _ORIGINALS = {AMPERSAND: "&amp;", NOTHING: "", PIPE: "|", AT: "@", TILDE: "~", DOLLAR: "$"}
 _IN_TEXT = {"&lt;\ufdd6": "", END: "", **_ORIGINALS}
 _IN_ADDRESSES = {quote(mark): original for mark, original in {END: "", **_ORIGINALS}.items()}
 _ENCODED = quote(AMPERSAND)[:-1]
-"""How all of them begin in an address."""
+"""Common beginning of the marks in an address, where they are percent-encoded."""
 
 
 def restore(html: str) -> str:
-    """Turn the marks in ``html`` back into what they stand for, wherever they are: in text, code or addresses."""
+    """Replace the marks in ``html`` by the original characters, in text, code and addresses."""
     for mark, original in _IN_TEXT.items():
         html = html.replace(mark, original)
     if _ENCODED in html:

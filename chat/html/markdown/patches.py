@@ -1,4 +1,4 @@
-"""The difference between two states of a text's blocks, in the least that brings a reader from one to the other."""
+"""Computes small patches from one state of a text's blocks to another."""
 
 import re
 from collections.abc import Sequence
@@ -6,21 +6,21 @@ from html import unescape
 from typing import NamedTuple
 
 ANCHOR = 16
-"""So many characters of the previous HTML, found again behind what is new, are not sent a second time."""
+"""Minimum unchanged run of characters that is worth reusing instead of resending."""
 
 MAX_PIECES = 8
-"""A change in more places than that is sent from the last of them on as a whole."""
+"""Maximum number of places in one patch; everything after the last of them is sent as a whole."""
 
 _CODE_BLOCK = re.compile(r'(<pre(?: [a-z-]+="[^"]*")*><code(?: [a-z-]+="[^"]*")*>)([^<]*)</code></pre>')
 
 
 class BlockPatch(NamedTuple):
-    """Block number ``keep`` changes; the later ones go, unless they ``stay``.
+    """A change of block number ``keep``; the blocks after it are removed, unless they ``stay``.
 
-    It becomes its previous HTML up to ``from_`` UTF-16 units, then ``html``; for each pair of ``then`` so many more
-    units of its previous HTML and what is new behind them; and at last its previous HTML's last ``tail`` units. Or,
-    where ``html`` is ``None``, the plain text ``append`` is added at the end of its ``code`` element, which may still
-    be empty.
+    The block's new HTML is the first ``from_`` UTF-16 units of the old one, then ``html``; then, for each pair of
+    ``then``, that many further units of the old HTML and the new HTML after them; and at last the final ``tail`` units
+    of the old HTML. If ``html`` is ``None``, the plain text ``append`` is appended to the block's ``code`` element
+    instead, which may still be empty.
     """
 
     keep: int
@@ -33,21 +33,24 @@ class BlockPatch(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """The patches in the order in which they apply, and the argument ``known`` for the next ``diff``."""
+    """Patches in the order in which to apply them, and the argument ``known`` of the next ``diff``."""
 
     patches: tuple[BlockPatch, ...]
     known: int
 
 
 def diff(old: Sequence[str], new: Sequence[str], known: int) -> Diff:
-    """What to send to a reader that shows ``old`` so that it shows ``new``.
+    """Compute the patches that turn the blocks ``old`` of a page into ``new``.
 
-    From block number ``known`` on the reader holds the blocks' HTML as strings, for patches have set them: only those
-    may be spliced. What stands behind a changed block stays: an address that comes with the end of a text changes a
-    link far above it, and must not cost the whole text again at each tick.
+    Blocks after a changed one stay: a definition at the end of a text can change a link far above, and the whole text
+    must not be sent again at each tick. A patch always names a block of ``new``. If blocks are only removed, the last
+    remaining one is therefore sent again; if none remains, the page is left with a single empty block.
 
-    A patch always names a block of ``new``. Where blocks only go away, the last one that stays is therefore sent again,
-    and where none stays the reader is left with a single empty one.
+    Args:
+        old: the HTML of the blocks on the page.
+        new: the HTML of the blocks that it is to show.
+        known: number of the first block that the page holds as a string, because a patch has set it; from there on
+            blocks can be spliced.
     """
     if not new:
         return Diff((BlockPatch(0, html=""),), 0) if old else Diff((), known)
@@ -61,7 +64,7 @@ def diff(old: Sequence[str], new: Sequence[str], known: int) -> Diff:
 
 
 def _known(patches: Sequence[BlockPatch], known: int) -> int:
-    """``known`` after ``patches``: a block that was sent whole joins those behind it."""
+    """Return ``known`` after ``patches``: a block that was sent whole joins the known blocks after it."""
     for patch in reversed(patches):
         if patch.html is not None and patch.keep == known - 1:
             known -= 1
@@ -81,10 +84,10 @@ def _change(keep: int, old: str, new: str, known: int) -> BlockPatch:
 
 
 def _pieces(old: str, new: str) -> list[tuple[int, str]]:
-    """``new`` in pairs: how many units of ``old`` stay, none at first, and what is new behind them.
+    """Split ``new`` into pairs: the number of units of ``old`` to reuse, 0 in the first pair, and the text after them.
 
-    An address that grows stands in its link twice, and one that many links refer to in each: what lies between them
-    may be long, and stays.
+    A growing address is in its link twice, and the address of a definition in all links that refer to it. The text
+    between may be long, and is reused.
     """
     pieces: list[tuple[int, str]] = []
     stays = 0
@@ -97,7 +100,7 @@ def _pieces(old: str, new: str) -> list[tuple[int, str]]:
 
 
 def _appended_code(old: str, new: str) -> str:
-    """The text at which the code block ``new`` is longer than ``old``; empty where they are something else."""
+    """Return the text that the code block ``new`` has after all of ``old``; empty if they do not compare like that."""
     before, after = _CODE_BLOCK.fullmatch(old), _CODE_BLOCK.fullmatch(new)
     if before is None or after is None or before[1] != after[1] or not after[2].startswith(before[2]):
         return ""
@@ -105,7 +108,10 @@ def _appended_code(old: str, new: str) -> str:
 
 
 def _common_prefix(one: str, other: str) -> int:
-    """How many characters two strings share at their beginning; halving compares in C, 100 times as fast as a loop."""
+    """Count the characters that two strings share at their beginning.
+
+    Bisection compares slices in C, which is 100 times as fast as a loop.
+    """
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

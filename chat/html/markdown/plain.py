@@ -1,12 +1,12 @@
-"""Plain text as HTML: what people type, and what an answer falls back to when it cannot be rendered."""
+"""Converts plain text to HTML: questions, and answers that cannot be rendered as Markdown."""
 
 import re
 from html import escape
 
 MAX_PLAIN_BLOCK = 4_000
-"""Characters of one block of plain text: a growing text sends its last block again, so blocks stay small."""
+"""Characters of one block of plain text. Blocks stay small because the last one is sent again whenever it grows."""
 
-# Controls, lone surrogates (UTF-8 cannot carry them) and the noncharacters that ``guards`` uses as its own marks.
+# Control characters, lone surrogates (which UTF-8 cannot encode) and the noncharacters that ``guards`` uses as marks.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 
 _BLANK = re.compile(
@@ -22,22 +22,22 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with line feeds as its only line ends and a visible character for each control character."""
+    """Turn all line ends into line feeds, and each control character into a visible one."""
     return _UNPRINTABLE.sub(_picture, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def is_blank(block: str) -> bool:
-    """Return whether a reader sees nothing of a block: it is a paragraph of white space and invisible characters."""
+    """Tell whether a block is a paragraph of nothing but white space and invisible characters."""
     return _BLANK.fullmatch(block) is not None
 
 
 def escape_text(text: str) -> str:
-    """Safe HTML of plain text, each of its characters visible; show it with ``white-space: pre-wrap``."""
+    """Escape plain text as HTML in which each character is visible; show it with ``white-space: pre-wrap``."""
     return escape(printable(text))
 
 
 def plain_blocks(text: str) -> tuple[str, ...]:
-    """``text`` as blocks of plain text, cut at line ends where there are any. Growth changes the last block only."""
+    """Split ``text`` into blocks of plain text, at line ends if there are any. Growth changes the last block only."""
     blocks = []
     text = printable(text)
     while text:

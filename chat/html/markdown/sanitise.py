@@ -1,4 +1,4 @@
-"""The sanitiser: the last step of every block, and the whole list of what may stand in one."""
+"""The sanitiser, the last step of each block, with the complete lists of what is allowed in one."""
 
 import re
 from functools import lru_cache
@@ -52,7 +52,7 @@ CLASSES: dict[str, set[str]] = {
 
 SCHEMES = frozenset({"http", "https", "mailto"})
 
-# A path of this site counts, a path relative to the chat's own page does not: a model means something else by it.
+# A path from the root of this site is allowed. A relative one is not: no model means a path below the chat's own page.
 _ADDRESS = re.compile(r"https?://[^/]|mailto:.|/(?![/\\])", re.IGNORECASE)
 
 _cleaner = nh3.Cleaner(
@@ -62,17 +62,17 @@ _cleaner = nh3.Cleaner(
     url_schemes=SCHEMES,
     clean_content_tags=set(),
     link_rel="noreferrer",
-    # A link opens beside the chat, not in its place: the page may be in the middle of an answer, or a small frame.
+    # Links open beside the chat, not in its place: an answer may be running, or the chat may be in a small frame.
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )
 
 
 def clean(html: str) -> str:
-    """``html`` without anything that is not on the lists above."""
+    """Remove everything from ``html`` that is not on the lists above."""
     return _cleaner.clean(html)
 
 
 @lru_cache(maxsize=1024)
 def is_address(href: str) -> bool:
-    """Whether a link to ``href``, an attribute's escaped value, may stand on the page and survives the sanitiser."""
+    """Tell whether a link to ``href``, an escaped attribute value, is allowed and survives the sanitiser."""
     return bool(_ADDRESS.match(href)) and "href=" in clean(f'<a href="{href}"></a>')

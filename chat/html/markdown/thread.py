@@ -1,4 +1,4 @@
-"""The thread on which long texts are rendered, away from the event loop."""
+"""The thread that renders long texts, off the event loop."""
 
 import sys
 import threading
@@ -11,18 +11,18 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 LONG_TEXT = 10_000
-"""Characters of a text that is rendered on the caller's own thread: most take 2 ms, a hostile one 50 ms."""
+"""Characters up to which a text is rendered on the caller's own thread: most take 2 ms, a hostile one 50 ms."""
 
 STACK = 16 * 1024 * 1024
-"""Bytes of the thread's stack: twice what a thread has on most systems, and 128 times that of musl's."""
+"""Size of the thread's stack in bytes: twice the default of most systems, and 128 times that of musl."""
 
 SWITCH = 0.0005
-"""Seconds after which the thread gives way to the event loop; 0.005 is the interpreter's own, several times a frame."""
+"""Seconds after which the thread yields to the event loop. Python's default is 0.005, several times per frame."""
 
 
 @cache
 def executor() -> ThreadPoolExecutor:
-    """Return the executor of the one thread. More would not be quicker: they would wait for the interpreter's lock."""
+    """Return the executor of the one thread. More would not be faster: they would wait for the interpreter's lock."""
     made = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chat-rendering")
     before = threading.stack_size(STACK)
     try:
@@ -34,7 +34,7 @@ def executor() -> ThreadPoolExecutor:
 
 
 def giving_way(step: Callable[[A], T], argument: A) -> T:
-    """Run a step on the thread while others, such as the event loop, get the interpreter's lock soon."""
+    """Run a step on the thread so that other threads, such as the event loop's, soon get the interpreter's lock."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:

@@ -1,4 +1,4 @@
-"""Whole answers as models write them: as long as real ones, each awkward in a way of its own."""
+"""Whole answers as models write them: as long as real ones, each awkward in its own way."""
 
 # ruff: noqa: RUF001
 

@@ -1,4 +1,4 @@
-"""Markdown as models write it, on good and on bad days, and as attackers make them write it."""
+"""Markdown as models write it, well or badly, and as attackers make them write it."""
 
 # ruff: noqa: RUF001
 
@@ -230,7 +230,7 @@ ATTACKS = [
     "\ufdd0lt;script> \ufdd1<script>\ufdd2",
     "[x](http://a.b/%EF%B7%90quot;onmouseover=1)&nbsp;",
     '[a](http://x.example/[b]:c"onclick=alert(1))',
-    # Addresses once more: white space and controls inside, other schemes, credentials, odd entities
+    # More addresses: with white space and control characters, other schemes, credentials, odd entities
     "[x](java&Tab;script&NewLine;:alert(1))",
     "[x](&#0000106&#0000097&#0000118&#0000097script:alert(1))",
     "[x](jav&#x09;ascript:alert(1)) [y](feed:javascript:alert(1)) [z](jar:http://evil.example/x.jar!/)",
@@ -239,7 +239,7 @@ ATTACKS = [
     "[x](http://user:pass@evil.example) [y](https://\u202egnp.example) [z](http://a.b\\@evil.example)",
     "[r]: java\nscript:alert(1)\n[s]: //evil.example/\n[t]: data:text/html,x\n\n[r] [s] [t] [x][s] ![x][t]",
     "https://evil.example/\"onmouseover=alert(1) www.evil.example/'onclick='x <https://evil.example/\"onclick=alert(1)>",
-    # Things that load: images, prefetches, styles, frames
+    # Elements that load something: images, prefetches, styles, frames
     "![r][img] ![i](https://collect.example/a.png?q=\"'>) \n\n[img]: https://collect.example/b.png",
     "[![in a link](https://collect.example/c.png)](https://ok.example/) [a ![b](http://collect.example/d.png) c](/e)",
     "<link rel=prefetch href=//collect.example/x><link rel=stylesheet href=//collect.example/x.css>",
@@ -251,7 +251,7 @@ ATTACKS = [
     "<meta http-equiv=refresh content='0;url=javascript:alert(1)'><base href=//evil.example>",
     "<input type=image src=//collect.example/i><link rel=dns-prefetch href=//e.x><link rel=preload href=//e.x>",
     "<svg><image href=//collect.example/i></image><use href=data:image/svg+xml,x#y /><feImage href=//c.e /></svg>",
-    # Handlers that need no click, and mutations of a parser
+    # Handlers that need no click, and HTML that parsers change
     "<details open ontoggle=alert(1)><summary>x</summary></details><input autofocus onfocus=alert(1)>",
     "<body onload=alert(1)><marquee onstart=alert(1)>x</marquee><p style='animation-name:x' onanimationend=alert(1)>",
     '<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>',
@@ -261,7 +261,7 @@ ATTACKS = [
     "<template><script>alert(1)</script></template><template shadowrootmode=open><img src onerror=alert(1)></template>",
     "<select><option><style></option></select><img src=x onerror=alert(1)></style></select>",
     '<xmp><p title="</xmp><svg/onload=alert(1)>"><plaintext>',
-    # Names that a page's own scripts would trip over
+    # Names that could confuse the page's own scripts
     "<img name=body><form id=location><a id=defaultView name=cookie href=x:y><input name=attributes></form>",
     "<llm-chat conversation=x></llm-chat><llm-chat-part data-part=0><div data-blocks>x</div></llm-chat-part>",
     "<button type=button data-action=retry>x</button><p data-message=x data-role=assistant data-status=running>x</p>",
@@ -272,7 +272,7 @@ ATTACKS = [
     "\\[\\begin{matrix}<img src=x onerror=alert(1)> & \\text{</math><script>alert(1)</script>}\\end{matrix}\\]",
     '$$\\text{<annotation-xml encoding="text/html"><svg onload=alert(1)></annotation-xml>}$$',
     '$x" onmouseover="alert(1)$ $x\' onclick=\'alert(1)$ $\\mathvariant{" onclick="x}$',
-    # Half-finished, one inside the other
+    # Unfinished constructs inside each other
     '**[x](java_script:*alert(1)** [y](http://a.b "<img src=x onerror=alert(1)>',
     "`<img src=x` onerror=alert(1)>` [`x](javascript:alert(1))`](javascript:alert(2))",
     '| [x](javascript:alert(1)) | <td onclick=alert(1)> |\n|:-:|:" onclick="alert(1)|\n| ![](//c.example/i) | `|` |',

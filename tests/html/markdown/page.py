@@ -1,4 +1,4 @@
-"""What a browser makes of the HTML that is sent to it: its elements, its visible text, its blocks after patches."""
+"""A model of the page in a browser: the elements and visible text of its HTML, and its blocks after patches."""
 
 import re
 from collections import Counter
@@ -49,7 +49,7 @@ class Page(HTMLParser):
 
     @property
     def shown(self) -> str:
-        """Everything that a reader can get to see: text, and the attributes that hold addresses, titles and sources."""
+        """Everything that a visitor can see: text, and the attributes that hold addresses, titles and sources."""
         values = [
             value or "" for _, given in self.elements for name, value in given.items() if name in SHOWN_ATTRIBUTES
         ]
@@ -79,7 +79,7 @@ class Page(HTMLParser):
 
 
 class Reader:
-    """The page's side of the html view: it shows blocks and holds the strings of those that patches set."""
+    """The page's side of the html format: it shows blocks and holds the strings of those that patches set."""
 
     def __init__(self, blocks: Sequence[str] = ()) -> None:
         self.blocks = list(blocks)
@@ -106,30 +106,30 @@ class Reader:
 
 
 def cut(html: str, units: int) -> str:
-    """The first UTF-16 units of ``html``, as JavaScript's ``slice`` gives them; a split pair does not decode."""
+    """Return the first UTF-16 units of ``html``, as JavaScript's ``slice`` does; a split pair does not decode."""
     return html.encode("utf-16-le")[: units * 2].decode("utf-16-le")
 
 
 def rest(html: str, units: int) -> str:
-    """The last UTF-16 units of ``html``."""
+    """Return the last UTF-16 units of ``html``."""
     encoded = html.encode("utf-16-le")
     return encoded[len(encoded) - units * 2 :].decode("utf-16-le")
 
 
 def append_to_code(html: str, text: str) -> str:
-    """The HTML of a code block after its text was extended in the document."""
+    """Append text to the HTML of a code block, as a browser does in the document."""
     end = "</code></pre>"
-    assert html.startswith("<pre ") and html.endswith(end), "appended to something that is no code block"
+    assert html.startswith("<pre ") and html.endswith(end), "appended to something that is not a code block"
     return html.removesuffix(end) + escape(text, quote=False).replace("\xa0", "&nbsp;") + end
 
 
 def show(blocks: Sequence[str]) -> Page:
-    """The page that the blocks make."""
+    """Make the page that shows the blocks."""
     return Page("\n".join(f'<div class="llm-chat-block">{block}</div>' for block in blocks))
 
 
 def needed(text: str) -> Counter[str]:
-    """The characters of Markdown ``text`` that a reader must be able to see."""
+    """Count the characters of Markdown ``text`` that a visitor must be able to see."""
     text = re.sub(r"(?m)^([^\S\n]*(?:[-*+] |\d+[.)] ))\[[xX]\]", r"\1", printable(text))  # a task's mark
     text = re.sub(r"(?m)^([ >\t]*(?:[-*+] )*)[0-9]+[.)] ", r"\1", text)  # the number of a list item
     text = re.sub(r"\]\[[^\]]+\]", "]", text).replace("```math", "")  # a reference's label, a formula's fence
@@ -147,7 +147,7 @@ def _visible_entity(entity: re.Match[str]) -> str:
 
 
 def assert_allowed(elements: Iterable[tuple[str, dict[str, str | None]]]) -> None:
-    """Nothing but what may stand in a block: known tags, attributes, classes and kinds of addresses."""
+    """Check that only allowed tags, attributes, classes and kinds of addresses are there."""
     for tag, attributes in elements:
         assert tag in TAGS
         assert set(attributes) <= ATTRIBUTES
@@ -158,7 +158,7 @@ def assert_allowed(elements: Iterable[tuple[str, dict[str, str | None]]]) -> Non
 
 
 def growth(text: str, ends: Iterable[int]) -> Iterator[tuple[BlockPatch, ...]]:
-    """The patches that a page gets which sees ``text`` at each of the ends, its code highlighted when it can be."""
+    """Yield the patches for a page on which ``text`` grows to each of the ends; code is highlighted when possible."""
     old: Sequence[str] = ()
     known = 0
     for end in ends:

@@ -1,4 +1,4 @@
-"""What stands on the page: nothing lost, nothing foreign, the same live as at the end."""
+"""Blocks on the page: nothing is lost, nothing unsafe is shown, and live equals final."""
 
 from collections import Counter
 from html import unescape
@@ -55,7 +55,7 @@ def test_no_visible_character_is_lost(text):
 
 
 @given(pieces)
-def test_no_letter_of_anything_is_lost(parts):
+def test_no_letter_of_random_markdown_is_lost(parts):
     text = "".join(parts)
     lost = needed(text) - found(text)
     assert not [character for character in lost if character.isalpha()]
@@ -85,7 +85,7 @@ def test_attacks_mixed_with_markdown_stay_harmless(parts):
 
 
 @pytest.mark.parametrize("text", CORPUS + ATTACKS)
-def test_what_is_rendered_can_be_sent(text):
+def test_rendered_html_can_be_encoded(text):
     assert msgspec.json.decode(msgspec.json.encode(render(text))) == list(render(text))
 
 
@@ -97,7 +97,7 @@ def test_live_equals_final_once_the_code_is_highlighted(text):
 
 
 @given(pieces)
-def test_what_is_cached_is_what_would_be_rendered(parts):
+def test_cached_blocks_equal_freshly_rendered_ones(parts):
     text = "".join(parts)
     render(text)
     cached = render(text)
@@ -105,7 +105,7 @@ def test_what_is_cached_is_what_would_be_rendered(parts):
     assert render(text) == cached
 
 
-def test_closed_fences_are_asked_for_and_open_ones_are_not():
+def test_only_closed_fences_are_to_be_highlighted():
     live = render_live(f"```python\n{CODE}```\n\n```rust\nfn main() {{}}")
     assert live.missing == (("python", CODE.removesuffix("\n")),)
     assert "<span" not in "".join(live.blocks)
@@ -147,7 +147,7 @@ def test_a_closed_fence_is_highlighted(text):
 
 
 @pytest.mark.parametrize("text", ["`pip` هو", "- `x` هو", "> | `a` هو |\n> |-|"])
-def test_code_that_begins_a_text_says_its_own_direction(text):
+def test_code_at_the_beginning_of_a_text_has_its_own_direction(text):
     assert 'dir="ltr"' in render(text)[0]
     assert "dir=" not in render(f"هو {text.strip('->| ')}")[0]
 
@@ -166,27 +166,27 @@ def test_tables_scroll_and_keep_cells_beyond_their_width():
 
 
 @pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
-def test_b26_a_line_break_in_a_cell_is_one(tag):
+def test_b26_a_br_tag_in_a_cell_is_a_line_break(tag):
     (table,) = render(f"|a|\n|-|\n|b{tag}c|")
     assert "<td>b<br>c</td>" in table
 
 
-def test_b26_a_line_break_is_text_in_code_and_outside_of_tables():
+def test_b26_a_br_tag_is_text_in_code_and_outside_of_tables():
     (table, text) = render("|a<br>b `<br>`|\n|-|\n\nc<br>d")
     assert "<th>a<br>b <code>&lt;br&gt;</code></th>" in table
     assert text == "<p>c&lt;br&gt;d</p>"
 
 
-def test_b26_a_line_break_is_text_in_a_formula():
+def test_b26_a_br_tag_is_text_in_a_formula():
     (table,) = render("|a|\n|-|\n|$\\text{b<br>c}$|")
     assert "<mtext>b&lt;br&gt;c</mtext>" in table
 
 
-def test_a_list_of_tasks_has_characters_for_boxes():
+def test_check_boxes_of_tasks_are_characters():
     assert show(render("- [ ] a\n- [x] b")).text.split() == ["☐", "a", "☑", "b"]
 
 
-def test_an_image_is_words_and_a_link():
+def test_an_image_is_shown_as_its_description_and_a_link():
     (block,) = render("![A cat](https://img.example/cat.png)")
     assert Page(block).text == "A cat (https://img.example/cat.png)"
     assert "<img" not in block
@@ -196,21 +196,21 @@ def test_a_refused_address_is_shown_as_text():
     assert show(render("[x](javascript:alert(1))")).text == "x (javascript:alert(1))"
 
 
-def test_a_reference_is_a_link_and_its_definition_stays_in_sight():
+def test_a_reference_is_a_link_and_its_definition_stays_visible():
     first, last = render("See [it][1].\n\n[1]: https://ref.example/ 'Ref'")
     assert '<a href="https://ref.example/"' in first
     assert Page(last).text == "[1]: https://ref.example/ 'Ref'"
 
 
-def test_raw_html_is_the_text_that_it_is():
+def test_raw_html_is_shown_as_text():
     assert show(render("<div>\n  <!-- c -->\n</div>")).text == "<div>\n  <!-- c -->\n</div>"
 
 
-def test_an_entity_that_nobody_could_see_is_shown_as_its_source():
+def test_an_invisible_entity_is_shown_as_its_source():
     assert show(render("a&nbsp;b &copy; `&#8203;` &#8203;")).text == "a&nbsp;b © &#8203; &#8203;"
 
 
-def test_control_characters_are_pictures():
+def test_control_characters_are_shown_as_symbols():
     assert escape_text("\x00\x1b\x7f\ud800\r\n<&\r") == "␀␛␡\ufffd\n&lt;&amp;\n"
 
 
@@ -229,7 +229,7 @@ def test_control_characters_are_pictures():
     ],
     ids=["quotes", "emphasis", "lists", "columns", "cells", "formula openers", "brackets", "formulas", "length"],
 )
-def test_what_would_explode_is_plain_text(text):
+def test_a_text_that_would_become_too_much_html_is_plain_text(text):
     shown = render(text)
     assert all(block.startswith('<p class="llm-chat-plain">') for block in shown)
     assert "".join(show(shown).text.split()) == "".join(text.split())
@@ -242,7 +242,7 @@ def test_growing_plain_text_changes_its_last_block_only():
     assert max(map(len, before)) <= MAX_PLAIN_BLOCK + len('<p class="llm-chat-plain"></p>')
 
 
-def test_a_failure_inside_is_plain_text_and_one_warning(monkeypatch, caplog):
+def test_a_failure_of_the_engine_gives_plain_text_and_one_warning(monkeypatch, caplog):
     def fail(text: str) -> str:
         raise ZeroDivisionError
 

@@ -1,9 +1,9 @@
-"""A memory with a bound."""
+"""A cache with a bound."""
 
 from chat.html.markdown.cache import Cache
 
 
-def test_the_oldest_goes_when_the_size_is_exceeded():
+def test_the_least_recently_used_value_is_dropped_at_the_limit():
     cache: Cache[str] = Cache(10)
     cache.put("a", "A", 4)
     cache.put("b", "B", 4)
@@ -20,7 +20,7 @@ def test_a_value_put_twice_counts_once():
     assert (cache.get("a"), cache.size) == ("B", 5)
 
 
-def test_what_is_larger_than_the_whole_cache_is_not_kept():
+def test_a_value_larger_than_the_whole_cache_is_not_kept():
     cache: Cache[str] = Cache(10)
     cache.put("a", "A", 11)
     assert (cache.get("a"), cache.size) == (None, 0)

@@ -1,4 +1,4 @@
-"""Dollar signs: formulas, and prices and variables that are none."""
+"""Dollar signs: of formulas, and of prices and variables, which are not formulas."""
 
 # ruff: noqa: RUF001
 
@@ -29,7 +29,7 @@ from tests.html.markdown.page import show
         'env: "$TAG" and {KEY: "${SECRET}"}',
     ],
 )
-def test_b24_prices_and_variables_are_no_formulas(text):
+def test_b24_prices_and_variables_are_not_formulas(text):
     (block,) = render(text)
     assert "<math" not in block
     assert show([block]).text == text
@@ -65,9 +65,9 @@ def test_b24_formulas_stay_formulas(text, formulas):
 
 
 @given(st.text(alphabet="$a1 \\{\n(/"))
-def test_b24_the_marks_are_taken_back(text):
+def test_b24_the_original_dollar_signs_are_restored(text):
     assert restore(mark_dollars(text)) == text
 
 
-def test_b24_a_dollar_sign_waits_for_its_end_within_its_paragraph():
+def test_b24_a_formula_ends_within_its_paragraph():
     assert mark_dollars("$a\n\nb$ c") == f"{DOLLAR}a\n\nb{DOLLAR} c"

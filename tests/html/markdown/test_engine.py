@@ -1,4 +1,4 @@
-"""The engine's own failures."""
+"""Failures of the engine itself."""
 
 import pytest
 

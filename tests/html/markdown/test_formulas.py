@@ -1,4 +1,4 @@
-"""Formulas as MathML where nothing of them gets lost, else as their source."""
+"""Formulas as MathML, or as their source where MathML would lose a part."""
 
 import pytest
 
@@ -43,16 +43,16 @@ def test_a_formula_is_mathml(source, text):
         "x" * (MAX_FORMULA + 1),
     ],
 )
-def test_a_formula_that_mathml_would_lose_is_its_source(source):
+def test_a_formula_is_shown_as_its_source_where_mathml_would_lose_a_part(source):
     page = Page(formula(source, "block"))
     assert (page.elements, page.text) == ([("code", {"class": "llm-chat-math"})], f"$${source}$$")
 
 
-def test_no_length_in_a_formula_moves_or_stretches_more_than_a_little():
+def test_no_length_in_a_formula_exceeds_a_few_letters():
     html = formula("a\\hspace{-100em}b\\hspace{1em}c\\hspace{500em}d", "inline")
     assert [given.get("width") for tag, given in Page(html).elements if tag == "mspace"] == [None, "1em", None]
 
 
-def test_formulas_carry_no_addresses_and_no_scripts_of_their_own():
+def test_formulas_have_no_addresses_and_no_scripts():
     html = formula("\\unicode{x3c}script\\text{<img src=x>}", "inline")
     assert [tag for tag, _ in Page(html).elements if tag in {"script", "img"}] == []

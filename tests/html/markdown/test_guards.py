@@ -1,4 +1,4 @@
-"""What Markdown would swallow, and the marks that keep it."""
+"""Text that Markdown would drop, and the marks that keep it."""
 
 # ruff: noqa: RUF001
 
@@ -18,16 +18,16 @@ from tests.html.markdown.page import show
 
 
 @given(st.text(alphabet="ab|-: \n\\>`!"))
-def test_the_marks_of_tables_and_images_are_taken_back(text):
+def test_the_original_characters_of_tables_and_images_are_restored(text):
     assert restore(guard(text)) == text
 
 
 @given(st.text())
-def test_printable_text_has_no_marks_of_its_own(text):
+def test_printable_text_contains_no_marks(text):
     assert restore(printable(text)) == printable(text)
 
 
-def test_marks_in_addresses_are_taken_back():
+def test_the_original_characters_of_addresses_are_restored():
     assert restore("a%EF%B7%90nbsp;%EF%B7%92") == "a&amp;nbsp;|"
 
 
@@ -40,7 +40,7 @@ def test_a_table_ends_with_a_blank_line_a_title_or_a_fence():
 @pytest.mark.parametrize(
     ("columns", "rows"), [(MAX_COLUMNS + 1, 0), (MAX_COLUMNS, MAX_MISSING_CELLS // (MAX_COLUMNS - 1) + 1)]
 )
-def test_a_table_that_would_explode_is_refused(columns, rows):
+def test_a_table_that_would_become_too_much_html_is_refused(columns, rows):
     table = "|a" * columns + "|\n" + "|-" * columns + "|\n" + "|x|\n" * rows
     with pytest.raises(TooLargeError):
         guard(table)
@@ -61,7 +61,7 @@ def test_only_definitions_with_a_web_address_work():
     "text",
     ["温度20~30度，湿度40~60%", "from 5~10 to 15~20", "~/.config and ~/bin", "H~2~O", "\\~a~ b~c"],
 )
-def test_b23_a_single_tilde_strikes_nothing_out(text):
+def test_b23_single_tildes_do_not_strike_out(text):
     (block,) = render(text)
     assert "<del>" not in block
     assert show([block]).text == text.replace("\\", "")
@@ -72,7 +72,7 @@ def test_b23_two_tildes_strike_out():
 
 
 @pytest.mark.parametrize(
-    ("text", "address", "behind"),
+    ("text", "address", "rest"),
     [
         ("见https://e.example/a。下一句", "https://e.example/a", "。下一句"),
         ("（https://e.example/a）", "https://e.example/a", "）"),
@@ -83,10 +83,10 @@ def test_b23_two_tildes_strike_out():
         ("https://zh.example/中文、", "https://zh.example/%E4%B8%AD%E6%96%87", "、"),
     ],
 )
-def test_b25_an_address_ends_before_full_width_punctuation(text, address, behind):
+def test_b25_an_address_ends_before_full_width_punctuation(text, address, rest):
     page = show(render(text))
     assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == [address]
-    assert page.text.endswith(behind)
+    assert page.text.endswith(rest)
     assert page.text == text.replace("**", "")
 
 
@@ -108,7 +108,7 @@ ARCHIVED = "https://a.example/https://b.example/a（b）"
         ("参考[1]: https://e.example/a。下一句", ["https://e.example/a"]),
     ],
 )
-def test_b25_each_address_ends_before_what_is_no_part_of_it(text, addresses):
+def test_b25_each_address_ends_before_text_that_is_not_part_of_it(text, addresses):
     page = show(render(text))
     assert [attributes["href"] for tag, attributes in page.elements if tag == "a"] == addresses
     assert page.text == text.replace("*", "").replace("_", "")
@@ -117,7 +117,7 @@ def test_b25_each_address_ends_before_what_is_no_part_of_it(text, addresses):
 @pytest.mark.parametrize(
     "text", [f"<{ARCHIVED}>", f"[x](<{ARCHIVED}>)", f"[x]({ARCHIVED})", f"[x]: <{ARCHIVED}>", f"[x]: {ARCHIVED}"]
 )
-def test_b25_an_address_in_another_one_ends_with_it(text):
+def test_b25_an_address_inside_another_ends_with_it(text):
     page = show(render(text))
     hrefs = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     assert [unquote(href) for href in hrefs] == [ARCHIVED]
@@ -139,7 +139,7 @@ def test_b25_many_addresses_in_one_take_linear_time():
 @pytest.mark.parametrize(
     "text", ["[a](https://e.example/a。b)", "<https://e.example/a。b>", "[a]\n\n[a]: https://e.example/a。b"]
 )
-def test_b25_an_address_that_says_itself_where_it_ends_stays_whole(text):
+def test_b25_a_delimited_address_stays_whole(text):
     assert 'href="https://e.example/a%E3%80%82b"' in render(text)[0]
 
 

@@ -1,4 +1,4 @@
-"""Colours that never cost a character."""
+"""Highlighted code, in which no character is lost."""
 
 import re
 from html import unescape

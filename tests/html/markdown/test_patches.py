@@ -1,4 +1,4 @@
-"""A reader that gets patches shows what the server rendered, whatever the text and its pieces."""
+"""A page that applies the patches shows what the server rendered, whatever the text and its pieces."""
 
 import itertools
 
@@ -18,7 +18,7 @@ texts = st.lists(st.sampled_from([*PIECES, *AWKWARD, *ATTACKS]) | st.text(max_si
 
 
 def follow(states):
-    """A reader that was patched through ``states``, with the server's idea of what it knows, checked at each."""
+    """Patch a reader through ``states``, and check its blocks and the strings that the server counts on after each."""
     reader, old, known = Reader(), (), 0
     for new in states:
         patches, known = diff(old, new, known)
@@ -42,7 +42,7 @@ def lengths_of(text, sizes):
 
 
 def carried(text, sizes):
-    """The bytes that the patches carry to a page that sees ``text`` grow, highlighted as soon as it can be."""
+    """Count the bytes of the patches for a page on which ``text`` grows, highlighted as soon as possible."""
     patches = itertools.chain.from_iterable(growth(text, lengths_of(text, sizes)))
     return sum(map(size, itertools.chain.from_iterable(map(new_in, patches))))
 
@@ -69,7 +69,7 @@ def test_any_sequence_of_blocks_arrives(states):
 
 
 @given(st.lists(blocks, min_size=1), st.lists(st.lists(blocks)))
-def test_a_reader_that_came_in_mid_answer_follows_too(shown, states):
+def test_a_reader_that_joins_mid_answer_follows_too(shown, states):
     reader, old, known = Reader(shown), tuple(shown), len(shown)
     for new in visible(map(tuple, states)):
         patches, known = diff(old, new, known)
@@ -93,7 +93,7 @@ def test_a_block_of_unknown_html_is_sent_whole_and_known_from_then_on():
     assert diff(old, new, 3) == ((BlockPatch(0, html="<p>abc</p>", stay=True),), 3)
 
 
-def test_blocks_behind_one_that_changes_stay():
+def test_blocks_after_a_changed_one_stay():
     old, new = ["<p>ab</p>", "<hr>"], ["<p>abc</p>", "<hr>", "<p>d</p>"]
     assert diff(old, new, 0).patches == (BlockPatch(0, 5, "c", tail=4, stay=True), BlockPatch(2, html="<p>d</p>"))
 
@@ -111,7 +111,7 @@ def test_a_surrogate_pair_is_never_cut():
 LINK = '<p><a href="http://😀.example/{0}">http://😀.example/{0}</a></p>'
 
 
-def test_what_grows_in_several_places_leaves_what_lies_between():
+def test_text_between_growing_places_is_reused():
     old, new = LINK.format("one"), LINK.format("one-two")
     (patch,) = diff([old], [new], 0).patches
     between = '">http://😀.example/one'
@@ -119,13 +119,13 @@ def test_what_grows_in_several_places_leaves_what_lies_between():
     assert follow([(old,), (new,)]).blocks == [new]
 
 
-def test_a_change_in_more_places_than_a_patch_can_say_arrives_too():
+def test_a_change_in_more_places_than_fit_in_a_patch_arrives_too():
     states = [(f"<p>{''.join(LINK.format(path) for _ in range(12))}</p>",) for path in ("one", "one-two", "three")]
     assert max(len(patch.then) for patch in diff(*states[:2], 0).patches) == MAX_PIECES
     follow(states)
 
 
-def test_an_address_that_grows_is_sent_twice_and_not_again_and_again():
+def test_a_growing_address_is_sent_about_twice_in_all():
     text = "See https://long.example/" + "".join(map(str, range(1_000, 1_200)))
     assert carried(text, [5]) < 2.2 * size(text) + 100
 
@@ -139,7 +139,7 @@ def test_code_is_appended_even_to_an_empty_block():
     assert diff(render_live("```py").blocks, render_live("```py\nx").blocks, 0).patches == (BlockPatch(0, append="x"),)
 
 
-def test_code_in_a_list_is_spliced_because_its_element_is_not_the_only_one():
+def test_code_in_a_list_is_spliced():
     old, new = render_live("- `a`\n  ```\n  x").blocks, render_live("- `a`\n  ```\n  xy").blocks
     assert [(patch.html, patch.append) for patch in diff(old, new, 0).patches] == [("y", None)]
 
@@ -153,7 +153,7 @@ def test_highlighted_code_replaces_the_plain_text_and_not_what_is_around_it():
     assert "<span" in follow(states).blocks[0]
 
 
-def test_blocks_that_go_away_are_removed_by_naming_the_last_that_stays():
+def test_blocks_are_removed_by_a_patch_of_the_last_one_that_stays():
     assert diff(["<hr>", "<p>a</p>"], ["<hr>"], 2) == ((BlockPatch(0, html="<hr>"),), 0)
     assert diff(["<hr>", "<p>a</p>"], ["<hr>"], 0) == ((BlockPatch(0, 4, ""),), 0)
     assert diff(["<hr>"], [], 0) == ((BlockPatch(0, html=""),), 0)
@@ -168,7 +168,7 @@ TICKS = {"one delta of 5 characters": [5], "deltas of 50 a second at 60 ms": [5,
 
 
 def ratio(texts, sizes):
-    """The bytes that patches carry for each byte of the texts."""
+    """Return the bytes of the patches per byte of the texts."""
     return sum(carried(text, sizes) for text in texts) / sum(map(size, texts))
 
 
@@ -184,7 +184,7 @@ def test_patches_over_fragments_within_an_answer_carry_at_most_three_times_the_t
 
 @pytest.mark.parametrize("sizes", TICKS.values(), ids=TICKS)
 def test_patches_over_bare_fragments_carry_little_more_than_their_html(sizes):
-    # Which is three times their bytes: around 42 of these, tags, classes and MathML outweigh words.
+    # Their HTML is three times their bytes: in about 42 of them, tags, classes and MathML outweigh the words.
     html = sum(size("".join(render(text))) for text in AWKWARD)
     assert sum(carried(text, sizes) for text in AWKWARD) <= 1.35 * html
 
@@ -195,16 +195,16 @@ def test_patches_of_a_long_code_block_carry_about_its_own_length(length, size_of
     assert carried(text, [size_of_delta]) < 1.1 * size(text) + 200
 
 
-def test_a_block_that_is_highlighted_is_sent_once_plain_and_once_in_colours():
+def test_a_highlighted_block_is_sent_once_plain_and_once_in_colours():
     text = "```python\n" + CODE * 50 + "```\n"
     assert carried(text, [5, 10, 10]) < 1.1 * size(text) + size("".join(render(text)))
 
 
-def test_addresses_that_come_at_the_end_do_not_send_the_whole_text_again():
+def test_definitions_at_the_end_do_not_resend_the_whole_text():
     paragraphs = "".join(f"As [{n}] says, {PROSE}\n\n" for n in range(40))
     references = "".join(f"[{n}]: https://reference.example/page/{n}\n" for n in range(40))
     assert carried(paragraphs + references, [5, 10, 10]) <= 3 * size(paragraphs + references)
 
 
-def test_the_model_of_the_page_appends_as_a_document_does():
+def test_the_model_of_the_page_appends_as_a_browser_does():
     assert append_to_code("<pre ><code>a</code></pre>", "<\xa0") == "<pre ><code>a&lt;&nbsp;</code></pre>"

@@ -1,4 +1,4 @@
-"""The thread of the long texts."""
+"""The thread that renders long texts."""
 
 import sys
 import threading
@@ -15,7 +15,7 @@ def test_a08_the_thread_has_a_stack_of_its_own_and_others_keep_theirs():
     assert thread.executor() is made
 
 
-def test_a08_others_get_the_interpreter_soon_while_a_step_runs():
+def test_a08_other_threads_get_the_interpreter_soon_while_a_step_runs():
     before = sys.getswitchinterval()
     during = thread.executor().submit(thread.giving_way, lambda _: sys.getswitchinterval(), None).result()
     assert abs(during - thread.SWITCH) < 1e-4

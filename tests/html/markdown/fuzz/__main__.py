@@ -9,11 +9,11 @@ from tests.html.markdown.fuzz.constructs import hostile_text
 from tests.html.markdown.fuzz.isolated import Outcome, outcome
 
 SLOW = 5 * 0.05
-"""Seconds of a processor that the engine may take for 10,000 characters: five times its target, for busy machines."""
+"""Seconds of CPU time that the engine may take for 10,000 characters: five times its target, to allow for load."""
 
 
 def main() -> int:
-    """Render texts until the time or their number is up; return 1 where one of them went wrong."""
+    """Render texts until the time or their number is up; return 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.html.markdown.fuzz")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long at most (default: %(default)s)")
     parser.add_argument("--texts", type=int, default=1_000_000, help="how many texts at most")
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def problem_of(text: str, found: Outcome) -> str:
-    """Say what went wrong with a text; nothing where nothing did."""
+    """Describe what went wrong with a text; empty if nothing did."""
     if found.died:
         return f"its process ended with {found.died}"
     if found.engine > SLOW * max(1, len(text) / 10_000):

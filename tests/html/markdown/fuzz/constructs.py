@@ -1,11 +1,11 @@
-"""Texts that strain a Markdown engine: everything that it nests or scans, repeated, nested, alone and mixed."""
+"""Texts that strain a Markdown engine: all constructs that it nests or scans, repeated, nested, alone and mixed."""
 
 # ruff: noqa: RUF001
 
 from random import Random
 
 LONGEST = 200_000
-"""Characters of the longest text; what is longer is never passed to the engine."""
+"""Characters of the longest text; a longer one is never passed to the engine."""
 
 ATOMS = (
     # addresses
@@ -177,7 +177,7 @@ FRAMES = (
 
 
 def hostile_text(random: Random) -> str:
-    """Return one text; what it is follows from the state of ``random``."""
+    """Make one text, which depends on the state of ``random`` only."""
     length = int(10 ** random.uniform(1.5, 5.301))
     shape = random.choice((_repeated, _alternating, _nested, _soup, _growing, _rows))
     text = shape(random, length)
@@ -194,7 +194,7 @@ def _repeated(random: Random, length: int) -> str:
 
 
 def _alternating(random: Random, length: int) -> str:
-    """Return a few of one atom, a few of another, and so on; or all of the first and then all of the others."""
+    """Alternate between a few of one atom and a few of another, or put all of the first before all of the others."""
     atoms = random.sample(ATOMS, random.randint(2, 4))
     times = 1 if random.random() < 0.6 else random.randint(1, max(1, length // 20))
     piece = "".join(atom * times for atom in atoms)
@@ -202,10 +202,10 @@ def _alternating(random: Random, length: int) -> str:
 
 
 def _nested(random: Random, length: int) -> str:
-    before, behind = random.choice(NESTED)
-    times = length // (len(before) + len(behind)) + 1
+    opening, closing = random.choice(NESTED)
+    times = length // (len(opening) + len(closing)) + 1
     closed = random.choice((times, times, 0, times // 2))
-    return before * times + random.choice(("a", "", "a@b.c", "$a$")) + behind * closed
+    return opening * times + random.choice(("a", "", "a@b.c", "$a$")) + closing * closed
 
 
 def _soup(random: Random, length: int) -> str:
@@ -214,7 +214,7 @@ def _soup(random: Random, length: int) -> str:
 
 
 def _growing(random: Random, length: int) -> str:
-    """Return an atom once, twice, three times ..., with something between; an indented one makes lists in lists."""
+    """Repeat an atom once, twice, three times ..., with something between; an indented one makes nested lists."""
     atom, between = (
         random.choice(("`", "~", "*", ">", "  ", "[", "#", "(", "$", "|a")),
         random.choice(("a ", "a\n", "- a\n")),
@@ -228,7 +228,7 @@ def _growing(random: Random, length: int) -> str:
 
 
 def _rows(random: Random, length: int) -> str:
-    """Return a table, or lines that look like one."""
+    """Make a table, or lines that look like one."""
     columns = int(10 ** random.uniform(0, 2.5))
     cell = random.choice(ATOMS).replace("\n", " ")
     row = f"|{cell}" * columns + random.choice(("|", "")) + "\n"

@@ -1,4 +1,4 @@
-"""One text, rendered in a process of its own on a thread with a small stack."""
+"""Renders one text in a process of its own, on a thread with a small stack."""
 
 import os
 import re
@@ -20,18 +20,18 @@ from chat.html.markdown.plain import printable
 from tests.html.markdown.page import needed, show
 
 STACK = 256 * 1024
-"""Bytes of the thread's stack; musl gives a thread 128 KB, glibc 8 MB."""
+"""Size of the thread's stack in bytes; musl gives a thread 128 KB, glibc 8 MB."""
 
 LONGEST = 20.0
-"""A process that needs longer than this is killed, in seconds."""
+"""Seconds after which a process is killed."""
 
 _LABEL = re.compile(r"(?<=\])\[[^\[\]]+\]")
-"""The label of a reference, which a link hides where the label is defined; several in a row each may be one."""
+"""The label of a reference, which a link hides if the label is defined; each of several in a row may be one."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a text: ``died`` says how its process ended, where it did; times are seconds of its processor."""
+    """The result for a text: ``died`` says how its process ended, if it did; times are seconds of CPU time."""
 
     died: str = ""
     engine: float = 0.0
@@ -59,7 +59,7 @@ def outcome(text: str) -> Outcome:
 
 
 def _be_the_child(text: str, reading: int, writing: int) -> None:
-    """Never returns: nothing that the parent has to do at its end is done here as well."""
+    """Render in the child and never return, so that nothing which the parent does at its exit is done here too."""
     code = 1
     try:
         os.close(reading)
@@ -91,7 +91,7 @@ def _rendered(text: str) -> Outcome:
 
 
 def _lost(text: str, blocks: tuple[str, ...]) -> str:
-    """Return the letters that a reader cannot see, each once."""
+    """Return the letters that a visitor cannot see, each once."""
     shown = show(blocks).shown
     wanted = needed(_LABEL.sub("", text) if "]:" in text else text)
     lost = wanted - (Counter(unescape(unquote(shown))) | Counter(unquote(shown)))

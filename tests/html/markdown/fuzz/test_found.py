@@ -1,4 +1,4 @@
-"""What ended a process once does so no more, and neither do some random texts."""
+"""Texts that once ended a process no longer do, and neither do some random texts."""
 
 from itertools import count, islice
 from random import Random
@@ -14,7 +14,7 @@ from tests.html.markdown.fuzz.isolated import outcome
 from tests.html.markdown.page import Page, show
 
 MANY = 200
-"""A construct that is repeated more often than this is no longer like anything that a model writes."""
+"""Models do not repeat a construct more often than this."""
 
 
 @pytest.mark.parametrize("text", FOUND.values(), ids=FOUND)
@@ -42,7 +42,7 @@ def test_a08_addresses_in_a_text_without_spaces_are_links_up_to_a_limit(text):
     assert thread_time() - begun < 1
 
 
-def test_a01_entities_of_at_signs_count_and_lose_nothing():
+def test_a01_at_signs_written_as_entities_count_and_are_kept():
     (block,) = render("a&#64;b.c " * 150)
     links = [element for element, _ in Page(block).elements if element == "a"]
     assert len(links) == 100
@@ -56,7 +56,7 @@ def test_a01_addresses_on_many_lines_are_all_links():
 @pytest.mark.parametrize(
     "text", ["`{}`", "```\n{}\n```", "$x{}$", "[{}](http://a.b)", "http://a.b/{}", "<{}>", "![{}](/a)"]
 )
-def test_a01_what_is_no_address_keeps_its_at_signs(text):
+def test_a01_at_signs_outside_of_addresses_are_kept(text):
     addresses = "@" * 150
     assert "@" * 150 in "".join(show(render(text.format(addresses))).shown.split())
 
