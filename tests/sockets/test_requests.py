@@ -1,4 +1,4 @@
-"""Which handler a frame gets."""
+"""The handlers of requests."""
 
 from typing import get_args
 
@@ -7,5 +7,5 @@ from chat.sockets.received import Asked
 from chat.sockets.requests import HANDLERS
 
 
-def test_every_frame_that_asks_has_a_handler():
+def test_every_kind_of_request_has_a_handler():
     assert set(HANDLERS) == set(get_args(Asked))
