@@ -1,4 +1,4 @@
-"""The websocket: admit a frame, parse it, hand it on. A socket only follows answers and owns none."""
+"""The websocket consumer: it admits a frame, parses it and hands it on. It follows answers but does not own them."""
 
 import asyncio
 import logging
@@ -40,22 +40,22 @@ from .sockets.sent import frame as answer_frame
 logger = logging.getLogger(__name__)
 
 MAX_EVENTS = 100
-"""How many events wait for a socket that does not take them."""
+"""How many events are queued for a socket that does not read."""
 
 NO_CODE = 1006
-"""What the end of a socket is called that was not closed (RFC 6455, section 7.4.1)."""
+"""The close code of a socket that ended without a close frame (RFC 6455, section 7.4.1)."""
 
 PATIENCE = 10.0
-"""A socket that has sent too many frames for this long is closed, in seconds."""
+"""A socket that sends too many frames for this long is closed, in seconds."""
 
 SHARE = 4
-"""All sockets of an owner together may send frames at this many times the rate of one."""
+"""All sockets of an owner together may send this many times the frames of one socket."""
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """One browser connection, for any number of one owner's conversations."""
 
-    channel_layer_alias = None  # events come through the process's own channel: a layer that fails closes no socket
+    channel_layer_alias = None  # events have a channel of the process: a layer that fails must not close the sockets
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -69,9 +69,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._engine = engine()
 
     async def __call__(self, *arguments: Any) -> None:
-        """Serve the socket. It leaves whatever ends it: a send to a client that is gone raises, a server cancels.
+        """Serve the socket, and clean up however it ends, such as by an exception in ``send`` or by cancellation.
 
-        daphne cancels when it is told to end; what the drain waits for is then still sent.
+        daphne cancels it when a shutdown begins. Its requests then continue, because the shutdown waits for their
+        answers, which are still sent.
         """
         try:
             await super().__call__(*arguments)
@@ -84,7 +85,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     async def connect(self) -> None:
         """Admit a socket that has an owner.
 
-        Others are accepted first and closed then, because a close code can only be sent after accept.
+        Other sockets are accepted too, and then closed, because a close code can only be sent after accept.
         """
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
@@ -107,7 +108,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
 
     def _enter(self, owner: Owner) -> None:
-        """Count the socket under its owner and its address; ``_entered`` says whether it may stay."""
+        """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
         if network := network_of((self.scope.get("client") or ("", 0))[0]):
             places[f"address {network}"] = conf.max_sockets_per_address
@@ -118,10 +119,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             self._subscriptions.callback(sockets.leave, places)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Handle an event at once.
+        """Handle an ASGI event at once.
 
-        Channels would first look after old connections, on the one thread that handshakes share: a stop would wait
-        there for a stranger's slow query. No handler of ours uses a connection of that thread.
+        Channels would first close old database connections, on the one thread that all handshakes share, where a stop
+        would wait for another visitor's slow query. No handler here uses a connection of that thread.
         """
         await getattr(self, get_handler_name(message))(message)
 
@@ -138,7 +139,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         raise StopConsumer
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Admit a frame, at the pace and up to the size that a socket may have."""
+        """Admit a frame, within the socket's limits of rate and size."""
         data = message["text"] if message.get("text") is not None else message.get("bytes") or b""
         await self._keep_pace()
         size = _size(data)
@@ -149,7 +150,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         await super().websocket_receive(message)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Parse one frame and hand it on; never wait for the model or the database here."""
+        """Parse one frame and hand it on. This must never wait for the model or the database."""
         try:
             frame = parse(text_data if text_data is not None else bytes_data or b"")
             if isinstance(frame, Ping):
@@ -163,7 +164,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.leave(BAD_FRAME, str(error))
 
     async def _begin(self, frame: Asked) -> None:
-        """Begin to answer a request, or refuse it. Raises ``BadFrameError``."""
+        """Start answering a request, or refuse it. Raises ``BadFrameError``."""
         if frame.request_id in self._requests:
             raise BadFrameError("Expected a requestId that no open request has.")
         try:
@@ -178,7 +179,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         task.add_done_callback(lambda _: self._requests.pop(request.id))
 
     async def _keep_pace(self) -> None:
-        """Wait where a socket sends faster than it may. One that does so for long is closed."""
+        """Wait if the socket sends faster than allowed, and close it if it does so for ``PATIENCE`` seconds."""
         now = time.monotonic()
         wait = max(self._bucket.take(now), self._shared.take(now))
         self._delayed = self._delayed + wait if wait else 0.0
@@ -196,11 +197,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     async def _push(self, text: str) -> None:
         try:
             await self.base_send({"type": "websocket.send", "text": text})
-        except OSError:  # what ASGI raises where the other side is gone; disconnect() follows
+        except OSError:  # raised by the server if the client is gone; disconnect() follows
             raise GoneError from None
 
     def _queue_event(self, event: Event) -> None:
-        """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it resumes later."""
+        """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it catches up later."""
         self._events.append(event)
         if len(self._events) == 1:
             self._spawn(self._send_events())
@@ -214,5 +215,5 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
 
 def _size(data: str | bytes) -> int:
-    """The bytes of a frame."""
+    """Return the size of a frame in bytes."""
     return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode(errors="replace"))

@@ -1,8 +1,8 @@
-"""Events: what happens to conversations, for every open page of their owner on every process.
+"""Events about conversations, for every open page of their owner, whichever process serves it.
 
-They travel through the site's channel layer. Each process listens on one channel for all its sockets: a socket costs
-the layer nothing, and a layer that is away for a while closes none. Without a layer, events reach the sockets of this
-process only. Events are best effort: a page that missed some catches up with ``resume``.
+They are sent through the site's channel layer. Each process listens on one channel for all its sockets, so that a
+socket costs the layer nothing and no socket is closed while the layer is unavailable. Without a layer, events reach
+only the sockets of the same process. Events are best effort: a page that missed some catches up with ``resume``.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 
 GROUP = "llm_chat.events"
 WAIT = 5.0
-"""Longest wait for the layer to take an event, and between two tries to listen, in seconds."""
+"""Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
 
 RENEWAL = 3600.0
-"""How often the group is joined again: some layers forget members after a day. In seconds."""
+"""The group is joined again after this time, in seconds, because some layers forget members after a day."""
 
 _last_version = 0
 
 
 def next_version() -> int:
-    """Return a number that grows with each event, whichever process publishes it: milliseconds since 1970.
+    """Return a version that is higher than those of earlier events: milliseconds since 1970, also across processes.
 
-    A process whose clock is set back continues from the latest number that it gave.
+    If the clock is set back, the process continues from its last version.
     """
     global _last_version
     _last_version = max(_last_version + 1, time.time_ns() // 1_000_000)
@@ -57,32 +57,32 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
-        """Report an answer that starts, and with the first one the conversation."""
+        """Report that an answer started, and with the first answer also the new conversation."""
         return cls("run-started", conversation.uid, answer.uid, title=conversation.title)
 
     @classmethod
     def ended(cls, answer: Message) -> "Event":
-        """Report an answer that has ended, however it did."""
+        """Report that an answer ended, for whatever reason."""
         return cls("run-ended", answer.conversation.uid, answer.uid)
 
     @classmethod
     def titled(cls, uid: str, title: str) -> "Event":
-        """Report a new title."""
+        """Report that a conversation has a new title."""
         return cls("title", uid, "", title=title)
 
     @classmethod
     def branch_selected(cls, uid: str, tip: Message) -> "Event":
-        """Report that a conversation shows another branch, which ends in ``tip``."""
+        """Report that a conversation shows another branch, whose last message is ``tip``."""
         return cls("branch", uid, tip.uid)
 
     @classmethod
     def read(cls, uid: str) -> "Event":
-        """Report that nothing in a conversation is unread any more."""
+        """Report that a conversation was marked as read."""
         return cls("read", uid, "")
 
     @classmethod
     def deleted(cls, uid: str) -> "Event":
-        """Report that a conversation is gone."""
+        """Report that a conversation was deleted."""
         return cls("deleted", uid, "")
 
 
@@ -90,7 +90,7 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """The events that reach one process. All methods are called on its event loop."""
+    """The events of one process, sent and received. Only ``publish_from_thread`` may be called off its event loop."""
 
     _running: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, "Events"]] = WeakKeyDictionary()
 
@@ -99,7 +99,7 @@ class Events:
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
-        self._told = False
+        self._failing = False
         self._layer: Any = None
         self._running[asyncio.get_running_loop()] = self
 
@@ -116,7 +116,7 @@ class Events:
 
     @contextlib.contextmanager
     def subscribe(self, owner: str, listener: Listener) -> Iterator[None]:
-        """Call ``listener`` with the events of an owner's conversations."""
+        """Call ``listener`` with each event of an owner's conversations, inside the ``with`` block."""
         self._listeners[owner].add(listener)
         try:
             yield
@@ -126,7 +126,7 @@ class Events:
                 del self._listeners[owner]
 
     def publish(self, owner: str, event: Event) -> None:
-        """Pass an event to every socket of an owner: on this process at once, on others through the layer."""
+        """Pass an event to every socket of an owner: at once in this process, through the layer in others."""
         for listener in list(self._listeners.get(owner, ())):
             listener(event)
         if self._layer is not None:
@@ -135,13 +135,13 @@ class Events:
             task.add_done_callback(self._sending.discard)
 
     def start(self) -> None:
-        """Begin to listen to the other processes, where the site has a layer."""
+        """Start listening to other processes, if the site has a channel layer."""
         self._layer = get_channel_layer()
         if self._layer is not None:
             self._task = asyncio.get_running_loop().create_task(self._listen_forever(), context=contextvars.Context())
 
     async def finish(self) -> None:
-        """Send what is under way, and stop listening."""
+        """Wait for the events that are being sent, for at most ``WAIT``, and stop listening."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=WAIT)
         for task in filter(None, (self._task, *self._sending)):
@@ -171,7 +171,7 @@ class Events:
         async with asyncio.timeout(WAIT):
             channel = await layer.new_channel()
             await layer.group_add(GROUP, channel)
-        self._told = False
+        self._failing = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RENEWAL):
                 while True:
@@ -181,13 +181,16 @@ class Events:
                             listener(event)
 
     def _fail(self, error: Exception) -> None:
-        if not self._told:
-            logger.warning("The channel layer fails (%r): open pages hear later of what happens elsewhere.", error)
-        self._told = True
+        if not self._failing:
+            logger.warning("The channel layer fails (%r): pages miss events of other processes until it works.", error)
+        self._failing = True
 
 
 async def _received(layer: Any, channel: str) -> dict[str, Any] | None:
-    """The next message. A layer of channels_redis times out every few seconds of silence with redis-py 8 (its #422)."""
+    """Return the next message, or ``None`` after a timeout of the layer, which is no failure.
+
+    With redis-py 8, a layer of channels_redis times out after a few seconds without messages (its issue 422).
+    """
     try:
         return cast(dict[str, Any], await layer.receive(channel))
     except Exception as error:

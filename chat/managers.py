@@ -1,4 +1,4 @@
-"""The managers of the models, and what happens to conversations when their user is deleted."""
+"""The managers of the models, and the deletion of conversations together with their user."""
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,35 +13,35 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 
 def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
-    """Delete a user's conversations with the user, where one database holds both.
+    """Delete a user's conversations together with the user, if both are in the same database.
 
-    Where a router keeps them apart, the user's database has no such table: ``engine.signals`` deletes them then.
+    If a router keeps them apart, the user's database has no such table; ``engine.signals`` deletes them then.
     """
     if using == router.db_for_write(field.model):
         models.CASCADE(collector, field, sub_objs, using)
 
 
-cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # or Django would ask that table before it calls us
+cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # otherwise Django queries that table before the call
 
 
 class OwnDatabase(models.Manager[ModelT]):
-    """A manager that reads where the site's router writes: a replica may lack the question stored a moment ago."""
+    """A manager that reads from the database that the app writes to, because a replica may lag behind."""
 
     def get_queryset(self) -> models.QuerySet[ModelT]:
-        """Return all rows, in the database that the app writes to unless the manager was given another."""
+        """Return all rows of the database that the app writes to, unless ``using`` or ``db_manager`` names another."""
         found = super().get_queryset()
         return found if self._db else found.using(router.db_for_write(self.model, **self._hints))  # type: ignore[attr-defined]
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """Conversations. Every look-up starts here: another owner's conversation does not exist."""
+    """A queryset of conversations. Every lookup starts with ``of``, so that an owner never reaches another's."""
 
     def of(self, owner: Owner) -> "ConversationQuerySet":
         """Return the conversations of one owner."""
         return self.filter(owner=owner.key)
 
     def listed(self, limit: int = 200) -> "ConversationQuerySet":
-        """Return the newest conversations first, as the page lists them."""
+        """Return at most ``limit`` conversations, the newest first, as the page lists them."""
         return self.order_by("-updated_at", "-pk")[:limit]
 
 

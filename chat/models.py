@@ -38,7 +38,7 @@ class Process(models.Model):
 
 
 class Conversation(models.Model):
-    """A tree of messages. Its ``uid`` is made by the client and means nothing apart from its owner."""
+    """A tree of messages. Its ``uid`` is made by the client and is unique only together with the owner."""
 
     owner = models.CharField(_("owner"), max_length=KEY_LENGTH, editable=False)
     user = models.ForeignKey(
@@ -87,7 +87,7 @@ class Conversation(models.Model):
         return self.title or self.uid
 
     def lineage(self, last: int | None) -> Iterator[tuple[int, int | None]]:
-        """Yield the keys of the messages from ``last`` up to the first, each with its parent's, batch by batch."""
+        """Yield the keys of each message and its parent, from ``last`` up to the first one; read them in batches."""
         keys = self.message_set.order_by("-pk").values_list("pk", "parent_id")
         while last is not None:
             wanted: int | None = last
@@ -95,12 +95,12 @@ class Conversation(models.Model):
                 if pk == wanted:
                     yield pk, parent
                     wanted = parent
-            if wanted == last:  # deleted meanwhile
+            if wanted == last:  # the message was deleted meanwhile
                 return
             last = wanted
 
     def newest_under(self, message: int) -> int:
-        """Return the key of the tip of the newest branch under ``message``: itself, where it has no children."""
+        """Return the key of the tip of the newest branch under ``message``: its own, if it has no children."""
         under = {message}
         newer = self.message_set.filter(pk__gt=message).order_by("pk").values_list("pk", "parent_id")
         for pk, parent in newer:
@@ -110,10 +110,10 @@ class Conversation(models.Model):
 
 
 class Message(models.Model):
-    """A question or an answer: a list of parts, with their text beside it for search, export and the admin."""
+    """A question or an answer: a list of parts, and their plain text for search, export and the admin."""
 
     class Role(models.TextChoices):
-        """The side that wrote a message."""
+        """The author of a message: the visitor or the model."""
 
         USER = "user", _("user")
         ASSISTANT = "assistant", _("assistant")
@@ -163,7 +163,7 @@ class Message(models.Model):
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     siblings: tuple[str, ...] = ()
-    """The ids of the versions of this message, including its own, where a query has set them."""
+    """The ``uid`` of each version of this message, including its own, oldest first, if ``db.branches`` has set them."""
 
     objects = OwnDatabase["Message"]()
 

@@ -1,6 +1,6 @@
-"""Who a conversation belongs to: a signed-in user, or a visitor known by a random id inside the session.
+"""The owners of conversations: a signed-in user, or a visitor with a random id in the session.
 
-The id lives in the session's data, not in its key: signing in changes the key, never the id.
+The id is in the session's data, not its key, because signing in changes the key.
 """
 
 import hashlib
@@ -11,16 +11,17 @@ from typing import Any, NamedTuple, Protocol
 from django.http import HttpRequest
 
 VISITOR = "llm_chat_visitor"
+"""The key of a visitor's id in the session."""
 
 FOR_NOW = "_llm_chat_visitor"
-"""The attribute of a request that has the owner of a visitor who is not remembered."""
+"""The attribute of a request that keeps the owner of a visitor whose id is not stored."""
 
 KEY_LENGTH = 80
-"""The longest key that the database holds, in characters."""
+"""The length of the longest owner key that fits into the database, in characters."""
 
 
 class Account(Protocol):
-    """What is asked of ``request.user`` and of ``scope["user"]``."""
+    """The attributes of ``request.user`` and ``scope["user"]`` that are used here."""
 
     @property
     def is_authenticated(self) -> Any:
@@ -28,18 +29,21 @@ class Account(Protocol):
 
     @property
     def pk(self) -> Any:
-        """Identify the account: the user's primary key."""
+        """Return the user's primary key."""
 
 
 class Owner(NamedTuple):
-    """``key`` names the owner in the database; ``user_id`` is the account's primary key, or ``None`` for a visitor."""
+    """The owner of conversations.
+
+    ``key`` is the owner in the database. ``user_id`` is the primary key of a signed-in user, ``None`` for a visitor.
+    """
 
     key: str
     user_id: Any = None
 
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":
-        """The owner behind a request or socket, ``None`` where there is neither an account nor a visitor's id."""
+        """Return the owner behind a user and a session, ``None`` if there is neither an account nor a visitor's id."""
         if user is not None and user.is_authenticated:
             return cls(key_of(user.pk), user.pk)
         visitor = session.get(VISITOR) if session is not None else None
@@ -47,16 +51,16 @@ class Owner(NamedTuple):
 
 
 def key_of(user: object) -> str:
-    """Return the key of the user with a primary key: that itself, or its digest where the column could not hold it.
+    """Return the owner key of a user, made of the user's primary key, or of its digest if that is too long.
 
-    No key of the one kind can be one of the other: they begin differently.
+    The two kinds begin differently, so that a key of one kind never equals one of the other.
     """
     key = f"user:{user}"
     return key if len(key) <= KEY_LENGTH else f"user#{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool = True) -> Owner:
-    """Return the owner behind a page's request. A new visitor gets an id, which Django stores if it is to be kept."""
+    """Return the owner behind a user and a session. A new visitor gets an id; with ``keep``, the session stores it."""
     owner = Owner.of(user, session)
     if owner is None:
         key = secrets.token_urlsafe(24)
@@ -67,17 +71,21 @@ def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool
 
 
 def owner_of(request: HttpRequest) -> Owner | None:
-    """Return the owner behind a request, ``None`` for a visitor who is new."""
+    """Return the owner behind a request, ``None`` for a new visitor."""
     return Owner.of(getattr(request, "user", None), request.session)
 
 
 def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:
     """Return the owner behind a request. A new visitor gets an id, which makes Django store a session.
 
-    One who cannot come back with the cookie gets an id for this request alone, so that robots and probes fill no table:
-    a HEAD, a request that accepts anything else than a page, and without a browser's ``Accept`` one that is ``linked``,
-    which means that it follows an address with somebody's conversation in it. A script of the site's own that fetches
-    a page to show it (htmx) accepts anything, but its browser says where it comes from.
+    A client that will not return with the cookie gets an id for this request only, so that robots and probes do not
+    fill the session table. These are HEAD requests, requests that do not accept HTML, and requests without ``Accept``
+    that are ``linked``. Requests that accept anything (``*/*``) count as such clients too, unless the browser says that
+    they come from the site itself, as those of its scripts (htmx) do.
+
+    Args:
+        request: a request with a session.
+        linked: whether the URL names a conversation, so that a client may have followed a link to it.
     """
     for_now: Owner | None = getattr(request, FOR_NOW, None)
     if for_now is not None:
@@ -85,7 +93,7 @@ def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:
     keep = _will_return(request, linked)
     owner = admit(getattr(request, "user", None), request.session, keep=keep)
     if not keep:
-        setattr(request, FOR_NOW, owner)  # for the tag on the same page
+        setattr(request, FOR_NOW, owner)  # found again by a second {% chat %} of the same page
     return owner
 
 

@@ -1,4 +1,4 @@
-"""The app's own pages: ``path("chat/", include("llm_chat.urls"))``."""
+"""The URLs of the app's pages. A site includes them: ``path("chat/", include("llm_chat.urls"))``."""
 
 from django.urls import path, register_converter
 
@@ -11,22 +11,22 @@ app_name = "llm_chat"
 
 
 class ConversationIdConverter:
-    """A well-formed id of a conversation, as the client makes it."""
+    """Matches well-formed ids of conversations, which clients make."""
 
     regex = CONVERSATION_ID
 
     def to_python(self, value: str) -> str:
-        """The id as it stands in the URL."""
+        """Return the id in the URL, unchanged."""
         return value
 
     def to_url(self, value: str) -> str:
-        """The id as it stands in the URL."""
+        """Return the id for a URL, unchanged."""
         return value
 
 
 register_converter(ConversationIdConverter, "conversation")
 
-# No id of a conversation begins with "~": it marks what belongs to none.
+# "~" marks URLs that belong to no single conversation: no conversation's id begins with it.
 urlpatterns = [
     path("", page, name="page"),
     path("~options/", options.all_options, name="all-options"),

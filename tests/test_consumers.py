@@ -1,4 +1,4 @@
-"""The websocket, from the outside: a visitor's frames in, the server's frames out."""
+"""The websocket from outside: frames of a visitor go in, frames of the server come out."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.support.upstream import eventually
 
 
 async def stored():
-    """The messages of the database, as (role, status, text)."""
+    """Return the stored messages, each as (role, status, text)."""
     return await sync_to_async(lambda: list(Message.objects.order_by("pk").values_list("role", "status", "text")))()
 
 
@@ -81,7 +81,7 @@ async def test_the_history_goes_to_the_model_with_the_system_prompt(script, conn
     ]
 
 
-async def test_a_socket_that_closes_in_mid_answer_changes_nothing_for_the_run(script, connect):
+async def test_a_socket_that_closes_mid_answer_changes_nothing_for_the_run(script, connect):
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -124,7 +124,7 @@ async def test_stop_before_the_first_delta_stops_the_answer(script, connect):
 async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(script, connect, monkeypatch):
     release, refused = threading.Event(), threading.Event()
 
-    def ask_and_tell(*args):
+    def ask_and_signal(*args):
         try:
             return ask(*args)
         except Refusal:
@@ -132,7 +132,7 @@ async def test_a_question_right_behind_a_stop_waits_for_the_stopped_answer(scrip
             raise
 
     monkeypatch.setattr("chat.engine.run.finish", lambda *args: release.wait(5) and finish(*args))
-    monkeypatch.setattr("chat.engine.start.ask", ask_and_tell)
+    monkeypatch.setattr("chat.engine.start.ask", ask_and_signal)
     socket = await connect()
     first = await socket.ask("One", message="m1")
     await script.anext_reply()
@@ -231,7 +231,9 @@ async def test_a_repeated_send_finds_its_answer_and_calls_the_model_once(script,
     assert await sync_to_async(Message.objects.count)() == 2
 
 
-async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(script, connect, settings, served):
+async def test_a_repeated_send_after_the_stream_is_gone_is_replayed_from_the_database(
+    script, connect, settings, served
+):
     settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.001}
     socket = await connect()
     request = await socket.ask("Tell me")
@@ -239,12 +241,12 @@ async def test_a_repeated_send_after_the_log_is_gone_is_told_from_the_database(s
     reply.think("Hm.")
     reply.say("once")
     reply.finish()
-    told = await socket.rest(request)
+    sent = await socket.rest(request)
     answer = await Message.objects.aget(role="assistant")
     while served.stream_of(answer) is not None:
         await socket.rest(await socket.resume())
     repeated = await socket.rest(await socket.ask("Tell me"))
-    assert [frame.get("chunk") for frame in repeated] == [frame.get("chunk") for frame in told]
+    assert [frame.get("chunk") for frame in repeated] == [frame.get("chunk") for frame in sent]
 
 
 async def test_the_same_id_with_another_text_is_refused_unless_it_is_an_edit(script, connect):
@@ -264,7 +266,9 @@ async def test_the_same_id_with_another_text_is_refused_unless_it_is_an_edit(scr
 
 
 @pytest.mark.parametrize(("text", "code"), [("", "empty"), (" \n ", "empty"), ("x" * 101, "too_long")])
-async def test_a_message_that_cannot_be_taken_is_refused_and_nothing_is_stored(script, connect, settings, text, code):
+async def test_a_message_that_cannot_be_accepted_is_refused_and_nothing_is_stored(
+    script, connect, settings, text, code
+):
     settings.CHAT = {**settings.CHAT, "MAX_MESSAGE_LENGTH": 100}
     socket = await connect()
     assert await socket.error(await socket.ask(text)) == code
@@ -322,7 +326,7 @@ async def test_a02_half_a_character_in_a_question_is_replaced_and_a_repeat_finds
     assert script.waiting == 0
 
 
-async def test_a02_a_conversation_with_half_a_character_in_its_history_goes_on(script, connect):
+async def test_a02_a_conversation_with_half_a_character_in_its_history_continues(script, connect):
     socket = await connect()
     older = [
         {"id": "\ud83d", "role": "user", "parts": [{"type": "text", "text": "\ude00\0"}], "metadata": {"\0": "\ud83d"}}
@@ -335,17 +339,19 @@ async def test_a02_a_conversation_with_half_a_character_in_its_history_goes_on(s
 
 
 @pytest.mark.parametrize("frame", [None, '{"type": "dance", "requestId": "r"}', '{"type": "ping", "requestId": "r"}'])
-async def test_a12_a_page_of_another_version_is_told_to_reload_and_its_frames_are_not_read(connect, script, frame):
+async def test_a12_a_page_of_another_version_gets_a_reload_event_and_its_frames_are_not_read(connect, script, frame):
     socket = await connect(query="?v=before")
     if frame:
         await socket.raw(frame)
-    told = json.loads(await socket.communicator.receive_from())
-    assert told == {"type": "event", "requestId": "conversation", "event": "reload"}
+    sent = json.loads(await socket.communicator.receive_from())
+    assert sent == {"type": "event", "requestId": "conversation", "event": "reload"}
     assert (await socket.closed())[0] == 4409
 
 
 @pytest.mark.parametrize("query", ["", "?v=", "?other=1", f"?v={PAGE_VERSION}"])
-async def test_a12_a_client_of_this_version_or_of_none_is_served_and_closed_for_what_is_unknown(connect, script, query):
+async def test_a12_a_client_of_this_version_or_of_none_is_served_and_closed_for_an_unknown_frame(
+    connect, script, query
+):
     socket = await connect(query=query)
     await socket.raw('{"type": "ping", "requestId": "r"}')
     assert (await socket.frame("r"))["type"] == "pong"
@@ -368,7 +374,7 @@ async def test_only_the_last_of_many_messages_is_decoded(script, connect):
     assert (await script.anext_reply()).request.messages == [{"role": "user", "content": "Hi"}]
 
 
-async def test_resume_of_a_conversation_with_nothing_to_replay_says_so(connect, script):
+async def test_resume_of_a_conversation_with_nothing_to_replay_gets_no_active(connect, script):
     socket = await connect()
     assert [frame["type"] for frame in await socket.rest(await socket.resume())] == ["no-active"]
 
@@ -412,14 +418,14 @@ async def test_a05_an_answer_that_ended_by_another_clock_is_resumed_by_a_client_
     reply = await script.anext_reply()
     reply.say("all")
     reply.finish()
-    told = await socket.rest(request)
+    sent = await socket.rest(request)
     answer = await Message.objects.aget(role="assistant")
     while served.stream_of(answer) is not None:
         await socket.rest(await socket.resume())
     settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 60.0}
     await Message.objects.filter(pk=answer.pk).aupdate(ended_at=timezone.now() + timedelta(seconds=shift))
     resumed = await socket.rest(await socket.resume(lastSequence=3, body={"messageId": answer.uid}))
-    assert [frame.get("chunk") for frame in resumed] == [None, *(frame.get("chunk") for frame in told)]
+    assert [frame.get("chunk") for frame in resumed] == [None, *(frame.get("chunk") for frame in sent)]
     assert [frame["type"] for frame in await socket.rest(await socket.resume())] == ["no-active"]
 
 
@@ -443,7 +449,7 @@ async def test_a_question_with_a_file_is_refused(connect, script):
     assert await socket.error(request) == "unsupported"
 
 
-async def test_the_loading_of_a_model_is_told(script, connect):
+async def test_the_loading_status_of_a_model_is_sent(script, connect):
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -529,7 +535,7 @@ async def test_frames_are_one_json_object_each_with_camel_case_keys(script, conn
     assert set(chunk["chunk"]) == {"type", "messageId"}
 
 
-async def test_a_bad_frame_in_mid_answer_closes_the_socket_and_the_answer_goes_on(script, connect, caplog):
+async def test_a_bad_frame_mid_answer_closes_the_socket_and_the_answer_continues(script, connect, caplog):
     socket = await connect()
     await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -545,17 +551,17 @@ async def test_a_bad_frame_in_mid_answer_closes_the_socket_and_the_answer_goes_o
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def said(connect_once, script, text, message, answer, **more):
-    """One whole turn; returns what the model was asked."""
-    request = await connect_once.ask(text, message=message, **more)
+async def said(socket, script, text, message, answer, **more):
+    """Ask a question, let it be answered, and return the texts that the model was sent."""
+    request = await socket.ask(text, message=message, **more)
     reply = await script.anext_reply()
     reply.say(answer)
     reply.finish()
-    await connect_once.chunks(request)
+    await socket.chunks(request)
     return [turn["content"] for turn in reply.request.messages]
 
 
-async def test_an_edit_back_to_an_earlier_text_goes_on_from_there(script, connect):
+async def test_an_edit_back_to_an_earlier_text_continues_from_there(script, connect):
     socket = await connect()
     await said(socket, script, "A", "m1", "answer A")
     await said(socket, script, "B", "m1", "answer B", messageId="m1")
@@ -588,7 +594,7 @@ async def test_a_stop_is_not_lost_with_the_socket_while_the_question_is_being_st
     request = await socket.ask("Tell me")
     assert await asyncio.to_thread(begun.wait, 5)
     await socket.abort(request)
-    resumed = await socket.resume(chat="other")  # answered behind the abort
+    resumed = await socket.resume(chat="other")  # answered after the abort
     await socket.rest(resumed)
     await socket.communicator.disconnect()
     release.set()
@@ -597,7 +603,7 @@ async def test_a_stop_is_not_lost_with_the_socket_while_the_question_is_being_st
     assert (await stored())[1][1] == "stopped"
 
 
-async def test_who_resumes_while_the_question_is_being_stored_gets_the_answer(script, connect, monkeypatch):
+async def test_a_resume_while_the_question_is_being_stored_gets_the_answer(script, connect, monkeypatch):
     committed, release = threading.Event(), threading.Event()
 
     def ask_slowly(*args):
@@ -621,7 +627,7 @@ async def test_who_resumes_while_the_question_is_being_stored_gets_the_answer(sc
     assert shown[-1]["status"] == "complete"
 
 
-async def test_a_stop_does_not_wait_behind_the_thread_that_handshakes_share(script, connect):
+async def test_a_stop_does_not_wait_for_the_thread_that_handshakes_share(script, connect):
     socket = await connect()
     request = await socket.ask("Tell me")
     reply = await script.anext_reply()
@@ -650,7 +656,7 @@ async def test_a_ping_is_answered_at_once_whatever_else_is_open(script, connect)
 
 
 async def broken_off(script, socket, text="The sky is"):
-    """An answer that broke off after some text; its id."""
+    """Ask for an answer that breaks off after some text, and return its id."""
     request = await socket.ask("Why?")
     reply = await script.anext_reply()
     reply.say(text)
@@ -658,7 +664,7 @@ async def broken_off(script, socket, text="The sky is"):
     return (await socket.chunks(request))[0]["messageId"]
 
 
-async def test_continuing_goes_on_from_the_text_of_the_old_answer_in_a_new_one(script, connect):
+async def test_continuing_makes_a_new_answer_that_begins_with_the_text_of_the_old_one(script, connect):
     socket = await connect()
     old = await broken_off(script, socket)
     request = await socket.regenerate(old, attempt="go-on", body={"continue": True})
@@ -676,7 +682,7 @@ async def test_continuing_goes_on_from_the_text_of_the_old_answer_in_a_new_one(s
     assert (first.text, first.status) == ("The sky is", "interrupted")
 
 
-async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, connect, monkeypatch):
+async def test_a_model_that_can_continue_its_own_text_gets_that_text_last(script, connect, monkeypatch):
     monkeypatch.setattr("chat.backends.scripted.ScriptedBackend.prefills", True)
     socket = await connect()
     await socket.regenerate(await broken_off(script, socket), body={"continue": True})
@@ -684,7 +690,9 @@ async def test_a_model_that_goes_on_from_its_own_words_gets_them_last(script, co
     assert [message["role"] for message in reply.request.messages] == ["user", "assistant"]
 
 
-async def test_a_tick_that_comes_first_does_not_put_the_old_text_before_the_start(script, connect, served, monkeypatch):
+async def test_a_tick_before_the_runs_first_step_does_not_put_the_old_text_before_the_start(
+    script, connect, served, monkeypatch
+):
     begin = start._start
     monkeypatch.setattr(start, "_start", lambda engine, turn: (begin(engine, turn), start._tick(engine)))
     socket = await connect()
@@ -704,9 +712,7 @@ async def test_the_same_attempt_to_continue_asks_the_model_once(script, connect)
     assert script.waiting == 0
 
 
-async def test_an_answer_that_is_continued_can_be_called_again_after_a_failure_before_its_first_new_word(
-    script, connect
-):
+async def test_the_call_for_a_continued_answer_is_repeated_after_a_failure_before_the_first_new_word(script, connect):
     socket = await connect()
     request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     (await script.anext_reply()).fail("upstream", retry=True)
@@ -716,21 +722,21 @@ async def test_an_answer_that_is_continued_can_be_called_again_after_a_failure_b
     assert text_of(await socket.chunks(request)) == "The sky is blue."
 
 
-async def test_an_answer_that_ended_a_moment_ago_is_replayed_though_its_log_is_gone(script, connect, served):
+async def test_an_answer_that_ended_a_moment_ago_is_replayed_although_its_stream_is_gone(script, connect, served):
     socket = await connect()
     request = await socket.ask("Why?")
     reply = await script.anext_reply()
     reply.say("So.")
     reply.finish()
-    told = await socket.chunks(request)
+    sent = await socket.chunks(request)
     served.streams.discard((await Message.objects.aget(role="assistant")).pk)
     frames = await socket.rest(await socket.resume())
     assert frames[0]["type"] == "start"
-    assert [frame["chunk"] for frame in frames[1:-1]] == told
+    assert [frame["chunk"] for frame in frames[1:-1]] == sent
 
 
 class Standstill:
-    """A clock that no time passes on: no token comes back, however slow the machine is."""
+    """A clock that stands still, so that no token comes back however slow the machine is."""
 
     @staticmethod
     def monotonic():
@@ -749,7 +755,7 @@ async def test_a04_frames_beyond_the_rate_wait_and_none_is_lost(connect, script,
 
 
 async def test_a04_bytes_beyond_the_rate_wait_and_the_socket_stays(connect, script, settings):
-    settings.CHAT = {**settings.CHAT, "MAX_FRAME_SIZE": 1_048_576}  # and so 262,144 bytes a second
+    settings.CHAT = {**settings.CHAT, "MAX_FRAME_SIZE": 1_048_576}  # which is 262,144 bytes per second
     socket = await connect()
     begun = asyncio.get_running_loop().time()
     for name in ("first", "second"):
@@ -768,7 +774,7 @@ async def test_a04_a_socket_that_is_too_fast_for_long_is_closed(connect, script,
     assert await socket.closed() == (4429, "Expected at most 200 frames a second.")
 
 
-async def test_a_wait_of_a_tests_that_runs_out_does_not_keep_others_from_cleaning_up(served, script):
+async def test_a_timeout_in_a_test_does_not_keep_its_socket_from_cleaning_up(served, script):
     store = SessionStore()
     store["llm_chat_visitor"] = "ann"
     await sync_to_async(store.save)()
@@ -795,7 +801,7 @@ async def test_a04_the_sockets_of_an_owner_share_what_they_may_send(connect, scr
     assert (await other.frame("p"))["type"] == "pong"
 
 
-async def test_a04_an_owner_has_so_many_sockets_and_one_that_leaves_makes_room(connect, script, settings):
+async def test_a04_an_owner_has_a_limited_number_of_sockets_and_one_that_closes_makes_room(connect, script, settings):
     settings.CHAT = {**settings.CHAT, "MAX_SOCKETS_PER_OWNER": 1}
     first = await connect("ann")
     assert await (await connect("ann")).closed() == (4429, "Too many connections are open.")
@@ -814,11 +820,11 @@ def session_of(visitor):
 
 
 class ClientGoneError(OSError):
-    """What a server raises where the other side has gone."""
+    """The error that a server raises if the client is gone."""
 
 
 @pytest.mark.parametrize("last", ['{"type": "ping", "requestId": "p"}', "no frame", None])
-async def test_a04_a_socket_counts_no_longer_however_it_ends(served, script, settings, last):
+async def test_a04_a_socket_is_no_longer_counted_however_it_ends(served, script, settings, last):
     settings.ALLOWED_HOSTS = ["localhost"]
     key = await sync_to_async(session_of)("ann")
     events = asyncio.Queue()

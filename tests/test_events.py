@@ -1,4 +1,4 @@
-"""News of conversations, for every open socket of their owner."""
+"""Events about conversations, for every open socket of their owner."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from django.db import transaction
 from chat.events import Event, Events
 from tests.support.upstream import eventually
 
-NEWS = Event("run-started", "c1", "a1", 1)
+EVENT = Event("run-started", "c1", "a1", 1)
 MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 
 
@@ -38,18 +38,18 @@ async def process(name):
             await events._layer.flush()  # the connections of a loop that ends here
 
 
-async def told(listener, here, owner="ann"):
-    """Tell until the other side listens: joining a group has no acknowledgement."""
+async def until_received(received, here, owner="ann"):
+    """Publish until the other side has received an event, because joining a group is not acknowledged."""
 
-    async def tell():
-        while not listener:
-            here.publish(owner, NEWS)
+    async def publish():
+        while not received:
+            here.publish(owner, EVENT)
             await asyncio.sleep(0.02)
 
-    await asyncio.wait_for(tell(), 10)
+    await asyncio.wait_for(publish(), 10)
 
 
-async def test_news_reach_every_socket_of_the_owner_on_their_own_process_at_once():
+async def test_an_event_reaches_every_socket_of_the_owner_in_the_same_process_at_once():
     events = Events("here")
     events.start()
     first, second, other = [], [], []
@@ -58,34 +58,34 @@ async def test_news_reach_every_socket_of_the_owner_on_their_own_process_at_once
         events.subscribe("ann", second.append),
         events.subscribe("bob", other.append),
     ):
-        events.publish("ann", NEWS)
-    events.publish("ann", NEWS)
-    assert (first, second, other) == ([NEWS], [NEWS], [])
+        events.publish("ann", EVENT)
+    events.publish("ann", EVENT)
+    assert (first, second, other) == ([EVENT], [EVENT], [])
     await events.finish()
 
 
-async def test_news_reach_the_sockets_of_other_processes_through_any_layer(layer):
-    heard, other = [], []
+async def test_an_event_reaches_the_sockets_of_other_processes_through_any_layer(layer):
+    received, other = [], []
     async with process("here") as here, process("there") as there:
-        with there.subscribe("ann", heard.append), there.subscribe("bob", other.append):
-            await told(heard, here)
-    assert heard[0] == NEWS
+        with there.subscribe("ann", received.append), there.subscribe("bob", other.append):
+            await until_received(received, here)
+    assert received[0] == EVENT
     assert other == []
 
 
-async def test_a_layer_that_fails_is_told_once_and_the_own_sockets_hear_all_the_same(settings, caplog):
+async def test_a_failing_layer_is_logged_once_and_sockets_of_the_same_process_still_receive_events(settings, caplog):
     settings.CHANNEL_LAYERS = {"default": redis_layer("pubsub.RedisPubSubChannelLayer", "redis://127.0.0.1:1/0")}
-    heard = []
+    received = []
     async with process("here") as here:
-        with here.subscribe("ann", heard.append):
-            here.publish("ann", NEWS)
-            here.publish("ann", NEWS)
+        with here.subscribe("ann", received.append):
+            here.publish("ann", EVENT)
+            here.publish("ann", EVENT)
             await eventually(lambda: "The channel layer fails" in caplog.text)
-    assert heard == [NEWS, NEWS]
+    assert received == [EVENT, EVENT]
     assert caplog.text.count("The channel layer fails") == 1
 
 
-async def test_a_socket_hears_when_an_answer_of_its_owner_begins_and_ends(script, connect):
+async def test_a_socket_receives_events_when_an_answer_of_its_owner_starts_and_ends(script, connect):
     asking, other, stranger = await connect("ann"), await connect("ann"), await connect("bob")
     request = await asking.ask("Why?")
     start = await asking.chunk(request, "start")
@@ -101,7 +101,7 @@ async def test_a_socket_hears_when_an_answer_of_its_owner_begins_and_ends(script
     assert (await stranger.frame("conversation"))["message"] == (await stranger.frame(own))["chunk"]["messageId"]
 
 
-async def test_a_socket_that_does_not_read_keeps_no_more_news_than_allowed(script, connect, served, monkeypatch):
+async def test_a_socket_that_does_not_read_keeps_no_more_events_than_allowed(script, connect, served, monkeypatch):
     monkeypatch.setattr("chat.consumers.MAX_EVENTS", 3)
     socket = await connect("ann")
     await socket.resume()
@@ -112,15 +112,15 @@ async def test_a_socket_that_does_not_read_keeps_no_more_news_than_allowed(scrip
     assert (await socket.frame("conversation"))["version"] == 10
 
 
-async def test_the_owners_pages_hear_what_a_view_did(connect):
+async def test_the_owners_pages_receive_the_events_of_views(connect):
     socket = await connect("ann")
     await sync_to_async(Events.publish_from_thread)("visitor:ann", Event.titled("c1", "New"))
     event = await socket.frame("conversation")
     assert (event["event"], event["id"], event["title"]) == ("title", "c1", "New")
 
 
-async def test_nothing_is_published_before_it_is_committed_nor_what_is_rolled_back(served):
-    heard = []
+async def test_an_event_is_published_only_once_its_transaction_is_committed(served):
+    received = []
 
     def change():
         with pytest.raises(LookupError), transaction.atomic():
@@ -128,14 +128,14 @@ async def test_nothing_is_published_before_it_is_committed_nor_what_is_rolled_ba
             raise LookupError
         with transaction.atomic():
             Events.publish_from_thread("visitor:ann", Event.deleted("c1"))
-            assert heard == []
+            assert received == []
 
-    with served.events.subscribe("visitor:ann", heard.append):
+    with served.events.subscribe("visitor:ann", received.append):
         await sync_to_async(change)()
-        await eventually(lambda: heard)
-    assert [event.id for event in heard] == ["c1"]
+        await eventually(lambda: received)
+    assert [event.id for event in received] == ["c1"]
 
 
 @pytest.mark.django_db
-def test_where_no_loop_serves_the_site_nobody_receives_an_event():
+def test_publishing_without_a_serving_event_loop_does_nothing():
     Events.publish_from_thread("visitor:ann", Event.deleted("c1"))

@@ -42,17 +42,17 @@ DEEPER = ("html", "sockets")
 
 
 def room(path):
-    """The row's name for a file of the app."""
+    """Return the name in ``ROWS`` of a file of the app."""
     return named(path.relative_to(CHAT).with_suffix("").parts)
 
 
 def named(parts):
-    """The row's name for a module, whose parts are the names below the app."""
+    """Return the name in ``ROWS`` of a module, given the parts of its path below the app."""
     return "/".join(parts[: 2 if parts[0] in DEEPER else 1])
 
 
 def imported(path):
-    """The top-level modules of the app that a file imports."""
+    """Yield the modules of the app that a file imports, by their names in ``ROWS``."""
     package = ["chat", *path.relative_to(CHAT).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -88,7 +88,7 @@ def test_only_sockets_and_the_consumer_know_the_wire_format(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(CHAT)))
-def test_no_text_of_a_module_has_a_path_of_the_app_by_its_name(path):
+def test_no_string_in_a_module_is_a_dotted_path_of_the_app(path):
     """The package is ``llm_chat`` in the wheel: paths come from ``__name__`` and ``__package__``."""
     modules = "|".join(sorted({name.split("/")[0] for name in RANK}))
     nodes = list(ast.walk(ast.parse(path.read_text())))

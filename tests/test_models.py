@@ -1,4 +1,4 @@
-"""Conversations by owner, and the lineage of a message."""
+"""Conversations by owner, and the lineage of messages."""
 
 import itertools
 
@@ -36,7 +36,7 @@ def test_the_lineage_of_a_message_goes_up_to_the_first(conversation):
     assert list(conversation.lineage(None)) == []
 
 
-def test_the_lineage_is_read_as_far_as_one_goes(conversation, django_assert_num_queries, monkeypatch):
+def test_the_lineage_is_read_only_as_far_as_it_is_iterated(conversation, django_assert_num_queries, monkeypatch):
     monkeypatch.setattr("chat.models.SLICE", 4)
     last = grow(conversation, *("text" for _ in range(20)))
     with django_assert_num_queries(2):

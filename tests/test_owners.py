@@ -1,4 +1,4 @@
-"""Who a conversation belongs to."""
+"""The owners of conversations."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -17,7 +17,7 @@ def test_two_visitors_are_two_owners():
     assert admit(None, {}) != admit(None, {})
 
 
-def test_a_user_owns_by_the_account_and_the_session_stays_as_it_is(db, django_user_model):
+def test_a_signed_in_user_is_the_owner_and_the_session_is_not_changed(db, django_user_model):
     user, session = django_user_model.objects.create_user("ann"), {}
     assert admit(user, session) == Owner(f"user:{user.pk}", user.pk)
     assert session == {}
@@ -33,13 +33,13 @@ def test_a_visitor_cannot_take_the_key_of_a_user():
 
 
 @pytest.mark.parametrize("length", [1, 74, 75, 76, 100, 10_000])
-def test_b41_a_user_with_a_key_of_any_length_has_an_owners_key_that_the_database_holds(length):
+def test_b41_a_user_with_a_key_of_any_length_has_an_owner_key_that_fits_its_column(length):
     keys = {key_of("k" * length), key_of("k" * (length - 1) + "l")}
     assert len(keys) == 2
     assert all(len(key) <= KEY_LENGTH for key in keys)
 
 
-def test_b41_a_user_whose_key_fits_keeps_the_conversations_of_before():
+def test_b41_the_owner_key_of_a_user_whose_key_fits_has_not_changed():
     assert key_of(7) == "user:7"
     assert key_of("k" * 75) == "user:" + "k" * 75
 

@@ -1,1 +1,1 @@
-"""The few database transactions of a turn: sync functions that coroutines call through ``database.in_database``."""
+"""Everything that speaks SQL: sync functions, which coroutines call through ``threads.in_database``."""

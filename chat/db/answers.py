@@ -23,7 +23,7 @@ class Written:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The two columns of a message that hold its content."""
+        """Return the columns of a message that hold its content."""
         return {"parts": msgspec.to_builtins(self.parts), "text": text_of(self.parts)}
 
 
@@ -36,7 +36,7 @@ class End:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The columns of a message that has ended."""
+        """Return the columns of a message that record its end."""
         return {
             "status": self.ending.status,
             "finish_reason": self.ending.finish_reason,
@@ -49,9 +49,9 @@ class End:
 
 @atomic
 def finish(process: str, written: Written, end: End) -> bool:
-    """Write an answer's last state and free its conversation; return ``False`` if another process has ended it.
+    """Write an answer's final state and free its conversation; return ``False`` if another process has ended it.
 
-    After a commit whose acknowledgement was lost, the same state is found again, and the result is ``True``.
+    If an earlier call was committed but not acknowledged, it finds the same state stored and returns ``True``.
     """
     mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
     columns = {**written.columns, **end.columns}
@@ -63,7 +63,7 @@ def finish(process: str, written: Written, end: End) -> bool:
 
 @atomic
 def interrupt(answers: Collection[int]) -> int:
-    """End running answers with the text of their last checkpoints; return how many there were."""
+    """End running answers as interrupted, with the text of their last checkpoints; return how many there were."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
     ended = running.update(**End(INTERRUPTED).columns)
     _free(answers)
@@ -74,7 +74,7 @@ def interrupt(answers: Collection[int]) -> int:
 def interrupt_with(stream: Written) -> Message | None:
     """End a running answer with its last checkpoint or the text of its stream, whichever is longer.
 
-    Return the answer with its conversation as it is stored now, even if another process has ended it; ``None`` if it
+    Return the answer as it is stored now, with its conversation, even if another process had ended it; ``None`` if it
     was deleted.
     """
     found = Message.objects.select_related("conversation").filter(pk=stream.answer)
@@ -95,7 +95,7 @@ def ask_to_stop(answer: int) -> None:
 
 
 def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
-    """Find those of the answers that no longer run, by their ids; ``None`` stands for a deleted one."""
+    """Return those of the answers that no longer run, by primary key; ``None`` stands for a deleted one."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING).values_list("pk", flat=True)
     ended = set(answers) - set(running)  # the texts of the others need not be read
     found = Message.objects.in_bulk(ended)
@@ -103,13 +103,13 @@ def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
 
 
 def last_answer(owner: Owner, uid: str) -> Message | None:
-    """Return the answer at the tip of one of the owner's own conversations."""
+    """Return the answer at the tip of one of the owner's conversations, ``None`` if there is none."""
     tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")
     return Message.objects.filter(pk__in=tip, role=Message.Role.ASSISTANT).first()
 
 
 def is_stopping(owner: Owner, uid: str) -> bool | None:
-    """Tell whether the answer that runs in a conversation is to stop; ``None`` if none runs any more."""
+    """Tell whether the running answer of a conversation has been asked to stop; ``None`` if none is running."""
     running = Conversation.objects.of(owner).filter(uid=uid, running__isnull=False)
     return running.values_list("running__stopping", flat=True).first()
 

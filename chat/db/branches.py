@@ -1,6 +1,6 @@
-"""Branches of a conversation's tree: the stretch of one that a page shows, and which one a conversation shows.
+"""The branches of a conversation: which one it shows, and which stretch of it a page gets.
 
-Nothing here loads more texts than a page shows; further up a branch only keys are read.
+No function loads more messages than a page shows at once; further up a branch, only keys are read.
 """
 
 from collections import defaultdict
@@ -17,15 +17,15 @@ from .conversations import own
 from .threads import atomic
 
 WINDOW = 60
-"""So many messages of a branch, 30 turns, are shown at first, and each time that earlier ones are asked for."""
+"""How many messages of a branch (30 turns) a page gets at first, and each time it asks for earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Messages of one branch, in order.
 
-    The first one stands behind the message ``after``; where that is ``None``, it is the first that a page shows, and
-    ``earlier`` says whether the branch has older ones.
+    ``after`` is the ``uid`` of the message that the first one follows. If it is ``None``, the first one comes first on
+    the page, and ``earlier`` says whether the branch has older messages.
     """
 
     messages: Sequence[Message] = ()
@@ -33,18 +33,18 @@ class Stretch:
     earlier: bool = False
 
     def since(self, place: int) -> "Stretch":
-        """What of it stands from ``place`` on, for a page that shows what stands before."""
+        """Return the messages from the index ``place`` on, for a page that shows those before it."""
         return Stretch(self.messages[place:], self.messages[place - 1].uid) if place else self
 
 
-def latest(owner: Owner, uid: str) -> Stretch:
-    """The end of the branch that one of the owner's conversations shows; nothing where they have none by that id."""
+def tip_window(owner: Owner, uid: str) -> Stretch:
+    """Return the last messages of the branch that a conversation shows; none if the owner has no such conversation."""
     conversation = own(owner, uid)
     return _window(conversation, conversation.tip_id) if conversation else Stretch()
 
 
 def earlier(owner: Owner, uid: str, message: str) -> Stretch:
-    """What stands before a message, on whichever branch that is. Raises ``Refusal``."""
+    """Return the messages before one, on whichever branch it is. Raises ``Refusal`` if the owner has no such one."""
     conversation = own(owner, uid)
     first = conversation.message_set.filter(uid=message).first() if conversation else None
     if conversation is None or first is None:
@@ -55,10 +55,17 @@ def earlier(owner: Owner, uid: str, message: str) -> Stretch:
 def unseen(owner: Owner, uid: str, shown: str | None, status: str = "") -> Stretch:
     """Return the messages a page is missing, starting at the first one it lacks or shows in an outdated state.
 
-    ``shown`` is the last message that the page shows, and ``status`` the status it shows there.
+    A page that shows another branch gets the messages after the last one that both branches share. A running answer is
+    always included, because the page has yet to follow it.
 
-    A page that shows another branch gets what stands behind the last message that both have in common. Raises
-    ``Refusal`` where the page shows a conversation that is no longer there.
+    Args:
+        owner: the visitor.
+        uid: the ``uid`` of the conversation.
+        shown: the ``uid`` of the last message that the page shows; ``None`` if it shows none.
+        status: the status that the page shows for that message.
+
+    Raises:
+        Refusal: the page shows a conversation that no longer exists.
     """
     conversation = own(owner, uid)
     window = _window(conversation, conversation.tip_id) if conversation else Stretch()
@@ -67,15 +74,15 @@ def unseen(owner: Owner, uid: str, shown: str | None, status: str = "") -> Stret
             raise Refusal("gone")
         return window
     place = _first_unseen(conversation, window, shown, status)
-    if window.messages[-1].status == Message.Status.RUNNING:  # a page that shows it has yet to follow it
+    if window.messages[-1].status == Message.Status.RUNNING:
         place = min(place, len(window.messages) - 1)
     return window.since(place)
 
 
 def below(conversation: Conversation, first: Message, last: Message) -> Stretch:
-    """What a conversation shows from ``first`` on, of a long branch its end, as a page that is opened shows it.
+    """Return the messages that a conversation shows from ``first`` on, but at most its last window.
 
-    Where ``first`` is on another branch: that and its child ``last``.
+    If ``first`` is on a branch that is not shown, return it and its child ``last``.
     """
     for pk, _parent in conversation.lineage(conversation.tip_id):
         if pk > first.pk:
@@ -88,7 +95,7 @@ def below(conversation: Conversation, first: Message, last: Message) -> Stretch:
 
 
 def pair(conversation: Conversation, first: Message, last: Message) -> Stretch:
-    """A message and its child, or one alone, behind the message that the first one follows."""
+    """Return a message and its child, or only the message if both are the same."""
     uids = conversation.message_set.values_list("uid", flat=True)
     after = None if first.parent_id is None else uids.get(pk=first.parent_id)
     return Stretch(_with_siblings([first] if first == last else [first, last]), after)
@@ -96,7 +103,10 @@ def pair(conversation: Conversation, first: Message, last: Message) -> Stretch:
 
 @atomic
 def select(owner: Owner, uid: str, message: str) -> Stretch:
-    """Show the newest branch that a message is on, from that message on, and remember it. Raises ``Refusal``."""
+    """Make a conversation show the newest branch that a message is on, and return it from that message on.
+
+    Raises ``Refusal`` if the owner has no such message, or while an answer runs in the conversation.
+    """
     mine = Conversation.objects.of(owner).filter(uid=uid)
     mine.update(tip=F("tip"))  # a transaction that begins with a write: see turns.py
     conversation = mine.first()
@@ -111,7 +121,7 @@ def select(owner: Owner, uid: str, message: str) -> Stretch:
 
 
 def _window(conversation: Conversation, last: int | None) -> Stretch:
-    """The messages that end in ``last``, whole turns where there are more of them."""
+    """Return the last messages of the branch that ends in ``last``; if it has more, they begin with a question."""
     keys = [pk for pk, _parent in islice(conversation.lineage(last), WINDOW + 1)]
     found = Message.objects.select_related("feedback").in_bulk(keys[:WINDOW])
     messages = [found[pk] for pk in reversed(keys[:WINDOW]) if pk in found]
@@ -122,7 +132,7 @@ def _window(conversation: Conversation, last: int | None) -> Stretch:
 
 
 def _with_siblings(messages: list[Message]) -> list[Message]:
-    """Find what could stand in the place of each, by one query."""
+    """Set the ``siblings`` of each message, by one query, and return the messages."""
     parents = {message.parent_id for message in messages}
     places = Q(parent__in=parents - {None})
     if None in parents:
@@ -136,9 +146,10 @@ def _with_siblings(messages: list[Message]) -> list[Message]:
 
 
 def _first_unseen(conversation: Conversation, window: Stretch, shown: str | None, status: str) -> int:
-    """The place of the first message that a page lacks, or shows in an older state; all of them where they part above.
+    """Return the index of the first message that a page lacks or shows in an older state.
 
-    The page's branch is followed by its keys, up to where the window begins.
+    To find the last message that the page shares with the window, the keys of the page's branch are followed up to
+    the window's beginning. The index is 0 if the branches part above it.
     """
     if shown is None:
         return 0

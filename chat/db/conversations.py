@@ -1,4 +1,4 @@
-"""What an owner does with whole conversations, and their titles."""
+"""Actions of an owner on whole conversations: rename, mark as read, delete; and titles by the model."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from .threads import atomic
 
 
 def own(owner: Owner, uid: str) -> Conversation | None:
-    """One of the owner's own conversations."""
+    """Return one of the owner's conversations, ``None`` if the owner has none with that ``uid``."""
     return Conversation.objects.of(owner).filter(uid=uid).first()
 
 
@@ -25,7 +25,7 @@ def rename(conversation: Conversation, title: str) -> None:
 def mark_read(owner: Owner, uid: str) -> bool:
     """Clear the unread mark of one of the owner's conversations, unless an answer runs in it.
 
-    Return whether there was a mark to clear. Raises ``Refusal`` where the conversation is not there.
+    Return whether there was a mark to clear. Raises ``Refusal`` if the owner has no such conversation.
     """
     mine = Conversation.objects.of(owner).filter(uid=uid)
     if mine.filter(unread=True, running=None).update(unread=False):
@@ -37,10 +37,10 @@ def mark_read(owner: Owner, uid: str) -> bool:
 
 @atomic
 def delete(conversations: ConversationQuerySet) -> int:
-    """Delete conversations with their messages, running answers among them; returns how many there were.
+    """Delete conversations with their messages, including running answers; return how many there were.
 
-    First come writes, for SQLite refuses at once to turn a reading transaction into a writing one; and those in the
-    order of an answer's end, the message before its conversation, so that neither waits for the other.
+    The transaction begins with writes because SQLite refuses to turn a reading transaction into a writing one. They
+    lock a message before its conversation, as the end of an answer does, so that the two cannot deadlock.
     """
     Message.objects.filter(running_in__in=conversations).update(stopping=True)
     conversations.update(updated_at=F("updated_at"))
@@ -49,7 +49,7 @@ def delete(conversations: ConversationQuerySet) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Untitled:
-    """A conversation whose title is still its question's, with the texts that a better one can be made of."""
+    """A conversation whose title is still made of its first question, with the texts for a better title."""
 
     conversation: Conversation
     question: str
@@ -57,7 +57,7 @@ class Untitled:
 
 
 def untitled(answer: int) -> Untitled | None:
-    """The conversation of an answer; ``None`` but for its first whole answer, and where somebody has renamed it."""
+    """Return the conversation of an answer if that is the first complete one, and nobody has changed the title."""
     found = Message.objects.select_related("conversation", "parent").filter(pk=answer, status=Message.Status.COMPLETE)
     message = found.first()
     if message is None or message.parent is None:
@@ -71,6 +71,6 @@ def untitled(answer: int) -> Untitled | None:
 
 
 def retitle(conversation: Conversation, title: str) -> bool:
-    """Give a conversation another title, unless it has got one meanwhile: whoever renames it wins."""
+    """Replace a conversation's title, unless it was changed meanwhile; return whether it was replaced."""
     unchanged = Conversation.objects.filter(pk=conversation.pk, title=conversation.title)
     return bool(unchanged.update(title=title))

@@ -1,4 +1,4 @@
-"""Edits: a question with another text stands beside the one that it replaces, as its sibling."""
+"""Edits: an edited question is stored as a sibling of the one that it replaces."""
 
 import hashlib
 
@@ -8,19 +8,22 @@ from .values import Ask, Turn
 
 
 def edit_uid(question: str, text: str) -> str:
-    """Return an id of ours for an edited message: the same for the same edit, so that a repeat finds it."""
+    """Derive the id of an edited message from its text, so that a repeated edit finds the message."""
     return "e-" + hashlib.sha256(f"{question}\0{text}".encode()).hexdigest()[:32]
 
 
 def version_of(question: Message, text: str) -> Message | None:
-    """The question, or the sibling of it, that has a text; compared here, for some databases ignore the case."""
+    """Return the newest version of a question that has exactly this text, ``None`` if there is none.
+
+    The texts are compared here because some databases ignore case.
+    """
     versions = Message.objects.filter(conversation=question.conversation_id, parent=question.parent_id)
     found = versions.filter(role=Message.Role.USER).order_by("-pk")
     return next((version for version in found if version.text == text), None)
 
 
 def note_attempt(question: Message, attempt: str | None) -> None:
-    """Note on a stored question the edit that leads back to it: so the page knows that its edit has arrived."""
+    """Record the client's attempt id on a question, so that the page can see that its edit was applied."""
     if attempt is None or question.attempt == attempt:
         return
     refuse_if_taken(question.conversation, attempt)
@@ -29,13 +32,16 @@ def note_attempt(question: Message, attempt: str | None) -> None:
 
 
 def refuse_if_taken(conversation: Conversation, attempt: str) -> None:
-    """Raise ``Refusal`` where an attempt belongs to another message."""
+    """Raise ``Refusal`` if the conversation has a message of this attempt."""
     if conversation.message_set.filter(attempt=attempt).exists():
         raise Refusal("conflict")
 
 
 def as_shown(conversation: Conversation, question: Message) -> Message:
-    """A question as the branch has it: a client goes on calling an edited message by its first id."""
+    """Return the version of a question that is on the shown branch, or the question itself if none is.
+
+    A client keeps calling an edited message by its first id.
+    """
     for pk, parent in conversation.lineage(conversation.tip_id):
         if pk == question.pk:
             return question
@@ -45,9 +51,9 @@ def as_shown(conversation: Conversation, question: Message) -> Message:
 
 
 def turn_back(conversation: Conversation, question: Message, answer: Message, request: Ask) -> Turn:
-    """Show what the client shows after an edit back to an earlier text. Raises ``Refusal``.
+    """Make the conversation show the branch of an edit back to an earlier text. Raises ``Refusal``.
 
-    That is the newest branch below the question, or for a client that knows of none the newest answer.
+    For a client that shows whole branches, that is the newest one below the question; otherwise it ends in ``answer``.
     """
     if request.whole:
         answer = conversation.message_set.get(pk=conversation.newest_under(question.pk))

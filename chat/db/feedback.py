@@ -13,7 +13,7 @@ from .threads import atomic
 
 
 def message_of(owner: Owner, conversation: str, uid: str) -> Message:
-    """A message of one of the owner's own conversations. Raises ``Refusal``."""
+    """Return a message of one of the owner's conversations. Raises ``Refusal`` if there is none with these ids."""
     found = Message.objects.filter(conversation__in=Conversation.objects.of(owner).filter(uid=conversation), uid=uid)
     message = found.first()
     if message is None:
@@ -22,13 +22,13 @@ def message_of(owner: Owner, conversation: str, uid: str) -> Message:
 
 
 def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | None) -> None:
-    """Store what the owner thinks of an answer that has ended, or take it back. Raises ``Refusal``.
+    """Store the owner's rating of an answer that has ended, or remove it. Raises ``Refusal``.
 
     Args:
         owner: the visitor.
         conversation: the ``uid`` of the conversation.
         uid: the ``uid`` of the answer.
-        value: 1 for good, -1 for bad, 0 to take the rating back.
+        value: 1 for good, -1 for bad, 0 to remove the rating.
         comment: the reason; ``None`` leaves an earlier one as it is.
     """
     if comment is not None and len(comment) > COMMENT_LENGTH:
@@ -49,11 +49,11 @@ def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | N
         return
     try:
         _create(answer, columns)
-    except IntegrityError:  # another tab was quicker
+    except IntegrityError:  # another tab stored one first
         given.update(**columns)
 
 
 @atomic
 def _create(answer: Message, columns: dict[str, Any]) -> None:
-    """Store a first rating; a conflict undoes this step alone, whatever transaction is around it."""
+    """Store a first rating. A conflict rolls back only this step, not a surrounding transaction."""
     Feedback.objects.create(message=answer, **columns)

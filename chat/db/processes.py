@@ -1,4 +1,4 @@
-"""A process in the database: its row, its heartbeat, and the answers that dead ones left running."""
+"""Processes in the database: their rows, their heartbeats, and the answers that dead ones left running."""
 
 import os
 import socket
@@ -15,23 +15,24 @@ from .threads import atomic
 
 
 class Heartbeats(NamedTuple):
-    """What a heartbeat found of the process that wrote it."""
+    """What the database has about a process and about the others, at the time of its heartbeat."""
 
     running: set[int]
-    """The answers that run as its own."""
+    """The answers that run in this process, according to the database."""
     stopping: set[int]
-    """Those of them that a reader wants stopped."""
+    """Those of them that have been asked to stop."""
     known: bool
-    """Whether its row was still there."""
+    """Whether the process still had its row."""
     others: dict[str, datetime]
-    """The heartbeats of all other processes, the dead ones included."""
+    """The heartbeats of all other processes, including dead ones."""
 
 
 @atomic
 def register(process: str, *, alone: bool) -> int:
-    """Write a process's row. One that is ``alone``, for it shares no logs, ends every answer that still runs.
+    """Write a process's row, and return how many running answers were ended.
 
-    Returns how many answers were ended, each as ``interrupted`` with the text of its last checkpoint.
+    A process is ``alone`` if it shares no streams with others. It then ends every answer that still runs, as
+    ``interrupted`` with the text of its last checkpoint.
     """
     ended = 0
     if alone:
@@ -43,7 +44,7 @@ def register(process: str, *, alone: bool) -> int:
 
 @atomic
 def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats:
-    """Write a process's heartbeat and what its answers hold so far. A row that somebody removed is written again."""
+    """Write a process's heartbeat and the checkpoints of its answers. If its row was removed, write it again."""
     known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))
     if not known:
         _write_row(process)
@@ -56,25 +57,26 @@ def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats
 
 
 def carriers() -> dict[str, datetime]:
-    """Return the processes that running answers name, with their heartbeats."""
+    """Return the heartbeats of the processes that running answers belong to."""
     named = _running().exclude(process=None).values("process")
     return dict(Process.objects.filter(pk__in=named).values_list("pk", "heartbeat_at"))
 
 
 def abandoned(dead: Collection[str]) -> list[int]:
-    """Return the running answers whose process is among the ``dead``, or has no row."""
-    lost = Q(process__in=dead) | Q(process__pid=None)  # a column of the row: the key alone does not show that it exists
+    """Return the keys of the running answers whose process is one of the ``dead`` or has no row."""
+    # The second condition joins the row, because the key alone does not show that the row exists.
+    lost = Q(process__in=dead) | Q(process__pid=None)
     return list(_running().filter(lost).values_list("pk", flat=True))
 
 
 def prune(dead: Collection[str]) -> None:
-    """Remove the rows of those of the ``dead`` that no running answer names."""
+    """Remove the rows of the ``dead`` processes that no running answer belongs to."""
     named = _running().exclude(process=None).values("process")
     Process.objects.filter(pk__in=dead).exclude(pk__in=named).delete()
 
 
 def deregister(process: str) -> None:
-    """Remove the row of a process that has ended its answers."""
+    """Remove the row of a process that shuts down."""
     Process.objects.filter(pk=process).delete()
 
 

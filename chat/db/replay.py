@@ -1,4 +1,4 @@
-"""Makes the chunks of a stream from a stored answer: all of them, or those that a reader lacks."""
+"""Makes the chunks of a stream from a stored answer: all of them, or those that a reader is missing."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -10,19 +10,19 @@ from ..parts import KINDS, Kind, Part, kind_of, started_by
 
 
 def ending_of(message: Message) -> Ending:
-    """Return how a stored answer ended; one that runs without a stream was interrupted."""
+    """Return how a stored answer ended; one that is running but has no stream counts as interrupted."""
     return by_columns(message.status, message.finish_reason, message.error)
 
 
 def replay(message: Message) -> list[Chunk]:
-    """Return the whole stream of an answer that has ended, as far as the database has it."""
+    """Return all chunks of an answer that has ended, as the database has it."""
     return cast(list[Chunk], remainder(message, ()))
 
 
 def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
-    """Return what follows the chunks ``held`` in the stream of an answer that has ended.
+    """Return the chunks that follow ``held`` in the stream of an answer that has ended.
 
-    ``None`` if the stored answer does not begin with them: then only the whole answer can replace them.
+    Return ``None`` if the stored answer does not begin with ``held``: then only the whole answer can replace them.
     """
     if held and isinstance(held[-1], Closing):
         return []
@@ -39,7 +39,7 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
 
 
 def parts_of(held: Sequence[Chunk]) -> tuple[Part, ...]:
-    """Return the parts of an answer as far as these chunks of its stream have them."""
+    """Return the parts of an answer, as far as the first chunks of its stream contain them."""
     parts: list[tuple[Kind, list[str]]] = []
     for chunk in held:
         if isinstance(chunk, PartDelta):
@@ -57,7 +57,7 @@ def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
 
 
 def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
-    """Yield the texts that ``held`` lacks, each in its part."""
+    """Yield the chunks of the texts that are not in ``held``, each in its part."""
     closed = not parts or any(isinstance(chunk, PartEnd) and chunk.id == str(len(parts) - 1) for chunk in held)
     for index, part in enumerate(stored):
         kind = KINDS[part["type"]]

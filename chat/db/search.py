@@ -1,4 +1,4 @@
-"""Search over an owner's own conversations: by words on PostgreSQL, elsewhere by what a text contains."""
+"""Searches an owner's conversations: on PostgreSQL by the beginnings of words, elsewhere by substrings."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from ..text import folded, storable
 from .threads import add_function, vendor
 
 LIMIT = 50
-"""How many conversations are shown of those that were found."""
+"""How many of the conversations that were found are shown."""
 
 MAX_QUERY_LENGTH = 200
 MAX_WORDS = 10
 
 SEARCHED = 200_000
-"""How much of a message PostgreSQL takes apart: above 1 MB of words it refuses."""
+"""How much of a message PostgreSQL splits into words, in characters: it refuses more than 1 MB of words."""
 
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(
@@ -31,7 +31,7 @@ _UNSPACED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A conversation that was found, and the text of its first message that has one of the words, if any has."""
+    """A conversation that was found, and the text of its first message with a word; empty if only its title has one."""
 
     conversation: Conversation
     text: str
@@ -39,7 +39,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: the newest conversations, and how many there are in all."""
+    """The result of a search: its words, the newest conversations, and how many were found in all."""
 
     words: list[str]
     hits: list[Hit]
@@ -47,9 +47,10 @@ class Found:
 
 
 def search(owner: Owner, query: str) -> Found:
-    """The owner's conversations that have all words of a query, in their titles or in any of their messages.
+    """Find the owner's conversations that have every word of a query in their title or in any of their messages.
 
-    One pass over the texts for each word, and sets in between: as one statement SQLite took minutes for 6 MB of texts.
+    Each word is one query, and the results are combined here: with a single statement, SQLite took minutes for 6 MB of
+    texts.
     """
     words = storable(query)[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
     if not words:
@@ -73,7 +74,7 @@ def search(owner: Owner, query: str) -> Found:
 
 
 class _Contains(Func):
-    """Whether a text contains another, apart from their case; a function that only our SQLite connections have."""
+    """Whether a text contains another, ignoring case. ``search`` adds this function to SQLite connections."""
 
     function = "llm_chat_contains"
     output_field = BooleanField()
@@ -84,16 +85,16 @@ def _contains(text: str, word: str) -> bool:
 
 
 def _first_messages(conversations: ConversationQuerySet, word: str) -> dict[int, int]:
-    """The first message with a word in each of the conversations that have one."""
+    """Return the key of the first message with a word, by the key of its conversation."""
     having = _having(Message.objects.filter(conversation__in=conversations), "text", word)
     return dict(having.values("conversation").annotate(first=Min("pk")).values_list("conversation", "first"))
 
 
 def _having(rows: QuerySet[Any], field: str, word: str) -> QuerySet[Any]:
-    """Those of the rows whose text has a word.
+    """Filter rows by a word in one of their fields; on PostgreSQL it must be the beginning of a word there.
 
-    On PostgreSQL at the beginning of one of its words. To take a text apart takes long, 25 ms for 200 kB: only those
-    that contain the word are. What is no single word, or whose script has no spaces, is looked for as it is.
+    Splitting a text into words is slow (25 ms for 200 kB), so PostgreSQL splits only those that contain the word
+    somewhere. Anything but a single word, or a word in a script without spaces, is searched for as a substring.
     """
     kind = vendor(rows.db)
     if kind == "sqlite":

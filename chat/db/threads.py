@@ -1,8 +1,8 @@
-"""The one way in which coroutines reach the database, and the one place that knows which database that is.
+"""How coroutines reach the database, and which database that is.
 
-A query must not run on the event loop, and Channels' default runs all queries of a process on one thread: forty calls
-of 0.1 s took 4.2 s. ``in_database`` runs each step on a bounded pool of the app's own threads, where Django drops
-connections that broke.
+A query must not run on the event loop, and Channels by default runs all queries of a process on one thread: 40 calls
+of 0.1 s took 4.2 s. ``in_database`` runs each step on a bounded pool of the app's own threads, where Django closes
+broken connections.
 
 A site's router may keep the app's tables in another database than ``default``. Transactions, cursors and commit hooks
 therefore come from here; ``tests/db/test_threads.py`` checks that no other module of the app opens its own.
@@ -30,17 +30,27 @@ _pool: ThreadPoolExecutor | None = None
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a database step on one of ``CHAT["DATABASE_THREADS"]`` threads.
 
-    A caller that is cancelled leaves the step running to its end: a transaction is whole or not there. Raises
-    ``django.db.OperationalError`` where no thread was free for ``CHAT["DATABASE_WAIT"]``: in an outage of the database,
-    when each step waits for its own deadline, no queue grows behind them.
+    If the caller is cancelled, the step still runs to its end, so that a transaction is either complete or not there.
+
+    Args:
+        function: the step, a sync function.
+        *args: its arguments.
+        **kwargs: its keyword arguments.
+
+    Returns:
+        what the step returns.
+
+    Raises:
+        django.db.OperationalError: no thread was free for ``CHAT["DATABASE_WAIT"]`` seconds. So no queue grows while
+            the database does not respond and each step waits for its own timeout.
     """
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(conf.database_threads, thread_name_prefix="chat-database")
-    latest = time.monotonic() + conf.database_wait
+    deadline = time.monotonic() + conf.database_wait
 
     def in_time() -> T:
-        if time.monotonic() > latest:
+        if time.monotonic() > deadline:
             raise OperationalError(f"No thread was free for {function.__name__} in {conf.database_wait:g} s.")
         return function(*args, **kwargs)
 
@@ -49,12 +59,12 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def database() -> str:
-    """Return the alias of the database in which the site keeps the app's tables."""
+    """Return the alias of the database that holds the app's tables."""
     return router.db_for_write(Conversation)
 
 
 def atomic(step: Callable[P, T]) -> Callable[P, T]:
-    """Run a step in one transaction of the app's database."""
+    """Wrap a step in one transaction of the app's database."""
 
     @wraps(step)
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -65,9 +75,9 @@ def atomic(step: Callable[P, T]) -> Callable[P, T]:
 
 
 def atomic_with_retry(step: Callable[P, T]) -> Callable[P, T]:
-    """Run a step in one transaction, and once more after ``IntegrityError``.
+    """Wrap a step in one transaction, and retry it once on ``IntegrityError``.
 
-    A concurrent copy of the same request took a unique key first, so the second time it is found.
+    A concurrent copy of the same request got there first, so this time it is found.
     """
 
     @wraps(step)
@@ -89,20 +99,20 @@ def on_commit(action: Callable[[], None], using: str | None = None) -> None:
 
 
 def ping() -> None:
-    """Ask the app's database for an answer. Raises ``django.db.Error``."""
+    """Send a query to the app's database, to see whether it responds. Raises ``django.db.Error``."""
     with connections[database()].cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 def vendor(alias: str) -> str:
-    """Return what kind of database an alias is: ``"postgresql"``, ``"sqlite"``, ..."""
+    """Return the kind of a database by its alias: ``"postgresql"``, ``"sqlite"``, ..."""
     return connections[alias].vendor
 
 
 def add_function(alias: str, name: str, function: Callable[[str, str], bool]) -> None:
-    """Give this thread's connection to SQLite a function of two texts, because its own knows the case of ASCII alone.
+    """Add an SQL function of two texts to this thread's connection, if the database is SQLite.
 
-    Other databases are left as they are.
+    SQLite's own comparisons ignore case only for ASCII letters.
     """
     connection = connections[alias]
     if connection.vendor == "sqlite":
@@ -113,8 +123,8 @@ def add_function(alias: str, name: str, function: Callable[[str, str], bool]) ->
 def without_transaction(view: View) -> View:
     """Exempt a view from ``ATOMIC_REQUESTS`` on every database of the site.
 
-    An answer is stored on a thread of the app's own pool. A transaction around the view would make SQLite refuse that
-    write, and hide what it stored from the page. Django refuses to serve asynchronous views inside one at all.
+    The app's steps run on threads of its own pool. A transaction around the view would make SQLite refuse their writes,
+    and would hide from the view what they stored. Django does not allow asynchronous views inside a transaction at all.
     """
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -122,7 +132,7 @@ def without_transaction(view: View) -> View:
 
 
 def close_pool() -> None:
-    """End the pool's threads when their steps are done; the next step makes a new pool."""
+    """Wait for the steps that are running and end the pool's threads. The next step creates a new pool."""
     global _pool
     pool, _pool = _pool, None
     if pool is not None:

@@ -1,4 +1,4 @@
-"""Turns: store a question, claim its conversation for one answer, read the history."""
+"""Stores turns: a question, the claim of its conversation for one answer, and the history that the model reads."""
 
 import secrets
 from collections.abc import Iterable
@@ -20,12 +20,15 @@ from .threads import atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
-"""What a model is told that cannot go on from a last message of its own."""
+"""The instruction for a model that cannot continue a last message of its own."""
 
 
 @atomic_with_retry
 def ask(request: Ask, writer: Writer) -> Turn:
-    """Store a question and the answer that is to be made, or find both. Raises ``Refusal``."""
+    """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
+
+    Raises ``Refusal``.
+    """
     _lock(request.owner, request.uid)
     conversation, _created = Conversation.objects.get_or_create(
         owner=request.owner.key,
@@ -56,22 +59,25 @@ def ask(request: Ask, writer: Writer) -> Turn:
 
 @atomic_with_retry
 def regenerate(request: Regenerate, writer: Writer) -> Turn:
-    """Store another answer that is to be made, or find it by its attempt. Raises ``Refusal``."""
+    """Store another answer to an earlier question, or find it by its attempt if the request was repeated.
+
+    Raises ``Refusal``.
+    """
     turn = _regenerate(request, writer)
     return _with_branch(turn, turn.answer) if request.whole else turn
 
 
 def _lock(owner: Owner, uid: str) -> None:
-    """Begin a transaction with a write, and make turns of one conversation wait for each other.
+    """Begin the transaction with a write, so that turns of one conversation wait for each other.
 
-    SQLite in Django's default mode refuses at once, whatever its timeout, to turn a reading transaction into a writing
-    one. Elsewhere the row's lock keeps ``tip`` and ``running`` as they are about to be read.
+    In Django's default mode, SQLite refuses at once, whatever its timeout, to turn a reading transaction into a writing
+    one. Other databases lock the row, so that ``tip`` and ``running`` do not change after they are read.
     """
     Conversation.objects.of(owner).filter(uid=uid).update(updated_at=timezone.now())
 
 
 def _with_branch(turn: Turn, first: Message) -> Turn:
-    """Add the messages that the page shows from ``first`` on.
+    """Return the turn with the messages that the page shows from ``first`` on.
 
     Read inside the transaction: once the turn is committed its run must start, whatever fails later.
     """
@@ -102,7 +108,7 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
 
 
 def _found(conversation: Conversation, question: Message, writer: Writer, request: Ask) -> Turn:
-    """The newest answer of a question that was sent before; a question that has none yet gets its answer now."""
+    """Return the turn of a question that is already stored, with its newest answer; begin an answer if it has none."""
     if request.edits:
         note_attempt(question, request.attempt)
     answer = question.children.select_related("feedback").order_by("-pk").first()
@@ -121,9 +127,10 @@ def _begin(
     attempt: str | None = None,
     begun: Message | None = None,
 ) -> Turn:
-    """Claim the conversation for one answer: the conditional UPDATE lets one of two win on every database.
+    """Store an answer and claim the conversation for it. Raises ``Refusal`` if another answer is running.
 
-    ``begun`` is an earlier answer that the new one goes on from.
+    The claim is a conditional UPDATE, so that of two only one succeeds, on every database. ``begun`` is an earlier
+    answer that the new one continues.
     """
     if conversation.running_id is not None:
         raise Refusal("busy")
@@ -150,22 +157,26 @@ def _begin(
 
 
 def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the messages with the system prompt of the site before them, where it has one."""
+    """Prepend the system prompt to the messages, if the site has one."""
     prompt = conf.system_prompt
     text = prompt(conversation) if callable(prompt) else prompt
     return [{"role": "system", "content": text}, *messages] if text else messages
 
 
 def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str, str]]:
-    """Return the messages that a model reads of one branch, oldest first.
+    """Read the messages of one branch for a model, oldest first.
 
-    The list begins with a question, and the roles alternate, because the templates of many models refuse anything else:
-    an answer without text is left out, and its question is joined to the next one.
+    The list begins with a question, and the roles alternate, because the chat templates of many models refuse anything
+    else: an answer without text is left out, and its question is joined with the next one.
 
     Args:
         conversation: the conversation that the branch belongs to.
-        tip: the key of the branch's last message.
-        budget: the number of characters after which the oldest messages are left out, but never the newest question.
+        tip: the primary key of the branch's last message.
+        budget: the limit of the history in characters. The oldest messages beyond it are left out, but never the newest
+            question.
+
+    Returns:
+        dicts with ``role`` (``"user"`` or ``"assistant"``) and ``content``.
     """
     wanted: int | None = tip
     turns: list[dict[str, str]] = []
@@ -188,7 +199,7 @@ def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str,
 
 
 def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Return chat messages in which neighbours of the same role are joined into one message."""
+    """Join neighbouring messages of the same role into one, with a blank line between their texts."""
     return [
         {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
         for role, same in groupby(turns, lambda turn: turn["role"])

@@ -1,4 +1,4 @@
-"""A turn: what is asked for, and what it found or began."""
+"""The values of a turn: the request for it, and the question and answer that were stored or found."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from .branches import Stretch
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An answer that is to be made (``fresh``), or that a repeated request found."""
+    """A question and its answer: stored just now (``fresh``), or found because the request was repeated."""
 
     conversation: Conversation
     question: Message
@@ -18,26 +18,26 @@ class Turn:
     fresh: bool
     history: list[dict[str, str]] = field(default_factory=list)
     begun: tuple[Part, ...] = ()
-    """What the answer already holds, where it goes on from another one."""
+    """The parts that the answer begins with, if it continues another one."""
     turned: bool = False
-    """Whether the conversation shows another branch now, with nothing new on it."""
+    """Whether the conversation now shows another branch, without a new message."""
     shown: Stretch = field(default_factory=Stretch)
-    """What was asked for and what stands below it, for a client that shows whole branches; its end is the tip."""
+    """The requested message and those below it, up to the tip, for a client that shows whole branches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A new message of the visitor's.
+    """A request to answer a message of the visitor.
 
-    ``edits`` says that it replaces an earlier one of the same id, ``attempt`` is the client's name for that edit;
-    ``whole`` says that the client shows whole branches, rather than one question and its answer.
+    ``edits`` says that it replaces an earlier message with the same id, and ``attempt`` is the client's id for that
+    edit. ``whole`` says that the client shows whole branches, not only one question and its answer.
     """
 
     owner: Owner
     uid: str
-    """The conversation's."""
+    """The ``uid`` of the conversation."""
     question: str
-    """The message's id, which the client makes."""
+    """The id of the message, made by the client."""
     text: str
     edits: bool = False
     attempt: str | None = None
@@ -46,24 +46,25 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Regenerate:
-    """Another answer: to the question ``message``, or in place of the answer ``message``, or of the last answer."""
+    """A request for another answer: to the question ``message``, or in place of the answer ``message`` or the tip."""
 
     owner: Owner
     uid: str
-    """The conversation's."""
+    """The ``uid`` of the conversation."""
     message: str | None
     attempt: str | None
     continues: bool = False
-    """Whether the new answer begins with the text of the answer ``message``."""
+    """Whether the new answer continues the text of the answer ``message``."""
     whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who makes the answers: this process, and the budget in characters of the histories that its model takes."""
+    """The process that will write the answer, and its model's limits."""
 
     process: str
     model: str
     budget: int
+    """The longest history that the model gets, in characters."""
     prefills: bool = False
-    """Whether the model goes on from a last message of its own."""
+    """Whether the model can continue a last message of its own."""

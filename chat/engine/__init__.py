@@ -1,1 +1,1 @@
-"""Runs: one task per answer, which belongs to the process and not to a socket."""
+"""Runs: one task per answer. A run belongs to the server process, not to a socket."""

@@ -1,4 +1,4 @@
-"""How a process learns that it is to end where its server has no ASGI lifespan: under daphne, from the reactor."""
+"""Drains the process when daphne stops. Daphne has no ASGI lifespan, so Twisted's reactor has to wait for it."""
 
 import asyncio
 import sys
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def drain_before_shutdown(drain: Callable[[], Awaitable[None]]) -> None:
-    """Let Twisted's reactor, where this event loop is its own, wait for ``drain`` before it stops.
+    """Make Twisted's reactor wait for ``drain`` before it stops; do nothing if it does not run this event loop.
 
-    Not so under ``manage.py runserver`` with autoreload, whose process ends without asking anybody.
+    This has no effect under ``manage.py runserver`` with autoreload, whose process ends without stopping the reactor.
     """
     reactor: Any = sys.modules.get("twisted.internet.reactor")
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ class Draft:
     def __init__(self, begun: Sequence[Part] = ()) -> None:
         self.length = 0
         self.version = 0
-        """Grows with every delta, so that a checkpoint can see whether there is anything new."""
+        """Grows by one with every delta, so that a checkpoint can tell whether there is anything new."""
         self._kind: Kind | None = None
         """The kind of the last part."""
         self._parts: list[tuple[Kind, list[str]]] = []
@@ -26,7 +26,7 @@ class Draft:
             self.length += len(part.text)
 
     def add(self, delta: Content) -> None:
-        """Take one delta. Every token passes here: it costs one append."""
+        """Add one delta. Every token passes here, so it costs no more than one append."""
         if delta.kind is not self._kind:
             self._open(delta.kind)
         text = delta.text
@@ -74,5 +74,5 @@ class Draft:
 
     @property
     def _id(self) -> str:
-        """The id of the last part in its chunks."""
+        """Return the id that the last part has in its chunks."""
         return str(len(self._parts) - 1)

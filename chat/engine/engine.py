@@ -41,13 +41,13 @@ class State(enum.Enum):
     DRAINING = "draining"
     """Takes no new runs; those that run may finish for ``CHAT["GRACE_PERIOD"]``."""
     ENDING = "ending"
-    """The grace period is over: every run is interrupted, one that still starts too."""
+    """The grace period is over: every run is interrupted, including one that is just starting."""
 
 
 class Locks:
     """A lock for each conversation that is in use, as ``locks[owner, uid]``.
 
-    A question is stored and its run started under it, and others look for that run under it.
+    The lock is held while a question is stored and its run started, and by requests that look for that run.
     """
 
     def __init__(self) -> None:
@@ -73,16 +73,17 @@ class Engine:
         self.backends = Backends()
         self.locks = Locks()
         self.runs: dict[int, Run] = {}
-        """By the primary keys of their answers."""
+        """The runs by the primary keys of their answers."""
         self.next_tick: asyncio.TimerHandle | None = None
         self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Write the process's row and end what an earlier process left; done once, and again after a failure.
+        """Register the process in the database, end what an earlier process left running, and begin the heartbeat.
 
-        Concurrent callers share one attempt. Raises ``django.db.Error``.
+        Only the first call does so; after a failure the next one tries again. Concurrent callers share one attempt.
+        Raises ``django.db.Error``.
         """
         if self.state is not State.NEW:
             return
@@ -104,31 +105,31 @@ class Engine:
 
     @property
     def backend(self) -> Backend:
-        """The model that this site asks."""
+        """Return the backend that answers the questions of this site."""
         return self.backends["default"]
 
     @property
     def max_message_length(self) -> int:
-        """The longest message that both the site and its model take, in characters."""
+        """Return the length of the longest message that both the site and its model accept, in characters."""
         return min(conf.max_message_length, self.backend.max_message_length or conf.max_message_length)
 
     @property
     def draining(self) -> bool:
-        """Whether the process takes no new runs, because it is going down."""
+        """Tell whether the process takes no new runs, because it is shutting down."""
         return self.state in (State.DRAINING, State.ENDING)
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each thing that is wrong with the set-up of this process."""
+        """Describe what is wrong with the set-up of this process, in one sentence for each problem."""
         found = []
         if self.heartbeat.others and not self.streams.shared:
             found.append(several_processes_without_redis(self.heartbeat.others))
         if not self.streams.reached:
-            found.append("Redis has not answered yet.")  # its address is for the log: anybody may ask
+            found.append("Redis has not answered yet.")  # without its address: anybody can read /readyz
         return found
 
     def stop(self, answer: Message) -> None:
-        """Stop an answer, wherever it runs."""
+        """Stop an answer, whichever process runs it."""
         if answer.pk in self.runs:
             self._stop(answer.pk)
         elif answer.status == Message.Status.RUNNING and answer.process_id is not None:
@@ -140,7 +141,7 @@ class Engine:
             run.end(STOPPED)
 
     def abandon(self, answer: int) -> None:
-        """Give an answer up, if it runs here: it is no longer in the database."""
+        """Give up the run of an answer that is no longer in the database, if it is a run of this process."""
         if run := self.runs.get(answer):
             run.abandon()
 
@@ -157,7 +158,8 @@ class Engine:
     def stream_of(self, answer: Message) -> Stream | None:
         """Return the stream of an answer that runs, here or elsewhere, or that ended here a moment ago.
 
-        A stream that was given up is left out: a reader that comes back gets the answer from the database.
+        Return ``None`` if there is none. One that was given up does not count: its readers get the answer from the
+        database.
         """
         stream = self.streams.get(answer.pk)
         if stream is not None and not stream.lost:
@@ -176,9 +178,9 @@ class Engine:
         for run in self.runs.values():
             run.end(INTERRUPTED)
         await self.tasks.wait(conf.grace_period)
-        self.tasks.give_up()  # a backend that does not let go
-        await self.tasks.wait(conf.grace_period)  # for the run that can now write how it ended
-        if self._starting is not None:  # a start that is under way comes to its end first
+        self.tasks.give_up()  # cancels the run of a backend that does not let go
+        await self.tasks.wait(conf.grace_period)  # until that run has written how it ended
+        if self._starting is not None:  # let a start that is under way finish first
             await asyncio.wait([self._starting])
         await self._stop_heartbeat()
         await self.streams.finish()
@@ -188,8 +190,12 @@ class Engine:
         await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:
-        """Drain, and end what still serves sockets: daphne forgets some, and Python 3.11 may crash on such a task."""
-        self.state = State.DRAINING  # now: daphne has just cancelled the applications of all sockets, which look at it
+        """Drain, and then end the tasks that still serve sockets.
+
+        Daphne forgets some of them, and Python 3.11 may crash on such a task.
+        """
+        # Set at once, because daphne has just cancelled the tasks of all sockets, and they end according to the state.
+        self.state = State.DRAINING
 
         async def drain() -> None:
             await self.drain()
@@ -204,7 +210,7 @@ class Engine:
         await asyncio.wait([self._beating])
         await self.heartbeat.settle()
         try:
-            await self.heartbeat.update()  # what a database that is back again has not got yet
+            await self.heartbeat.update()  # writes what the database could not take earlier
             await in_database(deregister, self.process)
         except DatabaseError:
             logger.exception("The process could not remove its row from the database.")
@@ -215,7 +221,7 @@ class Engine:
     async def _prepare(self) -> None:
         try:
             await self.backend.prepare()
-        except (BackendError, ImproperlyConfigured) as error:  # the first question meets it, and its visitor is told
+        except (BackendError, ImproperlyConfigured) as error:  # the first question fails with it again, and says so
             logger.debug("The model could not be prepared: %s", error)
 
 
@@ -223,17 +229,17 @@ _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictiona
 
 
 def engines() -> list[tuple[asyncio.AbstractEventLoop, Engine]]:
-    """Return the engines of this process, one for each event loop that serves the site. Callable from any thread."""
+    """Return the engines of this process, one for each event loop that serves the site. May be called on any thread."""
     return [(loop, found) for loop, found in list(_engines.items()) if loop.is_running()]
 
 
 def engine() -> Engine:
-    """Return the engine of the running event loop. Raises ``RuntimeError`` where there is none, as under WSGI."""
+    """Return the engine of the running event loop. Raises ``RuntimeError`` if no loop is running, as under WSGI."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError(
-            "Answers are made on an ASGI server's event loop; here is none. Serve the site by ASGI."
+            "Answers need the event loop of an ASGI server, but no event loop is running here: serve the site by ASGI."
         ) from None
     if loop not in _engines:
         _engines[loop] = Engine()

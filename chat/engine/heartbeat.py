@@ -1,4 +1,4 @@
-"""The heartbeat of a process: checkpoints of its answers, and a second chance for whatever could not be written."""
+"""The heartbeat of a process: it writes checkpoints, retries failed writes, and recovers answers of dead processes."""
 
 import asyncio
 import logging
@@ -19,21 +19,22 @@ logger = logging.getLogger(__name__)
 PRUNE_AFTER = 20
 """The row of a dead process is removed after this many times ``CHAT["PROCESS_TIMEOUT"]``.
 
-Not earlier: a process that only slept begins answers before its first heartbeat, and they name its row.
+It is kept this long because a process that was only asleep may begin answers, which refer to its row, before its next
+heartbeat.
 """
 
 
 class Heartbeat:
-    """Beats every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
+    """Writes a heartbeat every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
 
-    ``ended`` is called with each answer that was ended for a process that is gone, or whose end was written late.
+    ``ended`` is called with each answer that was ended for a dead process, or whose end was written late.
     """
 
     def __init__(
         self, process: str, runs: Mapping[int, Run], streams: Streams, ended: Callable[[Message], None]
     ) -> None:
         self.others = 0
-        """How many other processes were alive at the last beat."""
+        """How many other processes were alive at the last heartbeat."""
         self._process = process
         self._runs = runs
         self._streams = streams
@@ -45,29 +46,30 @@ class Heartbeat:
         self._writing: asyncio.Future[Heartbeats] | None = None
 
     def keep(self, written: Written, end: End) -> None:
-        """Write an answer's end with a later beat, for the database did not take it."""
+        """Keep an answer's end that the database did not take, and write it with a later heartbeat."""
         self._unsaved[written.answer] = (written, end)
 
     async def update_forever(self) -> None:
-        """Beat until cancelled. A database that is away is no reason to stop."""
+        """Write heartbeats until cancelled, also while the database is unavailable."""
         while True:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.update()
                 if self._streams.shared:
                     await self._recover()
-            except Exception:  # whatever it is: a process that no longer beats loses its answers
+            except Exception:  # whatever it is: without heartbeats, other processes take the answers over
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()
 
     async def update(self) -> None:
-        """One heartbeat. Raises ``django.db.Error``."""
-        runs = list(self._runs.values())  # one that begins while the database is asked is none of its answer's
+        """Write one heartbeat, and act on what it found. Raises ``django.db.Error``."""
+        # Copied, because runs that start during the query are not in its result.
+        runs = list(self._runs.values())
         drafts = [(run, run.draft.version) for run in runs if run.unwritten]
         found = await self._write([run.written() for run, _ in drafts])
         for run, version in drafts:
             run.checkpointed = version
-        self._look_around(found)
+        self._observe(found)
         for run in runs:
             if run.answer not in found.running:
                 run.abandon()
@@ -78,16 +80,16 @@ class Heartbeat:
         await self._settlement.look()
 
     async def _write(self, checkpoints: list[Written]) -> Heartbeats:
-        """Write the heartbeat, which ``settle`` can wait for: a caller that is cancelled leaves it on its thread."""
+        """Write the heartbeat. It continues on its thread if the caller is cancelled; ``settle`` waits for it then."""
         self._writing = asyncio.ensure_future(in_database(update_heartbeat, self._process, checkpoints))
         return await asyncio.shield(self._writing)
 
     async def settle(self) -> None:
-        """Wait for a heartbeat that is still being written: later it would bring the row of an ended process back."""
+        """Wait for a heartbeat that is still being written: it would restore a row that is removed meanwhile."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
-    def _look_around(self, found: Heartbeats) -> None:
+    def _observe(self, found: Heartbeats) -> None:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
         self._watch.look(found.others)
@@ -98,8 +100,8 @@ class Heartbeat:
     async def _recover(self) -> None:
         for message in await recover(self._streams, self._watch.stalled()):
             self._ended(message)
-        if buried := self._watch.stalled(PRUNE_AFTER):
-            await in_database(prune, buried)
+        if long_dead := self._watch.stalled(PRUNE_AFTER):
+            await in_database(prune, long_dead)
 
     async def _save(self) -> None:
         for answer, (written, end) in list(self._unsaved.items()):
@@ -109,19 +111,19 @@ class Heartbeat:
                 self._ended(message)
 
     async def _end_orphans(self, running: set[int]) -> None:
-        """End answers that run as ours but that nobody makes: a commit was lost on its way back.
+        """End answers that name this process but have no run, orphaned after a lost commit acknowledgement.
 
-        One that was there at two beats, for an answer that has just been stored has its run a moment later.
+        Wait for two heartbeats, because a new answer gets its run shortly after it is stored.
         """
         orphans = running - self._runs.keys() - self._unsaved.keys()
         if orphaned := orphans & self._orphans:
             ended = await in_database(interrupt, orphaned)
-            logger.warning("%d answers that nobody made were ended as interrupted.", ended)
+            logger.warning("%d answers without a run were ended as interrupted.", ended)
         self._orphans = orphans
 
 
 def several_processes_without_redis(others: int) -> str:
-    """What is wrong where processes run side by side without logs that they share."""
+    """Say what is wrong if this many other processes run on the same database without shared streams."""
     return (
         f"{others} more processes run on this database, and they cannot see each other's answers: "
         'set CHAT["REDIS_URL"], or start one process only.'

@@ -1,4 +1,4 @@
-"""What other processes do about the answers of a dead one, and what readers are told whose log has no end."""
+"""Recovers the answers of dead processes, and completes the streams that were left without an ending."""
 
 import asyncio
 import logging
@@ -19,9 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 async def find_dead() -> set[str]:
-    """Watch the processes that running answers name until each has beaten or been silent for ``PROCESS_TIMEOUT``.
+    """Return the processes of running answers that write no heartbeat for ``CHAT["PROCESS_TIMEOUT"]``.
 
-    For a command, which has not watched them before. Returns the silent ones. Raises ``django.db.Error``.
+    This takes that long, unless all of them write one earlier. It is for a command, which has not watched them before.
+    Raises ``django.db.Error``.
     """
     watch = Watch()
     first = heartbeats = await in_database(carriers)
@@ -34,42 +35,48 @@ async def find_dead() -> set[str]:
 
 
 async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:
-    """End the answers of the ``dead`` and of processes without a row, and close their logs.
+    """End the running answers of the ``dead`` and of processes without a row, and close their streams.
 
-    Each ends with the longer of checkpoint and log. Returns those answers with their conversations. Raises
-    ``django.db.Error``; what was not done is done by the next call, and two processes that recover at once do no harm.
+    Each answer keeps its last checkpoint or the text of its stream, whichever is longer. Two processes may recover at
+    the same time.
+
+    Returns:
+        the answers that were ended, with their conversations.
+
+    Raises:
+        django.db.Error: the rest is left to the next call.
     """
     ended = []
     for answer in await in_database(abandoned, dead):
-        held = await streams.take_over(answer)  # first of all: from now on its process, if it only slept, adds nothing
+        held = await streams.take_over(answer)  # first: its process may only be asleep, and can append no more
         message = await in_database(interrupt_with, Written(answer, parts_of(held or ())))
         if message is None:
             continue
         if held is not None:
             await streams.conclude(answer, len(held), remainder(message, held) or ())
-        logger.warning("The answer %s of a process that is gone was ended as %s.", answer, message.status)
+        logger.warning("The answer %s of a dead process was ended as %s.", answer, message.status)
         ended.append(message)
     return ended
 
 
 class Settlement:
-    """Ends the replicas whose answers have ended in the database, though their logs do not say so.
+    """Completes the replicas whose answers have ended in the database, but not in their streams.
 
-    An ending in the database comes before that in the log, so one that was there at two looks is late.
+    The database is written before the stream, so an ending that two consecutive checks find missing is overdue.
     """
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._late: set[int] = set()
+        self._overdue: set[int] = set()
 
     async def look(self) -> None:
-        """Look once. Raises ``django.db.Error``."""
+        """Check all replicas once. Raises ``django.db.Error``."""
         replicas = self._streams.replicas
         ended = await in_database(ended_of, replicas) if replicas else {}
         for answer, message in ended.items():
-            if answer in self._late:
+            if answer in self._overdue:
                 self._streams.complete(answer, partial(_missing, message))
-        self._late = set(ended)
+        self._overdue = set(ended)
 
 
 def _missing(message: Message | None, held: Sequence[Chunk]) -> list[Chunk] | None:

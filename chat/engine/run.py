@@ -1,4 +1,4 @@
-"""One answer, from the first call of the model to the end in the database and in the log."""
+"""One answer, from the first call of the model to its ending in the database and in the stream."""
 
 import asyncio
 import logging
@@ -22,14 +22,14 @@ __all__ = ["INTERRUPTED", "STOPPED", "Run"]
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0
-"""Between two tries to write an answer's end, in seconds."""
+"""The longest wait between two attempts to write an answer's end, in seconds."""
 
 _CONTENT = (Text, Reasoning, Content)
 """Every delta of a part. The first two are named because ``isinstance`` is three times as fast with the exact class."""
 
 
 class Run:
-    """The task that makes one answer. It outlives every socket; ``end`` is the only way to stop it early."""
+    """One answer being generated. A run is independent of all sockets; only ``end`` stops it early."""
 
     def __init__(self, turn: Turn, process: str, backend: Backend, stream: Stream) -> None:
         self.answer = turn.answer.pk
@@ -37,9 +37,9 @@ class Run:
         self.stream = stream
         self.over = asyncio.Event()
         self.checkpointed = 0
-        """The draft's version that is in the database."""
+        """The version of the draft that the database has."""
         self.unsaved: tuple[Written, End] | None = None
-        """What could not be written at the end."""
+        """The answer's end, until the database has it; the heartbeat writes what is still here when the run is over."""
         self.draft = Draft(turn.begun)
         self.turn = turn
         self._process = process
@@ -51,14 +51,14 @@ class Run:
         self._reading: asyncio.Task[Any] | None = None
         self._quiet = conf.first_token_timeout
         self._limit = self.draft.length + conf.max_answer_length
-        self._deadline = self._latest = float("inf")
+        self._deadline = self._final_deadline = float("inf")
         self._owned = True
-        # Here, for a tick may come before the task's first step, and an answer that is continued has text already.
+        # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
 
     def end(self, ending: Ending) -> None:
-        """Stop reading the model now and end the answer so. Once the answer has an ending, this does nothing."""
+        """Stop reading the model and end the answer with ``ending``, unless it already has one."""
         if self._ending is None:
             self._ending = ending
             if self._reading is not None:
@@ -66,48 +66,48 @@ class Run:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the answer has an ending, which may still have to be written."""
+        """Tell whether the answer has an ending, which may not have been written yet."""
         return self._ending is not None
 
     def abandon(self) -> None:
-        """The answer is another process's, or deleted: stop at once and write nothing."""
+        """Stop and write nothing more, because the answer was deleted or taken over by another process."""
         if self._ending is None:
             logger.warning("The answer %s was taken over by another process, or deleted.", self.answer)
             self._owned = False
             self.end(INTERRUPTED)
 
     def tick(self, now: float) -> None:
-        """Flush what was gathered and watch the deadlines; called by the registry, ``now`` in the loop's time."""
+        """Flush the collected deltas and check the deadlines; ``now`` is the event loop's time, in seconds."""
         self._flush()
-        if now > self._latest:
+        if now > self._final_deadline:
             self.end(CUT if self.draft.length else failed("timeout"))
         elif now > self._deadline:
             self.end(failed("timeout"))
 
     async def make(self) -> None:
-        """Make the answer. Never raises but for a bug in the run itself."""
+        """Generate the answer and write its ending. Only a bug in the run itself makes it raise."""
         ending = await self._read()
         if ending.error:
             logger.warning("The answer %s ended as: %s%s.", self.answer, ending.error, self._hint)
         self._append(self.draft.end())
-        told = await self._write(ending) if self._owned else None
-        if told is None:
+        shown = await self._write(ending) if self._owned else None
+        if shown is None:
             self.stream.give_up()
             return
-        if told.finish_reason:
+        if shown.finish_reason:
             self.stream.append(FinishStep())
-        self.stream.append(told.chunk)
+        self.stream.append(shown.chunk)
         self.stream.close()
 
     async def _read(self) -> Ending:
-        """Read the model to its end, or until somebody ends the answer."""
+        """Read the model until its reply ends or ``end`` is called, and return how the answer ended."""
         if self._ending is not None:
             return self._ending
         self._reading = asyncio.current_task()
         try:
             ending = await self._with_retries()
         except asyncio.CancelledError:
-            if self._ending is None:  # cancelled from outside: the process goes down without draining
+            if self._ending is None:  # cancelled from outside: the process shuts down without draining
                 self._ending = INTERRUPTED
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
             return self._ending
@@ -124,8 +124,8 @@ class Run:
         return self._ending
 
     async def _with_retries(self) -> Ending:
-        """Call the model again after a failure that may pass, never after its first delta: each call is paid for."""
-        self._latest = self._loop.time() + conf.max_duration
+        """Call the model, and again after a temporary failure, but not after its first delta: each call is paid for."""
+        self._final_deadline = self._loop.time() + conf.max_duration
         for attempt in range(conf.retries + 1):
             try:
                 return await self._stream()
@@ -157,7 +157,7 @@ class Run:
         return INTERRUPTED
 
     def _finish(self, finished: Finished) -> Ending:
-        """How an answer ends whose model has given that reason."""
+        """Keep the usage, and return the ending that stands for the model's finish reason."""
         self._usage = finished.usage
         ending = by_reason(finished.reason)
         if ending.error:
@@ -165,18 +165,18 @@ class Run:
         return ending
 
     def _wait_on(self) -> None:
-        """Begin the wait for the first delta again: the model's endpoint is alive."""
+        """Restart the wait for the first delta, because the model's endpoint has shown that it is alive."""
         if self.draft.version == 0:
             self._deadline = max(self._deadline, self._loop.time() + self._quiet)
 
     def _take(self, delta: Content) -> bool:
-        """Gather a delta; ``False`` when the answer has reached its longest."""
+        """Add a delta; return ``False`` if the answer has reached its longest, where it is cut."""
         draft = self.draft
         if draft.length + len(delta.text) > self._limit:
             draft.add(type(delta)(delta.text[: self._limit - draft.length]))
             return False
         draft.add(delta)
-        if draft.version == 1:  # the first goes out at once, the others with the next tick
+        if draft.version == 1:  # the first is sent at once, the others with the next tick
             self._quiet = conf.delta_timeout
             self._flush()
         self._deadline = self._loop.time() + self._quiet
@@ -187,7 +187,7 @@ class Run:
         self.stream.append(LOADING if loading else WAITING)
         wait = conf.loading_timeout if loading else self._quiet
         self._deadline = self._loop.time() + wait
-        self._latest = self._deadline + conf.max_duration
+        self._final_deadline = self._deadline + conf.max_duration
 
     def _flush(self) -> None:
         self._append(self.draft.take())
@@ -198,21 +198,22 @@ class Run:
 
     @property
     def unwritten(self) -> bool:
-        """Whether the answer has grown since its last checkpoint."""
+        """Tell whether the answer has grown since its last checkpoint."""
         return self.draft.version != self.checkpointed
 
     def written(self) -> Written:
-        """The answer so far, for the database."""
+        """Return the answer so far, for the database."""
         return Written(self.answer, self.draft.parts())
 
     async def _write(self, ending: Ending) -> Ending | None:
-        """Write the answer's end; returns how its readers are told that it ended, ``None`` where others know better.
+        """Write the answer's end, and return the ending to show to its readers.
 
-        The database comes first: who sees the closing chunk finds the answer there. Until it is written it stands in
-        ``unsaved``, from where the heartbeat takes what this run had to give up.
+        That is ``NOT_SAVED`` if the database did not take it for ``CHAT["SAVE_TIMEOUT"]``, and ``None`` if another
+        process has already ended the answer. The database is written before the closing chunk is sent, so that a
+        reader that has the chunk finds the answer stored.
         """
         written, end = self.unsaved = self.written(), End(ending, self._usage)
-        wait, latest, told = conf.retry_wait, self._loop.time() + conf.save_timeout, False
+        wait, deadline, announced = conf.retry_wait, self._loop.time() + conf.save_timeout, False
         while True:
             try:
                 mine = await in_database(finish, self._process, written, end)
@@ -221,10 +222,10 @@ class Run:
             else:
                 self.unsaved = None
                 return ending if mine else None
-            if self._loop.time() + wait > latest:
+            if self._loop.time() + wait > deadline:
                 return NOT_SAVED
-            if not told:
-                told = True
+            if not announced:
+                announced = True
                 self.stream.append(SAVING)
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_PAUSE)

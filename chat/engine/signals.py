@@ -1,4 +1,4 @@
-"""Stop the answer of a conversation that is deleted, tell open pages, and delete the conversations of deleted users."""
+"""Stops the answers of deleted conversations, tells open pages, and deletes the conversations of deleted users."""
 
 from functools import partial
 from typing import Any
@@ -16,8 +16,11 @@ from .engine import engines
 
 @receiver(post_delete, sender=Conversation, dispatch_uid="llm_chat.deletion")
 def forget(instance: Conversation, using: str, **_: Any) -> None:
-    """Once the deletion is committed, let the process give the answer up; other processes find out as they beat."""
-    # First, or the pages would hear of an answer that ends in nothing.
+    """Publish a deletion and give up the conversation's running answer, once the deletion is committed.
+
+    An answer that runs in another process is given up with that process's next heartbeat.
+    """
+    # The event comes first. Otherwise the pages would see an answer end with an error before the conversation is gone.
     Events.publish_from_thread(instance.owner, Event.deleted(instance.uid), using=using)
     if instance.running_id is not None:
         on_commit(partial(_abandon, instance.running_id), using=using)
@@ -30,9 +33,9 @@ def _abandon(answer: int) -> None:
 
 @receiver(post_delete, sender=conf.user_model, dispatch_uid="llm_chat.deletion_of_a_user")
 def forget_user(instance: Any, using: str, **_: Any) -> None:
-    """Delete a user's conversations from another database than the user's, once that deletion is committed.
+    """Delete the conversations of a deleted user once the deletion is committed, if they are in another database.
 
-    In one database Django's collector does it (``managers.cascade``).
+    In the user's own database, Django's collector deletes them (``managers.cascade``).
     """
     user = instance.pk
     if using != database():

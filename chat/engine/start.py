@@ -1,4 +1,4 @@
-"""Starting a turn, whichever way it was requested: stored in order per conversation, and its run started."""
+"""Starts a turn for a socket or a form: stores it, in order within its conversation, and starts its run."""
 
 import asyncio
 import time
@@ -16,19 +16,20 @@ from .engine import Engine, State
 from .run import INTERRUPTED, Run
 
 STOP_WAIT = 5.0
-"""How long a question waits for the end of an answer that was stopped on another process, in seconds."""
+"""How long a question waits for the end of an answer that was stopped in another process, in seconds."""
 
 Asked = Ask | Regenerate
 
 
 async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None = None) -> Turn:
-    """Store what is asked, or find it, and start its run. Raises ``Refusal`` and ``django.db.Error``.
+    """Store a question and start its run, or find the turn if the same request was stored before.
 
-    The step belongs to the process: a caller that no longer waits leaves no answer without its run. ``follow`` is
-    called with the answer even then.
+    The work is a task of the process: it is completed, and ``follow`` is called with the answer, even if the caller is
+    cancelled. Raises ``Refusal`` and ``django.db.Error``.
     """
     storing = engine.tasks.spawn(_begin(engine, asked, follow))
-    storing.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody waits any more
+    # Retrieve the exception even if nobody waits for the task any more: otherwise asyncio logs it.
+    storing.add_done_callback(lambda task: task.cancelled() or task.exception())
     return await asyncio.shield(storing)
 
 
@@ -39,7 +40,7 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
         try:
             turn = await _store(engine, asked)
         except Refusal as refusal:
-            # A visitor who stops an answer and asks again at once must not be told that it is still running.
+            # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
             if refusal.code != "busy" or not await _has_ended(engine, asked):
                 raise
             turn = await _store(engine, asked)
@@ -62,7 +63,7 @@ async def _store(engine: Engine, asked: Asked) -> Turn:
 
 
 def _start(engine: Engine, turn: Turn) -> None:
-    """Start the run of a fresh turn, and with the first run the tick that flushes all of them."""
+    """Start the run of a new turn, and with the first run the tick that flushes all runs."""
     run = Run(turn, engine.process, engine.backend, engine.streams.open(turn.answer.pk))
     engine.runs[run.answer] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
@@ -74,7 +75,7 @@ def _start(engine: Engine, turn: Turn) -> None:
 
 
 async def _carry(engine: Engine, run: Run) -> None:
-    """Make an answer, and tidy up after it, however it ended."""
+    """Generate an answer, and clean up after it, however it ended."""
     try:
         await run.make()
     finally:
@@ -89,7 +90,7 @@ async def _carry(engine: Engine, run: Run) -> None:
 
 
 def _tick(engine: Engine) -> None:
-    """Flush every run. Under load ticks come later, so that they never take more than a third of the time."""
+    """Flush every run. Under load the ticks are further apart, so that they take at most a third of the time."""
     began, engine.next_tick = engine.loop.time(), None
     try:
         for run in engine.runs.values():
@@ -101,7 +102,7 @@ def _tick(engine: Engine) -> None:
 
 
 async def _has_ended(engine: Engine, asked: Asked) -> bool:
-    """Wait for the end of an answer that was stopped, here or elsewhere; ``False`` where none was."""
+    """Wait for the end of an answer that was stopped, here or elsewhere; return ``False`` if none was stopped."""
     if ending := [run for run in engine.runs_of(asked.owner, asked.uid) if run.is_ending]:
         for run in ending:
             await run.over.wait()

@@ -1,4 +1,4 @@
-"""The tasks of a process: those that it waits for before it ends, and those that serve sockets."""
+"""The tasks of a process: those it waits for before it ends, and those that serve sockets."""
 
 import asyncio
 import contextvars
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """The tasks of a process, and those that serve its sockets, which end with it."""
+    """The tasks of a process, and those that serve its sockets, which it does not wait for."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -21,14 +21,14 @@ class Tasks:
         return bool(self._own)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task in a context of its own: that of a request would keep its thread and connection."""
+        """Start a task in an empty context: a request's context would keep that request's thread and connection."""
         task = self._loop.create_task(work, context=contextvars.Context())
         self._own.add(task)
         task.add_done_callback(self._own.discard)
         return task
 
     def spawn_for_socket(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task that serves sockets, in a context of its own. The process does not wait for it to end."""
+        """Start a task that serves sockets, in an empty context. The process does not wait for it to end."""
         task = self._loop.create_task(work, context=contextvars.Context())
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)

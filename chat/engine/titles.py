@@ -1,4 +1,4 @@
-"""Titles by the model, where ``CHAT["TITLES"]`` says so: one more short call after a conversation's first answer."""
+"""Titles by the model, if ``CHAT["TITLES"]`` asks for them: one more short call after a conversation's first answer."""
 
 import asyncio
 import logging
@@ -24,21 +24,21 @@ Answer: {answer}
 
 Write a title for this conversation: at most six words, in the language of the question. Answer with the title alone."""
 EXCERPT = 1_000
-"""How much of the question and of the answer the model reads, in characters each."""
+"""How much of the question, and how much of the answer, the model reads, in characters."""
 
 MAX_TOKENS = 30
 LONGEST = 4 * TITLE_LENGTH
-"""Who goes on for so many characters is not writing a title."""
+"""Give up after this many characters: it is not a title."""
 
 AROUND = " \t*_`\"'«»‹›„“”‚‘’「」『』"  # noqa: RUF001
 """Quotes and emphasis."""
 
 BEFORE = AROUND + "#>~-–—•"  # noqa: RUF001
-"""What else Markdown has before a heading, a quotation, the items of a list."""
+"""The same, and what Markdown puts before headings, quotations and list items."""
 
 
 class Titles:
-    """The titles that one process is asking for."""
+    """Asks the model for titles, for one process."""
 
     def __init__(self, events: Events, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
         self._events = events
@@ -47,28 +47,28 @@ class Titles:
         self._closed = False
 
     def answered(self, turn: Turn, backend: Backend) -> None:
-        """Ask for a title if this was the first answer of its conversation, and whole."""
+        """Ask for a title if this was the first complete answer of its conversation. Return at once."""
         if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
             return
-        task = self._spawn(self._give(turn.answer.pk, backend))
+        task = self._spawn(self._ask_and_store(turn.answer.pk, backend))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
     def close(self) -> None:
-        """Ask for no more titles, and give up those that are under way: no process stays up for one."""
+        """Ask for no more titles, and cancel the calls under way, so that the process does not wait for them."""
         self._closed = True
         for task in self._asking:
             task.cancel()
 
-    async def _give(self, answer: int, backend: Backend) -> None:
-        """A title is a courtesy: whatever fails is told at ``INFO`` and never tried again."""
+    async def _ask_and_store(self, answer: int, backend: Backend) -> None:
+        """Ask for a title, store it and publish it. A failure is logged at ``INFO`` and not retried."""
         try:
             found = await in_database(untitled, answer)
             if found is None:
                 return
             async with asyncio.timeout(conf.first_token_timeout):
                 title = clean(await _ask(backend, found))
-            # A small model may repeat what it was told.
+            # A small model may repeat its instructions.
             if not title or title.casefold() in PROMPT.casefold():
                 return
             if await in_database(retitle, found.conversation, title):
@@ -81,9 +81,9 @@ class Titles:
 
 
 async def _ask(backend: Backend, found: Untitled) -> str:
-    """The model's first line, or nothing where it wrote on and on. Raises whatever a backend raises.
+    """Return what the model wrote, up to the end of its first line, or nothing if that is too long or was cut off.
 
-    Reasoning is no title, also where the backend passes it on as text between tags.
+    Reasoning is left out, even if the backend passes it on as text between tags. Raises whatever the backend raises.
     """
     prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
     text, thoughts = "", Thoughts()
@@ -104,8 +104,8 @@ def _text(deltas: Iterable[Text | Reasoning]) -> str:
 
 
 def clean(text: str) -> str:
-    """A title out of what a model wrote: its first line, without quotes, marks of Markdown and a final period."""
-    for tag, close in TAGS.items():  # what is left of them has no other half
+    """Make a title of what a model wrote: its first line, without quotes, Markdown and a final period."""
+    for tag, close in TAGS.items():  # tags that are still there have no counterpart
         text = text.rpartition(close)[2].replace(tag, "")
     plain = storable(text).replace("**", "").replace("`", "")
     line = next((line for line in plain.splitlines() if line.strip(BEFORE)), "")

@@ -1,4 +1,4 @@
-"""Tells the living processes from the dead ones, without comparing anybody's time of day."""
+"""Tells living processes from dead ones, without comparing the clocks of different machines."""
 
 import time
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from ..conf import conf
 
 
 def clock() -> float:
-    """Return seconds on a clock that nobody can set. It counts sleep where the system can (on Linux)."""
+    """Return the seconds of a clock that cannot be set. On Linux it also counts the time that the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -21,10 +21,10 @@ class _Row(NamedTuple):
 
 
 class Watch:
-    """The rows of other processes, each with the moment at which this process saw it change.
+    """The heartbeats of other processes, each with the time at which this process saw it change.
 
-    A heartbeat is only compared with the one before: any other value, an older one too, is a sign of life. How long
-    there was none is measured by the watcher's own clock, so it does not matter what time the machines believe it is.
+    A heartbeat is only compared with its previous value: any other value, even an older one, is a sign of life. The
+    time without one is measured by the watcher's own clock, so the machines' clocks need not agree.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Watch:
         self._looked = clock()
 
     def look(self, heartbeats: Mapping[str, datetime]) -> None:
-        """Take the heartbeats of all watched processes as they are now; a row that is missing is forgotten."""
+        """Take the current heartbeats of all watched processes; forget the processes that have none any more."""
         now = clock()
-        # If the database, this process or the whole machine was away, nobody could be seen to beat meanwhile.
+        # While the database, this process or the machine was away, no heartbeat could be seen: start again.
         if now - self._looked > conf.process_timeout / 2:
             self.restart()
         self._looked = now
@@ -45,15 +45,15 @@ class Watch:
         return known if known and known.heartbeat == heartbeat else _Row(heartbeat, self._looked)
 
     def restart(self) -> None:
-        """Forget all rows: every process gets the whole time again to show that it lives."""
+        """Forget all heartbeats, so that every process has the whole timeout again to show that it is alive."""
         self._rows.clear()
 
     def stalled(self, times: int = 1) -> set[str]:
-        """Return the processes whose rows have not changed for ``times * CHAT["PROCESS_TIMEOUT"]``, as last looked."""
-        latest = self._looked - times * conf.process_timeout
-        return {process for process, row in self._rows.items() if row.since <= latest}
+        """Return the processes that had shown no change for ``times * CHAT["PROCESS_TIMEOUT"]`` at the last look."""
+        changed_before = self._looked - times * conf.process_timeout
+        return {process for process, row in self._rows.items() if row.since <= changed_before}
 
     @property
     def alive(self) -> int:
-        """The number of processes that are not stalled."""
+        """Count the processes that are not stalled."""
         return len(self._rows) - len(self.stalled())

@@ -1,5 +1,5 @@
-"""The websocket: its wire format, what a client may ask, and what the server answers.
+"""The websocket: its wire format, the requests of its clients, and how they are answered.
 
-The format is that of ``WebSocketChatTransport`` in the npm package ``ai`` (7.0.135 and later); ``docs/protocol.md``
-describes it in full, with our additions, all of which stay inside the room that the format leaves.
+The wire format is that of ``WebSocketChatTransport`` in the npm package ``ai`` (7.0.135 and later). The additions of
+this package use only the extension points of that format; ``docs/protocol.md`` describes both in full.
 """

@@ -1,6 +1,6 @@
 """Follows an answer for one request: its chunks as they are (``text`` format), or as HTML (``html`` format).
 
-Every function pushes what it finds to a ``Push`` of the request that follows.
+The functions that follow push the chunks by a callback, which the request gives them.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ Push = Callable[[Iterable[Chunk]], Awaitable[None]]
 """Sends chunks to the client, in order."""
 
 PushFrom = Callable[[int, Iterable[Chunk]], Awaitable[None]]
-"""Sends chunks to the client, of which the first has the given number in its stream."""
+"""Sends chunks to the client; the number is that of the first one in its stream."""
 
 
 async def follow_text(message: Message, stream: Stream | None, after: int, push: PushFrom) -> None:
     """Push an answer's chunks above the number ``after``, until it has ended.
 
-    An answer whose stream is gone is read from the database, whole. Raises ``LostStreamError``.
+    If the answer has no stream any more, all of it is replayed from the database. Raises ``LostStreamError``.
     """
     if stream is None:
         await push(0, replay(message))
@@ -44,11 +44,19 @@ async def follow_html(
 ) -> None:
     """Push an answer as HTML: the message as it is now, then patches, then its end.
 
-    ``after`` is the id of the message before it; ``spawn`` starts the task that renders for all readers. Raises
-    ``LostStreamError``.
+    Args:
+        message: the answer.
+        stream: its stream; ``None`` if it has none any more, then all of it is read from the database.
+        after: the ``uid`` of the message before it.
+        language: the language of the page; ``None`` for the site's.
+        push: sends chunks to the client.
+        spawn: starts the task that renders the stream for all readers.
+
+    Raises:
+        LostStreamError: the stream was given up.
     """
     if stream is None:
-        view = await asyncio.to_thread(message_view, message)  # renders the whole of a long answer
+        view = await asyncio.to_thread(message_view, message)  # a long answer takes long to render
         ending = ending_of(message)
         whole = message_chunk(view, after=after, language=language)
         await push([whole, message_end_chunk(view, ending, language), ending.chunk])
@@ -61,7 +69,7 @@ async def follow_html(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a page receives of a branch: whole messages, and the answer to follow, placed behind ``after``."""
+    """A rendered stretch of a branch: whole messages, and then the answer to follow, behind the message ``after``."""
 
     messages: list[Chunk]
     followed: Message | None = None
@@ -69,9 +77,9 @@ class Shown:
 
 
 def shown_of(stretch: Stretch, language: str | None = None, *, follow: bool = False, placed: bool = True) -> Shown:
-    """Render a branch for a page, all of it, or with ``follow`` all but its last message, which is to be followed.
+    """Render the messages of a branch; with ``follow``, all but the last one, which is to be followed.
 
-    Where the first message is not ``placed``, it stays where it is on the page, or comes last.
+    If the first message is not ``placed``, it stays where it is on the page, or is added at the end.
     """
     whole: list[Chunk] = []
     after = stretch.after
@@ -84,10 +92,10 @@ def shown_of(stretch: Stretch, language: str | None = None, *, follow: bool = Fa
 
 
 def missed(owner: Owner, uid: str, last: str | None, status: str = "", language: str | None = None) -> Shown | None:
-    """Return everything newer than what a page shows of a conversation; ``None`` when it is up to date.
+    """Return what a page is missing of a conversation, ``None`` if it is up to date. This is a database step.
 
-    A database step. ``last`` is the id of the page's last message, and ``status`` the status that it shows there.
-    Raises ``Refusal`` where the page shows a conversation that is no longer there.
+    ``last`` is the ``uid`` of the last message that the page shows, and ``status`` the status that it shows there.
+    Raises ``Refusal`` if the page shows a conversation that no longer exists.
     """
     stretch = unseen(owner, uid, last, status)
     if not stretch.messages:

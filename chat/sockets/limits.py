@@ -1,18 +1,18 @@
-"""What one client may ask of a process: frames a second, sockets at the same time."""
+"""Limits for one client of a process: frames and bytes per second, and open sockets."""
 
 import ipaddress
 from collections import Counter
 from collections.abc import Hashable
 
 BURST = 5.0
-"""A bucket holds the tokens of this many seconds."""
+"""A bucket holds at most the tokens of this many seconds."""
 
 LEAST = 1_048_576
-"""A socket may send at least this many bytes at once, however small the largest frame is."""
+"""The bytes that a socket may send at once, however small the largest frame is."""
 
 
 class Bucket:
-    """A token bucket: ``rate`` tokens a second, those of five seconds at most. Times are a monotonic clock's."""
+    """A token bucket: ``rate`` tokens per second, at most those of five seconds. Times are of a monotonic clock."""
 
     def __init__(self, rate: float, now: float) -> None:
         self._rate = rate
@@ -20,7 +20,7 @@ class Bucket:
         self._at = now
 
     def take(self, now: float, count: int = 1) -> float:
-        """Take tokens; return how many seconds to wait until those that were not there have come, 0 as a rule."""
+        """Take ``count`` tokens; return how many seconds to wait for those that are missing, normally 0."""
         self._tokens = min(BURST * self._rate, self._tokens + (now - self._at) * self._rate) - count
         self._at = now
         return max(0.0, -self._tokens / self._rate)
@@ -29,31 +29,31 @@ class Bucket:
 def volume(largest: int, now: float) -> Bucket:
     """Return a bucket of bytes for one socket: a frame of the largest size at once, and then one every four seconds.
 
-    To read and parse the largest one takes a third of a second, in which nobody else is served.
+    Reading and parsing a frame of that size takes a third of a second, in which the process serves no other client.
     """
     return Bucket(max(largest, LEAST) / 4, now)
 
 
 class Sockets:
-    """The sockets that are open in one process, counted by owner and by address; those of an owner share a bucket."""
+    """Counts the open sockets of one process by owner and by address; the sockets of an owner share a bucket."""
 
     def __init__(self) -> None:
         self._open: Counter[Hashable] = Counter()
         self._shared: dict[Hashable, Bucket] = {}
 
     def shared(self, key: Hashable, rate: float, now: float) -> Bucket:
-        """Return the bucket of all sockets that have entered under a key; it is kept until the last of them leaves."""
+        """Return the bucket that all sockets of a key share. It is kept until the last of them leaves."""
         return self._shared.setdefault(key, Bucket(rate, now))
 
     def enter(self, keys: dict[Hashable, int]) -> bool:
-        """Count a socket under each of the keys, unless one has reached its number; return whether it may stay."""
+        """Count a socket under each of the keys, unless one has reached its limit; return whether it may stay."""
         if any(self._open[key] >= most for key, most in keys.items()):
             return False
         self._open.update(keys.keys())
         return True
 
     def leave(self, keys: dict[Hashable, int]) -> None:
-        """Count a socket that had entered no longer."""
+        """Stop counting a socket that has entered under these keys."""
         self._open.subtract(keys.keys())
         for key in keys:
             if not self._open[key]:
@@ -62,9 +62,10 @@ class Sockets:
 
 
 def network_of(address: str) -> str:
-    """Return the network of the one visitor who has an IP address; empty for one that may be a proxy before all.
+    """Return the network that a visitor's public IP address belongs to: the address itself, or the /64 of an IPv6 one.
 
-    A visitor has the whole /64 of an IPv6 address. A server that listens on ``::`` writes IPv4 addresses as IPv6 ones.
+    Return ``""`` for any other address, because a proxy may use it for all visitors. A server that listens on ``::``
+    writes IPv4 addresses as IPv6 ones; they are treated as IPv4.
     """
     try:
         found = ipaddress.ip_address(address)

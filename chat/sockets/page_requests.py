@@ -1,4 +1,4 @@
-"""Requests that our own page adds to the protocol, about one conversation beside its answers."""
+"""Requests that the bundled page adds to the protocol. Each is about one conversation and starts no answer."""
 
 import asyncio
 from contextlib import aclosing, suppress
@@ -38,8 +38,8 @@ async def show_earlier(request: Request, asked: Earlier) -> None:
 
 @handles(Select)
 async def select_branch(request: Request, asked: Select) -> None:
-    """Show another branch of a conversation, on all of its owner's pages, now and when one comes back."""
-    # The step belongs to the process: the other pages hear of what is stored, whether or not this one stays.
+    """Make a conversation show another branch, on all of its owner's pages, also when they are opened again."""
+    # A task of the process, so that the other pages receive the event even if this client leaves meanwhile.
     selecting = request.engine.tasks.spawn(_select(request.engine, request.owner, asked))
     selecting.add_done_callback(lambda task: task.cancelled() or task.exception())
     stretch = await asyncio.shield(selecting)
@@ -57,7 +57,7 @@ async def _select(engine: Engine, owner: Owner, asked: Select) -> Stretch:
 
 @handles(Source)
 async def send_source(request: Request, asked: Source) -> None:
-    """Send a message as the Markdown that it is made of."""
+    """Send the Markdown of a message."""
     message = await in_database(feedback.message_of, request.owner, asked.id, asked.message_id)
     text = max(message.text, await _running_text(request.engine, message), key=len)
     await request.start()
@@ -66,7 +66,7 @@ async def send_source(request: Request, asked: Source) -> None:
 
 
 async def _running_text(engine: Engine, message: Message) -> str:
-    """Return the text in the stream of a running answer, which has more than the last checkpoint; or nothing."""
+    """Return the text in the stream of a running answer, which may be longer than its checkpoint, or ``""``."""
     if message.status != Message.Status.RUNNING or (stream := engine.stream_of(message)) is None:
         return ""
     with suppress(TimeoutError):
@@ -78,7 +78,7 @@ async def _running_text(engine: Engine, message: Message) -> str:
 
 @handles(Rate)
 async def rate(request: Request, asked: Rate) -> None:
-    """Store what the visitor thinks of an answer."""
+    """Store the visitor's rating of an answer."""
     await in_database(feedback.rate, request.owner, asked.id, asked.message_id, asked.value, asked.comment)
     await request.start()
     await request.end()
@@ -86,7 +86,7 @@ async def rate(request: Request, asked: Rate) -> None:
 
 @handles(Read)
 async def read(request: Request, asked: Read) -> None:
-    """Clear the conversation's unread mark, on the owner's other pages too."""
+    """Clear a conversation's unread mark, also on the owner's other pages."""
     if await in_database(mark_read, request.owner, asked.id):
         request.engine.events.publish(request.owner.key, Event.read(asked.id))
     await request.start()

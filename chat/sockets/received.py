@@ -1,4 +1,4 @@
-"""What a client sends: frames of the AI SDK's, and ours beside them."""
+"""The frames that a client sends: those of the AI SDK, and those that the bundled page adds."""
 
 from typing import Annotated, Literal
 from urllib.parse import parse_qs
@@ -15,50 +15,50 @@ TOO_MUCH = 4429
 TOO_BIG = 1009
 
 RESERVED_REQUEST = "conversation"
-"""Frames under this ``requestId`` are events of the server's own; a client may not use it."""
+"""The server sends events under this ``requestId``; a client may not use it."""
 
-_MAX_REASON = 123  # bytes that a close frame has for its reason (RFC 6455, section 5.5)
+_MAX_REASON = 123  # bytes for the reason in a close frame (RFC 6455, section 5.5)
 
 ConversationId = Annotated[str, msgspec.Meta(pattern=rf"^{CONVERSATION_ID}\Z")]
 MessageId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")]
 RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-View = Literal["text", "html"]
+Format = Literal["text", "html"]
 
 
 class BadFrameError(ValueError):
-    """A frame that is none of the format's. The message names what was expected, and fits a close frame."""
+    """A frame that does not match the protocol. The message says what was expected, and fits into a close frame."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason.encode()[:_MAX_REASON].decode(errors="ignore"))
 
 
 class After(msgspec.Struct, frozen=True, rename="camel"):
-    """What a page already shows: its last message and that message's status."""
+    """The last message that a page shows, and the status that it shows there."""
 
     message: MessageId | None = None
     status: str = ""
 
 
 class Body(msgspec.Struct, frozen=True, rename="camel"):
-    """The frame's extension point, as far as it is ours; other keys belong to the client and are skipped."""
+    """The keys of a frame's ``body``, its extension point, that the server reads. Other keys are ignored."""
 
-    view: View = "text"
+    view: Format = "text"
     attempt: MessageId | None = None
     after: After | None = None
     message_id: str | None = None
     continue_: bool = msgspec.field(name="continue", default=False)
     language: Annotated[str, msgspec.Meta(max_length=32)] = ""
-    """The language of the page that shows what comes, in the html view; else the site's own."""
+    """The language of the page, for the ``html`` format. If it is empty, the site's own is used."""
 
 
 class Frame(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
-    """What a client sends."""
+    """A frame that a client sends."""
 
     request_id: RequestId
 
 
 class Send(Frame, tag="send", frozen=True):
-    """Ask, edit (``message_id`` and new text) or regenerate. Of ``messages`` only the last is ever decoded."""
+    """Ask, edit (``message_id`` and new text) or regenerate. Only the last of ``messages`` is decoded."""
 
     id: ConversationId
     trigger: Literal["submit-message", "regenerate-message"]
@@ -69,7 +69,7 @@ class Send(Frame, tag="send", frozen=True):
 
 
 class Resume(Frame, tag="resume", frozen=True):
-    """Follow the answer that runs, or that ended a moment ago."""
+    """Follow the answer that is running, or that ended a moment ago."""
 
     id: ConversationId
     headers: msgspec.Raw = msgspec.Raw()
@@ -78,7 +78,7 @@ class Resume(Frame, tag="resume", frozen=True):
 
 
 class Ping(Frame, tag="ping", frozen=True):
-    """Ours: a page that has heard nothing for a while asks whether anybody is there."""
+    """Check the connection, after a while without frames. An addition of the bundled page."""
 
 
 class Abort(Frame, tag="abort", frozen=True):
@@ -86,14 +86,14 @@ class Abort(Frame, tag="abort", frozen=True):
 
 
 class Request(Frame, frozen=True, kw_only=True):
-    """Ours: what a page asks of one conversation beside its answers."""
+    """A request about one conversation that starts no answer. An addition of the bundled page."""
 
     id: ConversationId
     body: Body = Body()
 
 
 class Earlier(Request, tag="earlier", frozen=True, kw_only=True):
-    """The messages before the message ``message_id``."""
+    """Get the messages before the message ``message_id``."""
 
     message_id: MessageId
 
@@ -105,13 +105,13 @@ class Select(Request, tag="select", frozen=True, kw_only=True):
 
 
 class Source(Request, tag="source", frozen=True, kw_only=True):
-    """The Markdown of the message ``message_id``."""
+    """Get the Markdown of the message ``message_id``."""
 
     message_id: MessageId
 
 
 class Rate(Request, tag="rate", frozen=True, kw_only=True):
-    """What the reader thinks of the answer ``message_id``: good, bad, or nothing any more; ``comment`` says why."""
+    """Rate the answer ``message_id`` as good (1) or bad (-1), or remove the rating (0); ``comment`` is the reason."""
 
     message_id: MessageId
     value: Literal[1, 0, -1]
@@ -119,11 +119,11 @@ class Rate(Request, tag="rate", frozen=True, kw_only=True):
 
 
 class Read(Request, tag="read", frozen=True, kw_only=True):
-    """The reader has seen the conversation's last answer."""
+    """Mark the conversation as read."""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """The visitor's message: an id of the client's and plain text."""
+    """The visitor's message: its id, made by the client, and its plain text."""
 
     id: MessageId
     text: str
@@ -141,7 +141,7 @@ class _Message(msgspec.Struct, frozen=True):
 
 
 Asked = Send | Resume | Earlier | Select | Source | Rate | Read
-"""What has a reply of its own."""
+"""The frames that are requests, each with a handler; ``Abort`` and ``Ping`` are handled by the consumer."""
 
 Received = Asked | Abort | Ping
 
@@ -150,12 +150,12 @@ _messages = msgspec.json.Decoder(_Message)
 
 
 def version_in(query: bytes) -> str:
-    """Return the version of the page that opens a socket, from the handshake's query; other clients say none."""
+    """Return the version of the page that opens a socket, from the handshake's query; ``""`` for other clients."""
     return parse_qs(query.decode("latin-1")).get("v", [""])[-1]
 
 
 def parse(text: str | bytes) -> Received:
-    """Decode one frame of a client's. Raises ``BadFrameError``."""
+    """Decode one frame. Raises ``BadFrameError``."""
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     try:
@@ -164,7 +164,7 @@ def parse(text: str | bytes) -> Received:
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeError):
-            # A character that cannot be stored makes no bad frame: it is replaced, wherever it is.
+            # A character that cannot be stored is replaced, wherever it is: it does not make a bad frame.
             frame = _frames.decode(storable_json(text))
     except msgspec.ValidationError as error:
         raise BadFrameError(f"Expected a frame of a known type: {error}") from None
@@ -176,9 +176,15 @@ def parse(text: str | bytes) -> Received:
 
 
 def question(send: Send, max_length: int) -> Question | None:
-    """Return the visitor's message in a frame, ``None`` in a ``regenerate-message``.
+    """Return the visitor's message in a frame; ``None`` if the frame asks to regenerate.
 
-    Raises ``BadFrameError`` or ``Refusal``.
+    Args:
+        send: the frame.
+        max_length: the longest text that is accepted, in characters.
+
+    Raises:
+        BadFrameError: the last of its messages is not a UI message.
+        Refusal: the message is empty, too long, or not plain text of the visitor.
     """
     if send.trigger == "regenerate-message":
         return None

@@ -1,7 +1,7 @@
-"""Requests of a socket: a coroutine for each kind of frame, which pushes its frames to the client.
+"""Requests of a socket: a handler for each kind of frame, which pushes its answer to the client.
 
-A new kind is a frame in ``received`` and a handler registered by ``@handles``: here those of the AI SDK's protocol, in
-``page_requests`` those that our own page adds.
+A new kind of request is a frame in ``received`` and a coroutine that ``@handles`` registers: here those of the AI SDK's
+protocol, in ``page_requests`` those that the bundled page adds.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ logger = logging.getLogger(__name__)
 
 
 class GoneError(Exception):
-    """The client has gone, and takes no more frames."""
+    """The client is gone, so nothing more can be sent."""
 
 
 class Request:
-    """One request of a socket, being answered. ``stop`` may come at any time, even before the answer is known.
+    """One request of a socket, being answered. ``stop`` may be called at any time, even before the answer is known.
 
-    Raises ``BadFrameError`` or ``Refusal`` for a question that is none.
+    Creating one raises ``BadFrameError`` or ``Refusal`` if its question is not acceptable.
     """
 
     def __init__(self, engine: Engine, owner: Owner, asked: Asked, send: Callable[[str], Awaitable[None]]) -> None:
@@ -62,13 +62,13 @@ class Request:
             self.engine.stop(self._answer)
 
     def follows(self, answer: Message) -> None:
-        """Know the answer that a stop is meant for."""
+        """Set the answer that ``stop`` applies to, and stop it if that was called before."""
         self._answer = answer
         if self._stopped:
             self.engine.stop(answer)
 
     async def serve(self, handler: "Handler", asked: Asked) -> None:
-        """Run a handler. Its failure becomes an ``error`` frame; the details are logged."""
+        """Run a handler. If it fails, send an ``error`` frame; the details are only logged."""
         try:
             try:
                 await handler(self, asked)
@@ -90,28 +90,28 @@ class Request:
             logger.debug("A client left mid-answer.")
 
     async def start(self) -> None:
-        """Send that the request is accepted."""
+        """Send the frame that says that the request is accepted."""
         await self._send(frame("start", self.id))
 
     async def push(self, chunks: Iterable[Chunk]) -> None:
-        """Send chunks, numbered from where the last ones ended."""
+        """Send chunks, numbered on from those that were sent before."""
         prefix = self._prefix = self._prefix or chunk_prefix(self.id)
         for chunk in chunks:
             await self._send(chunk_frame(prefix, self._next, chunk, self.language))
             self._next += 1
 
     async def push_from(self, first: int, chunks: Iterable[Chunk]) -> None:
-        """Send chunks of which the first has the number ``first`` in its stream."""
+        """Send chunks, numbered from ``first`` on, as in their stream."""
         prefix = self._prefix = self._prefix or chunk_prefix(self.id)
         for number, chunk in enumerate(chunks, first):
             await self._send(chunk_frame(prefix, number, chunk))
 
     async def end(self) -> None:
-        """Send that nothing follows."""
+        """Send the frame that ends the request."""
         await self._send(frame("end", self.id))
 
     async def end_inactive(self) -> None:
-        """Send that there is nothing to resume."""
+        """Send the frame that says that there is nothing to resume."""
         await self._send(frame("no-active", self.id))
 
     async def show(self, shown: Shown, *opening: Chunk) -> None:
@@ -129,7 +129,7 @@ class Request:
 
 
 def language_of(asked: Asked) -> str:
-    """Return the language of a request's page; empty in the ``text`` format, where sentences are fixed."""
+    """Return the language of a request's page; ``""`` in the ``text`` format, whose sentences are not translated."""
     if isinstance(asked, Send | Resume) and asked.body.view == "text":
         return ""
     return spoken(asked.body.language)
@@ -138,11 +138,11 @@ def language_of(asked: Asked) -> str:
 Handler = Callable[[Request, Any], Coroutine[Any, Any, None]]
 
 HANDLERS: dict[type, Handler] = {}
-"""The handler of each kind of frame."""
+"""The handlers by the type of their frame."""
 
 
 def handles(kind: type) -> Callable[[Handler], Handler]:
-    """Register the handler of a kind of frame."""
+    """Register the decorated coroutine as the handler of a kind of frame."""
     return lambda handler: HANDLERS.setdefault(kind, handler)
 
 
@@ -158,7 +158,7 @@ async def send(request: Request, asked: Send) -> None:
         return
     placed = new is None or new.id == asked.message_id
     render = partial(shown_of, turn.shown, request.language, follow=True, placed=placed)
-    # A turn that was found may have long answers below it, because the page may have missed them.
+    # A repeated request may find long answers below its turn, which the page has missed: rendering them takes long.
     shown = render() if turn.fresh else await asyncio.to_thread(render)
     if shown.followed is not None:
         request.follows(shown.followed)
@@ -178,7 +178,7 @@ def _title(turn: Turn) -> ConversationTitle:
 
 @handles(Resume)
 async def resume(request: Request, asked: Resume) -> None:
-    """Follow what runs, and in the ``html`` format send everything that the page is missing."""
+    """Follow the running answer; in the ``html`` format, first send what the page is missing."""
     if asked.body.view == "html":
         await _resume_html(request, asked)
     else:
@@ -188,7 +188,7 @@ async def resume(request: Request, asked: Resume) -> None:
 async def _resume_text(request: Request, asked: Resume) -> None:
     async with request.engine.locks[request.owner, asked.id]:
         answer = await in_database(last_answer, request.owner, asked.id)
-    # A client that has a part of the answer gets the rest, however long ago the answer ended.
+    # A client that has part of the answer gets the rest, however long ago the answer ended.
     begun = answer is not None and asked.body.message_id == answer.uid and asked.last_sequence is not None
     if answer is None or not (begun or _is_recent(request.engine, answer)):
         await request.end_inactive()
@@ -199,11 +199,11 @@ async def _resume_text(request: Request, asked: Resume) -> None:
 
 
 def _is_recent(engine: Engine, answer: Message) -> bool:
-    """Return whether there is something to resume: an answer that ended a moment ago is still replayed."""
+    """Tell whether an answer is running or ended less than ``CHAT["STREAM_RETENTION"]`` ago: then it is replayed."""
     if engine.stream_of(answer) is not None:
         return True
     ended = answer.ended_at
-    # Absolute: the clock may have been set back, and that of the process that ended it may be ahead.
+    # abs(), because the clock may have been set back, and another process's clock may be ahead.
     return ended is not None and abs((timezone.now() - ended).total_seconds()) < conf.stream_retention
 
 

@@ -11,7 +11,7 @@ from django.urls import get_script_prefix
 
 from ..backends.loading import max_message_length
 from ..conf import conf
-from ..db.branches import Stretch, earlier, latest
+from ..db.branches import Stretch, earlier, tip_window
 from ..errors import ERRORS, Refusal
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
@@ -47,7 +47,7 @@ def chat(
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
     before = request.GET.get("before", "")
-    end = latest(owner, conversation)
+    end = tip_window(owner, conversation)
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING
     older = _before(owner, conversation, before)
     shown = older or end

@@ -1,4 +1,4 @@
-"""What an owner does with whole conversations."""
+"""Actions of an owner on whole conversations."""
 
 import pytest
 from django.utils import timezone
@@ -18,24 +18,24 @@ def conversation():
     return made
 
 
-def test_only_ones_own_is_there(conversation):
+def test_only_the_owners_own_conversations_are_found(conversation):
     assert own(ANN, "c1") == conversation
     assert own(ANN, "c2") is None
     assert own(Owner("visitor:bob"), "c1") is None
 
 
-def test_a_title_is_all_that_a_rename_changes(conversation):
+def test_a_rename_changes_nothing_but_the_title(conversation):
     rename(conversation, "New")
     changed = Conversation.objects.get()
     assert (changed.title, changed.updated_at) == ("New", conversation.updated_at)
 
 
-def test_what_was_read_once_is_not_read_again(conversation):
+def test_a_conversation_is_marked_read_only_once(conversation):
     assert mark_read(ANN, "c1")
     assert not mark_read(ANN, "c1")
 
 
-def test_nothing_is_read_while_its_answer_runs(conversation):
+def test_a_conversation_is_not_marked_read_while_its_answer_runs(conversation):
     Conversation.objects.update(running=Message.objects.get())
     assert not mark_read(ANN, "c1")
     assert Conversation.objects.get().unread

@@ -1,4 +1,4 @@
-"""What a model reads, whatever was asked, edited, continued, and however the answers ended."""
+"""The history that a model reads, whatever was asked, edited or continued, and however the answers ended."""
 
 import itertools
 
@@ -34,7 +34,7 @@ endings = st.tuples(st.sampled_from((*ENDINGS, failed("timeout"))), texts, st.bo
 
 
 def assert_alternates(history, *, prefills):
-    """Questions and answers in turn behind the system prompt, and a question last, but where a model goes on."""
+    """Check that questions and answers alternate after the system prompt, and end in a question unless continued."""
     turns = history[1:]
     assert history[0]["role"] == "system"
     assert all(turn["role"] == role for turn, role in zip(turns, itertools.cycle(["user", "assistant"]), strict=False))
@@ -44,7 +44,7 @@ def assert_alternates(history, *, prefills):
 
 
 class Chat:
-    """One conversation, and what happens to it."""
+    """One conversation, and the steps that change it."""
 
     def __init__(self, writer):
         self.writer = writer
@@ -55,7 +55,7 @@ class Chat:
         return list(Message.objects.filter(conversation__uid=self.uid, role=role).order_by("pk"))
 
     def do(self, kind, what):
-        """Do one step; what has nothing to be done to, or is refused, begins no turn."""
+        """Do one step, and return its turn; ``None`` if the step begins none."""
         self.sent += 1
         answers, questions = self.messages("assistant"), self.messages("user")
         if kind == "ask":
@@ -98,7 +98,6 @@ def test_b13_the_history_alternates_whatever_happened(process, settings, prefill
 
 @pytest.fixture
 def process(script):
-
     now = timezone.now()
     return Process.objects.create(id="p1", host="here", pid=1, started_at=now, heartbeat_at=now).pk
 

@@ -1,4 +1,4 @@
-"""A stored answer as the chunks of a log."""
+"""A stored answer as the chunks of a stream."""
 
 import pytest
 from hypothesis import given
@@ -40,11 +40,11 @@ def test_a_whole_answer_is_replayed_from_start_to_ending():
         ({"status": "running", "finish_reason": ""}, [Error("interrupted")]),
     ],
 )
-def test_each_ending_is_told_as_it_was(columns, ending):
+def test_each_ending_is_replayed_as_it_was(columns, ending):
     assert replay(message(**columns)) == [Start("a1"), StartStep(), *ending]
 
 
-def test_a_reader_gets_what_it_lacks():
+def test_a_reader_gets_the_chunks_it_is_missing():
     rest = [TextDelta("0", "world."), TextEnd("0"), FinishStep(), Finish("stop")]
     assert remainder(message(("text", "Hello, world.")), HALF) == rest
     assert remainder(message(("text", "Hello, world.")), [*HALF, TextDelta("0", "world."), TextEnd("0")]) == rest[2:]
@@ -64,11 +64,11 @@ def test_a_reader_that_has_everything_gets_nothing():
         ([("text", "Hello, world."), ("text", "x")], [*HALF, TextEnd("0"), TextStart("1"), TextDelta("1", "x")]),
     ],
 )
-def test_a_reader_that_has_something_else_cannot_be_helped(parts, held):
+def test_there_is_no_remainder_for_a_reader_that_has_something_else(parts, held):
     assert remainder(message(*parts), held) is None
 
 
-def test_the_parts_of_a_log_are_those_of_its_message():
+def test_the_parts_of_a_stream_are_those_of_its_message():
     held = [ReasoningStart("0"), ReasoningDelta("0", "Hm"), ReasoningDelta("0", "."), TextStart("1")]
     assert [(type(part).__name__, part.text) for part in parts_of(held)] == [("ReasoningPart", "Hm."), ("TextPart", "")]
 

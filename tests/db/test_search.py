@@ -1,4 +1,4 @@
-"""Search over one's own conversations, on SQLite and on a real PostgreSQL."""
+"""Search over an owner's conversations, on SQLite and on a real PostgreSQL."""
 
 import pytest
 from django.core.management import call_command
@@ -28,7 +28,7 @@ class ToPostgres:
 
 @pytest.fixture(scope="module")
 def postgres(django_db_setup, django_db_blocker):
-    """A migrated PostgreSQL, as another connection of Django's; ``django.contrib.postgres`` is not installed."""
+    """Start and migrate a PostgreSQL, as another database of the site, without ``django.contrib.postgres``."""
     with postgres_server() as server, django_db_blocker.unblock():
         with server.connect() as connection:
             address = connection.info.get_parameters()
@@ -80,18 +80,18 @@ def test_the_newest_come_first_and_all_are_counted(written, monkeypatch):
     monkeypatch.setattr("chat.db.search.LIMIT", 2)
     for number in range(3):
         written(f"c{number}", "sky", "sky")
-    told = search(ANN, "sky")
-    assert [hit.conversation.uid for hit in told.hits] == ["c2", "c1"]
-    assert told.count == 3
+    result = search(ANN, "sky")
+    assert [hit.conversation.uid for hit in result.hits] == ["c2", "c1"]
+    assert result.count == 3
     assert LIMIT == 50
 
 
-def test_nobody_finds_the_messages_of_another(written):
+def test_the_messages_of_other_owners_are_not_found(written):
     written("bobs", "sky", title="sky", owner=BOB)
     assert found("sky") == []
 
 
-def test_the_text_of_the_first_message_with_a_hit_comes_along(written):
+def test_a_hit_has_the_text_of_the_first_message_with_one_of_the_words(written):
     written("c1", "Hello", "The sky is blue", "Blue sky")
     written("c2", "Hello", title="Blue")
     assert [hit.text for hit in search(ANN, "blue").hits] == ["", "The sky is blue"]
@@ -109,7 +109,7 @@ def test_in_the_middle_of_a_word_postgres_finds_nothing(written, database):
 
 
 @pytest.mark.parametrize("query", ["C++", "x=(1)", "b/c", "100%", "_y", "it's", "a:*", "天", "!&|", "\\", "สวัส"])
-def test_what_is_no_word_is_found_as_it_stands(written, query):
+def test_a_query_that_is_not_a_word_is_found_literally(written, query):
     written("c1", "C++ x=(1) a/b/c 100% x_y it's a:* 今天空 !&| \\ สสวัสดี")
     written("c2", "nothing")
     assert found(query) == ["c1"]
@@ -121,7 +121,7 @@ CASES = [
     ("жизнь", "ЖИЗНЬ"),
     ("éclair", "ÉCLAIR"),
 ]
-"""What is found on every database."""
+"""Queries that find a text on every database."""
 
 FOLDED = [
     ("STRASSE", "die straße"),
@@ -137,12 +137,12 @@ FOLDED = [
     ("ä%", "100 Ä%"),
     ("ä\\", "Ä\\"),
 ]
-"""What SQLite finds too, where PostgreSQL compares letters one by one."""
+"""Queries that find a text on SQLite only, because PostgreSQL compares letters one by one."""
 
 
 @pytest.mark.parametrize("place", ["title", "text"])
 @pytest.mark.parametrize(("query", "text"), CASES)
-def test_b32_the_case_of_no_alphabet_matters(written, place, query, text):
+def test_b32_case_is_ignored_in_every_alphabet(written, place, query, text):
     written("c1", text if place == "text" else "", title=text if place == "title" else "")
     written("c2", "Arger, strase, 100 Ae, Ä.b")
     assert found(query) == ["c1"]
@@ -157,24 +157,24 @@ def test_b32_sqlite_finds_a_letter_however_it_is_written(written, place, query, 
     assert found(query) == ["c1"]
 
 
-def test_b32_other_letters_are_other_letters(written):
+def test_b32_different_letters_do_not_match(written):
     written("c1", "Ärger")
     assert found("arger") == found("Äger") == found("ä.ger") == []
 
 
 @pytest.mark.parametrize("query", ["", "  ", "\0"])
-def test_no_words_find_nothing(written, query):
+def test_a_query_without_words_finds_nothing(written, query):
     written("c1", "sky")
     assert search(ANN, query).count == 0
 
 
-def test_a_query_has_a_longest(written):
+def test_a_query_is_cut_at_its_longest(written):
     written("c1", " ".join("abcdefghijklmn"))
     words = search(ANN, " ".join("abcdefghijklmn")).words
     assert len(words) == MAX_WORDS
     assert found("x" * 100_000) == []
 
 
-def test_a_message_of_a_million_letters_is_no_obstacle(written):
+def test_a_message_of_a_million_letters_is_searched(written):
     written("c1", "sky " + " ".join(f"{number:x}" for number in range(180_000)))
     assert found("sky") == ["c1"]

@@ -1,4 +1,4 @@
-"""How coroutines reach the database."""
+"""The pool of threads by which coroutines reach the database."""
 
 import ast
 import asyncio
@@ -36,7 +36,7 @@ async def test_steps_run_side_by_side_on_no_more_threads_than_allowed():
     assert all(name.startswith("chat-database") for name in names)
 
 
-async def test_the_event_loop_goes_on_while_a_step_waits():
+async def test_the_event_loop_is_free_while_a_step_waits():
     release = threading.Event()
     waiting = asyncio.ensure_future(in_database(release.wait, 5))
     await asyncio.sleep(0)
@@ -44,7 +44,7 @@ async def test_the_event_loop_goes_on_while_a_step_waits():
     assert await waiting
 
 
-async def test_what_a_step_raises_reaches_its_caller():
+async def test_an_exception_in_a_step_reaches_its_caller():
     def step():
         raise LookupError("nothing there")
 
@@ -67,7 +67,7 @@ async def test_a_connection_that_broke_is_replaced():
     assert await asyncio.gather(*(in_database(query) for _ in range(6))) == [1] * 6
 
 
-async def test_a_caller_that_is_cancelled_leaves_its_step_whole():
+async def test_a_step_is_completed_if_its_caller_is_cancelled():
     begun, release, done = threading.Event(), threading.Event(), threading.Event()
 
     def step():
@@ -83,7 +83,7 @@ async def test_a_caller_that_is_cancelled_leaves_its_step_whole():
     await asyncio.wait([caller])
 
 
-async def test_a_step_that_no_thread_was_free_for_in_time_is_refused_and_not_done(settings):
+async def test_a_step_is_refused_and_not_run_if_no_thread_is_free_in_time(settings):
     settings.CHAT = {"DATABASE_THREADS": 3, "DATABASE_WAIT": 0.05}
     release, done = threading.Event(), []
     busy = [asyncio.ensure_future(in_database(release.wait, 5)) for _ in range(3)]
@@ -107,7 +107,7 @@ def test_b38_no_other_module_opens_a_transaction_or_a_cursor_of_its_own():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django.db"):
                 taken = {alias.name for alias in node.names} & OPENS_ITS_OWN
-                assert not taken, f"{path} imports {taken}: use chat.db.threads, which knows the app's database"
+                assert not taken, f"{path} imports {taken}: use chat.db.threads, which picks the app's database"
 
 
 def patterns(urls):
@@ -118,7 +118,7 @@ def patterns(urls):
             yield entry
 
 
-def test_b37_no_view_of_the_app_is_inside_a_transaction_of_the_sites(monkeypatch):
+def test_b37_no_view_of_the_app_runs_inside_a_transaction_of_the_site(monkeypatch):
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     views = [alive, ready, *(pattern.callback for pattern in patterns(urls.urlpatterns))]
     assert len(views) > 10

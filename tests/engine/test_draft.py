@@ -1,4 +1,4 @@
-"""Deltas in, merged chunks out."""
+"""The draft of an answer: deltas go in, merged chunks come out."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def test_the_chunks_and_the_parts_hold_the_same_text_wherever_ticks_fall(script)
     assert len(starts) == len(ends) == len(draft.parts())
 
 
-def test_a_checkpoint_holds_what_no_tick_has_taken_yet():
+def test_a_checkpoint_includes_deltas_that_no_tick_has_taken_yet():
     draft = Draft()
     draft.add(Text("so far"))
     assert draft.parts() == (TextPart("so far"),)

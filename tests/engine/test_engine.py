@@ -1,4 +1,4 @@
-"""The life of a process: its row, its heartbeat, its end, and what it does about the one before."""
+"""The life of a process: its row, its heartbeat, its end, and the answers that an earlier one left."""
 
 import asyncio
 import contextvars
@@ -19,9 +19,9 @@ from chat.models import Conversation, Message, Process
 
 
 async def eventually(condition):
-    """Wait until a condition of the database holds; the test's own time-out is the ceiling."""
+    """Wait up to 5 s until a condition on the database holds, and return what it found."""
     async with asyncio.timeout(5):
-        while not (found := await sync_to_async(condition)()):  # noqa: ASYNC110 - a condition of the database
+        while not (found := await sync_to_async(condition)()):  # noqa: ASYNC110 - a condition on the database
             await asyncio.sleep(0.005)
     return found
 
@@ -50,9 +50,7 @@ async def test_an_answer_that_was_taken_over_stops_at_once_and_writes_nothing(sc
     assert "taken over" in caplog.text
 
 
-async def test_a_heartbeat_that_is_under_way_does_not_bring_the_row_of_an_ended_process_back(
-    script, served, monkeypatch
-):
+async def test_a_heartbeat_under_way_does_not_restore_the_row_of_an_ended_process(script, served, monkeypatch):
     begun, release = threading.Event(), threading.Event()
 
     def slow(*args):
@@ -71,7 +69,7 @@ async def test_a_heartbeat_that_is_under_way_does_not_bring_the_row_of_an_ended_
     assert not await Process.objects.aexists()
 
 
-async def test_a_starting_process_ends_what_the_one_before_left(script, served):
+async def test_a_starting_process_ends_the_answers_that_the_previous_one_left(script, served):
     process = await Process.objects.acreate(
         id="gone", host="h", pid=1, started_at=timezone.now(), heartbeat_at=timezone.now()
     )
@@ -114,7 +112,7 @@ async def test_a_stopping_process_lets_its_answers_finish_and_takes_no_new_ones(
     assert not await Conversation.objects.filter(uid="c2").aexists()
 
 
-async def test_the_log_of_an_ended_answer_is_forgotten_after_a_while(script, connect, settings, served):
+async def test_the_stream_of_an_ended_answer_is_discarded_after_a_while(script, connect, settings, served):
     settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.01}
     socket = await connect()
     request = await socket.ask("Tell me")
@@ -124,7 +122,7 @@ async def test_the_log_of_an_ended_answer_is_forgotten_after_a_while(script, con
     await eventually(lambda: served.stream_of(answer) is None)
 
 
-def test_where_no_event_loop_runs_answers_are_refused_with_a_sentence():
+def test_without_an_event_loop_the_error_names_asgi():
     with pytest.raises(RuntimeError, match="ASGI"):
         engine()
 
@@ -139,7 +137,7 @@ async def test_a_run_does_not_inherit_the_context_of_a_request(served):
     assert await served.tasks.spawn(look()) == "nothing"
 
 
-async def test_an_answer_that_cannot_be_written_is_said_to_be_unsaved_and_saved_when_the_database_is_back(
+async def test_an_answer_that_cannot_be_written_is_reported_as_unsaved_and_saved_when_the_database_is_back(
     script, connect, monkeypatch, caplog
 ):
     tries = []
@@ -166,7 +164,7 @@ async def test_an_answer_that_cannot_be_written_is_said_to_be_unsaved_and_saved_
     await script.anext_reply()
 
 
-async def test_an_answer_whose_first_writing_fails_is_saved_by_the_next(script, connect, monkeypatch):
+async def test_an_answer_is_saved_by_the_second_attempt_if_the_first_fails(script, connect, monkeypatch):
     tries = []
 
     def fail_once(*args):
@@ -198,7 +196,9 @@ async def test_a_request_that_fails_in_the_database_is_refused_and_the_next_one_
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 
-async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, connect, monkeypatch, caplog, settings):
+async def test_a_backend_that_ignores_its_cancellation_cannot_keep_the_process_alive(
+    script, connect, monkeypatch, caplog, settings
+):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.05}
 
     async def clutch(self, request):
@@ -216,7 +216,7 @@ async def test_a_backend_that_does_not_let_go_cannot_hold_the_process(script, co
     assert (await Message.objects.aget(role="assistant")).status == "interrupted"
 
 
-async def test_an_answer_whose_writing_was_not_acknowledged_is_told_as_it_is_stored(script, connect, monkeypatch):
+async def test_an_answer_whose_commit_was_not_acknowledged_is_shown_as_it_is_stored(script, connect, monkeypatch):
     tries = []
 
     def lose_the_first(*args):
@@ -236,7 +236,7 @@ async def test_an_answer_whose_writing_was_not_acknowledged_is_told_as_it_is_sto
     assert (await Message.objects.aget(role="assistant")).status == "complete"
 
 
-async def test_an_answer_that_nobody_makes_frees_its_conversation(script, connect, monkeypatch):
+async def test_an_answer_without_a_run_is_ended_and_frees_its_conversation(script, connect, monkeypatch):
     def lose(*args):
         ask(*args)
         raise DatabaseError("the acknowledgement of the commit is lost")
@@ -251,16 +251,16 @@ async def test_an_answer_that_nobody_makes_frees_its_conversation(script, connec
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 
-async def test_an_answer_that_begins_while_the_heart_beats_is_left_alone(script, connect, monkeypatch, served):
+async def test_an_answer_that_starts_during_a_heartbeat_is_left_alone(script, connect, monkeypatch, served):
     asked, release = threading.Event(), threading.Event()
 
-    def slow_beat(*args):
+    def slow_heartbeat(*args):
         found = update_heartbeat(*args)
         asked.set()
         release.wait(5)
         return found
 
-    monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", slow_beat)
+    monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", slow_heartbeat)
     socket = await connect()
     assert await asyncio.to_thread(asked.wait, 5)
     request = await socket.ask("Tell me")
@@ -272,7 +272,7 @@ async def test_an_answer_that_begins_while_the_heart_beats_is_left_alone(script,
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 
-async def test_a_process_whose_row_was_removed_writes_it_again_and_says_so(script, connect, served, caplog):
+async def test_a_process_whose_row_was_removed_writes_it_again_and_logs_it(script, connect, served, caplog):
     socket = await connect()
     await served.start()
     await Process.objects.all().adelete()
@@ -283,7 +283,7 @@ async def test_a_process_whose_row_was_removed_writes_it_again_and_says_so(scrip
     assert "does another process run" in caplog.text
 
 
-async def test_a_question_that_is_being_stored_when_the_process_is_told_to_end_is_answered(
+async def test_a_question_that_is_being_stored_when_the_shutdown_begins_is_answered(
     script, connect, served, monkeypatch, settings
 ):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 5.0}
@@ -302,7 +302,7 @@ async def test_a_question_that_is_being_stored_when_the_process_is_told_to_end_i
     assert (await Message.objects.aget(role="assistant")).status == "complete"
 
 
-async def test_a_question_that_is_stored_after_the_grace_period_is_not_asked(
+async def test_a_question_stored_after_the_grace_period_is_not_sent_to_the_model(
     script, connect, served, monkeypatch, settings
 ):
     settings.CHAT = {**settings.CHAT, "GRACE_PERIOD": 0.2}

@@ -1,4 +1,4 @@
-"""What becomes of the answers of a process that died."""
+"""The recovery of the answers of a process that died."""
 
 import asyncio
 import io
@@ -25,18 +25,18 @@ OPENING = [Start("a1"), StartStep(), TextStart("0")]
 
 @pytest.fixture
 def shared(script, settings, redis_server):
-    """A site whose processes share their logs."""
+    """A site whose processes share their streams."""
     times = {"PROCESS_TIMEOUT": 0.6, "HEARTBEAT": 0.05}
     settings.CHAT = {**settings.CHAT, "REDIS_URL": redis_server.url, **times}
     return script
 
 
 DEAD = {"gone"}
-"""The process that has made the answers of these tests."""
+"""The process that was writing the answers of these tests."""
 
 
 async def running_answer(text="", age=60.0, **columns):
-    """An answer that a process was making whose heartbeat is so old, in seconds; negative: it lies in the future."""
+    """Store a running answer of a process whose heartbeat is ``age`` seconds old; negative: in the future."""
     at = timezone.now() - timedelta(seconds=age)
     process = await Process.objects.acreate(id="gone", host="h", pid=1, started_at=at, heartbeat_at=at)
     conversation = await Conversation.objects.acreate(owner="visitor:ann", uid="c1", updated_at=at)
@@ -55,8 +55,8 @@ async def running_answer(text="", age=60.0, **columns):
     return answer
 
 
-async def logged(redis_streams, answer, *texts):
-    """The log that the dead process has left in Redis."""
+async def left_in_redis(redis_streams, answer, *texts):
+    """Write the stream that the dead process has left in Redis."""
     dead = await redis_streams("gone")
     stream = dead.open(answer.pk)
     for chunk in [*OPENING, *(TextDelta("0", text) for text in texts)]:
@@ -67,7 +67,7 @@ async def logged(redis_streams, answer, *texts):
 
 @pytest.fixture
 async def redis_streams(shared, settings):
-    """Logs of other processes of the site."""
+    """Make the streams of other processes of the site."""
     made = []
 
     async def make(name):
@@ -99,13 +99,13 @@ async def test_a05_another_process_ends_the_answers_of_a_dead_one_whatever_its_c
 
 
 @pytest.mark.parametrize("shift", [0.0, -3600.0, 3600.0])
-async def test_a05_a_process_that_beats_is_left_alone_whatever_its_clock_says(shared, served, shift):
+async def test_a05_a_process_that_writes_heartbeats_is_left_alone_whatever_its_clock_says(shared, served, shift):
     answer = await running_answer("half", age=0.0)
     await served.start()
     for _ in range(24):
         at = timezone.now() + timedelta(seconds=shift)
         await Process.objects.filter(pk="gone").aupdate(heartbeat_at=at)
-        await asyncio.sleep(0.05)  # in all twice as long as a silent one would be given
+        await asyncio.sleep(0.05)  # in all, twice as long as a silent process is given
     await answer.arefresh_from_db()
     assert answer.status == "running"
 
@@ -118,7 +118,7 @@ async def test_a05_an_answer_whose_process_has_no_row_is_ended(shared, served):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a05_an_answer_that_names_a_row_that_is_not_there_is_abandoned(shared):
+def test_a05_an_answer_that_refers_to_a_missing_row_is_abandoned(shared):
     answer = async_to_sync(running_answer)("half")
     with connection.constraint_checks_disabled(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM llm_chat_process")
@@ -128,17 +128,17 @@ def test_a05_an_answer_that_names_a_row_that_is_not_there_is_abandoned(shared):
         Message.objects.update(process=None)
 
 
-async def test_the_longer_of_checkpoint_and_log_is_kept(redis_streams, served, db):
+async def test_the_longer_of_checkpoint_and_stream_is_kept(redis_streams, served, db):
     answer = await running_answer("The first")
-    await logged(redis_streams, answer, "The first", " half.")
+    await left_in_redis(redis_streams, answer, "The first", " half.")
     assert [message.pk for message in await recover(await redis_streams("here"), DEAD)] == [answer.pk]
     await answer.arefresh_from_db()
     assert (answer.text, answer.parts) == ("The first half.", [{"type": "text", "text": "The first half."}])
 
 
-async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_the_rest(redis_streams, served):
+async def test_a_checkpoint_that_is_longer_than_the_stream_is_kept_and_readers_get_the_rest(redis_streams, served):
     answer = await running_answer("The first half.")
-    await logged(redis_streams, answer, "The first")
+    await left_in_redis(redis_streams, answer, "The first")
     here = await redis_streams("here")
     await recover(here, DEAD)
     chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
@@ -153,9 +153,9 @@ async def test_a_checkpoint_that_is_longer_than_the_log_is_kept_and_readers_get_
     assert answer.text == "The first half."
 
 
-async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ended(redis_streams, served):
+async def test_a_process_that_was_only_asleep_finds_its_stream_taken_over_and_its_answer_ended(redis_streams, served):
     answer = await running_answer("half")
-    stream = await logged(redis_streams, answer, "half")
+    stream = await left_in_redis(redis_streams, answer, "half")
     here = await redis_streams("here")
     await recover(here, DEAD)
     stream.append(TextDelta("0", " and more"))
@@ -164,16 +164,16 @@ async def test_a_process_that_only_slept_finds_its_log_taken_and_its_answer_ende
     assert chunks == [*OPENING, TextDelta("0", "half"), TextEnd("0"), Error("interrupted")]
 
 
-async def test_an_answer_that_a_reader_had_stopped_is_ended_as_stopped(redis_streams, served):
+async def test_an_answer_that_its_visitor_had_stopped_is_ended_as_stopped(redis_streams, served):
     answer = await running_answer("half", stopping=True)
     await recover(await redis_streams("here"), DEAD)
     await answer.arefresh_from_db()
     assert (answer.status, answer.error) == ("stopped", "")
 
 
-async def test_an_answer_that_was_written_but_whose_log_was_not_closed_is_told_as_it_is_stored(redis_streams, served):
+async def test_readers_of_a_stored_answer_whose_stream_was_not_closed_get_its_stored_ending(redis_streams, served):
     answer = await running_answer()
-    await logged(redis_streams, answer, "whole")
+    await left_in_redis(redis_streams, answer, "whole")
     here = await redis_streams("here")
     reading = asyncio.create_task(anext(here.replica(answer.pk).follow()))
     await reading
@@ -188,7 +188,9 @@ async def test_an_answer_that_was_written_but_whose_log_was_not_closed_is_told_a
     assert [type(chunk).__name__ for chunk in chunks] == ["TextEnd", "FinishStep", "Finish"]
 
 
-async def test_nothing_is_recovered_until_ones_own_heartbeats_are_unbroken_for_as_long(shared, served, monkeypatch):
+async def test_a_process_recovers_nothing_until_its_own_heartbeats_were_unbroken_for_the_timeout(
+    shared, served, monkeypatch
+):
     answer = await running_answer("half")
     failing = asyncio.Event()
 
@@ -207,7 +209,7 @@ async def test_nothing_is_recovered_until_ones_own_heartbeats_are_unbroken_for_a
     await eventually(lambda: Message.objects.filter(pk=answer.pk, status="interrupted").exists())
 
 
-async def test_who_can_recover_without_redis_keeps_the_checkpoint(shared, served, redis_server, settings):
+async def test_recovery_without_redis_keeps_the_checkpoint(shared, served, redis_server, settings):
     answer = await running_answer("half")
     redis_server.kill()
     settings.CHAT = {**settings.CHAT, "REDIS_TIMEOUT": 0.2}
@@ -229,7 +231,7 @@ async def test_a05_the_command_watches_and_recovers_once(shared, served, age):
     assert out.getvalue() == "1 answers of processes silent for 0.6 s were ended.\n"
 
 
-async def test_a05_the_command_ends_nothing_of_a_process_that_it_sees_beat(shared, served):
+async def test_a05_the_command_ends_no_answer_of_a_process_that_writes_heartbeats(shared, served):
     answer = await running_answer("half")
     out = io.StringIO()
     command = asyncio.create_task(asyncio.to_thread(call_command, "chat_recover", stdout=out))

@@ -1,4 +1,4 @@
-"""An answer against an endpoint that fails: what is stored, what the reader is told, what is left open."""
+"""Answers from an endpoint that fails: what is stored, what readers are shown, and which connections stay open."""
 
 import logging
 
@@ -16,7 +16,7 @@ from tests.support.upstream import Upstream, eventually
 
 KEY = "sk-planted-secret"
 HELD = {"garbage", "error-event", "silent", "headers", "stall", "comments"}
-"""Endpoints that would hold the connection open for ever; after a whole response it may be kept for the next call."""
+"""Endpoints that would hold the connection open forever. After a whole response, it may be kept for the next call."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def upstream():
 
 @pytest.fixture
 def model(settings, upstream):
-    """Ask the endpoint's model of a name."""
+    """Set the site up to ask the endpoint for the model of a name."""
 
     def model(name, **changes):
         options = {"model": name, "base_url": upstream.url, "api_key": KEY}
@@ -38,7 +38,7 @@ def model(settings, upstream):
 
 
 async def answer_of(connect, model, name, **changes):
-    """Ask, and read to the end: the stored answer and the frames."""
+    """Ask, read to the end, and return the stored answer and the frames."""
     model(name, **changes)
     socket = await connect()
     frames = await socket.rest(await socket.ask("Why?"))
@@ -80,7 +80,7 @@ async def test_a_good_answer_is_complete_and_its_usage_is_stored(connect, model)
         ("error-code:400:context_length_exceeded", "context", 1),
     ],
 )
-async def test_an_endpoint_that_fails_is_a_fixed_code_and_sentence(connect, model, upstream, caplog, name, code, calls):
+async def test_a_failing_endpoint_gives_a_fixed_code_and_sentence(connect, model, upstream, caplog, name, code, calls):
     answer, frames = await answer_of(connect, model, name, FIRST_TOKEN_TIMEOUT=0.5, DELTA_TIMEOUT=0.5)
     ending = frames[-2]
     assert (ending["code"], ending["chunk"]) == (code, {"type": "error", "errorText": ERRORS[code].sentence})
@@ -104,15 +104,15 @@ async def test_a_clean_end_without_a_finish_reason_is_interrupted(connect, model
 
 
 @pytest.mark.parametrize(
-    ("reason", "status", "told"), [("length", "cut", "length"), ("content_filter", "complete", "content-filter")]
+    ("reason", "status", "sent"), [("length", "cut", "length"), ("content_filter", "complete", "content-filter")]
 )
-async def test_the_finish_reason_decides_the_status(connect, model, reason, status, told):
+async def test_the_finish_reason_decides_the_status(connect, model, reason, status, sent):
     answer, frames = await answer_of(connect, model, f"finish:{reason}")
-    assert (answer.status, answer.finish_reason) == (status, told)
-    assert frames[-2]["chunk"] == {"type": "finish", "finishReason": told}
+    assert (answer.status, answer.finish_reason) == (status, sent)
+    assert frames[-2]["chunk"] == {"type": "finish", "finishReason": sent}
 
 
-async def test_an_endpoint_that_nobody_listens_on_is_an_error(connect, settings, unused_tcp_port):
+async def test_an_endpoint_that_refuses_connections_is_an_error(connect, settings, unused_tcp_port):
     options = {"model": "m", "base_url": f"http://127.0.0.1:{unused_tcp_port}/v1"}
     backend = {"BACKEND": "chat.backends.openai.OpenAIBackend", "OPTIONS": options}
     settings.CHAT = chat_settings(BACKENDS={"default": backend})
@@ -136,7 +136,7 @@ async def test_stop_closes_the_connection_to_the_endpoint_and_keeps_the_text(con
     assert (answer.status, answer.text) == ("stopped", "so far")
 
 
-async def test_a_deadline_begins_again_with_each_delta(connect, model, upstream):
+async def test_each_delta_restarts_the_deadline(connect, model, upstream):
     model("gated", DELTA_TIMEOUT=0.3)
     socket = await connect()
     request = await socket.ask("Why?")
@@ -169,16 +169,16 @@ FILTERED = "The answer was filtered by the model's provider."
         ("late:length", "cut", Finish("length")),
     ],
 )
-async def test_b03_an_answer_ends_as_its_reason_says_and_its_text_is_kept(connect, model, name, status, ending):
+async def test_b03_an_answer_ends_as_its_finish_reason_says_and_its_text_is_kept(connect, model, name, status, ending):
     answer, frames = await answer_of(connect, model, name)
     assert (answer.status, answer.text) == (status, ANSWER)
     assert text_of([frame["chunk"] for frame in frames[:-1]]) == ANSWER
-    told = frames[-2]["chunk"]
+    sent = frames[-2]["chunk"]
     assert replay(answer)[-1] == ending
     if isinstance(ending, Error):
-        assert (frames[-2]["code"], told) == (ending.code, {"type": "error", "errorText": ERRORS[ending.code].sentence})
+        assert (frames[-2]["code"], sent) == (ending.code, {"type": "error", "errorText": ERRORS[ending.code].sentence})
     else:
-        assert told == {"type": "finish", "finishReason": ending.finish_reason}
+        assert sent == {"type": "finish", "finishReason": ending.finish_reason}
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ async def test_b03_the_page_says_how_an_answer_ended_at_once_and_later(connect, 
     live = next(chunk["data"] for chunk in chunks if chunk["type"] == "data-message-end")
     resumed = await socket.chunks(await socket.resume(body={"view": "html", "after": None}))
     stored = [chunk["data"] for chunk in resumed if chunk["type"] == "data-message"][-1]
-    for told in (live, stored):
-        assert (told["status"], said in told["html"], "Continue" in told["html"]) == (status, True, continues)
+    for data in (live, stored):
+        assert (data["status"], said in data["html"], "Continue" in data["html"]) == (status, True, continues)
 
 
 async def test_b03_the_log_says_why_an_answer_failed(connect, model, caplog):
@@ -205,19 +205,19 @@ async def test_b03_the_log_says_why_an_answer_failed(connect, model, caplog):
     assert "ended as: upstream (the model's reason: tool-calls)" in caplog.text
 
 
-async def test_b10_signs_of_life_before_the_first_delta_start_its_deadline_again(connect, model, upstream):
+async def test_b10_signs_of_life_before_the_first_delta_restart_its_deadline(connect, model, upstream):
     answer, _ = await answer_of(connect, model, "pings:event:24", FIRST_TOKEN_TIMEOUT=0.6)
     assert (answer.status, answer.text) == ("complete", ANSWER)
     assert len(upstream.calls) == 1
 
 
-async def test_b10_signs_of_life_alone_end_with_the_longest_duration(connect, model, upstream):
+async def test_b10_signs_of_life_alone_do_not_extend_the_longest_duration(connect, model, upstream):
     answer, frames = await answer_of(connect, model, "pings:comment:1000", FIRST_TOKEN_TIMEOUT=5, MAX_DURATION=0.3)
     assert (answer.status, answer.error, frames[-2]["code"]) == ("failed", "timeout", "timeout")
     await eventually(lambda: upstream.open_connections == 0, wait=5.0)
 
 
-async def test_b11_reasoning_between_tags_is_a_part_that_no_history_has(connect, model, upstream):
+async def test_b11_reasoning_between_tags_is_a_part_that_the_history_leaves_out(connect, model, upstream):
     answer, _ = await answer_of(connect, model, "thinking")
     assert answer.parts == [{"type": "reasoning", "text": "Let me see"}, {"type": "text", "text": ANSWER}]
     assert answer.text == ANSWER

@@ -1,4 +1,4 @@
-"""A conversation that is deleted."""
+"""What happens when a conversation is deleted."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -10,7 +10,7 @@ from tests.support.upstream import eventually
 
 
 async def begun(script, connect, visitor="ann"):
-    """An answer that has begun, and the socket that reads it."""
+    """Begin an answer, and return its socket, request and reply."""
     socket = await connect(visitor)
     request = await socket.ask("Why?")
     reply = await script.anext_reply()
@@ -19,7 +19,9 @@ async def begun(script, connect, visitor="ann"):
     return socket, request, reply
 
 
-async def test_its_answer_is_given_up_at_once_and_nothing_comes_back(script, connect, served, settings):
+async def test_the_answer_of_a_deleted_conversation_is_given_up_at_once_and_stays_deleted(
+    script, connect, served, settings
+):
     settings.CHAT = {**settings.CHAT, "HEARTBEAT": 60.0}
     socket, request, reply = await begun(script, connect)
     await Conversation.objects.all().adelete()
@@ -43,7 +45,7 @@ async def test_a_deletion_that_is_rolled_back_changes_nothing(script, connect):
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 
-async def test_an_account_takes_its_conversations_along(script, connect):
+async def test_deleting_a_user_deletes_the_users_conversations(script, connect):
     user = await get_user_model().objects.acreate_user("ann")
     socket, request, reply = await begun(script, connect)
     await Conversation.objects.aupdate(user=user)

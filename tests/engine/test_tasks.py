@@ -1,4 +1,4 @@
-"""What a process has under way: begun in a context of its own, waited for, given up."""
+"""The tasks of a process: started in an empty context, waited for, given up."""
 
 import asyncio
 from contextvars import ContextVar
@@ -12,17 +12,17 @@ async def asked():
     return visitor.get()
 
 
-async def test_a_task_knows_nothing_of_the_request_that_began_it():
+async def test_a_task_does_not_inherit_the_context_of_its_request():
     visitor.set("somebody")
     assert await Tasks().spawn(asked()) == "nobody"
 
 
-async def test_a_task_that_serves_sockets_knows_nothing_of_the_one_that_began_it():
+async def test_a_task_that_serves_sockets_does_not_inherit_a_context_either():
     visitor.set("somebody")
     assert await Tasks().spawn_for_socket(asked()) == "nobody"
 
 
-async def test_what_a_task_begins_meanwhile_is_waited_for_too():
+async def test_tasks_that_are_started_meanwhile_are_waited_for_too():
     tasks, done = Tasks(), []
 
     async def later():
@@ -39,7 +39,7 @@ async def test_what_a_task_begins_meanwhile_is_waited_for_too():
     assert not tasks
 
 
-async def test_what_does_not_end_is_waited_for_no_longer_than_is_said_and_then_given_up(caplog):
+async def test_a_task_that_does_not_end_is_waited_for_up_to_the_limit_and_then_cancelled(caplog):
     tasks = Tasks()
     endless = tasks.spawn(asyncio.Event().wait())
     await tasks.wait(0.01)
@@ -50,7 +50,7 @@ async def test_what_does_not_end_is_waited_for_no_longer_than_is_said_and_then_g
     assert "A task was given up" in caplog.text
 
 
-async def test_sockets_are_not_waited_for_but_ended():
+async def test_tasks_that_serve_sockets_are_not_waited_for_but_cancelled():
     tasks = Tasks()
     socket = asyncio.create_task(asyncio.Event().wait())
     tasks.serve(socket)

@@ -1,4 +1,4 @@
-"""Titles by the model, after the first answer of a conversation."""
+"""Titles that the model writes after the first answer of a conversation."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ def by_model(script, settings):
 
 
 async def answered(script, socket, text="Because of scattering.", **question):
-    """Ask and have it answered; returns the request's chunks."""
+    """Ask a question, let the model answer it, and return the request's chunks."""
     request = await socket.ask(question.pop("asked", "Why is the sky blue?"), **question)
     reply = await script.anext_reply()
     reply.say(text)
@@ -29,8 +29,8 @@ async def title():
     return (await Conversation.objects.aget(uid="c1")).title
 
 
-async def news(socket, kind):
-    """The next event of a kind."""
+async def next_event(socket, kind):
+    """Return the next event of a kind."""
     while (event := await socket.frame("conversation"))["event"] != kind:
         pass
     return event
@@ -40,7 +40,7 @@ async def at_rest(served):
     await eventually(lambda: not served.tasks)
 
 
-async def test_the_first_answer_brings_a_title_that_open_pages_hear_of(by_model, script, connect):
+async def test_the_first_answer_brings_a_title_that_open_pages_receive(by_model, script, connect):
     socket, other = await connect("ann"), await connect("ann")
     await answered(script, socket)
     assert await title() == "Why is the sky blue?"
@@ -51,12 +51,12 @@ async def test_the_first_answer_brings_a_title_that_open_pages_hear_of(by_model,
     assert "Why is the sky blue?" in message["content"] and "Because of scattering." in message["content"]
     reply.say('**"Blue sky."**')
     reply.finish()
-    event = await news(other, "title")
+    event = await next_event(other, "title")
     assert (event["id"], event["message"], event["title"]) == ("c1", "", "Blue sky")
     assert await title() == "Blue sky"
 
 
-async def test_no_title_is_asked_for_where_titles_are_the_questions(script, connect, served):
+async def test_the_model_is_asked_for_no_title_unless_the_setting_says_so(script, connect, served):
     await answered(script, await connect())
     await at_rest(served)
     assert script.waiting == 0
@@ -115,12 +115,12 @@ async def test_a_reply_that_is_no_title_changes_nothing(by_model, script, connec
     assert await title() == "Why is the sky blue?"
 
 
-async def test_a_failure_is_told_at_info_and_the_answer_stands(by_model, script, connect, served, caplog):
+async def test_a_failed_title_is_logged_at_info_and_the_answer_stands(by_model, script, connect, served, caplog):
     await answered(script, await connect())
     (await script.anext_reply()).fail("rate_limited")
     await at_rest(served)
-    told = [record for record in caplog.records if "title" in record.message]
-    assert [(record.levelname, "rate_limited" in record.message) for record in told] == [("INFO", True)]
+    logged = [record for record in caplog.records if "title" in record.message]
+    assert [(record.levelname, "rate_limited" in record.message) for record in logged] == [("INFO", True)]
 
 
 async def test_a_backend_that_raises_anything_harms_nothing(by_model, script, connect, served, caplog, monkeypatch):
@@ -139,7 +139,7 @@ async def test_a_backend_that_raises_anything_harms_nothing(by_model, script, co
     assert "secret" not in caplog.text
 
 
-async def test_a_model_that_goes_on_and_on_is_not_read_to_its_end(by_model, script, connect, served):
+async def test_a_model_that_writes_more_than_a_title_is_not_read_to_its_end(by_model, script, connect, served):
     socket = await connect()
     await answered(script, socket)
     reply = await script.anext_reply()
@@ -158,7 +158,7 @@ async def test_a_model_that_goes_on_and_on_is_not_read_to_its_end(by_model, scri
     assert titles == {"c1": "Why is the sky blue?", "c2": "Blue sky", "c3": "Why is the sky blue?"}
 
 
-async def test_a_title_that_does_not_come_is_given_up(by_model, script, connect, served, settings):
+async def test_a_title_that_takes_too_long_is_given_up(by_model, script, connect, served, settings):
     settings.CHAT = {**settings.CHAT, "FIRST_TOKEN_TIMEOUT": 0.05}
     await answered(script, await connect())
     reply = await script.anext_reply()
@@ -201,7 +201,7 @@ async def test_a_stopping_process_waits_for_no_title(by_model, script, connect, 
         (" \n ** \n", ""),
     ],
 )
-def test_a_title_is_the_first_line_without_what_surrounds_it(written, cleaned):
+def test_a_title_is_the_first_line_without_quotes_and_markdown(written, cleaned):
     assert clean(written) == cleaned
 
 
@@ -243,7 +243,7 @@ async def test_b12_reasoning_is_no_title(by_model, script, connect, served, writ
 
 
 @pytest.mark.parametrize("reason", ["length", "error", "tool-calls", "content-filter"])
-async def test_b12_a_title_that_did_not_end_well_is_none(by_model, script, connect, served, reason):
+async def test_b12_a_title_that_did_not_end_with_stop_is_not_used(by_model, script, connect, served, reason):
     await answered(script, await connect())
     reply = await script.anext_reply()
     reply.say("Blue")

@@ -1,4 +1,4 @@
-"""Who is alive, as a process sees it on a clock that the test sets."""
+"""Which processes are alive, as a process sees it, with a clock that the test sets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """The watcher's own."""
+    """The watcher's own clock."""
 
     def __init__(self):
         self.now = 1000.0
@@ -29,18 +29,18 @@ def clock(monkeypatch, settings):
 
 
 def heartbeats(**seconds):
-    """The rows as the database has them, each by the seconds of its heartbeat."""
+    """Return the heartbeats of processes, each given in seconds."""
     return {process: START + timedelta(seconds=number) for process, number in seconds.items()}
 
 
 def look(watch, clock, times, beat):
-    """Look every 2 s, at what ``beat`` says for the number of each look."""
+    """Look every 2 s, each time at what ``beat`` returns for the number of the look."""
     for number in range(times):
         clock.now += 2.0
         watch.look(beat(number))
 
 
-def test_a05_a_row_that_does_not_change_for_the_timeout_is_silent(clock):
+def test_a05_a_row_that_does_not_change_for_the_timeout_is_stalled(clock):
     seen = Watch()
     look(seen, clock, 15, lambda number: heartbeats(dead=0, alive=number))
     assert seen.stalled() == set()
@@ -64,7 +64,7 @@ def test_a05_heartbeats_of_a_clock_that_goes_backwards_are_signs_of_life(clock):
     assert seen.alive == 1
 
 
-def test_a05_a_row_from_before_the_watch_began_gets_the_whole_time(clock):
+def test_a05_a_row_from_before_the_watch_began_has_the_whole_timeout(clock):
     seen = Watch()
     look(seen, clock, 15, lambda number: heartbeats(dead=-999_999))
     assert seen.stalled() == set()
@@ -73,7 +73,7 @@ def test_a05_a_row_from_before_the_watch_began_gets_the_whole_time(clock):
 
 
 @pytest.mark.parametrize("pause", [15.1, 3600.0])
-def test_a05_after_a_pause_of_its_own_the_watcher_takes_nobody_for_dead(clock, pause):
+def test_a05_after_a_pause_of_its_own_the_watcher_takes_no_process_for_dead(clock, pause):
     seen = Watch()
     look(seen, clock, 14, lambda number: heartbeats(other=0))
     clock.now += pause
@@ -81,7 +81,7 @@ def test_a05_after_a_pause_of_its_own_the_watcher_takes_nobody_for_dead(clock, p
     assert seen.stalled() == set()
 
 
-def test_a05_a_row_that_is_gone_is_neither_silent_nor_alive_and_watched_afresh_when_it_is_back(clock):
+def test_a05_a_row_that_is_gone_is_neither_stalled_nor_alive_and_has_the_whole_timeout_when_it_is_back(clock):
     seen = Watch()
     look(seen, clock, 20, lambda number: heartbeats(other=0))
     look(seen, clock, 1, lambda number: {})
@@ -90,7 +90,7 @@ def test_a05_a_row_that_is_gone_is_neither_silent_nor_alive_and_watched_afresh_w
     assert seen.stalled() == set()
 
 
-def test_a05_the_long_dead_are_those_silent_for_several_timeouts(clock):
+def test_a05_a_row_that_does_not_change_for_several_timeouts_is_long_dead(clock):
     seen = Watch()
     look(seen, clock, 300, lambda number: heartbeats(dead=0))
     assert seen.stalled(20) == set()

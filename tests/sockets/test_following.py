@@ -1,4 +1,4 @@
-"""The html view, as our page reads it."""
+"""The html format, as the bundled page reads it."""
 
 import asyncio
 import random
@@ -78,7 +78,7 @@ async def test_sequences_count_the_readers_own_frames_without_a_gap(script, conn
     assert frames[0]["chunk"]["type"] == "start"
 
 
-async def test_a_reader_that_joins_in_mid_answer_gets_it_as_it_stands_and_then_the_rest(script, connect):
+async def test_a_reader_that_joins_mid_answer_gets_its_current_state_and_then_the_rest(script, connect):
     first, second = await connect(), await connect()
     request = await first.ask("Why?", body=HTML)
     reply = await script.anext_reply()
@@ -104,7 +104,7 @@ async def test_a_reader_that_joins_in_mid_answer_gets_it_as_it_stands_and_then_t
     await first.chunks(request)
 
 
-async def test_growth_is_sent_as_a_splice_and_not_again(script, connect):
+async def test_growth_is_sent_as_splices_and_not_as_the_whole_text(script, connect):
     socket = await connect()
     request = await socket.ask("Why?", body=HTML)
     reply = await script.anext_reply()
@@ -117,7 +117,7 @@ async def test_growth_is_sent_as_a_splice_and_not_again(script, connect):
     assert sum(len(patch["html"]) for patch in sent) < 3 * len("word " * 50)
 
 
-async def test_a_page_that_is_up_to_date_is_told_so(script, connect):
+async def test_a_page_that_is_up_to_date_gets_no_active(script, connect):
     socket = await connect()
     request = await socket.ask("Why?", body=HTML)
     (await script.anext_reply()).finish()
@@ -127,7 +127,7 @@ async def test_a_page_that_is_up_to_date_is_told_so(script, connect):
     assert [frame["type"] for frame in await socket.rest(await socket.resume(body=shown))] == ["no-active"]
 
 
-async def test_a_page_that_was_away_while_answers_came_is_whole_again(script, connect):
+async def test_a_page_that_was_away_while_answers_came_catches_up(script, connect):
     away, there = await connect(), await connect()
     request = await away.ask("One", body=HTML)
     reply = await script.anext_reply()
@@ -225,7 +225,7 @@ async def test_reasoning_grows_in_a_part_of_its_own(script, connect):
     assert [part.blocks for part in parts.values()] == [["<p>Hm.</p>"], ["<p>So.</p>"]]
 
 
-async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(script, connect, settings, served):
+async def test_a_repeated_send_after_the_stream_is_gone_shows_the_stored_answer(script, connect, settings, served):
     settings.CHAT = {**settings.CHAT, "STREAM_RETENTION": 0.001}
     socket = await connect()
     request = await socket.ask("Why?", body=HTML)
@@ -242,7 +242,7 @@ async def test_a_repeated_send_after_the_log_is_gone_shows_the_stored_answer(scr
     assert (page.messages[answer.uid].status, chunks[-1]["type"]) == ("interrupted", "error")
 
 
-async def test_the_loading_of_the_model_is_told_at_once_also_to_who_joins(script, connect):
+async def test_the_loading_status_is_sent_at_once_and_to_readers_that_join_later(script, connect):
     first, second = await connect(), await connect()
     request = await first.ask("Why?", body=HTML)
     reply = await script.anext_reply()
@@ -252,7 +252,7 @@ async def test_the_loading_of_the_model_is_told_at_once_also_to_who_joins(script
     assert (await second.chunk(joined, "data-status"))["data"] == {"status": "loading"}
 
 
-async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(script, connect):
+async def test_a_page_learns_that_its_conversation_was_deleted_mid_answer(script, connect):
     asking = await connect()
     request = await asking.ask("Why?", body=HTML)
     reply = await script.anext_reply()
@@ -270,7 +270,7 @@ async def test_a_page_whose_conversation_was_deleted_in_mid_answer_is_told(scrip
     assert not await Conversation.objects.aexists()
 
 
-async def test_a_page_that_joins_while_the_log_cannot_be_read_shows_the_checkpoint_then_the_log():
+async def test_a_page_that_joins_while_the_stream_cannot_be_read_shows_the_checkpoint_then_the_stream():
     stream = Replica(1, lambda: None)
     stream.delay(True)
     parts = [{"type": "text", "text": "The first"}]

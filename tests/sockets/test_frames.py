@@ -1,4 +1,4 @@
-"""Frames in and out, as pure functions."""
+"""Frames, decoded and encoded by pure functions."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_a_send_of_the_npm_client_is_parsed():
     "text",
     ["", "{", "null", "7", '"x"', "[]", "{}", '{"type": 1, "requestId": "r"}', '{"type":"abort","requestId":""}'],
 )
-def test_what_is_no_frame_is_refused_with_a_reason(text):
+def test_text_that_is_not_a_frame_is_refused_with_a_reason(text):
     with pytest.raises(BadFrameError, match="Expected"):
         parse(text)
 
@@ -37,7 +37,7 @@ def test_what_is_no_frame_is_refused_with_a_reason(text):
 @given(
     st.text() | st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 )
-def test_no_text_makes_the_parser_fail_otherwise(value):
+def test_the_parser_raises_nothing_but_bad_frame_errors(value):
     text = value if isinstance(value, str) else json.dumps(value)
     with pytest.raises(BadFrameError) as refused:
         parse(text)
@@ -71,7 +71,7 @@ def test_the_text_of_a_question_is_all_of_its_text_parts(parts):
         {"id": "a b", "role": "user", "parts": []},
     ],
 )
-def test_what_is_no_ui_message_is_a_bad_frame(message):
+def test_a_value_that_is_not_a_ui_message_is_a_bad_frame(message):
     with pytest.raises(BadFrameError, match="UI message"):
         question(parse(send(messages=[message])), 100)
 
@@ -105,7 +105,7 @@ def test_every_code_has_a_sentence(code):
     assert frame == {"type": "error", "requestId": "r", "errorText": ERRORS[code].sentence, "code": code}
 
 
-def test_transient_chunks_say_so():
+def test_transient_chunks_are_marked_as_transient():
     assert msgspec.to_builtins(chunks.Patch({}))["transient"] is True
 
 
@@ -124,7 +124,7 @@ PLACES = {
 
 @pytest.mark.parametrize("half", HALVES, ids=ascii)
 @pytest.mark.parametrize("place", PLACES)
-def test_a02_half_a_character_anywhere_in_a_frame_is_no_bad_frame(place, half):
+def test_a02_half_a_character_anywhere_does_not_make_a_bad_frame(place, half):
     frame = json.dumps({**json.loads(send()), **json.loads(PLACES[place])}).replace("%", half)
     assert isinstance(parse(frame), Send)
 
@@ -135,19 +135,19 @@ def test_a02_the_text_of_a_question_has_a_replacement_where_it_had_half_a_charac
     assert question(parse(send(messages=[message]).replace("?", text)), 100).text == "\ufffdx\ufffd"
 
 
-def test_a02_bytes_that_are_not_utf_8_are_no_bad_frame_either():
+def test_a02_bytes_that_are_not_utf_8_do_not_make_a_bad_frame_either():
     message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
     asked = question(parse(send(messages=[message]).encode().replace(b"?", b"x\xff\xed\xa0\xbdy")), 100)
     assert asked.text.strip("\ufffd") == "x\ufffd\ufffd\ufffd\ufffdy"
 
 
 @pytest.mark.parametrize("field", ["id", "trigger"])
-def test_a02_half_a_character_in_an_id_is_a_bad_frame_still(field):
+def test_a02_half_a_character_in_an_id_is_still_a_bad_frame(field):
     with pytest.raises(BadFrameError, match="Expected"):
         parse(send(**{field: "?"}).replace("?", r"\ud83d"))
 
 
 @pytest.mark.parametrize("end", [r'\ud8zz"}', r'\ud83d"', r"\ud83d", r'\ud83d"}}'])
-def test_a02_what_is_no_json_apart_from_its_halves_is_a_bad_frame(end):
+def test_a02_text_that_is_not_json_even_without_its_half_characters_is_a_bad_frame(end):
     with pytest.raises(BadFrameError, match="Expected"):
         parse('{"type": "ping", "requestId": "' + end)

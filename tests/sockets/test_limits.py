@@ -1,4 +1,4 @@
-"""Token buckets and the counts of sockets."""
+"""Token buckets, and the limits on open sockets."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_frame_of_the_largest_size_may_come_at_once(largest, at_once):
     assert bucket.take(100.0, at_once) == 0.0
 
 
-def test_a_socket_beyond_the_number_of_one_of_its_keys_counts_nowhere():
+def test_a_socket_that_is_refused_for_one_of_its_keys_counts_under_none():
     sockets = Sockets()
     assert sockets.enter({"ann": 2, "9.9.9.9": 2})
     assert sockets.enter({"ben": 2, "9.9.9.9": 2})
@@ -74,5 +74,5 @@ def test_a_socket_that_has_left_makes_room_and_leaves_nothing_behind():
         ("", ""),
     ],
 )
-def test_a04_only_a_public_address_counts_as_one_visitors_and_its_neighbours_with_it(address, network):
+def test_a04_only_public_addresses_count_and_an_ipv6_network_counts_as_one(address, network):
     assert network_of(address) == network

@@ -68,7 +68,7 @@ print(json.dumps({"frames": asyncio.run(shout()), "title": Conversation.objects.
 
 
 def edit(path: Path, *changes: tuple[str, str]) -> None:
-    """Replace texts that must be there, and nothing else."""
+    """Replace texts in a file, each of which must be there exactly once."""
     text = path.read_text()
     for old, new in changes:
         assert text.count(old) == 1, f"{path} has {old!r} {text.count(old)} times"

@@ -1,4 +1,4 @@
-"""``manage.py chat_recover``: end the answers of processes that are gone, as running processes do by themselves."""
+"""``manage.py chat_recover``: ends the answers of dead processes, as running processes do by themselves."""
 
 import asyncio
 from typing import Any
@@ -13,15 +13,15 @@ from ...streams.loading import make_streams
 
 
 class Command(BaseCommand):
-    """For a site that is down, or an operator who does not want to wait."""
+    """Ends the answers of dead processes, when the site is down or an operator does not want to wait."""
 
     help = (
-        'Ends every running answer whose process gives no sign of life for CHAT["PROCESS_TIMEOUT"] seconds, '
-        "with the text that it had, and takes that long. Running processes do this by themselves."
+        'Ends every running answer whose process writes no heartbeat for CHAT["PROCESS_TIMEOUT"] seconds, '
+        "and keeps its text. This takes that long. Running processes do the same by themselves."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Watch, recover once, and say what was done."""
+        """Watch the processes, recover once, and print how many answers were ended."""
         try:
             ended = asyncio.run(_recover())
         except DatabaseError as error:

@@ -1,4 +1,4 @@
-"""What the tests of replies begin with: an answer that is there, and requests about it."""
+"""Fixtures of the tests of page requests: an answer, and requests about it."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def request_of():
-    """Send one of our own frames; returns its requestId."""
+    """Send a page request, and return its requestId."""
 
     async def send(socket, kind, **fields):
         request = f"{kind}-{len(sent)}"
@@ -21,7 +21,7 @@ def request_of():
 
 @pytest.fixture
 def answered(script, connect):
-    """A question with its whole answer; returns the socket and the answer's id."""
+    """Ask a question, let it be answered, and return the socket and the answer's id."""
 
     async def answered(text="**Scattering**", visitor="ann", **question):
         socket = await connect(visitor)

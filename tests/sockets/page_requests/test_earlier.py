@@ -1,4 +1,4 @@
-"""What stands before the first message that a page shows."""
+"""The messages before the first one that a page shows."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -10,7 +10,7 @@ from chat.models import Conversation
 
 @pytest.fixture
 async def long(connect):
-    """A conversation of Ann's that is one turn longer than a page's window."""
+    """Store a conversation of Ann that is one turn longer than a page's window, and return her socket."""
 
     def store():
         made = Conversation.objects.create(owner="visitor:ann", uid="c1", updated_at=timezone.now())
@@ -25,7 +25,7 @@ async def long(connect):
     return await connect("ann")
 
 
-async def test_the_messages_before_one_are_told_as_articles_in_order(long, request_of):
+async def test_the_messages_before_one_are_sent_as_articles_in_order(long, request_of):
     frames = await long.rest(await request_of(long, "earlier", messageId="m2"))
     assert [frame["type"] for frame in frames] == ["start", "chunk", "end"]
     chunk = frames[1]["chunk"]
@@ -34,25 +34,25 @@ async def test_the_messages_before_one_are_told_as_articles_in_order(long, reque
     assert chunk["data"]["html"].index("*Text 0*") < chunk["data"]["html"].index("<em>Text 1</em>")
 
 
-async def test_it_is_said_whether_there_are_still_older_ones(long, request_of):
+async def test_the_chunk_says_whether_there_are_older_messages(long, request_of):
     (chunk,) = await long.chunks(await request_of(long, "earlier", messageId=f"m{WINDOW + 1}"))
     assert chunk["data"]["more"]
     (chunk,) = await long.chunks(await request_of(long, "earlier", messageId="m0"))
     assert chunk["data"] == {"html": "", "more": False}
 
 
-async def test_a_new_page_is_told_that_there_are_older_ones(long):
+async def test_the_first_message_of_a_new_page_says_that_there_are_older_ones(long):
     first, *others = await long.chunks(await long.resume(body={"view": "html"}))
     assert (first["data"]["id"], first["data"]["after"], first["data"]["earlier"]) == ("m2", None, True)
     assert len(others) == WINDOW - 1
     assert not any("earlier" in chunk["data"] for chunk in others)
 
 
-async def test_it_comes_in_the_language_of_the_page(long, request_of):
+async def test_earlier_messages_come_in_the_language_of_the_page(long, request_of):
     (chunk,) = await long.chunks(await request_of(long, "earlier", messageId="m2", body={"language": "de"}))
     assert "Assistent" in chunk["data"]["html"]
 
 
-async def test_nothing_is_told_of_another_visitors_conversation(long, connect, request_of):
+async def test_another_visitors_conversation_is_not_found(long, connect, request_of):
     stranger = await connect("bob")
     assert await stranger.error(await request_of(stranger, "earlier", messageId="m2")) == "not_found"

@@ -1,9 +1,9 @@
-"""What readers think of answers."""
+"""The ratings of answers."""
 
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat.db.branches import latest
+from chat.db.branches import tip_window
 from chat.html.messages import message_view
 from chat.models import COMMENT_LENGTH, Feedback
 from chat.owners import Owner
@@ -29,7 +29,7 @@ async def test_a_rating_is_stored_changed_and_taken_back(answered, rate):
     await rate(socket, answer, -1, comment="Too\0 short.")
     assert await stored() == [(-1, "Too\ufffd short.")]
     await rate(socket, answer, 1)
-    assert await stored() == [(1, "Too\ufffd short.")], "a rating without a comment keeps the one that there is"
+    assert await stored() == [(1, "Too\ufffd short.")], "a rating without a comment keeps the earlier one"
     await rate(socket, answer, 1, comment="")
     assert await stored() == [(1, "")]
     assert await rate(socket, answer, 0) == ["start", "end"]
@@ -52,7 +52,7 @@ async def test_a_comment_has_a_longest_length(answered, request_of):
     assert [len(comment) for _, comment in await stored()] == [COMMENT_LENGTH]
 
 
-async def test_only_answers_of_ones_own_that_have_ended_are_rated(answered, connect, script, request_of):
+async def test_only_the_owners_own_ended_answers_can_be_rated(answered, connect, script, request_of):
     socket, answer = await answered()
     stranger = await connect("bob")
     for reader, message in ((stranger, answer), (socket, "m1"), (socket, "other")):
@@ -69,14 +69,14 @@ async def test_a_rating_that_is_none_of_the_three_is_a_bad_frame(answered, reque
     assert (await socket.closed())[0] == 4400
 
 
-async def test_a_window_of_messages_has_their_ratings_by_one_query(answered, rate, django_assert_num_queries):
+async def test_the_ratings_of_a_window_take_no_query_of_their_own(answered, rate, django_assert_num_queries):
     socket, answer = await answered()
     await rate(socket, answer, -1, comment="Too short.")
     await answered(message="m2")
 
     def views():
         with django_assert_num_queries(4):  # the conversation, the keys, its messages, their siblings
-            return [message_view(message) for message in latest(Owner("visitor:ann"), "c1").messages]
+            return [message_view(message) for message in tip_window(Owner("visitor:ann"), "c1").messages]
 
     found = await sync_to_async(views)()
     assert [(view.rating, view.comment) for view in found] == [(0, ""), (-1, "Too short."), (0, ""), (0, "")]

@@ -1,4 +1,4 @@
-"""Whether a conversation holds an answer that its owner has not seen."""
+"""The mark of conversations with an answer that their owner has not seen."""
 
 from chat.models import Conversation
 
@@ -14,14 +14,14 @@ async def test_an_ended_answer_is_unread_until_a_page_has_read_it(answered, requ
     assert not await unread()
 
 
-async def test_a_new_question_reads_what_came_before(answered, script, connect):
+async def test_a_new_question_marks_the_conversation_read(answered, script, connect):
     socket, _ = await answered()
     await socket.chunk(await socket.ask("And?", message="m2"), "start")
     assert not await unread()
     (await script.anext_reply()).break_off()
 
 
-async def test_the_owners_other_pages_hear_once_that_it_was_read(answered, connect, request_of):
+async def test_the_owners_other_pages_receive_one_event_that_it_was_read(answered, connect, request_of):
     socket, _ = await answered()
     other, stranger = await connect("ann"), await connect("bob")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Branches: made by another try and by an edit, chosen, and found again by every page."""
+"""Branches: created by another answer or an edit, selected, and shown by every page."""
 
 import pytest
 
@@ -14,14 +14,14 @@ async def reply(script, text):
 
 
 def shown(page):
-    """The status that tells a page's last message from an older state of it."""
+    """Return the body of a resume, with the last message that a page shows and its status."""
     last, message = list(page.messages.items())[-1]
     return {**HTML, "after": {"message": last, "status": message.status}}
 
 
 @pytest.fixture
 def ask(script):
-    """One whole turn on a page."""
+    """Ask a question on a page, let it be answered, and return the answer's id."""
 
     async def ask(socket, page, text, message, answer, **more):
         request = await socket.ask(text, message=message, **{"body": HTML, **more})
@@ -34,7 +34,7 @@ def ask(script):
 
 @pytest.fixture
 async def forked(script, connect, ask):
-    """A page with two turns, and another answer to the first question; the ids of both answers, and of the page's."""
+    """A page with two turns and then another answer to the first question; and the ids that it showed before that."""
     socket, page = await connect("ann"), ChatPage()
     old = await ask(socket, page, "One", "m1", "uno")
     await ask(socket, page, "Two", "m2", "dos")
@@ -45,7 +45,7 @@ async def forked(script, connect, ask):
     return socket, page, before
 
 
-async def test_another_answer_in_mid_conversation_ends_the_branch_and_loses_nothing(forked, request_of):
+async def test_another_answer_mid_conversation_ends_the_branch_and_loses_nothing(forked, request_of):
     socket, page, before = forked
     new = list(page.messages)[-1]
     assert list(page.messages) == ["m1", new]
@@ -57,14 +57,14 @@ async def test_another_answer_in_mid_conversation_ends_the_branch_and_loses_noth
     assert list(page.take(chunks).messages) == ["m1", new]
 
 
-async def test_the_branch_that_one_left_is_the_one_that_one_finds(forked, connect, request_of):
+async def test_a_new_page_shows_the_branch_that_was_selected_last(forked, connect, request_of):
     socket, _, before = forked
     await socket.chunks(await request_of(socket, "select", messageId=before[1]))
     again = await connect("ann")
     assert list(ChatPage().take(await again.chunks(await again.resume(body=HTML))).messages) == before
 
 
-async def test_the_owners_other_pages_hear_of_it_and_catch_up_from_the_fork_on(forked, connect, request_of):
+async def test_the_owners_other_pages_receive_an_event_and_catch_up_from_the_fork_on(forked, connect, request_of):
     socket, page, before = forked
     other, stranger = await connect("ann"), await connect("bob")
     await socket.chunks(await request_of(socket, "select", messageId=before[1]))
@@ -78,7 +78,7 @@ async def test_the_owners_other_pages_hear_of_it_and_catch_up_from_the_fork_on(f
     assert "conversation" not in stranger._frames
 
 
-async def test_a_question_after_a_switch_goes_on_from_the_branch_that_is_shown(forked, script, request_of):
+async def test_a_question_after_a_switch_continues_the_branch_that_is_shown(forked, script, request_of):
     socket, _, before = forked
     await socket.chunks(await request_of(socket, "select", messageId=before[1]))
     await socket.ask("Three", message="m3", body=HTML)
@@ -102,7 +102,7 @@ async def test_another_visitors_message_is_not_found(forked, connect, request_of
     assert await stranger.error(await request_of(stranger, "select", messageId=before[1])) == "not_found"
 
 
-async def test_the_place_among_its_siblings_stands_on_a_live_answer_and_under_it(forked, script, connect, monkeypatch):
+async def test_a_live_answer_and_its_footer_show_its_place_among_its_siblings(forked, script, connect, monkeypatch):
     seen = []
 
     def render(name, context):
@@ -119,7 +119,7 @@ async def test_the_place_among_its_siblings_stands_on_a_live_answer_and_under_it
     assert places == [("llm_chat/message.html", 3, 3), ("llm_chat/footer.html", 3, 3)]
 
 
-async def test_an_edit_in_mid_conversation_stands_in_the_place_of_the_old_question(script, connect, ask, request_of):
+async def test_an_edit_mid_conversation_takes_the_place_of_the_old_question(script, connect, ask, request_of):
     socket, page = await connect(), ChatPage()
     first = await ask(socket, page, "One", "m1", "uno")
     await ask(socket, page, "Two", "m2", "dos")
@@ -133,7 +133,7 @@ async def test_an_edit_in_mid_conversation_stands_in_the_place_of_the_old_questi
     assert list(page.take(chunks).messages) == before
 
 
-async def test_an_edit_of_the_first_question_stands_first(script, connect, ask):
+async def test_an_edit_of_the_first_question_comes_first(script, connect, ask):
     socket, page = await connect(), ChatPage()
     await ask(socket, page, "One", "m1", "uno")
     answer = await ask(socket, page, "Eins", "m1", "eins", messageId="m1", body={**HTML, "attempt": "edit-1"})
@@ -184,7 +184,7 @@ async def test_a_repeated_edit_finds_its_answer_while_that_runs(script, connect,
     assert script.waiting == 0
 
 
-async def test_a_repeated_send_brings_what_was_said_after_it(script, connect, ask):
+async def test_a_repeated_send_brings_the_messages_that_followed_it(script, connect, ask):
     socket, page = await connect(), ChatPage()
     await ask(socket, page, "One", "m1", "uno")
     stale = ChatPage()

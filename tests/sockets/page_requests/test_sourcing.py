@@ -14,13 +14,13 @@ async def source(socket, request_of, message):
     return chunk["data"]["text"]
 
 
-async def test_an_answer_comes_as_the_markdown_that_it_was(answered, request_of):
+async def test_an_answer_is_sent_as_its_markdown(answered, request_of):
     socket, answer = await answered("**Scattering**\n\n- of light")
     assert await source(socket, request_of, answer) == "**Scattering**\n\n- of light"
     assert await source(socket, request_of, "m1") == "Why?"
 
 
-async def test_a_running_answer_comes_as_far_as_it_is_known(script, connect, request_of, settings):
+async def test_a_running_answer_is_sent_as_far_as_it_has_come(script, connect, request_of, settings):
     settings.CHAT = {**settings.CHAT, "HEARTBEAT": 60.0}
     socket = await connect()
     request = await socket.ask("Why?")
@@ -35,7 +35,7 @@ async def test_a_running_answer_comes_as_far_as_it_is_known(script, connect, req
 
 
 @pytest.mark.parametrize("there", [False, True])
-async def test_a_running_answer_whose_log_cannot_be_read_comes_as_it_is_stored(
+async def test_a_running_answer_whose_stream_cannot_be_read_is_sent_as_it_is_stored(
     there, answered, request_of, served, settings
 ):
     settings.CHAT = {**settings.CHAT, "REDIS_TIMEOUT": 0.05}
@@ -48,7 +48,7 @@ async def test_a_running_answer_whose_log_cannot_be_read_comes_as_it_is_stored(
     assert await source(socket, request_of, "far") == "so far"
 
 
-async def test_what_is_not_ones_own_is_not_there(answered, connect, request_of):
+async def test_the_messages_of_other_owners_are_not_found(answered, connect, request_of):
     socket, answer = await answered()
     stranger = await connect("bob")
     assert await stranger.error(await request_of(stranger, "source", messageId=answer)) == "not_found"
