@@ -1,4 +1,4 @@
-"""The site's own ASGI application, with a websocket and a lifespan, and the chat around it."""
+"""The site's own ASGI application, with a websocket and a lifespan, wrapped in the chat's."""
 
 from django.core.asgi import get_asgi_application
 
