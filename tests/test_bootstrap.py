@@ -150,7 +150,7 @@ def test_an_environment_without_a_working_python_is_recreated(project):
     project.say("setup")
     (project.venv / "bin" / "python").unlink()
     code, output = project.say("setup")
-    assert code == 0 and "no working Python" in output
+    assert code == 0 and "no longer has a working Python" in output
 
 
 def test_a_failed_installation_says_where_to_look(project):

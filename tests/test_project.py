@@ -182,7 +182,7 @@ def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path
         ({"OPENAI_BASE_URL": "localhost/v1", "OPENAI_MODEL": "llama"}, 'OPENAI_BASE_URL must begin with "http://"'),
         ({"ALLOWED_HOSTS": "localhost,chat.example.com"}, r"SECRET_KEY must be set .*\(chat.example.com\)"),
         ({"ALLOWED_HOSTS": "*"}, r"SECRET_KEY must be set .*\(\*\)"),
-        ({"DATA_DIR": "/nowhere"}, r"SECRET_KEY is not set and could not be kept in /nowhere/.secret_key"),
+        ({"DATA_DIR": "/nowhere"}, r"SECRET_KEY is not set and could not be saved in /nowhere/.secret_key"),
     ],
 )
 def test_a_wrong_variable_is_refused_with_a_sentence_that_contains_no_secret(site, variables, sentence):
