@@ -18,6 +18,6 @@ USER site
 VOLUME /data
 EXPOSE 8000
 
-# The database is brought up to date by a step of its own, `python manage.py migrate`: see docker-compose.yml.
+# The database is migrated in a separate step, `python manage.py migrate`: see docker-compose.yml.
 STOPSIGNAL SIGTERM
 CMD ["python", "scripts/serve.py", "--host", "0.0.0.0", "--port", "8000", "--no-access-log"]

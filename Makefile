@@ -1,25 +1,25 @@
-# Each command makes what it needs in .venv first; see scripts/bootstrap.py.
+# Each command first installs what it needs into .venv; see scripts/bootstrap.py.
 #
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
-#   make test           all tests but the long rounds, in less than five minutes
-#   make test-browser   all tests of the page in a browser, in about as long
-#   make test-faults    those of faults again, in real time and with all their rounds: half an hour
+#   make test           all tests except the long rounds, in less than five minutes
+#   make test-browser   all tests of the page in a browser, in about the same time
+#   make test-faults    the fault tests again, in real time and with all their rounds, in half an hour
 #   make coverage       how much of the app the tests cover, in about ten minutes
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
-#   make fuzz           hostile texts through the rendering, each in a process of its own, for a minute (make fuzz SECONDS=600)
+#   make fuzz           render hostile texts, each in a separate process, for a minute (longer: make fuzz SECONDS=600)
 #   make lint types     the checks of the code; those of scripts and styles where node is installed
 #   make bench-quick    the cost of one delta, in half a minute
-#   make bench-shared   the same with logs that two processes share
-#   make bench-opening  the page of a long conversation beside that of a shorter one
-#   make bench-page     what a long answer costs the browser, in a minute
-#   make messages       the catalogues of translations, from the code and the templates (needs GNU gettext)
-#   make clean          remove all that was made; the database and the key stay
+#   make bench-shared   the same with streams that two processes share
+#   make bench-opening  the time to open a long conversation compared with a shorter one
+#   make bench-page     the cost of a long answer in the browser, in a minute
+#   make messages       update the catalogues of translations from the code and the templates (needs GNU gettext)
+#   make clean          remove everything that was generated, except the database and the secret key
 
 PORT ?= 8000
 MINUTES ?= 30
 SECONDS ?= 60
-# Python 3.11 or later, and one that works: a version manager's stand-in may exist and only say that it is not installed.
+# A Python 3.11 or later that works: a version manager's shim may exist and only say that Python is not installed.
 PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; \
 	done),python3)

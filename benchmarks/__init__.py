@@ -1,1 +1,1 @@
-"""Measurements of the chat. Figures are for comparing within one run: other machines, and other hours, give others."""
+"""Benchmarks of the chat. Compare figures only within one run: they differ between machines and over the day."""

@@ -1,6 +1,6 @@
-"""What the chat is measured against: an ASGI app that only passes deltas on. It stores nothing and resumes nothing.
+"""The baseline for the chat: an ASGI app that only passes deltas on. It stores nothing and resumes nothing.
 
-Raw asyncio HTTP in, one websocket frame per upstream delta out, under the same server as the chat.
+It reads raw asyncio HTTP and sends one websocket frame per upstream delta, on the same server as the chat.
 ``UPSTREAM_PORT=1234 uvicorn benchmarks.bare_proxy:app``
 """
 
@@ -12,7 +12,7 @@ PORT = int(os.environ.get("UPSTREAM_PORT", "0"))
 
 
 async def app(scope, receive, send):
-    """One websocket: each message is a question."""
+    """Serve one websocket, on which each message is a question."""
     if scope["type"] != "websocket":
         return
     await receive()
@@ -23,7 +23,7 @@ async def app(scope, receive, send):
 
 
 async def answer(request, messages, send):
-    """Ask the model and pass each delta on."""
+    """Ask the model, and pass each delta on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
     body = json.dumps({"model": "bench", "stream": True, "messages": messages}).encode()
     writer.write(

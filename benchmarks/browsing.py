@@ -1,4 +1,4 @@
-"""The browser under measurement."""
+"""The browser that is measured."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, sync_playwright
 
 @contextlib.contextmanager
 def browser_page() -> Iterator[Page]:
-    """A tab of the Chromium that ``CHROMIUM`` names, as ``make`` does, else of the system's or Playwright's own."""
+    """Open a tab in the Chromium named by ``CHROMIUM``, as ``make`` sets it, or in the system's or Playwright's own."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -1,4 +1,4 @@
-"""Servers under measurement, and the visitors that load them."""
+"""The servers that are measured, and the visitors that load them."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ OPTIONS = ["--ws-per-message-deflate", "false"]
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Return a loopback port that nothing listens on."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A child process with changes to its environment; it is ended by its own id."""
+    """Run a child process with changes to its environment, and end it by its own id."""
     env = {**os.environ, **environment}
     child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     try:
@@ -42,7 +42,7 @@ def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
 
 @contextlib.contextmanager
 def upstream(rate: float, deltas: int) -> Iterator[int]:
-    """The model that costs nothing; gives its port."""
+    """Run the model that needs hardly any CPU, and yield its port."""
     with process(sys.executable, "-m", "benchmarks.upstream", str(rate), str(deltas)) as child:
         assert child.stdout is not None
         yield int(child.stdout.readline())
@@ -50,7 +50,7 @@ def upstream(rate: float, deltas: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def server(app: str, **environment: str) -> Iterator[tuple[int, psutil.Process]]:
-    """An ASGI app under uvicorn, as production runs it; gives its port and process."""
+    """Run an ASGI app on uvicorn as in production, and yield its port and process."""
     port = free_port()
     websockets = "chat.uvicorn:GuardedProtocol" if app.startswith("chatproject.") else "websockets-sansio"
     options = ["--port", str(port), "--log-level", "warning", "--ws", websockets, *OPTIONS]
@@ -69,7 +69,7 @@ def _listens(port: int) -> bool:
 
 @contextlib.contextmanager
 def chat_environment(upstream_port: int) -> Iterator[dict[str, str]]:
-    """The environment of the chat's own site on a fresh SQLite file, migrated, with the upstream as its model."""
+    """Yield the environment of the chat's own site, with a new, migrated SQLite file and the upstream as its model."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "DATA_DIR": folder,
@@ -85,33 +85,33 @@ def chat_environment(upstream_port: int) -> Iterator[dict[str, str]]:
 
 
 def cpu(of: psutil.Process) -> float:
-    """Seconds of CPU that a process has used, in all its threads."""
+    """Return the seconds of CPU that a process has used in all its threads."""
     times = of.cpu_times()
     return float(times.user + times.system)
 
 
 def session_cookie(port: int) -> str:
-    """The cookie of a new visitor."""
+    """Return the cookie of a new visitor."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/chat/") as response:
-        cookies: list[str] = response.headers.get_all("Set-Cookie")  # the page's form sets one of its own
+        cookies: list[str] = response.headers.get_all("Set-Cookie")  # the page's form sets another
         return next(cookie.split(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
 
 
 def sent(upstream_port: int) -> int:
-    """How many deltas the model has sent."""
+    """Return how many deltas the model has sent."""
     with urllib.request.urlopen(f"http://127.0.0.1:{upstream_port}/count") as response:
         return int(response.read())
 
 
 def socket_to(port: int, cookie: str = "") -> connect:
-    """A visitor's websocket."""
+    """Open a visitor's websocket."""
     headers = {"Cookie": cookie} if cookie else {}
     origin = f"http://127.0.0.1:{port}"
     return connect(f"ws://127.0.0.1:{port}/ws/chat/", additional_headers=headers, origin=origin, max_size=None)
 
 
 async def ask(websocket: ClientConnection, conversation: str, view: str, text: str = "Why is the sky blue?") -> float:
-    """Send a question and read to the end of its answer; returns the seconds until its first visible text."""
+    """Ask a question, read to the end of its answer, and return the seconds until its first visible text."""
     user = {"id": f"m-{conversation}", "role": "user", "parts": [{"type": "text", "text": text}]}
     frame = {"type": "send", "requestId": "r", "id": conversation, "trigger": "submit-message", "messages": [user]}
     began, first = time.perf_counter(), 0.0
@@ -122,11 +122,11 @@ async def ask(websocket: ClientConnection, conversation: str, view: str, text: s
         if message.startswith('{"type":"end"') or message.startswith('{"type": "end"'):
             return first
         assert not message.startswith('{"type":"error"'), message
-    raise AssertionError("the socket closed in mid-answer")
+    raise AssertionError("the socket closed mid-answer")
 
 
 async def crowd(port: int, cookie: str, view: str, streams: int, name: str) -> list[float]:
-    """So many visitors at once, a socket each; returns the first-token times."""
+    """Ask as ``streams`` visitors at once, each with a socket, and return the times to the first token in seconds."""
 
     async def visitor(number: int) -> float:
         async with socket_to(port, cookie) as websocket:

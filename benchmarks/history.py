@@ -1,6 +1,6 @@
-"""The cost of a turn, with one message of history and with a hundred: it must hardly grow.
+"""The cost of a turn with one message of history and with a hundred, which must be almost the same.
 
-``python -m benchmarks.history``. CPU of the server's whole process, its database threads included.
+``python -m benchmarks.history``. Measures the CPU of the whole server process, including its database threads.
 """
 
 import argparse
@@ -14,7 +14,7 @@ LENGTHS = (1, 100)
 
 
 def seed(cookie, names):
-    """Conversations of the visitor's with so many messages each."""
+    """Store conversations of the visitor with the given numbers of messages."""
     import django
 
     django.setup()
@@ -42,7 +42,7 @@ def seed(cookie, names):
 
 
 async def turns(port, cookie, process, view, names):
-    """CPU in milliseconds of each turn's whole way."""
+    """Return the CPU time of each complete turn, in milliseconds."""
     costs = []
     async with socket_to(port, cookie) as websocket:
         for name in names:
@@ -53,9 +53,9 @@ async def turns(port, cookie, process, view, names):
 
 
 def main():
-    """Alternate between short and long histories, so that both meet the same hour of the machine."""
+    """Alternate between short and long histories, so that both are measured under the same load of the machine."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=60, help="turns of each length and view")
+    parser.add_argument("--turns", type=int, default=60, help="turns for each length and format")
     args = parser.parse_args()
     with upstream(1000, 3) as upstream_port, chat_environment(upstream_port) as environment:
         os.environ.update(environment)
@@ -67,9 +67,7 @@ def main():
                 seed(cookie, names)
                 costs = asyncio.run(turns(port, cookie, process, view, [name for name, _ in names]))[10:]
                 short, long = (statistics.mean(costs[i::2]) for i in range(2))
-                print(
-                    f"{view} view   1 message {short:6.2f} ms   100 messages {long:6.2f} ms   ratio {long / short:5.2f}"
-                )
+                print(f"{view}   1 message {short:6.2f} ms   100 messages {long:6.2f} ms   ratio {long / short:5.2f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The time of the page of a long conversation beside that of a shorter one: ``make bench-opening``.
+"""The time to open a long conversation compared with a shorter one: ``make bench-opening``.
 
-``python -m benchmarks.opening --rounds 200``. On the server the view of the app's own page in this process, database
-and templates included, by Django's test client against SQLite. In the browser, with a server of its own, from the
-address until the page has been told by the socket that it lacks nothing. The budget of 1,000 messages is 1.3 times
-that of 50.
+``python -m benchmarks.opening --rounds 200``. On the server it measures the app's own page, including database and
+templates, with Django's test client in this process and SQLite. In the browser, with a separate server, it measures
+from the address until the socket has confirmed that the page is complete. The budget for 1,000 messages is 1.3 times
+that for 50.
 """
 
 import argparse
@@ -37,7 +37,7 @@ a long way through the air in the evening, is what was not scattered: yellow, or
 
 
 def seed(owner: str) -> None:
-    """Conversations of so many messages each."""
+    """Store one conversation for each number of messages."""
     from django.utils import timezone
 
     from chat.models import Conversation
@@ -55,7 +55,7 @@ def seed(owner: str) -> None:
 
 
 def alternate(rounds: int, open_page: Callable[[str], float]) -> dict[int, float]:
-    """The median time of each length's page in milliseconds; they alternate, to meet the same hour of the machine."""
+    """Return the median time of each length's page in milliseconds; lengths alternate, to share the machine's load."""
     times: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for number in range(rounds + 5):
         for length in LENGTHS:
@@ -66,7 +66,7 @@ def alternate(rounds: int, open_page: Callable[[str], float]) -> dict[int, float
 
 
 def on_the_server(client) -> Callable[[str], float]:
-    """Measures the view, in milliseconds."""
+    """Return a function that measures Django's view, in milliseconds."""
 
     def open_page(path: str) -> float:
         began = time.perf_counter()
@@ -79,7 +79,7 @@ def on_the_server(client) -> Callable[[str], float]:
 
 
 def in_the_browser(page, url: str) -> Callable[[str], float]:
-    """Measures from the address to a page that is up to date, in milliseconds."""
+    """Return a function that measures from the address to an up-to-date page, in milliseconds."""
 
     def open_page(path: str) -> float:
         page.goto(url + path)
@@ -90,13 +90,13 @@ def in_the_browser(page, url: str) -> Callable[[str], float]:
 
 
 def tell(place: str, found: dict[int, float]) -> None:
-    """Print what was found, beside the shorter one."""
+    """Print the times, and their ratio to the shorter conversation."""
     for length, took in found.items():
         print(f"{place:8} {length:5} messages {took:6.1f} ms   x {took / found[LENGTHS[0]]:4.2f}")
 
 
 def main() -> None:
-    """Set up a site with a database of its own, and measure."""
+    """Set up a site with a separate database, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="views of each page")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A site whose model says one long answer at a fixed rate: settings, backend and text for ``benchmarks.page``."""
+"""A site whose model writes one long answer at a fixed rate: settings, backend and text for ``benchmarks.page``."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ CHAT = {"BACKENDS": {"default": {"BACKEND": "benchmarks.paced.PacedBackend"}}}
 SECONDS = float(os.environ.get("PACED_SECONDS", "20"))
 LENGTH = int(os.environ.get("PACED_LENGTH", "50000"))
 SIZE = 5
-"""Characters of a delta."""
+"""Characters per delta."""
 
 SECTION = """## {number}. Why the *sky* is blue
 
@@ -59,7 +59,7 @@ for wavelength in (400e-9, 470e-9, 530e-9, 700e-9):
 
 
 def answer() -> str:
-    """Headings, paragraphs, lists, tables, quotes and code, of exactly ``LENGTH`` characters."""
+    """Return headings, paragraphs, lists, tables, quotes and code, of exactly ``LENGTH`` characters."""
     text, number = "", 0
     while len(text) < LENGTH:
         number += 1
@@ -68,7 +68,7 @@ def answer() -> str:
 
 
 class PacedBackend(Backend):
-    """Says the answer in ``SECONDS``: at each moment as many deltas as are due, so that it never falls behind."""
+    """Writes the answer within ``SECONDS``: sends all deltas that are due each time, so that it never falls behind."""
 
     @property
     def model(self) -> str:

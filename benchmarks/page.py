@@ -1,7 +1,7 @@
-"""What a long answer costs the browser: 50,000 characters in 10,000 deltas over 20 s, then with the CPU slowed 4 times.
+"""The browser's cost of a long answer: 50,000 characters in 10,000 deltas over 20 s, then with a CPU 4 times slower.
 
 ``make bench-page``; ``python -m benchmarks.page --seconds 10 --length 25000`` for other loads. Server and browser share
-the machine. Time is that of the page's main thread, by Chromium's own count; frames are those of the display, 60 a
+the machine. Times are those of the page's main thread as Chromium counts them; frames are those of the display, 60 per
 second, as ``requestAnimationFrame`` sees them.
 """
 
@@ -37,7 +37,7 @@ COUNTERS = {
 
 
 class Figures(NamedTuple):
-    """Seconds of the main thread, frames of so many that there could be, the longest gap between two in seconds."""
+    """Seconds of the main thread, frames shown and possible, and the longest gap between two frames in seconds."""
 
     times: dict[str, float]
     frames: int
@@ -47,7 +47,7 @@ class Figures(NamedTuple):
 
 @contextmanager
 def site(seconds: float, length: int) -> Iterator[str]:
-    """The chat's own site on a fresh database, with a model that says the long answer."""
+    """Run the chat's own site on a new database, with a model that writes the long answer."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "DATA_DIR": folder,
@@ -63,13 +63,13 @@ def site(seconds: float, length: int) -> Iterator[str]:
 
 
 def counters(session: CDPSession) -> dict[str, float]:
-    """The main thread's seconds so far."""
+    """Return the main thread's seconds so far."""
     metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
     return {name: metrics[counter] for name, counter in COUNTERS.items()}
 
 
 def measure(page: Page, url: str, seconds: float, slowdown: float) -> Figures:
-    """One answer in a new conversation, from its first word to its end."""
+    """Measure one answer in a new conversation, from its first word to its end."""
     page.goto(url)
     page.wait_for_selector("llm-chat-connection[connected]", state="attached")
     session = page.context.new_cdp_session(page)
@@ -94,21 +94,21 @@ def measure(page: Page, url: str, seconds: float, slowdown: float) -> Figures:
 
 
 def row(name: str, figures: Figures) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     times = "".join(f"{seconds:8.2f}" for seconds in figures.times.values())
     return f"{name:16}{times}   {figures.frames:6} of {figures.possible}{figures.gap * 1000:11.0f} ms"
 
 
 def verdict(name: str, value: str, met: bool) -> str:
-    """A target, what was measured, and whether the one was met."""
+    """Return a line with a target, the measured value, and whether the target was met."""
     return f"{'met ' if met else 'MISSED'}  {name}: {value}"
 
 
 def main() -> int:
-    """Both runs, then the targets; returns 1 where one is missed."""
+    """Measure both runs and print the targets; return 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the answer in time")
-    parser.add_argument("--length", type=int, default=50_000, help="and in characters; a delta has 5")
+    parser.add_argument("--length", type=int, default=50_000, help="length of the answer in characters; a delta has 5")
     args = parser.parse_args()
     print(f"{args.length} characters in {args.length // 5} deltas over {args.seconds:g} s; seconds of the main thread:")
     print(f"{'':16}{''.join(f'{name:>8}' for name in COUNTERS)}   {'frames':>14}{'longest gap':>14}")

@@ -1,4 +1,4 @@
-"""CPU per delta and time to the first token: the text view, the html view and a bare proxy, in one half-minute run.
+"""CPU per delta and time to the first token for the text format, the html format and a bare proxy, in half a minute.
 
 ``make bench-quick``; ``python -m benchmarks.quick --streams 50 --rate 50 --seconds 6`` for other loads.
 """
@@ -12,11 +12,11 @@ import time
 from .harness import chat_environment, cpu, crowd, sent, server, session_cookie, upstream
 
 SETTLE = 1.5
-"""Seconds after the start that are not measured: the turns are being stored, the streams begin."""
+"""Seconds after the start that are not measured, while the turns are stored and the streams begin."""
 
 
 def measure(port, process, cookie, view, upstream_port, args, name):
-    """CPU in microseconds per delta of the server's process in steady state, and the median first-token time in ms."""
+    """Return the process's CPU per delta in microseconds, in steady state, and the median first-token time in ms."""
     firsts: list[float] = []
     load = threading.Thread(
         target=lambda: firsts.extend(asyncio.run(crowd(port, cookie, view, args.streams, name))), daemon=True
@@ -27,7 +27,7 @@ def measure(port, process, cookie, view, upstream_port, args, name):
     time.sleep(args.seconds)
     used, count = cpu(process) - used, sent(upstream_port) - count
     load.join(60)
-    assert len(firsts) == args.streams, "a stream did not come to its end"
+    assert len(firsts) == args.streams, "a stream did not end"
     return used / count * 1e6, statistics.median(firsts) * 1e3, count
 
 
@@ -38,7 +38,7 @@ def report(name, figures, base):
 
 
 def main():
-    """Measure the three, one after the other, against one upstream."""
+    """Measure all three, one after the other, with one upstream."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--rate", type=float, default=50.0, help="deltas per second and stream")
@@ -57,7 +57,7 @@ def main():
             cookie = session_cookie(port)
             time.sleep(SETTLE)  # a process imports the model's SDK when it starts
             for view in ("text", "html"):
-                report(f"{view} view", measure(port, process, cookie, view, upstream_port, args, view), bare[0])
+                report(f"{view} format", measure(port, process, cookie, view, upstream_port, args, view), bare[0])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""CPU per delta with logs that two processes share through Redis, beside one process with its logs in memory.
+"""CPU per delta of streams that two processes share through Redis, compared with one process and streams in memory.
 
 ``make bench-shared``; ``python -m benchmarks.shared --streams 50 --rate 50 --seconds 6`` for other loads. Every answer
-is asked for on one process and followed by one reader: there, with the log in memory, or on a second process, with
-Redis. The budget is twice the CPU, both processes together, that of Redis itself apart.
+is asked for on one process and followed by one reader: on the same process, with the stream in memory, or on a second
+process, with Redis. The budget is twice the CPU for both processes together, without that of Redis.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from .quick import SETTLE
 
 
 async def follow(asked: int, read: int, cookie: str, view: str, name: str) -> None:
-    """Ask on one process, leave, and read the answer to its end on another one."""
+    """Ask on one process, disconnect, and read the answer to its end on another process."""
     user = {"id": f"m-{name}", "role": "user", "parts": [{"type": "text", "text": "Why is the sky blue?"}]}
     frame = {"requestId": "r", "id": name, "headers": {}, "body": {"view": view}}
     async with socket_to(asked, cookie) as websocket:
@@ -38,12 +38,12 @@ async def follow(asked: int, read: int, cookie: str, view: str, name: str) -> No
 
 
 async def crowd(asked: int, read: int, cookie: str, view: str, streams: int) -> None:
-    """So many answers, with a reader each."""
+    """Run ``streams`` answers at once, each with a reader."""
     await asyncio.gather(*(follow(asked, read, cookie, view, f"{view}-{number}") for number in range(streams)))
 
 
 def measure(ports, processes, cookie, view, upstream_port, args):
-    """CPU in microseconds per delta of all processes together, in steady state."""
+    """Return the CPU per delta of all processes together, in microseconds and in steady state."""
     ended: list[bool] = []
     load = threading.Thread(
         target=lambda: ended.append(asyncio.run(crowd(*ports, cookie, view, args.streams)) is None), daemon=True
@@ -54,12 +54,12 @@ def measure(ports, processes, cookie, view, upstream_port, args):
     time.sleep(args.seconds)
     used, count = sum(map(cpu, processes)) - used, sent(upstream_port) - count
     load.join(60)
-    assert ended, "a reader did not come to its end"
+    assert ended, "a reader did not reach the end"
     return used / count * 1e6
 
 
 def main():
-    """Measure both views with each kind of log, one after the other, against one upstream."""
+    """Measure both formats with each kind of stream, one after the other, with one upstream."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--rate", type=float, default=50.0, help="deltas per second and stream")
@@ -84,7 +84,7 @@ def main():
                 for view in ("text", "html"):
                     used = measure(ports, [process for _, process in sites], cookie, view, port, args)
                     base.setdefault(view, used)
-                    print(f"{kind:8} {view} view {used:8.1f} us per delta   x memory {used / base[view]:5.2f}")
+                    print(f"{kind:8} {view} format {used:8.1f} us per delta   x memory {used / base[view]:5.2f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Memory of a socket that is open and silent, and CPU of so many: ``python -m benchmarks.sockets --sockets 2000``."""
+"""Memory of an open, silent socket, and CPU of many: ``python -m benchmarks.sockets --sockets 2000``."""
 
 import argparse
 import asyncio
@@ -9,11 +9,11 @@ import time
 from .harness import chat_environment, cpu, server, session_cookie, socket_to, upstream
 
 ROUNDS = 8
-"""Sockets are opened in so many rounds; the first warms the process up and does not count."""
+"""The number of rounds in which sockets are opened; the first warms the process up and does not count."""
 
 
 async def hold(port, process, cookie, sockets, seconds):
-    """Open the sockets of one visitor each; returns bytes and CPU seconds per second of one silent socket."""
+    """Open the sockets, each for a new visitor, and return bytes and CPU seconds per second of one silent socket."""
     async with contextlib.AsyncExitStack() as stack:
         step = sockets // ROUNDS
         for _ in range(ROUNDS):
@@ -29,7 +29,7 @@ async def hold(port, process, cookie, sockets, seconds):
 
 
 def main():
-    """Hold the sockets, and say what they cost."""
+    """Hold the sockets, and print what they cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long they are held; pings come every 20 s")

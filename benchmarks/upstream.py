@@ -1,7 +1,7 @@
-"""A model that costs nothing: a raw asyncio server that streams deltas in OpenAI's format at a fixed rate.
+"""A model that needs hardly any CPU: a raw asyncio server that streams deltas in OpenAI's format at a fixed rate.
 
 ``python -m benchmarks.upstream RATE DELTAS`` prints its port. One task paces all streams, so that its own load does not
-grow into what is measured. ``GET /count`` tells how many deltas it has sent.
+affect the measurement. ``GET /count`` returns how many deltas it has sent.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ WORDS = [b"waves ", b"of ", b"light ", b"are ", b"scattered ", b"by ", b"the ", 
 
 
 def event(payload: bytes) -> bytes:
-    """One SSE event as one HTTP chunk."""
+    """Return one SSE event as one HTTP chunk."""
     data = b"data: " + payload + b"\n\n"
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def delta(word: bytes) -> bytes:
-    """One token as OpenAI's API sends it, with the fields that it carries beside the text."""
+    """Return one token as OpenAI's API sends it, with the other fields it carries."""
     return event(
         b'{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"bench",'
         b'"system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":"' + word + b'"},"logprobs":null,'
@@ -31,7 +31,7 @@ END = event(b'{"id":"chatcmpl-8f3a","choices":[{"index":0,"delta":{},"finish_rea
 
 
 class Upstream:
-    """The streams that are open, and how far each is."""
+    """The open streams, and how far each has got."""
 
     def __init__(self, rate: float, length: int) -> None:
         self.rate = rate
@@ -40,7 +40,7 @@ class Upstream:
         self._open: dict[asyncio.StreamWriter, int] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one request after the other."""
+        """Serve one connection, one request after the other."""
         while head := await self._head(reader):
             if head.startswith(b"GET /count"):
                 body = str(self.sent).encode()
@@ -64,7 +64,7 @@ class Upstream:
         return next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
 
     async def pace(self) -> None:
-        """Every stream gets its next delta, spread over the interval as those of real models are."""
+        """Send every stream its next delta, spread over the interval like those of real models."""
         while True:
             turn = list(self._open.items())
             step = 1 / self.rate / max(len(turn), 1)

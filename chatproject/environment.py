@@ -1,7 +1,7 @@
-"""What the environment says about this site, read once for ``settings.py``.
+"""Reads what the environment says about this site, once, for ``settings.py``.
 
-An empty variable counts as unset, as Docker Compose passes on what its user left out. What does not make sense is
-refused with a sentence that names the variable, and that never shows a value which may hold a password.
+An empty variable counts as unset, because Docker Compose passes variables that its user left out as empty ones. A wrong
+value is refused with a sentence that names the variable, and never shows a value that may contain a password.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def flag(name: str) -> bool:
-    """A switch that is off unless the variable says otherwise."""
+    """Return a switch, which is off unless the variable turns it on."""
     try:
         return env.bool(name) if text(name) else False
     except EnvError:
@@ -39,7 +39,7 @@ def flag(name: str) -> bool:
 
 
 def number(name: str, default: int) -> int:
-    """A whole number from 0 on."""
+    """Return a non-negative integer."""
     given = text(name)
     if given and not given.isdecimal():
         raise ImproperlyConfigured(f'{name} must be a non-negative integer, got "{given}".')
@@ -47,13 +47,13 @@ def number(name: str, default: int) -> int:
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
-    """A comma-separated list, blanks dropped."""
+    """Return a comma-separated list, without blanks."""
     parts: list[str] = env.list(name, [])
     return [part.strip() for part in parts if part.strip()] or list(default)
 
 
 def trusted_origins(name: str) -> list[str]:
-    """Origins as Django wants them, each with its scheme: without one they would silently match nothing."""
+    """Return origins in Django's form, each with its scheme: without one they would silently match nothing."""
     origins = words(name)
     for origin in origins:
         if not origin.startswith(("http://", "https://")):
@@ -62,7 +62,7 @@ def trusted_origins(name: str) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an entry of ``ALLOWED_HOSTS`` can only ever name this machine."""
+    """Return whether an entry of ``ALLOWED_HOSTS`` can only ever name this machine."""
     name = host.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -73,7 +73,10 @@ def is_loopback(host: str) -> bool:
 
 
 def secret_key(name: str, kept_in: Path, allowed_hosts: Sequence[str]) -> str:
-    """The key that signs the sessions: given, or on a site that only this machine reaches, made once and kept."""
+    """Return the key that signs the sessions.
+
+    If it is not set, and only this machine can reach the site, it is generated once and saved.
+    """
     if given := text(name):
         return given
     public = [host for host in allowed_hosts if not is_loopback(host)]
@@ -86,19 +89,19 @@ def secret_key(name: str, kept_in: Path, allowed_hosts: Sequence[str]) -> str:
         return _kept(kept_in)
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{name} is not set and could not be kept in {kept_in} ({error.strerror}): "
+            f"{name} is not set and could not be saved in {kept_in} ({error.strerror}): "
             "set it to any long random text, or make that folder writable."
         ) from error
 
 
 def _kept(path: Path) -> str:
-    """The first process to get here writes the key; all others read that one.
+    """Return the saved key. The first process that gets here writes it, all others read it.
 
-    The key is whole before it has its name, and a link never replaces a file: no process can read half a key or
-    replace one that another already uses.
+    The key is complete before it gets its name, and a link never replaces a file: no process can read half a key, or
+    replace one that another process already uses.
     """
     if not path.exists():
-        descriptor, draft = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # readable by its owner alone
+        descriptor, draft = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # only its owner can read it
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(get_random_secret_key())
@@ -110,7 +113,7 @@ def _kept(path: Path) -> str:
 
 
 def database(name: str, default_file: Path) -> dict[str, Any]:
-    """The ``DATABASES`` entry of a URL; the SQLite file of a development site where there is none."""
+    """Return the ``DATABASES`` entry of a URL, or that of a development site's SQLite file if none is set."""
     url = text(name, f"sqlite:///{default_file}")
     try:
         entry: dict[str, Any] = {**dj_database_url.parse(url)}
@@ -120,8 +123,8 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
             f'got one with the scheme "{url.partition(":")[0][:20]}".'
         ) from None
     if entry["ENGINE"] == "django.db.backends.sqlite3":
-        # Readers do not wait for a writer, and a writer takes its turn at the start of its transaction: SQLite
-        # refuses at once, without the timeout, to turn a reading transaction into a writing one.
+        # Readers do not wait for a writer, and a writer takes its turn at the start of its transaction. Otherwise
+        # SQLite would refuse at once, without the timeout, to turn a reading transaction into a writing one.
         if not text(name):
             take_from_others(default_file)
         entry["OPTIONS"] = {
@@ -132,14 +135,14 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
             **entry.get("OPTIONS", {}),
         }
     elif entry["ENGINE"] == "django.db.backends.postgresql":
-        from .postgres import pooled  # needs psycopg, which a site on SQLite does without
+        from .postgres import pooled  # needs psycopg, which a site on SQLite may not have
 
         entry = pooled(name, entry)
     return entry
 
 
 def redis_url(name: str) -> str:
-    """Where the processes of a site share what they stream; nothing where there is one process."""
+    """Return the URL through which processes share their streams; empty if there is one process."""
     url = text(name)
     if url and (scheme := urlsplit(url).scheme) not in REDIS_SCHEMES:
         raise ImproperlyConfigured(
@@ -149,7 +152,7 @@ def redis_url(name: str) -> str:
 
 
 def channel_layers(name: str) -> dict[str, Any]:
-    """A layer over Redis where there is one. Without it the chat runs in one process and needs no layer."""
+    """Return a layer on Redis if there is one. Without it the chat runs in one process and needs no layer."""
     url = redis_url(name)
     if not url:
         return {}
@@ -159,7 +162,7 @@ def channel_layers(name: str) -> dict[str, Any]:
 
 
 def model_backend() -> dict[str, Any]:
-    """The chat's backend: an OpenAI-compatible endpoint where one is named, else the model that comes along."""
+    """Return the chat's backend: an OpenAI-compatible endpoint if one is named, otherwise the bundled model."""
     key, url, model = text("OPENAI_API_KEY"), text("OPENAI_BASE_URL"), text("OPENAI_MODEL")
     if not key and not url:
         if model:

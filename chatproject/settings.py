@@ -1,4 +1,4 @@
-"""The settings of the site, a thin one around the reusable app ``chat``; what varies comes from the environment."""
+"""The settings of the site, a thin one around the reusable app ``chat``; the environment sets what varies."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from chatproject import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# Where the site keeps what it makes itself: the SQLite file and the secret key.
+# Where the site keeps the files that it creates: the SQLite database and the secret key.
 DATA_DIR = Path(environment.text("DATA_DIR", str(BASE_DIR)))
 
 DEBUG = environment.flag("DEBUG")
@@ -42,7 +42,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Of `manage.py runserver`: a frame may have 8 MiB, for useChat sends the whole history with each message.
+# For `manage.py runserver`: a frame may have 8 MiB, because useChat sends the whole history with each message.
 DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = 8 * 1024 * 1024
 
 ROOT_URLCONF = "chatproject.urls"
@@ -79,11 +79,11 @@ LOGOUT_REDIRECT_URL = "/"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("ar", "العربية")]
-LOCALE_PATHS = [BASE_DIR / "locale"]  # of the site's own templates; the app brings its own along
+LOCALE_PATHS = [BASE_DIR / "locale"]  # for the site's own templates; the app has its own
 TIME_ZONE = "UTC"
 
-# With STATIC_ROOT, `manage.py collectstatic` fills that folder and its hashed files are served, to be cached for ever.
-# Without it, the files are served from the apps as they are: nothing to collect before a first start.
+# With STATIC_ROOT, `manage.py collectstatic` fills that folder and its hashed files are served, to be cached forever.
+# Without it, the files are served from the apps' folders, so that nothing has to be collected before a first start.
 STATIC_URL = "static/"
 STATIC_ROOT = environment.text("STATIC_ROOT") or None
 STATICFILES_DIRS = [BASE_DIR / "chatproject" / "static"]
@@ -96,7 +96,7 @@ STORAGES = {
     },
 }
 
-# The browser runs, shows and sends to nothing but this site's own files: no inline script or style either.
+# The browser runs, shows and contacts only this site's own files: no inline scripts or styles either.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -113,12 +113,12 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "SAMEORIGIN"  # a page of this site may show the chat in a frame
 
-# Set where a proxy ends HTTPS and says so in `X-Forwarded-Proto`; only there, for else any visitor could claim it.
+# Set this where a proxy ends HTTPS and sends `X-Forwarded-Proto`, and only there: otherwise any visitor could claim it.
 if environment.flag("BEHIND_HTTPS"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    # Browsers that have been here ask by HTTPS alone, for so many seconds: 30 days.
+    # Browsers that have been here use only HTTPS for this many seconds: 30 days.
     SECURE_HSTS_SECONDS = environment.number("HSTS_SECONDS", 30 * 24 * 60 * 60)
 
 LOGGING = {

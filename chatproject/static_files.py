@@ -1,6 +1,6 @@
-"""Static files, served before Django sees the request: no session, no thread, no streaming response for each of them.
+"""Static files, served before Django sees the request: without a session, a thread and a streaming response for each.
 
-Servestatic's Django middleware would be shorter, but leaves files open where a client hangs up early: 9 of 400 did.
+Servestatic's Django middleware would be shorter, but leaves files open when a client hangs up early: 9 of 400 did.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from servestatic import ServeStaticASGI
 
 
 def with_static_files(application: Any) -> Any:
-    """An ASGI application that answers ``STATIC_URL`` itself and passes everything else on.
+    """Return an ASGI application that answers ``STATIC_URL`` itself and passes everything else on.
 
-    Files that ``collectstatic`` has hashed are cached for ever; those of the apps are asked for anew each time.
+    Files that ``collectstatic`` has hashed are cached forever; the browser revalidates those of the apps each time.
     """
     served = ServeStaticASGI(
         application,
@@ -29,7 +29,7 @@ def with_static_files(application: Any) -> Any:
 
 
 def _folders_of_apps() -> Iterator[tuple[str, str]]:
-    """Where the static files of the site and its apps lie; a later one goes before an earlier."""
+    """Yield the folders of static files of the site and its apps; a later one takes precedence over an earlier one."""
     for finder in reversed([*get_finders()]):
         storages = {storage.location: storage for _path, storage in finder.list([])}
         for location, storage in reversed(storages.items()):

@@ -1,4 +1,4 @@
-"""The addresses of the site. The chat is the whole of it, so ``/`` leads there."""
+"""The URLs of the site. The chat is all it has, so ``/`` redirects there."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
@@ -11,7 +11,7 @@ from chat import health
 
 
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
-    """For pages without a link to the icon, such as the admin's: a browser asks here on its own."""
+    """Redirect to the icon from pages without a link to it, such as the admin's: a browser asks here by itself."""
     return HttpResponseRedirect(static("chatproject/favicon.svg"))
 
 

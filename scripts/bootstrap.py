@@ -1,22 +1,22 @@
-"""Makes what the project needs on a machine with nothing but Python, then runs or tests it.
+"""Installs what the project needs on a machine that only has Python, then runs or tests it.
 
-    python scripts/bootstrap.py run [port]    what `make run` does: .venv, packages, database, server
-    python scripts/bootstrap.py test          what `make test` does: also the tests' own packages and a browser
-    python scripts/bootstrap.py test-browser  what `make test-browser` does: all tests of the page in a browser
-    python scripts/bootstrap.py test-faults   what `make test-faults` does: the tests of faults, in real time
-    python scripts/bootstrap.py coverage      what `make coverage` does: how much of the app the tests cover
-    python scripts/bootstrap.py cluster [port]   what `make cluster` does: two processes, Redis, PostgreSQL, a balancer
-    python scripts/bootstrap.py bench name    what `make bench-page` does: a benchmark that needs a browser
-    python scripts/bootstrap.py setup         .venv with the packages of all, and nothing more
+    python scripts/bootstrap.py run [port]    as `make run` does: .venv, packages, database, server
+    python scripts/bootstrap.py test          as `make test` does: also the tests' packages and a browser
+    python scripts/bootstrap.py test-browser  as `make test-browser` does: all tests of the page in a browser
+    python scripts/bootstrap.py test-faults   as `make test-faults` does: the fault tests, in real time
+    python scripts/bootstrap.py coverage      as `make coverage` does: how much of the app the tests cover
+    python scripts/bootstrap.py cluster [port]   as `make cluster` does: two processes, Redis, PostgreSQL, a balancer
+    python scripts/bootstrap.py bench name    as `make bench-page` does: a benchmark that needs a browser
+    python scripts/bootstrap.py setup         only .venv with all packages
 
-Standard library only. The syntax of this file is that of Python 3.6, so that an old one can say what it lacks.
+Standard library only. This file uses the syntax of Python 3.6, so that an old Python can say what it needs.
 """
 
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this file meets old interpreters
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    sys.exit(f"Python 3.11 or later is needed, this is {version}: name another, `make run PYTHON=python3.11`.")
+    sys.exit(f"Python 3.11 or later is needed, this is {version}: choose another, `make run PYTHON=python3.11`.")
 
 import os
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def bench(venv: Virtualenv, arguments: list[str]) -> int:
         raise SetUpError("Say which benchmark: python scripts/bootstrap.py bench page|opening.")
     venv.prepare_development()
     environment = {**os.environ, "CHROMIUM": chromium(venv) or ""}
-    os.chdir(ROOT)  # where Python finds the benchmarks
+    os.chdir(ROOT)  # so that Python finds the benchmarks
     os.execve(venv.python, [str(venv.python), "-m", f"benchmarks.{arguments[0]}", *arguments[1:]], environment)
 
 
@@ -99,4 +99,4 @@ if __name__ == "__main__":
     except SetUpError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("\nStopped before it was done. The same command goes on from here.")
+        sys.exit("\nStopped before it was done. Run the same command again to continue.")

@@ -1,4 +1,4 @@
-"""The browser that the page is tested and measured in."""
+"""The browser that the tests and benchmarks of the page use."""
 
 import os
 import shutil
@@ -7,11 +7,11 @@ from steps import SetUpError, say, shown, succeeds
 from virtualenv import Virtualenv
 
 CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""The first has no window to draw: its tests take three quarters of the time."""
+"""The first has no window to draw, which makes its tests a quarter faster."""
 
 
 def chromium(venv: Virtualenv) -> str | None:
-    """The path of Chromium: that of ``CHROMIUM``, or the system's, installed if need be; ``None``: Playwright's own."""
+    """Return Chromium's path from ``CHROMIUM`` or the system, installing it if needed; ``None`` for Playwright's."""
     if found := os.environ.get("CHROMIUM") or _system_chromium():
         return found
     if shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
@@ -24,7 +24,7 @@ def chromium(venv: Virtualenv) -> str | None:
     if not succeeds([venv.python, "-m", "playwright", "install", "chromium"], venv.log):
         raise SetUpError(
             "The browser tests need Chromium, and it could not be installed: install it with your system's packages, "
-            f"then run the same command again. {shown(venv.log)} says what was tried."
+            f"then run the same command again. {shown(venv.log)} has the details."
         )
     return None
 

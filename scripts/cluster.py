@@ -1,9 +1,9 @@
 """The site as several processes behind a balancer, with Redis and PostgreSQL: Docker Compose's topology without Docker.
 
-    python scripts/cluster.py [port]    what `make cluster` does, once it has made .venv; Ctrl-C ends it all
+    python scripts/cluster.py [port]    as `make cluster` does, once it has made .venv; Ctrl-C ends it all
 
-Its data are in a temporary folder and gone at the end. When it is killed, its parts end with it all the same. The tests
-start the same cluster and do it harm.
+Its data is in a temporary folder, which is deleted at the end. If it is killed, its parts end with it. The tests start
+the same cluster and make parts of it fail.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ LOOK = 1.0
 
 
 class Cluster:
-    """A running one. ``webs`` are the site's processes, ``balancer`` is what visitors reach at ``url``."""
+    """A running cluster. ``webs`` are the site's processes, ``balancer`` is what visitors reach at ``url``."""
 
     def __init__(self, webs: list[Service], redis: Service, postgres: Postgres, balancer: Service) -> None:
         self.webs = webs
@@ -37,7 +37,7 @@ class Cluster:
 def running(
     folder: Path, port: int, processes: int = 2, environment: Mapping[str, str] | None = None
 ) -> Iterator[Cluster]:
-    """The cluster from its first service to its last, stopped in the opposite order, whatever happens."""
+    """Start the cluster's services in order, and stop them in the opposite order, whatever happens."""
     with contextlib.ExitStack() as stack:
         postgres = Postgres(folder / "postgres")
         stack.callback(postgres.stop)
@@ -71,7 +71,7 @@ def _migrate(environment: Mapping[str, str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cluster until Ctrl-C, and tell which of its parts has gone meanwhile."""
+    """Run the cluster until Ctrl-C, and report any part that ends meanwhile."""
     port = int(arguments[0]) if arguments else 8000
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="chat-cluster-") as folder:

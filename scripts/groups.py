@@ -1,6 +1,6 @@
-"""Which tests run together, by name, for the scripts and for nox. Imports nothing."""
+"""Groups of tests that run together, by name, for the scripts and for nox. Imports nothing."""
 
-# What a developer's shell says about a site must not reach the tests of it.
+# A developer's environment variables for a site must not reach the tests.
 SITE_VARIABLES = {
     "ALLOWED_HOSTS",
     "BEHIND_HTTPS",
@@ -27,7 +27,7 @@ SERVERS = (
 
 
 def all_but(paths: tuple[str, ...], *of: str) -> tuple[str, ...]:
-    """Return pytest's arguments for all tests below ``of`` but those in ``paths``: none is forgotten."""
+    """Return pytest's arguments for all tests below ``of`` except those in ``paths``, so that none is forgotten."""
     return (*(argument for path in paths for argument in ("--ignore", path)), *of)
 
 
@@ -47,10 +47,10 @@ SMOKE = (
     *(f"tests/{room}" for room in ("db", "sockets", "streams", "templatetags", "views")),
     *("tests/backends/openai/test_backend.py", "tests/engine/test_run.py", "tests/html/test_messages.py"),
 )
-"""What ``nox -s smoke`` runs on the oldest versions: every room of the app, in about a minute."""
+"""The tests that ``nox -s smoke`` runs on the oldest versions: every part of the app, in about a minute."""
 
 COVERED = ("The browser's first tests", "The tests that start servers", "All other tests")
-"""The groups that run the app in their own process; the tests of faults start it as others."""
+"""The groups that run the app in their own process; fault tests start it in others."""
 
 BROWSER_GROUPS = {
     "The browser's first tests": GROUPS["The browser's first tests"],

@@ -1,9 +1,9 @@
-"""Does in an empty folder what the Dockerfile does in an image, as there is not a Docker engine everywhere.
+"""Carries out the Dockerfile's steps in an empty folder, because not every machine has a Docker engine.
 
-    python scripts/image.py    in .ci/run: a virtual environment, the packages, the copied files, the collected ones,
-                               then a migration and the server, asked for a page and a static file
+    python scripts/image.py    as .ci/run does: a virtual environment, the packages, the copied and collected files,
+                               then a migration, and the server with requests for a page and a static file
 
-Steps that make the system's own users and folders are left out; absolute paths are put into the folder.
+Steps that create the system's users and folders are skipped; absolute paths are moved into the folder.
 """
 
 import fnmatch
@@ -23,13 +23,13 @@ from groups import SITE_VARIABLES
 from services import HOST, Service, free_port
 from steps import ROOT, SetUpError, say
 
-# What has no meaning outside an image.
+# Instructions without a meaning outside an image.
 OF_THE_IMAGE = {"FROM", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL"}
 OF_THE_SYSTEM = ("useradd ",)
 
 
 class Instruction(NamedTuple):
-    """One line of a Dockerfile, continued ones put together."""
+    """One instruction of a Dockerfile, with its continuation lines joined."""
 
     name: str
     rest: str
@@ -41,9 +41,9 @@ def instructions(dockerfile: str) -> list[Instruction]:
 
 
 def left_out(path: Path, ignored: list[str]) -> bool:
-    """Whether ``.dockerignore`` keeps a path of the project out of the image.
+    """Return whether ``.dockerignore`` keeps a path of the project out of the image.
 
-    Its patterns here name what lies at the top, or with ``**/`` what lies anywhere.
+    Only two forms of patterns are supported: names at the top level, and names at any level with ``**/``.
     """
     for pattern in ignored:
         parts = path.parts if pattern.startswith("**/") else path.parts[:1]
@@ -53,7 +53,7 @@ def left_out(path: Path, ignored: list[str]) -> bool:
 
 
 def copied() -> list[Path]:
-    """The files that ``COPY . .`` takes from a clean checkout."""
+    """Return the files that ``COPY . .`` takes from a clean checkout."""
     ignored = (ROOT / ".dockerignore").read_text().split()
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -61,7 +61,7 @@ def copied() -> list[Path]:
 
 
 class Build:
-    """A folder that becomes what the image would be."""
+    """A folder with the contents that the image would have."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -82,7 +82,7 @@ class Build:
 
     def _env(self, rest: str) -> None:
         given = dict(pair.split("=", 1) for pair in rest.split())
-        given.pop("PIP_NO_CACHE_DIR", None)  # here it saves a download
+        given.pop("PIP_NO_CACHE_DIR", None)  # the cache saves a download here
         self.environment |= {name: self._inside(value) for name, value in given.items()}
 
     def _workdir(self, rest: str) -> None:
@@ -108,7 +108,7 @@ class Build:
 
 
 def try_out(build: Build) -> None:
-    """Bring an empty database up to date, start the server as the image does, and visit it."""
+    """Migrate an empty database, start the server like the image does, and request a page and its style sheet."""
     Path(build.environment["DATA_DIR"]).mkdir()
     build.carry_out(Instruction("RUN", "python manage.py migrate --no-input -v 0"))
     port = free_port()
@@ -120,7 +120,7 @@ def try_out(build: Build) -> None:
         page = _get(port, "/accounts/login/")
         style = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', page)
         if not style or not _get(port, style[1]):
-            raise SetUpError("The page names no collected style sheet.")
+            raise SetUpError("The page links to no collected style sheet.")
         say(f"The site answers, with {style[1]}.")
     finally:
         site.stop()

@@ -1,7 +1,7 @@
-"""Ends the programs that a process has started if it ends without doing so, as by SIGKILL or with its terminal.
+"""Ends the programs that a process has started when it dies without ending them, as on SIGKILL or a closed terminal.
 
-A watcher holds one end of a pipe whose other end only the process has: the pipe closes with the process, however it
-ends. The watcher runs in a session of its own, where no terminal reaches it. It needs ``psutil``.
+A watcher holds one end of a pipe, and only the process holds the other: the pipe closes with the process, however it
+ends. The watcher runs in a separate session, out of reach of the terminal's signals. It needs ``psutil``.
 """
 
 import atexit
@@ -22,7 +22,7 @@ PATIENCE = 3.0
 
 
 class Lease:
-    """What this process has started. ``python`` runs the watcher, which starts with the first program."""
+    """The programs that this process has started. ``python`` runs the watcher, which starts with the first program."""
 
     def __init__(self, python: str | Path = sys.executable) -> None:
         self._python = python
@@ -30,22 +30,22 @@ class Lease:
         self._watcher: subprocess.Popen[bytes] | None = None
 
     def hold(self, pid: int) -> None:
-        """End a program and those that it has started when this process ends."""
-        self._tell(f"process {pid}")
+        """End a program and its children when this process ends."""
+        self._write(f"process {pid}")
 
     def hold_postgres(self, folder: Path) -> None:
-        """End the PostgreSQL that runs on this folder when this process ends, however often it was started again."""
-        self._tell(f"postgres {folder}")
+        """End the PostgreSQL that runs on this folder when this process ends, even if it was restarted."""
+        self._write(f"postgres {folder}")
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         with self._lock:
             if self._watcher is None:
                 self._watcher = self._start()
-            with contextlib.suppress(OSError):  # a watcher that is gone is no reason to fail
+            with contextlib.suppress(OSError):  # do not fail because the watcher is gone
                 os.write(cast(IO[bytes], self._watcher.stdin).fileno(), f"{line}\n".encode())
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        # What `make` has started ends with it: who kills `make` alone means the whole.
+        # Also follow `make` if it has started this process: killing only `make` is meant to end everything.
         parents = [os.getpid(), os.getppid()] if "MAKELEVEL" in os.environ else [os.getpid()]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         command = [str(self._python), "-E", __file__, *map(str, parents)]
@@ -64,7 +64,7 @@ hold_postgres = _lease.hold_postgres
 
 
 class Watcher:
-    """The other side, as a program. ``parents`` are the process that holds the lease and, under `make`, its parent."""
+    """The watching program. ``parents`` are the process that holds the lease and, under `make`, its parent."""
 
     def __init__(self, parents: list[int]) -> None:
         self._holder, *self._above = map(_process, parents)
@@ -72,7 +72,7 @@ class Watcher:
         self._folders: list[Path] = []
 
     def watch(self) -> None:
-        """Note what is started, until the pipe closes or the parent is gone; then end it all."""
+        """Note what is started, until the pipe closes or a parent is gone; then end all of it."""
         rest = b""
         wait = LOOK if self._above else None
         while True:
@@ -97,13 +97,13 @@ class Watcher:
     def _end(self) -> None:
         children = [child for program in self._programs for child in _children(program)]
         for program in (*self._programs, *children):
-            if program.pid != os.getpid():  # a child of the process that holds the lease
+            if program.pid != os.getpid():  # this watcher is a child of the process, too
                 _send(program, signal.SIGKILL)
         servers = [server for folder in self._folders if (server := _postmaster(folder))]
         for server in servers:
-            _send(server, signal.SIGQUIT)  # which ends its own processes, and leaves no memory behind
-        latest = time.monotonic() + PATIENCE
-        while not all(map(_gone, servers)) and time.monotonic() < latest:
+            _send(server, signal.SIGQUIT)  # it ends its own processes, and frees its shared memory
+        deadline = time.monotonic() + PATIENCE
+        while not all(map(_gone, servers)) and time.monotonic() < deadline:
             time.sleep(0.05)
         for server in servers:
             for process in (server, *_children(server)):
@@ -130,14 +130,14 @@ def _children(process: "psutil.Process") -> "list[psutil.Process]":
 
 
 def _postmaster(folder: Path) -> "psutil.Process | None":
-    """The server that runs on a folder, by the number that it has written there."""
+    """Return the server that runs on a folder, by the process number in its lock file."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return _process(int((folder / "postmaster.pid").read_text().splitlines()[0]))
     return None
 
 
 def _send(process: "psutil.Process", number: signal.Signals) -> None:
-    with contextlib.suppress(psutil.Error):  # gone; and a number that somebody else has now is not touched
+    with contextlib.suppress(psutil.Error):  # it is gone; psutil does not signal a reused number
         process.send_signal(number)
 
 

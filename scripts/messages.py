@@ -1,10 +1,10 @@
-"""Brings the catalogues of translations up to date with the code and the templates, and compiles them.
+"""Updates the catalogues of translations from the code and the templates, and compiles them.
 
-    python scripts/messages.py            what `make messages` does: gettext's xgettext and msgmerge must be installed
-    python scripts/messages.py compile    only the .mo files, which needs no gettext
+    python scripts/messages.py            as `make messages` does: gettext's xgettext and msgmerge must be installed
+    python scripts/messages.py compile    only compile the .mo files, without gettext
 
-A catalogue is changed by hand between the two; `tests/test_translations.py` says what is still to be translated. What
-is written depends on the texts alone: no dates, no line numbers.
+A translator edits the catalogues between the two; `tests/test_translations.py` lists what is untranslated. The output
+depends only on the texts: no dates, no line numbers.
 """
 
 import os
@@ -18,10 +18,10 @@ from steps import ROOT, SetUpError, say, shown
 
 LANGUAGES = ("ar", "de", "fr")
 FOLDERS = (ROOT / "chat" / "locale", ROOT / "locale")
-"""The app's, which goes along in the wheel, and the site's own."""
+"""The app's folder of translations, which is part of the wheel, and the site's own."""
 
 HEADERS = re.compile(r'^"(?:POT-Creation-Date|Report-Msgid-Bugs-To): .*\\n"\n', re.MULTILINE)
-"""What gettext adds that says nothing of the texts."""
+"""Headers from gettext that do not depend on the texts."""
 
 OTHERS = ("tests/*", "scripts/*", "benchmarks/*", "docs/*", "build/*", "dist/*", "node_modules/*")
 
@@ -31,7 +31,7 @@ def catalogues() -> list[Path]:
 
 
 def collect() -> None:
-    """Write every text that is marked for translation into the catalogues, in the order of the source."""
+    """Write every text that is marked for translation to the catalogues, in the order of the source."""
     if shutil.which("xgettext") is None:
         raise SetUpError("GNU gettext is needed to collect texts: apt install gettext, or brew install gettext.")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")

@@ -1,8 +1,8 @@
-"""Becomes the server: uvicorn with the options that the chat needs, the same wherever the site runs.
+"""Starts uvicorn with the options that the chat needs, the same wherever the site runs.
 
     python scripts/serve.py --host 0.0.0.0 --port 8000
 
-What is said here goes to uvicorn after the options below, and so before them. Standard library only.
+Arguments are passed to uvicorn after the options below, and so override them. Standard library only.
 """
 
 import os
@@ -13,22 +13,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = (
     *("--ws", "chat.uvicorn:GuardedProtocol"),
-    # A site that cannot start its lifespan, or drain with it, is not served.
+    # Do not serve a site whose lifespan cannot start, because it could not drain its answers either.
     *("--lifespan", "on"),
-    # A frame of the browser is at most 8 MiB; compressing small ones costs more than it gains.
+    # A frame from the browser is at most 8 MiB; compressing small ones costs more than it saves.
     *("--ws-max-size", str(8 * 1024 * 1024), "--ws-per-message-deflate", "false"),
-    # What stands between the browser and the server must bear a silence of this length, in seconds.
+    # Proxies between the browser and the server must allow a silence of this length, in seconds.
     *("--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
-    # A connection that does not close by itself holds a stop back for so long; then the answers have GRACE_PERIOD.
+    # How long a stop waits for connections that do not close by themselves; after that the answers get GRACE_PERIOD.
     *("--timeout-graceful-shutdown", "5"),
 )
 
 
 def serve(python: str, *arguments: str) -> int:
-    """Become the server, so that signals reach it and its exit code is ours."""
+    """Replace this process with the server, so that it receives the signals and its exit code is returned."""
     os.chdir(ROOT)
     command = [python, "-m", "uvicorn", "chatproject.asgi:application", *OPTIONS, *arguments]
-    if os.name == "nt":  # where a program cannot be replaced by another
+    if os.name == "nt":  # a process cannot be replaced there
         return subprocess.run(command).returncode
     os.execv(python, command)
 

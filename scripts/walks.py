@@ -1,7 +1,7 @@
-"""Counts what a question walks through: the functions of ``chat/`` between the socket's frame and the model.
+"""Counts the functions of ``chat/`` that a question passes through between the socket's frame and the model.
 
 Runs one question of a new visitor through the real consumer, database and engine, and records each function of
-``chat/`` that is entered after ``ChatConsumer.receive`` was called and before the backend's ``stream`` is. Properties,
+``chat/`` that is entered after ``ChatConsumer.receive`` is called and before the backend's ``stream`` is. Properties,
 dunder methods, lambdas and comprehensions are not counted. Prints the functions by module, and the two totals:
 
     .venv/bin/python scripts/walks.py [--quiet]
@@ -60,7 +60,7 @@ class Walk:
 
 
 def walked() -> dict[str, list[str]]:
-    """Return the names of the functions that one question walks through, by module."""
+    """Return the names of the functions that one question passes through, by module."""
     walk = Walk()
     walk.record()
     asyncio.run(_ask(walk))
@@ -93,7 +93,7 @@ async def _ask(walk: Walk) -> None:
     from chat.consumers import ChatConsumer
 
     socket = WebsocketCommunicator(ChatConsumer.as_asgi(), "/ws/chat/")
-    # A session that holds what the page's own view would put there.
+    # The session holds what the page's own view would store there.
     socket.scope.update(user=AnonymousUser(), session={"llm_chat_visitor": "somebody"})
     await socket.connect()
     await socket.send_to(text_data=json.dumps(QUESTION))
@@ -104,7 +104,7 @@ async def _ask(walk: Walk) -> None:
 
 
 def _set_up(folder: str) -> None:
-    """Load the site with a database of its own and a model that echoes."""
+    """Load the site with a separate database and a model that echoes."""
     os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="chatproject.settings")
     sys.path.insert(0, str(ROOT))
     import django
@@ -119,7 +119,7 @@ def _set_up(folder: str) -> None:
 def main() -> None:
     """Print the functions, and how many there are."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quiet", action="store_true", help="print the totals alone")
+    parser.add_argument("--quiet", action="store_true", help="print only the totals")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _set_up(folder)

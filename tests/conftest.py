@@ -1,4 +1,4 @@
-"""Where the tests run: a database file of their own, the Chromium of ``make test``, a model that a test plays."""
+"""Shared fixtures: a database file, the Chromium of ``make test``, and a model that the test plays."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ from tests.support.sockets import Socket
 
 pytest_plugins = ["tests.support.leftovers"]
 
-# On a busy machine an example may take longer than 0.2 s, once and not again: that says nothing about the code.
+# On a busy machine an example may exceed 0.2 s once and not again, which says nothing about the code.
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
 
@@ -29,31 +29,31 @@ _names = itertools.count()
 
 @pytest.fixture(autouse=True)
 def own_language():
-    """A request to the test client leaves its language active in the test's thread."""
+    """Deactivate the language that a request of the test client leaves active in the test's thread."""
     yield
     translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords():
-    """Hash passwords cheaply: Django's own hasher takes 0.4 s for each, so that nobody can try many."""
+    """Hash passwords cheaply: Django's default hasher takes 0.4 s each, to slow down guessing."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
-    """SQLite as a file: the app's threads share it as they do on a real site, which they cannot in memory."""
+    """Use a file for SQLite, because the app's threads share one on a real site and cannot share one in memory."""
     connection = connections["default"]
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         options = connection.settings_dict["OPTIONS"]
-        options["init_command"] += "PRAGMA synchronous = OFF;"  # a power cut may have what a test wrote
+        options["init_command"] += "PRAGMA synchronous = OFF;"  # test data need not survive a power cut
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The path of the system's Chromium; ``None`` where Playwright has downloaded its own."""
+    """Return the path of the system's Chromium, or ``None`` if Playwright has downloaded its own."""
     names = ("chromium-headless-shell", "chromium", "google-chrome")
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
@@ -65,7 +65,7 @@ def browser_type_launch_args(browser_type_launch_args, chromium):
 
 
 def chat_settings(**changes):
-    """A ``CHAT`` setting for tests: the times of a real site, about a twentieth of them."""
+    """Return a ``CHAT`` setting for tests, with about a twentieth of a real site's times."""
     return {
         "BACKENDS": {"default": {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {}}},
         "TICK": 0.002,
@@ -82,7 +82,7 @@ def chat_settings(**changes):
 
 @pytest.fixture
 def script(settings):
-    """The model, played by the test."""
+    """Provide the model, played by the test."""
     name = f"script-{next(_names)}"
     backend = {"BACKEND": "chat.backends.scripted.ScriptedBackend", "OPTIONS": {"script": name}}
     settings.CHAT = chat_settings(BACKENDS={"default": backend})
@@ -91,12 +91,12 @@ def script(settings):
 
 @pytest.fixture
 async def served(transactional_db):
-    """The process's registry on this test's event loop, drained at the end as a server does."""
+    """Run the process's engine on this test's event loop, and drain it at the end like a server does."""
     from chat.endings import INTERRUPTED
     from chat.engine.engine import engine
 
     yield engine()
-    for run in list(engine().runs.values()):  # whose models a test has left in mid-answer: nothing to wait for
+    for run in list(engine().runs.values()):  # models that a test has left mid-answer will not finish
         run.end(INTERRUPTED)
     await engine().drain()
     await sync_to_async(connections.close_all)()  # those of the test's own queries
@@ -104,7 +104,7 @@ async def served(transactional_db):
 
 @pytest.fixture
 async def connect(served):
-    """Open a socket as a visitor; ``connect("ann")`` twice gives two sockets of one visitor."""
+    """Open a socket as a visitor; calling ``connect("ann")`` twice opens two sockets of one visitor."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def connect(visitor: str = "somebody", query: str = "") -> Socket:
@@ -118,14 +118,14 @@ async def connect(served):
 
 @pytest.fixture(scope="session")
 def redis_of_the_run():
-    """A real Redis, started when the first test needs it."""
+    """Provide a real Redis, started when the first test needs it."""
     with services.redis_server() as server:
         yield server
 
 
 @pytest.fixture
 def redis_server(redis_of_the_run):
-    """A Redis that is empty and well, before each test and after it."""
+    """Provide an empty, healthy Redis, and mend it before and after each test."""
     redis_of_the_run.mend()
     yield redis_of_the_run
     redis_of_the_run.mend()

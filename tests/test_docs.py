@@ -1,4 +1,4 @@
-"""What the README and the docs promise, held against the code."""
+"""The README and the docs, checked against the code."""
 
 import ast
 import inspect
@@ -23,13 +23,13 @@ SCRIPTS = "".join(path.read_text() for path in sorted((ROOT / "chat" / "static")
 
 
 def rows(text, heading):
-    """The rows of the first table under a heading, as lists of cells."""
+    """Return the rows of the first table under a heading, as lists of cells."""
     section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     table = re.search(r"\|---.*\n((?:\|.*\n?)+)", section)
     return [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in table[1].strip().splitlines()]
 
 
-def test_the_table_of_settings_is_that_of_the_code():
+def test_the_table_of_settings_matches_the_code():
     assert settings_table.table() in README, "run python scripts/settings_table.py"
 
 
@@ -37,42 +37,44 @@ BACKENDS = (ROOT / "docs" / "backends.md").read_text()
 
 
 @pytest.mark.parametrize("backend", [OpenAIBackend, LocalBackend], ids=lambda backend: backend.__name__)
-def test_every_option_of_a_backend_is_told_with_its_default(backend):
+def test_every_option_of_a_backend_is_documented_with_its_default(backend):
     section = BACKENDS.split(f".{backend.__name__}`", 1)[1].split("\n`llm_chat.backends.", 1)[0].split("\n## ", 1)[0]
     parameters = inspect.signature(backend).parameters.values()
     options = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
-    told = dict(re.findall(r"`(\w+)` \(`?([^`):,]+?)`?(?: s)?[):]", section))
+    shown = dict(re.findall(r"`(\w+)` \(`?([^`):,]+?)`?(?: s)?[):]", section))
     assert [name for name in options if f"`{name}`" not in section] == []
-    assert told.keys() >= {name for name, default in options.items() if default not in (None, inspect.Parameter.empty)}
+    assert shown.keys() >= {name for name, default in options.items() if default not in (None, inspect.Parameter.empty)}
     for name, default in options.items():
-        if name in told and default not in (None, inspect.Parameter.empty):
-            assert ast.literal_eval(told[name]) == default, name
+        if name in shown and default not in (None, inspect.Parameter.empty):
+            assert ast.literal_eval(shown[name]) == default, name
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)
-def test_every_module_that_is_named_is_there(path):
+def test_every_module_that_the_docs_name_exists(path):
     folders = ("chat", "chatproject", "scripts", "tests")
     there = [ROOT / "manage.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
     for name in re.findall(r"`([\w/]+\.py)", path.read_text()):
         assert name.startswith("mysite/") or any(f"/{file}".endswith(f"/{name}") for file in there), name
 
 
-def test_every_error_code_is_told_with_its_sentence():
+def test_every_error_code_is_documented_with_its_sentence():
     assert {code.strip("`"): sentence for code, sentence in rows(PROTOCOL, "Error codes")} == {
         code: kind.sentence for code, kind in ERRORS.items()
     }
 
 
-def test_every_template_of_the_app_is_told():
+def test_every_template_of_the_app_is_documented():
     folder = ROOT / "chat" / "templates" / "llm_chat"
-    told = {name for names, *_ in rows(TEMPLATES, "Which template shows what") for name in re.findall("`(.*?)`", names)}
-    assert told == {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
+    shown = {
+        name for names, *_ in rows(TEMPLATES, "Which template shows what") for name in re.findall("`(.*?)`", names)
+    }
+    assert shown == {str(path.relative_to(folder)) for path in folder.rglob("*.html")}
 
 
-def test_every_custom_property_is_told():
+def test_every_custom_property_is_documented():
     style = (ROOT / "chat" / "static" / "llm_chat" / "chat.css").read_text()
-    told = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
-    assert told == set(re.findall(r"var\((--llm-chat-[a-z-]+)", style))
+    shown = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
+    assert shown == set(re.findall(r"var\((--llm-chat-[a-z-]+)", style))
 
 
 def test_every_element_of_the_page_is_described():
@@ -88,20 +90,20 @@ def test_every_event_of_the_page_is_described_typed_and_dispatched():
     assert set(described) == set(re.findall(r'(?:tell|new CustomEvent)\(\s*"(chat:[a-z]+)"', SCRIPTS))
 
 
-def test_every_command_of_the_readme_is_one_of_the_makefile():
+def test_every_command_in_the_readme_is_in_the_makefile():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    told = {word for line in re.findall(r"^make ([a-z -]+)", README, re.MULTILINE) for word in line.split()}
-    assert told
-    assert told <= targets
+    shown = {word for line in re.findall(r"^make ([a-z -]+)", README, re.MULTILINE) for word in line.split()}
+    assert shown
+    assert shown <= targets
 
 
-def test_every_package_that_the_site_needs_has_a_line():
+def test_every_package_that_the_site_needs_is_listed_in_the_readme():
     needed = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    told = {name for names, _ in rows(README, "Dependencies") for name in names.split(", ")}
-    assert set(needed) <= told
+    shown = {name for names, _ in rows(README, "Dependencies") for name in names.split(", ")}
+    assert set(needed) <= shown
 
 
-def test_every_command_that_a_contributor_reads_is_there():
+def test_every_command_in_contributing_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
@@ -111,7 +113,7 @@ def test_every_command_that_a_contributor_reads_is_there():
         assert re.search(rf"def test_\w*{chosen}", (ROOT / path).read_text()), (path, chosen)
 
 
-def test_every_variable_of_the_site_is_told():
+def test_every_variable_of_the_site_is_documented():
     settings = "".join(path.read_text() for path in (ROOT / "chatproject").glob("*.py"))
     read = set(
         re.findall(r'(?:text|flag|words|trusted_origins|secret_key|database|channel_layers)\("([A-Z_]+)"', settings)
@@ -126,7 +128,7 @@ def test_every_link_into_the_project_leads_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
-def test_no_page_has_a_placeholder_and_the_readme_begins_with_the_commands_of_a_checkout():
+def test_no_page_has_a_placeholder_and_the_readme_starts_with_the_commands_for_a_checkout():
     for page in PAGES:
         assert re.findall(r"ADDRESS-|PATH/TO|OWNER/|/REPO\b|example\.com|TODO|YOUR-", page.read_text()) == [], page
     assert "\nIn a checkout of this repository:\n\n```sh\nmake run" in README.split("\n## ")[0]
@@ -144,9 +146,9 @@ def test_the_table_of_modules_has_the_rows_of_the_layers():
     assert [RANK[name] for name in order] == sorted(RANK[name] for name in order)
 
 
-def test_every_fault_is_told_with_the_tests_that_show_it():
-    told = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+def test_every_fault_is_documented_with_the_tests_that_show_it():
+    shown = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
     paths = (ROOT / "tests").rglob("test_*.py")
     there = {name for path in paths for name in re.findall(r"def (test_\w+)", path.read_text())}
-    assert told - there == set()
-    assert {name for name in there if re.match(r"test_f\d\d_", name)} - told == set()
+    assert shown - there == set()
+    assert {name for name in there if re.match(r"test_f\d\d_", name)} - shown == set()

@@ -1,4 +1,4 @@
-"""The chat in a site that exists already: a real process of it, on SQLite and on PostgreSQL."""
+"""The chat in an existing site: one of its real processes, on SQLite and on PostgreSQL."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ FAIL = {
         "DROP TRIGGER half ON llm_chat_message; DROP FUNCTION half",
     ),
 }
-"""What makes each database refuse an answer, after its question was stored; and what ends that."""
+"""Makes each database refuse an answer after its question was stored, and undoes that."""
 
 
 class ExistingSite(SiteProcess):
@@ -61,7 +61,7 @@ class ExistingSite(SiteProcess):
             return response.read().decode()
 
     def post(self, page, action, **fields):
-        """Send the form of a page as a browser without a script; returns where it led."""
+        """Send the form of a page like a browser without scripts, and return the path it redirects to."""
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page))[1]
         body = urllib.parse.urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
         with self.opener.open(self.url + action, body) as response:
@@ -73,7 +73,7 @@ class ExistingSite(SiteProcess):
         return connect(address, origin=origin or self.url, additional_headers={"Cookie": cookie}, proxy=None)
 
     def ask(self, text, chat, **more):
-        """Ask on the socket; returns the last frame."""
+        """Ask on the socket, and return the last frame."""
         message = {"id": f"m-{chat}", "role": "user", "parts": [{"type": "text", "text": text}]}
         frame = {"type": "send", "requestId": "r", "id": chat, "trigger": "submit-message", "messages": [message]}
         with self.socket(**more) as socket:
@@ -95,7 +95,7 @@ class ExistingSite(SiteProcess):
 
 @contextlib.contextmanager
 def databases(kind, folder):
-    """The variables that name two databases, and how a test reaches the one of the chat."""
+    """Yield the variables that name two databases, and a function that connects to the chat's."""
     if kind == "sqlite":
         yield {}, lambda: contextlib.closing(sqlite3.connect(folder / "chat.sqlite3", timeout=20))
         return
@@ -148,7 +148,7 @@ def messages(site, chat):
 
 
 def status_of(path):
-    """The status of a page without its redirects."""
+    """Return the status of a page without following redirects."""
     handlers = urllib.request.ProxyHandler({}), NoRedirect()
     try:
         return urllib.request.build_opener(*handlers).open(path).status
@@ -162,7 +162,7 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def refused(site, **more):
-    """The status of a handshake that fails, and what it added to the log."""
+    """Return the status of a failed handshake, and what it added to the log."""
     before = len(site.log)
     with pytest.raises(InvalidStatus) as refusal, site.socket(**more):
         pass
@@ -170,7 +170,7 @@ def refused(site, **more):
     return refusal.value.response.status_code, [line for line in lines if "handshake" in line or "Traceback" in line]
 
 
-def test_e12_the_form_without_a_script_is_stored_though_the_site_opens_transactions(site):
+def test_e12_the_form_without_scripts_works_although_the_site_opens_transactions(site):
     assert site.post("/app/chat/form/", "/app/chat/form/", id="m1", text="By form?") == "/app/chat/form/"
     wait_until(lambda: "By form?" in messages(site, "form")[-1][1], "no answer")
     assert [role for role, _ in messages(site, "form")] == ["user", "assistant"]
@@ -191,7 +191,7 @@ def test_b38_a_turn_that_fails_half_way_leaves_no_question(site):
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
-def test_b38_readiness_is_that_of_the_database_with_the_chat(site):
+def test_b38_readiness_checks_the_database_of_the_chat(site):
     file, away = site.folder / "chat.sqlite3", site.folder / "away"
     assert status_of(f"{site.url}/app/readyz") == 200
     file.rename(away)
@@ -209,7 +209,7 @@ def test_b39_health_checks_need_no_login_and_pages_do(site):
 
 
 @pytest.mark.parametrize("prefix", ["/app", ""])
-def test_e09_the_socket_is_found_with_the_prefix_and_without_as_the_page_is(site, prefix):
+def test_e09_socket_and_page_are_found_with_and_without_the_prefix(site, prefix):
     assert 'path="/app/ws/chat/"' in site.get(f"{prefix}/chat/")
     assert site.ask("Where?", f"where{len(prefix)}", path=f"{prefix}/ws/chat/")["type"] == "end"
 
@@ -222,14 +222,14 @@ def test_e09_the_socket_is_found_with_the_prefix_and_without_as_the_page_is(site
         ({"origin": "http://evil.example"}, "the origin 'http://evil.example' is neither 'http://127.0.0.1:"),
     ],
 )
-def test_e09_a_handshake_that_is_refused_is_one_line_in_the_log_with_the_reason(site, handshake, reason):
+def test_e09_a_refused_handshake_is_one_line_in_the_log_with_the_reason(site, handshake, reason):
     status, (line,) = refused(site, **handshake)
     assert status == 403
     assert " WARNING chat.origin: A websocket handshake " in line
     assert reason in line and len(line) < 400
 
 
-def test_b40_a_socket_without_a_session_is_told_and_logged(site):
+def test_b40_a_socket_without_a_session_is_closed_with_a_code_and_logged(site):
     with site.socket(cookie="") as socket, pytest.raises(ConnectionClosed) as closed:
         socket.recv(20)
     assert closed.value.rcvd.code == 4401
@@ -237,28 +237,28 @@ def test_b40_a_socket_without_a_session_is_told_and_logged(site):
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 300000000", "Transfer-Encoding: chunked"])
-def test_a14_a_body_that_is_too_long_is_refused_before_it_has_come(site, length):
+def test_a14_a_body_that_is_too_long_is_refused_before_it_has_arrived(site, length):
     head = f"POST /app/chat/c1/ HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\n{length}\r\n\r\n".encode()
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", site.port), timeout=20) as client:
         client.sendall(head)
         if "chunked" in length:
-            client.sendall(chunk * 20)  # 1.3 MB, and no end
+            client.sendall(chunk * 20)  # 1.3 MB, endless
         assert client.recv(12) == b"HTTP/1.1 413"
 
 
-def test_e06_the_websockets_of_the_site_go_on(site):
+def test_e06_the_websockets_of_the_site_still_work(site):
     with site.socket(path="/app/echo/", origin="http://elsewhere.example") as socket:
         socket.send("Hello")
         assert socket.recv(20) == "Hello"
 
 
-def test_e11_naive_times_are_told_with_the_offset_of_the_sites_zone(site):
+def test_e11_naive_times_are_shown_with_the_offset_of_the_sites_zone(site):
     assert site.ask("When?", "when")["type"] == "end"
     shown = re.findall(r'<time class="llm-chat-time" datetime="([^"]+)"', site.get("/app/chat/when/"))
     exported = json.loads(site.get("/app/chat/when/export.json"))
-    for told in (*shown, exported["created"], *(message["created"] for message in exported["messages"])):
-        moment = datetime.fromisoformat(told)
+    for time in (*shown, exported["created"], *(message["created"] for message in exported["messages"])):
+        moment = datetime.fromisoformat(time)
         assert moment.utcoffset() == timedelta(hours=5, minutes=45)
         assert abs(datetime.now(UTC) - moment) < timedelta(minutes=2)
     assert len(shown) == 2
@@ -281,25 +281,25 @@ Person.objects.all().delete()
 """
 
 
-def test_b38_the_admin_names_users_of_another_database_and_conversations_go_with_them(site):
+def test_b38_the_admin_names_users_of_another_database_and_their_conversations_are_deleted_with_them(site):
     assert site.ask("Will I stay?", "last")["type"] == "end"
     shell(site.environment, DELETE)
     assert site.rows("SELECT uid FROM llm_chat_conversation") == []
 
 
-def test_e06_both_lifespans_run_theirs_around_ours(site):
+def test_e06_both_lifespans_run_and_that_of_the_site_encloses_that_of_the_chat(site):
     assert site.terminate() in (0, -15)
-    events = re.findall(r"theirs: lifespan\.\w+|Application \w+ complete", site.log)
+    events = re.findall(r"site: lifespan\.\w+|Application \w+ complete", site.log)
     assert events[-4:] == [
-        "theirs: lifespan.startup",
+        "site: lifespan.startup",
         "Application startup complete",
-        "theirs: lifespan.shutdown",
+        "site: lifespan.shutdown",
         "Application shutdown complete",
     ]
     assert site.rows("SELECT id FROM llm_chat_process") == []
 
 
-def test_b38_the_check_says_what_a_site_with_two_databases_has_to_set(tmp_path):
+def test_b38_the_check_names_the_setting_that_a_site_with_two_databases_needs(tmp_path):
     environment = site_environment(
         tmp_path, DJANGO_SETTINGS_MODULE="tests.support.existing.settings", USER_CONSTRAINT="true"
     )

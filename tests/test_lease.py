@@ -1,4 +1,4 @@
-"""What a run has started is gone when the run is ended without a chance to end it."""
+"""Everything that a run has started ends when the run is killed."""
 
 import contextlib
 import os
@@ -72,7 +72,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def folder():
-    """Not pytest's, which nobody but us may enter: PostgreSQL and nginx do not run as root."""
+    """Provide a folder that other users may enter, unlike pytest's: PostgreSQL and nginx do not run as root."""
     with tempfile.TemporaryDirectory(prefix="lease-") as folder:
         Path(folder).chmod(0o755)
         yield folder
@@ -80,7 +80,7 @@ def folder():
 
 @contextlib.contextmanager
 def started(script, *command, **environment):
-    """A program in a session of its own, and the processes that it says it has started; ``command`` starts it."""
+    """Yield a program in a separate session, and the processes that it reports; ``command`` starts it."""
     inherited = {name: value for name, value in os.environ.items() if name != "MAKELEVEL"}
     environment = {**inherited, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}", **environment}
     command = [*command, sys.executable, "-W", "ignore", "-c", script]
@@ -112,27 +112,27 @@ def lives(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
-def test_a15_programs_and_their_children_end_with_the_one_that_started_them(number):
+def test_a15_programs_and_their_children_end_with_the_process_that_started_them(number):
     with started(STUB) as (parent, processes):
-        os.killpg(parent.pid, number)  # what a terminal does when it closes
+        os.killpg(parent.pid, number)  # as a closing terminal does
         assert_gone(processes)
 
 
-def test_a15_programs_end_with_make_where_it_has_started_their_parent(folder):
+def test_a15_programs_end_with_make_when_it_has_started_their_parent(folder):
     with started(POSTGRES, sys.executable, "-c", MAKE, MAKELEVEL="1", TMPDIR=folder) as (make, processes):
         processes += psutil.Process(make.pid).children(recursive=True)
         make.kill()
         assert_gone(processes)
 
 
-def test_a15_a_parent_that_ends_as_it_should_ends_at_once_and_so_does_what_it_forgot():
+def test_a15_a_parent_that_ends_normally_ends_at_once_and_so_do_its_forgotten_programs():
     with started(STUB) as (parent, processes):
         parent.stdin.close()
         assert parent.wait(WAIT) == 0
         assert_gone(processes)
 
 
-def test_a15_what_others_have_started_goes_on():
+def test_a15_programs_of_other_parents_keep_running():
     with started(STUB) as (_, others):
         with started(STUB) as (parent, processes):
             parent.kill()

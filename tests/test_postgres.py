@@ -1,4 +1,4 @@
-"""The site's pool against a PostgreSQL that is restarted, gone, or full."""
+"""The site's pool against a PostgreSQL that is restarted, down or full."""
 
 import contextlib
 import time
@@ -33,7 +33,7 @@ def server(one_server):
 
 @pytest.fixture
 def pool(server):
-    """As Django makes it, with CONN_HEALTH_CHECKS."""
+    """Provide the pool as Django creates it, with CONN_HEALTH_CHECKS."""
     with server.connect() as connection:
         server_address = connection.info.get_parameters()
     kwargs = {**CONNECTION, **server_address, "autocommit": True}
@@ -43,14 +43,14 @@ def pool(server):
 
 
 def lend_out(pool, number):
-    """Borrow so many connections at once, and give them back."""
+    """Borrow ``number`` connections at once, and give them back."""
     with contextlib.ExitStack() as stack:
         for _ in range(number):
             stack.enter_context(pool.connection())
 
 
 def asked(pool):
-    """How long it took to ask the server something."""
+    """Run a query, and return how long that took."""
     began = time.monotonic()
     with pool.connection() as connection:
         connection.cursor().execute("SELECT 1")
@@ -75,7 +75,7 @@ def test_a_request_fails_in_time_while_the_server_is_down_and_gets_through_when_
     assert asked(pool) < 2.0
 
 
-def test_a_request_fails_in_time_where_the_server_has_no_connection_left(server, pool):
+def test_a_request_fails_in_time_when_the_server_has_no_connection_left(server, pool):
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OperationalError):
             while True:
@@ -95,7 +95,7 @@ def bouncer(server, tmp_path_factory):
 
 @pytest.fixture
 def behind(bouncer, monkeypatch, django_db_blocker):
-    """A Django connection that goes through pgbouncer."""
+    """Provide a Django connection that goes through pgbouncer."""
     monkeypatch.setenv("DATABASE_URL", f"{bouncer}/postgres?pool=false")
     entry = connections.configure_settings({"default": environment.database("DATABASE_URL", None)})["default"]
     monkeypatch.setitem(connections.settings, "bouncer", entry)
@@ -118,10 +118,10 @@ def test_a13_behind_pgbouncer_each_transaction_has_its_deadlines_and_leaves_none
             assert said(behind, f"SHOW {name}") == value
             with transaction.atomic(using="bouncer"):
                 assert said(behind, f"SHOW {name}") == value
-        assert said(behind, f"SHOW {name}") == "0"  # the pool has one connection to the server: it is the same
+        assert said(behind, f"SHOW {name}") == "0"  # pgbouncer has one connection to the server, so it is the same
 
 
-def test_a13_behind_pgbouncer_a_transaction_waits_for_no_lock_without_an_end(server, behind, monkeypatch):
+def test_a13_behind_pgbouncer_no_transaction_waits_for_a_lock_forever(server, behind, monkeypatch):
     monkeypatch.setattr(base, "_SET", base._SET.replace("10s", "50ms"))
     with server.connect() as other:
         other.execute("CREATE TABLE locked (x int)")

@@ -1,4 +1,4 @@
-"""The site around the app: what the environment sets, what it refuses, what its pages send along."""
+"""The site around the app: settings from the environment, refused values, and headers of its pages."""
 
 import contextlib
 import runpy
@@ -29,13 +29,13 @@ POLICY = (
 
 
 async def passed_on(scope, receive, send):
-    """The application behind the static files."""
+    """Act as the application behind the static files."""
     await send({"type": "http.response.start", "status": 418, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 async def get(application, path):
-    """Status, headers and body of one request."""
+    """Return the status, headers and body of one request."""
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
     server = ApplicationCommunicator(application, scope)
     await server.send_input({"type": "http.request"})
@@ -56,7 +56,7 @@ def contents_of(name):
 
 @pytest.fixture
 def site(monkeypatch, tmp_path):
-    """The settings module as it is under some variables, all others unset."""
+    """Return a function that loads the settings module with the given variables and no others."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
@@ -69,7 +69,7 @@ def site(monkeypatch, tmp_path):
     return settings
 
 
-def test_a_site_without_variables_serves_this_machine_alone_with_the_local_model(site, tmp_path):
+def test_a_site_without_variables_serves_only_this_machine_with_the_local_model(site, tmp_path):
     settings = site()
     assert settings["DEBUG"] is False
     assert settings["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
@@ -86,7 +86,7 @@ def test_an_empty_variable_counts_as_unset(site, tmp_path):
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), ("1", True), ("on", True), ("no", False), ("0", False)])
-def test_debug_is_a_switch(site, given, meant):
+def test_debug_is_a_boolean(site, given, meant):
     assert site(DEBUG=given)["DEBUG"] is meant
 
 
@@ -111,15 +111,15 @@ def test_another_database_is_named_by_its_url(site):
     assert "init_command" not in database.get("OPTIONS", {})
 
 
-def test_postgresql_gets_a_pool_and_no_wait_without_an_end(site):
+def test_postgresql_gets_a_pool_and_every_wait_has_a_deadline(site):
     database = site(DATABASE_URL="postgres://me:secret@db.example/chat")["DATABASES"]["default"]
     pool = database["OPTIONS"]["pool"]
-    assert pool["max_size"] > Conf.database_threads.default, "requests want connections too"
+    assert pool["max_size"] > Conf.database_threads.default, "requests need connections too"
     assert pool["timeout"] <= 5 and database["OPTIONS"]["connect_timeout"] <= 5
     assert database["CONN_HEALTH_CHECKS"] is True and database["CONN_MAX_AGE"] == 0
 
 
-def test_the_options_of_a_database_url_go_before_those_of_the_site(site):
+def test_the_options_of_a_database_url_override_those_of_the_site(site):
     url = "postgres://me@db/chat?connect_timeout=9&sslmode=require&pool_max_size=30&pool_timeout=2"
     options = site(DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
     assert (options["connect_timeout"], options["sslmode"]) == (9, "require")
@@ -133,7 +133,7 @@ def test_the_pool_can_be_left_to_another_program(site, value, kept):
     assert bool(database["OPTIONS"]["pool"]) is kept
 
 
-def test_redis_carries_the_channel_layer_and_the_logs(site):
+def test_redis_carries_the_channel_layer_and_the_streams(site):
     settings = site(REDIS_URL="redis://localhost:6379/0")
     layer = settings["CHANNEL_LAYERS"]["default"]
     assert layer["BACKEND"] == "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -141,18 +141,18 @@ def test_redis_carries_the_channel_layer_and_the_logs(site):
     assert settings["CHAT"]["REDIS_URL"] == "redis://localhost:6379/0"
 
 
-def test_a_key_alone_means_openai(site):
+def test_a_key_without_an_endpoint_selects_openai(site):
     backend = site(OPENAI_API_KEY="sk-1")["CHAT"]["BACKENDS"]["default"]
     assert backend["BACKEND"] == "chat.backends.openai.OpenAIBackend"
     assert backend["OPTIONS"] == {"model": environment.OPENAI_DEFAULT_MODEL, "api_key": "sk-1"}
 
 
-def test_an_endpoint_of_ones_own_needs_a_model_but_no_key(site):
+def test_a_custom_endpoint_needs_a_model_but_no_key(site):
     backend = site(OPENAI_BASE_URL="http://localhost:11434/v1", OPENAI_MODEL="llama")["CHAT"]["BACKENDS"]["default"]
     assert backend["OPTIONS"] == {"model": "llama", "api_key": "none", "base_url": "http://localhost:11434/v1"}
 
 
-def test_cookies_are_for_https_alone_behind_a_proxy_that_speaks_it(site):
+def test_cookies_are_secure_behind_an_https_proxy(site):
     settings = site(BEHIND_HTTPS="true")
     assert settings["SESSION_COOKIE_SECURE"] and settings["CSRF_COOKIE_SECURE"]
     assert settings["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
@@ -174,7 +174,7 @@ def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path
             'DATABASE_URL must be a URL .* with the scheme "nosql"',
         ),
         ({"DATABASE_URL": "me:secret"}, "DATABASE_URL must be a URL"),
-        ({"DATABASE_URL": "postgres://me:secret@db/chat?pool_max_size=1"}, "pool_max_size from .* got 1 with"),
+        ({"DATABASE_URL": "postgres://me:secret@db/chat?pool_max_size=1"}, "pool_max_size of at least .* got 1 with"),
         ({"DATABASE_URL": "postgres://me:secret@db/chat?pool_sise=9"}, "has the option pool_sise; known are pool_min"),
         ({"REDIS_URL": "http://:secret@localhost"}, 'REDIS_URL must be a URL such as .* with the scheme "http"'),
         ({"OPENAI_MODEL": "llama"}, "neither OPENAI_API_KEY nor OPENAI_BASE_URL"),
@@ -182,21 +182,21 @@ def test_hashed_static_files_are_served_where_they_were_collected(site, tmp_path
         ({"OPENAI_BASE_URL": "localhost/v1", "OPENAI_MODEL": "llama"}, 'OPENAI_BASE_URL must begin with "http://"'),
         ({"ALLOWED_HOSTS": "localhost,chat.example.com"}, r"SECRET_KEY must be set .*\(chat.example.com\)"),
         ({"ALLOWED_HOSTS": "*"}, r"SECRET_KEY must be set .*\(\*\)"),
-        ({"DATA_DIR": "/nowhere"}, r"SECRET_KEY is not set and could not be kept in /nowhere/.secret_key"),
+        ({"DATA_DIR": "/nowhere"}, r"SECRET_KEY is not set and could not be saved in /nowhere/.secret_key"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence_that_tells_no_secret(site, variables, sentence):
+def test_a_wrong_variable_is_refused_with_a_sentence_that_contains_no_secret(site, variables, sentence):
     with pytest.raises(ImproperlyConfigured, match=sentence) as refusal:
         site(**variables)
     assert "me:secret" not in str(refusal.value) and ":secret@" not in str(refusal.value)
 
 
-def test_a_given_key_is_used_and_none_is_kept(site, tmp_path):
+def test_a_given_secret_key_is_used_and_none_is_saved(site, tmp_path):
     assert site(SECRET_KEY="given", ALLOWED_HOSTS="chat.example.com")["SECRET_KEY"] == "given"
     assert not (tmp_path / ".secret_key").exists()
 
 
-def test_the_key_is_made_once_and_only_its_owner_may_read_it(site, tmp_path):
+def test_the_secret_key_is_generated_once_and_only_its_owner_may_read_it(site, tmp_path):
     first = site()["SECRET_KEY"]
     assert len(first) >= 50
     assert site()["SECRET_KEY"] == first
@@ -204,7 +204,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(site, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [".secret_key"]
 
 
-def test_processes_that_start_together_agree_on_one_key(site, tmp_path):
+def test_processes_that_start_together_agree_on_one_secret_key(site, tmp_path):
     together, keys = threading.Barrier(8), []
 
     def start():
@@ -220,7 +220,7 @@ def test_processes_that_start_together_agree_on_one_key(site, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "chat.localhost", "127.0.0.1", "127.8.8.8", "[::1]"])
-def test_a_loopback_name_is_known(host):
+def test_a_loopback_name_is_recognised(host):
     assert environment.is_loopback(host)
 
 
@@ -239,11 +239,11 @@ def test_every_page_carries_the_security_headers(client, path):
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def test_the_root_leads_to_the_chat(client):
+def test_the_root_redirects_to_the_chat(client):
     assert client.get("/").headers["Location"] == "/chat/"
 
 
-def test_the_icon_is_found_where_browsers_look_for_it(client):
+def test_the_favicon_is_where_browsers_look_for_it(client):
     assert client.get("/favicon.ico").headers["Location"] == "/static/chatproject/favicon.svg"
 
 
@@ -265,7 +265,7 @@ async def test_the_files_of_every_app_are_served_before_anything_is_collected(se
     assert body == contents_of(name)
 
 
-async def test_collected_files_are_cached_for_ever_once_their_names_are_hashed(settings, tmp_path):
+async def test_collected_files_are_cached_forever_once_their_names_are_hashed(settings, tmp_path):
     settings.STATIC_ROOT = str(tmp_path)
     (tmp_path / "page.0123456789ab.css").write_text("a {}")
     status, headers, _ = await get(with_static_files(passed_on), "/static/page.0123456789ab.css")
@@ -273,7 +273,7 @@ async def test_collected_files_are_cached_for_ever_once_their_names_are_hashed(s
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/static/none.css", "/static/../settings.py", "/static/%2e%2e/settings.py"])
-async def test_all_that_is_no_static_file_is_passed_on(path):
+async def test_requests_for_anything_but_a_static_file_are_passed_on(path):
     assert (await get(with_static_files(passed_on), path))[0] == 418
 
 
@@ -290,7 +290,7 @@ def test_a_user_signs_in_and_out(client, django_user_model):
 
 
 @pytest.mark.django_db
-def test_a_wrong_password_is_told_on_the_form(client):
+def test_a_wrong_password_is_reported_on_the_form(client):
     page = client.post("/accounts/login/", {"username": "ada", "password": "wrong"})
     assert 'role="alert"' in page.content.decode()
 
@@ -304,7 +304,7 @@ def test_a11_the_database_is_readable_by_its_owner_alone(site, tmp_path):
     assert modes == dict.fromkeys(("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"), 0o600)
 
 
-def test_a11_a_database_of_an_earlier_version_is_taken_from_others_and_its_folder_stays_as_it_is(site, tmp_path):
+def test_a11_a_database_of_an_earlier_version_becomes_private_and_its_folder_stays_as_it_is(site, tmp_path):
     tmp_path.chmod(0o755)
     for name in ("db.sqlite3", "db.sqlite3-wal"):
         (tmp_path / name).touch(0o644)
@@ -315,7 +315,7 @@ def test_a11_a_database_of_an_earlier_version_is_taken_from_others_and_its_folde
     assert not (tmp_path / "db.sqlite3-shm").exists()
 
 
-def test_a11_a_file_that_the_operator_names_keeps_its_mode(site, tmp_path):
+def test_a11_a_file_named_by_the_operator_keeps_its_mode(site, tmp_path):
     file = tmp_path / "shared.sqlite3"
     file.touch(0o640)
     file.chmod(0o640)
@@ -333,9 +333,9 @@ def test_a11_a_database_in_memory_makes_no_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("given", "seconds"), [({}, 2_592_000), ({"HSTS_SECONDS": "0"}, 0)])
-def test_a14_browsers_are_told_to_stay_with_https_behind_a_proxy_that_speaks_it(site, given, seconds):
+def test_a14_hsts_is_on_behind_an_https_proxy(site, given, seconds):
     assert site(BEHIND_HTTPS="true", **given)["SECURE_HSTS_SECONDS"] == seconds
 
 
-def test_a14_no_browser_is_told_so_where_there_is_no_https(site):
+def test_a14_hsts_is_off_without_https(site):
     assert "SECURE_HSTS_SECONDS" not in site()

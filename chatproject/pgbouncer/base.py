@@ -1,7 +1,7 @@
 """The deadlines of ``chatproject.postgres``, set in each transaction.
 
-In transaction mode a connection to the server belongs to a client for one transaction only. pgbouncer therefore refuses
-or drops what a client asks for when it connects, and a plain ``SET`` would reach the next client.
+In transaction mode a connection to the server belongs to a client for only one transaction. Therefore pgbouncer refuses
+or ignores the options of a client's connection, and a plain ``SET`` would affect the next client.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, 
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection whose transactions begin with their deadlines: one more statement for each, none outside of them."""
+    """A connection that sets the deadlines at the start of each transaction, with one extra statement."""
 
     def _set_autocommit(self, autocommit: bool) -> None:
         super()._set_autocommit(autocommit)  # type: ignore[misc]  # not in the stubs

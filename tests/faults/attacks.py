@@ -1,4 +1,4 @@
-"""Clients that mean harm, as bare sockets on threads, and one that measures what others notice of them."""
+"""Malicious clients, as bare sockets on threads, and a visitor that measures how much others are affected."""
 
 import asyncio
 import base64
@@ -17,11 +17,11 @@ from tests.support.processes import SiteProcess
 TEXT, CONTINUATION, PING = 1, 0, 9
 
 PAUSE = 0.06
-"""Between two pings, in seconds: below the rate at which frames are read."""
+"""Seconds between two pings: slower than the rate at which the server reads frames."""
 
 
 def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, length: int | None = None) -> bytes:
-    """A masked frame of a client's; ``length`` is what it says of its payload, where that is a lie."""
+    """Return a client's masked frame; ``length`` is the announced payload length, if not the real one."""
     size = len(payload) if length is None else length
     head = bytes([0x80 * final | opcode])
     if size < 126:
@@ -35,7 +35,7 @@ def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, length: int
 
 @contextlib.contextmanager
 def bare_socket(process: SiteProcess, cookie: str, **headers: str) -> Iterator[socket.socket]:
-    """A websocket after its handshake, without a library that would keep to the rules."""
+    """Yield a websocket after its handshake, without a library that would enforce the protocol."""
     key = base64.b64encode(os.urandom(16)).decode()
     lines = {
         "Host": f"127.0.0.1:{process.port}",
@@ -58,7 +58,7 @@ def bare_socket(process: SiteProcess, cookie: str, **headers: str) -> Iterator[s
 
 
 def closed_with(connection: socket.socket) -> int | None:
-    """Read until the server has closed the connection; return its close code, ``None`` where it gave none."""
+    """Read until the server closes the connection, and return its close code, or ``None`` if it sent none."""
     said = b""
     with contextlib.suppress(ConnectionError):
         while piece := connection.recv(65_536):
@@ -69,7 +69,7 @@ def closed_with(connection: socket.socket) -> int | None:
 
 @contextlib.contextmanager
 def flooding(connections: list[socket.socket], first: bytes, again: bytes) -> Iterator[None]:
-    """Send something once on each of the sockets, and something else as fast as they take it."""
+    """Send ``first`` once on each socket, then ``again`` as fast as the server takes it, until the context ends."""
     over = threading.Event()
     many = again * (262_144 // len(again))
 
@@ -93,7 +93,7 @@ def flooding(connections: list[socket.socket], first: bytes, again: bytes) -> It
 
 
 class Pings:
-    """How long a visitor's pings took, in seconds."""
+    """The round-trip times of a visitor's pings, in seconds."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -102,7 +102,7 @@ class Pings:
         return statistics.quantiles(self.times, n=100)[number - 1]
 
     def assert_unnoticed(self) -> None:
-        """The targets are 50 ms for 95 of 100 pings and 150 ms for 99; a busy machine may take five times as long."""
+        """Check the targets, 50 ms for p95 and 150 ms for p99; a busy machine may take five times as long."""
         measured = f"p95 {self.percentile(95):.3f} s, p99 {self.percentile(99):.3f} s of {len(self.times)} pings"
         assert self.percentile(95) < 5 * 0.05, measured
         assert self.percentile(99) < 5 * 0.15, measured
@@ -110,7 +110,7 @@ class Pings:
 
 @contextlib.asynccontextmanager
 async def pinging(process: SiteProcess) -> AsyncIterator[Pings]:
-    """Another visitor, who pings until the end."""
+    """Let another visitor ping until the context ends, and yield the measured times."""
     async with Visitor.of(process) as visitor:
         tab = await visitor.open(process.port)
         answered = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The time of day of a site's process, which a test sets: Python's, and what the process's database says is now."""
+"""The time of day in a server process as a test sets it, both in Python and in what its database returns for now."""
 
 import mmap
 import struct
@@ -11,13 +11,13 @@ OFFSET = struct.Struct("d")
 
 
 def set_offset(file: Path, seconds: float) -> None:
-    """Set the clock of the process that follows ``file``, as the difference to the real time."""
+    """Set the clock of the process that follows ``file``, in seconds from the real time."""
     with file.open("r+b" if file.exists() else "wb") as clock:
         clock.write(OFFSET.pack(seconds))
 
 
 def follow(file: Path) -> None:
-    """Let this process believe the time that ``file`` says, from now on. Clocks that nobody can set stay real."""
+    """Use the time given in ``file`` in this process from now on. Clocks that cannot be set stay real."""
     from django.db.models.functions import Now
     from django.utils import timezone
 

@@ -1,4 +1,4 @@
-"""The services and the sites, each started when the first test needs it, and ended with the run."""
+"""Fixtures for services and sites: each starts when the first test needs it, and stops at the end of the run."""
 
 import asyncio
 from contextlib import ExitStack, contextmanager
@@ -15,7 +15,7 @@ from tests.faults.visitor import Visitor, asking
 from tests.support.upstream import running_upstream
 
 TOPOLOGIES = {"memory": 1, "redis-postgres": 2, "redis-sqlite": 2}
-"""How many processes each has. The first keeps its logs in memory, on SQLite."""
+"""The number of processes in each topology. ``memory`` keeps its streams in memory and uses SQLite."""
 
 
 def pytest_report_header():
@@ -24,7 +24,7 @@ def pytest_report_header():
 
 
 class Services:
-    """The Redis and the PostgreSQL of the run."""
+    """The Redis and the PostgreSQL of the test run."""
 
     def __init__(self, stack, folder):
         self._stack = stack
@@ -55,7 +55,7 @@ def services(tmp_path_factory):
 
 @pytest.fixture
 def redis_service(services):
-    """A Redis that is empty and well, before each test and after it."""
+    """Provide an empty, healthy Redis, and mend it before and after each test."""
     services.redis.mend()
     yield services.redis
     services.redis.mend()
@@ -63,7 +63,7 @@ def redis_service(services):
 
 @pytest.fixture
 def postgres_service(services):
-    """A PostgreSQL that runs, before each test and after it."""
+    """Provide a running PostgreSQL, and mend it before and after each test."""
     services.postgres.mend()
     yield services.postgres
     services.postgres.mend()
@@ -71,14 +71,14 @@ def postgres_service(services):
 
 @pytest.fixture(scope="session")
 def upstream():
-    """The scripted model of all sites."""
+    """Provide the scripted model that all sites use."""
     with running_upstream() as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="session")
 def making_sites(services, upstream, tmp_path_factory):
-    """Make sites that end when the context ends: a process that does nothing still costs 5 % of a core."""
+    """Make sites that end with the context, because an idle process still costs 5 % of a core."""
 
     @contextmanager
     def making():
@@ -99,20 +99,20 @@ def making_sites(services, upstream, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared_sites(making_sites):
-    """``shared_sites(topology)`` is a site without a process yet, on a new database; it ends with the run."""
+    """Provide ``shared_sites(topology)``: a site without processes on a new database, for the whole run."""
     with making_sites() as make:
         yield make
 
 
 @pytest.fixture
 def sites(making_sites):
-    """The same; it ends with the test."""
+    """Provide ``sites(topology)``: a site without processes on a new database, for one test."""
     with making_sites() as make:
         yield make
 
 
 async def warm(site):
-    """Let every process answer once in each view, so that what it makes on first use is there."""
+    """Let every process answer once in each format, so that everything created on first use exists."""
     for process in site.processes:
         async with Visitor.of(process) as visitor:
             for view in ("text", "html"):
@@ -122,7 +122,7 @@ async def warm(site):
 
 @pytest.fixture(scope="session")
 def site_of_topology(shared_sites):
-    """The site of a topology, for all tests of the run."""
+    """Provide the running site of a topology, shared by all tests of the run."""
 
     @cache
     def running(topology):
@@ -137,9 +137,9 @@ def site_of_topology(shared_sites):
 
 @pytest.fixture(scope="session", params=["memory", *pace.SHARED])
 def running_site(request, site_of_topology):
-    """Each topology's site; ``parametrize("running_site", [...], indirect=True)`` chooses some of them.
+    """Provide each topology's site; ``parametrize("running_site", [...], indirect=True)`` selects some of them.
 
-    Its processes end with the last test of its kind; whoever needs it once more mends it.
+    Its processes end after the last test of its topology; a test that needs the site again restarts them with ``mend``.
     """
     site = site_of_topology(request.param)
     yield site
@@ -148,14 +148,14 @@ def running_site(request, site_of_topology):
 
 @pytest.fixture
 def site(running_site):
-    """The site of a topology, well before each test."""
+    """Provide the site of a topology, mended before each test."""
     running_site.mend()
     return running_site
 
 
 @pytest.fixture(scope="session")
 def one_process(shared_sites):
-    """A site of one process, which the tests of the model's side share; some of them wait for its deadlines."""
+    """Provide the one-process site that the model-side tests share; some of them wait for its deadlines."""
     site = shared_sites()
     site.add(FIRST_TOKEN_TIMEOUT=pace.MODEL_DEADLINE, DELTA_TIMEOUT=pace.MODEL_DEADLINE)
     asyncio.run(warm(site))
@@ -170,22 +170,22 @@ async def visitor(site):
 
 @pytest.fixture
 async def network(site):
-    """A network before the site's first process."""
+    """Provide a network in front of the site's first process."""
     async with Network(site[0].port) as network:
         yield network
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Who stops PostgreSQL comes last: the sites of all others stand on it."""
+    """Run tests that stop PostgreSQL last, because all other sites depend on it."""
     items.sort(key=lambda item: "postgres_service" in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show with a failure what the processes of its site had to say."""
+    """Add the output of the site's processes to the report of a failure."""
     report = yield
     for site in {item.funcargs.get(name) for name in ("site", "one_process")} - {None} if report.failed else ():
         lines = [line for line in site.log.splitlines() if not line.startswith("INFO: ")]
-        report.sections.append(("What the site's processes said", "\n".join([*lines[:40], "...", *lines[-60:]])))
+        report.sections.append(("Output of the site's processes", "\n".join([*lines[:40], "...", *lines[-60:]])))
     return report

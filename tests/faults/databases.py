@@ -1,4 +1,4 @@
-"""The database under the processes of a site, and what a test reads in it."""
+"""The database that a site's processes use, and how a test reads it."""
 
 import contextlib
 import itertools
@@ -16,31 +16,31 @@ _names = (f"site{number}" for number in itertools.count())
 
 
 class Database(ABC):
-    """A migrated database of its own; ``url`` is what ``DATABASE_URL`` takes."""
+    """A migrated database for one site; ``url`` is its ``DATABASE_URL``."""
 
     url: str
     pool = 0
-    """How many connections a process may keep open though nobody needs them."""
+    """The number of idle connections that a process may keep open."""
 
     @abstractmethod
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What a query finds; ``%s`` stands for a value."""
+        """Return the rows that a query finds, with its ``values`` in place of each ``%s``."""
 
     @abstractmethod
     def connections(self) -> int:
-        """How many connections the site has open; 0 where that is not known."""
+        """Return how many connections the site has open; 0 where that is not known."""
 
     @abstractmethod
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Nobody can write a conversation meanwhile; who tries waits."""
+        """Block every write to a conversation until the context ends; writers wait."""
 
     @abstractmethod
     def drop(self) -> None:
-        """Remove it."""
+        """Delete the database."""
 
 
 class Sqlite(Database):
-    """A file."""
+    """A database in a file."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.path = folder / "db.sqlite3"
@@ -67,7 +67,7 @@ class Sqlite(Database):
 
 
 class Postgres(Database):
-    """A database of a server."""
+    """A database on a PostgreSQL server."""
 
     pool = 16  # as chatproject.postgres has it
 
@@ -95,13 +95,13 @@ class Postgres(Database):
 
 
 def sqlite_template(folder: Path) -> Path:
-    """A migrated file, to be copied."""
+    """Create a migrated file to copy."""
     migrate(site_environment(folder))
     return folder / "db.sqlite3"
 
 
 def postgres_template(server: PostgresServer, folder: Path) -> str:
-    """A migrated database, to be copied."""
+    """Create a migrated database to copy, and return its name."""
     server.create("migrated")
     migrate(site_environment(folder, DATABASE_URL=server.url("migrated")))
     return "migrated"

@@ -1,9 +1,9 @@
-"""A network between any two parts, in asyncio, that a test makes slow, deaf or short-lived.
+"""A network between two components, in asyncio, that a test can slow down, silence or break.
 
 ::
 
     async with Network(site[0].port) as network:
-        network.cut_after(700)             # the next connection is reset when 700 bytes have come back
+        network.cut_after(700)             # the next connection is reset after 700 bytes from the server
         await tab.connect(network.port)
 """
 
@@ -15,10 +15,10 @@ from typing import Self
 
 
 class Network:
-    """Forwards the connections of a port of its own to another.
+    """A proxy that forwards connections from its own port to another.
 
-    ``cut_after``, ``delay``, ``rate`` (bytes a second) and ``piece`` (bytes at a time) hold for connections that begin
-    later. ``reset`` and ``refuse`` happen to those that are open, ``swallow`` to all.
+    ``cut_after``, ``delay``, ``rate`` (bytes per second) and ``piece`` (bytes at a time) apply to connections that are
+    opened later. ``reset`` and ``refuse`` also affect open ones, ``swallow`` affects all.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
@@ -46,16 +46,16 @@ class Network:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut_after(self, *sizes: int) -> None:
-        """Reset the next connections, one after the other, when so many bytes have come back."""
+        """Reset the next connections, each after its number of bytes from the server."""
         self._cuts += sizes
 
     def reset(self) -> None:
-        """Reset what is open, both ways."""
+        """Reset all open connections in both directions."""
         for writer in self._open:
             _reset(writer)
 
     def refuse(self) -> None:
-        """Reset what is open and let nothing in until ``allow``."""
+        """Reset all open connections and refuse new ones until ``allow``."""
         self._refusing = True
         self.reset()
 
@@ -63,11 +63,11 @@ class Network:
         self._refusing = False
 
     def swallow(self, *sides: str) -> None:
-        """A black hole for what a side says, ``"client"`` or ``"server"``, or both: it is lost, nothing is closed."""
+        """Drop everything that ``"client"``, ``"server"`` or both send, without closing anything, until ``flow``."""
         self._swallowed = set(sides or ("client", "server"))
 
     def flow(self) -> None:
-        """Lose nothing more."""
+        """Stop dropping data."""
         self._swallowed = set()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,14 +93,14 @@ class Network:
         except OSError:
             _reset(writer)
         except asyncio.CancelledError:
-            pass  # the network ends; the server of asyncio would report a task that was cancelled
+            pass  # closing the network; asyncio's server would report a cancelled task
         finally:
             self._tasks.discard(task)
 
     async def _pump(
         self, side: str, source: asyncio.StreamReader, target: asyncio.StreamWriter, limit: int | None = None
     ) -> None:
-        """Forward until an end; at ``limit`` bytes come to one."""
+        """Forward until one side ends; stop after ``limit`` bytes."""
         with contextlib.suppress(OSError):
             while data := await source.read(self.piece):
                 if self.delay or self.rate < float("inf"):

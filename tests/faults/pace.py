@@ -1,4 +1,4 @@
-"""How long the tests of faults take: a twentieth of real time, or with ``FAULTS_REAL_TIME=1`` all of it."""
+"""The time scale of the fault tests: a twentieth of real time, or real time with ``FAULTS_REAL_TIME=1``."""
 
 import os
 import random
@@ -6,44 +6,44 @@ from typing import Any
 
 REAL_TIME = os.environ.get("FAULTS_REAL_TIME") == "1"
 SEED = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**6))
-"""Where the chances of a run begin; pytest's header prints it, ``FAULTS_SEED`` repeats it."""
+"""The seed of all random choices in a run. Pytest's header prints it; set ``FAULTS_SEED`` to repeat a run."""
 
 
 def seconds(real: float) -> float:
-    """A time of the real site, at the scale of this run."""
+    """Convert seconds on a real site to the time scale of this run."""
     return real if REAL_TIME else real / 20
 
 
 def rounds(few: int, whole: int) -> int:
-    """How often something is tried: few times in ``make test``, as often as promised in ``make test-faults``."""
+    """Return the number of repetitions: ``few`` in ``make test``, ``whole`` in ``make test-faults``."""
     return whole if REAL_TIME else few
 
 
 def longer(alone: float, shared: float) -> float:
-    """A bound on delays, in s: ``shared`` where the tests may run beside others on a busy machine."""
+    """Return the bound on a delay, in seconds: ``shared`` where the tests may run beside others, else ``alone``."""
     return alone if REAL_TIME else shared
 
 
 SHARED = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-postgres"]
-"""The topologies of several processes. What SQLite adds to them is left to the whole run, but for where it matters."""
+"""The topologies with several processes. SQLite is left to the full run, except where it matters."""
 
 SHARED_ON_SQLITE = ["redis-postgres", "redis-sqlite"] if REAL_TIME else ["redis-sqlite"]
-"""The same where SQLite is what matters: there a process's clock is its database's as well."""
+"""The same topologies for tests that always need SQLite, where a process's clock is also its database's."""
 
 GRACE = max(seconds(20.0), 3.0)
-"""For answers that take two fifths of it at full scale, and at any other no more than half a second."""
+"""The grace period. Answers of two fifths of it last 8 s at full scale, and 0.4 s otherwise."""
 
 MODEL_DEADLINE = max(seconds(30.0), 4.0)
-"""Of the process that the tests of the model's side share, some of which wait for it."""
+"""The deadlines of the process that the model-side tests share; some of them wait for it."""
 
 
 def chance(*salt: object) -> random.Random:
-    """Chances that are the same for the same seed and salt."""
+    """Return a random generator that is the same for the same seed and salt."""
     return random.Random(f"{SEED} {salt}")
 
 
 def chat() -> dict[str, Any]:
-    """The times of the site's ``CHAT`` setting. Deadlines keep room for a machine that is busy."""
+    """Return the timings for the site's ``CHAT`` setting. Deadlines leave room for a busy machine."""
     return {
         "TICK": max(seconds(0.06), 0.004),
         "HEARTBEAT": max(seconds(2.0), 0.2),
@@ -56,7 +56,7 @@ def chat() -> dict[str, Any]:
         "STREAM_RETENTION": max(seconds(60.0), 30.0),
         "REDIS_TIMEOUT": max(seconds(2.0), 0.5),
         "SAVE_TIMEOUT": seconds(30.0),
-        # A test asks a hundred questions at once; test_attacks.py has the limits that sites have.
+        # A test asks a hundred questions at once; test_attacks.py tests the default limits.
         "FRAME_RATE": 1_000.0,
         "MAX_SOCKETS_PER_OWNER": 10_000,
     }

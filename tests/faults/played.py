@@ -1,4 +1,4 @@
-"""Answers whose model a test plays: the questions, the calls that they became, and when the site lets go of those."""
+"""Answers whose model is played by the test: the questions, the calls they cause, and when the site closes those."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,17 @@ from tests.faults.visitor import Answer, Tab, asking
 from tests.support.behaviours import Call
 
 LET_GO = pace.longer(1.0, 3.0)
-"""How long a connection to the model may stay open when its answer was stopped, in seconds."""
+"""How long a connection to the model may stay open after its answer was stopped, in seconds."""
 
 
 async def call_of(site: Site, answer: Answer, attempt: int = 1) -> Call:
-    """What the model was asked for an answer; ``attempt`` counts the answers of a question."""
+    """Return the model call for an answer; ``attempt`` counts the answers to one question, from 1."""
     await eventually(lambda: len(site.upstream.calls_of(answer.question)) >= attempt, "the model was not asked", 20)
     return site.upstream.calls_of(answer.question)[attempt - 1]
 
 
 async def begun(site: Site, tab: Tab, *said: str, chat: str | None = None) -> tuple[Answer, Call]:
-    """An answer of which a tab shows what the model has said so far."""
+    """Start an answer, and wait until a tab shows what the model has sent so far."""
     answer = await tab.ask(asking("gated"), chat)
     call = await call_of(site, answer)
     for text in said:
@@ -31,13 +31,13 @@ async def begun(site: Site, tab: Tab, *said: str, chat: str | None = None) -> tu
 
 
 async def let_go(call: Call, wait: float = LET_GO) -> float:
-    """The site closes the connection of a call; returns how long that took."""
+    """Wait until the site closes the connection of a call, and return how long that took in seconds."""
     return await eventually(lambda: call.closed, f"the connection to the model was open after {wait} s", wait)
 
 
 @contextlib.asynccontextmanager
 async def talking(calls: Sequence[Call]) -> AsyncIterator[None]:
-    """The model goes on meanwhile, a word from time to time in each call."""
+    """Let the model send a word from time to time in each call until the context ends."""
 
     async def talk() -> None:
         while True:

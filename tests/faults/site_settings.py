@@ -1,6 +1,6 @@
-"""``chatproject`` with a test's own ``CHAT``: the variable ``SITE_CHAT`` is JSON that is laid over the site's.
+"""The settings of ``chatproject``, with the JSON in ``SITE_CHAT`` merged into its ``CHAT``.
 
-``SITE_CHANNEL_LAYERS`` is JSON that replaces the site's, ``SITE_CLOCK`` the file that says what time it is.
+``SITE_CHANNEL_LAYERS`` is JSON that replaces the site's layers; ``SITE_CLOCK`` is the file with the time to use.
 """
 
 import json

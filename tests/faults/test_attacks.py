@@ -1,4 +1,4 @@
-"""One visitor attacks, and the others do not notice."""
+"""Attacks by one visitor, which other visitors must not notice."""
 
 import asyncio
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ FLOODS = {
 
 @pytest.fixture(scope="module")
 def site(making_sites):
-    """A site of one process with the limits that every site has."""
+    """Provide a site of one process with the default limits."""
     with making_sites() as make:
         site = make()
         site.add(FRAME_RATE=20.0, FRAME_TIMEOUT=2.0, MAX_SOCKETS_PER_OWNER=10, MAX_SOCKETS_PER_ADDRESS=12)
@@ -36,7 +36,7 @@ async def cookie(site):
         yield visitor.cookie
 
 
-async def test_a01_a_line_of_addresses_ends_no_process_while_it_grows_or_when_its_page_is_opened(site):
+async def test_a01_a_long_line_of_addresses_ends_no_process_while_it_grows_or_when_its_page_is_opened(site):
     async with Visitor.of(site[0]) as visitor:
         tab = await visitor.open(site[0].port, "html")
         answer = await tab.ask(asking("addresses:30000"))
@@ -50,7 +50,7 @@ async def test_a01_a_line_of_addresses_ends_no_process_while_it_grows_or_when_it
 
 @pytest.mark.parametrize("count", [1, 4] if pace.REAL_TIME else [4])
 @pytest.mark.parametrize("flood", FLOODS)
-async def test_a04_a_flood_of_frames_behind_a_bad_one_is_not_noticed_by_others(site, cookie, flood, count):
+async def test_a04_a_flood_of_frames_after_a_bad_one_is_not_noticed_by_others(site, cookie, flood, count):
     with ExitStack() as stack:
         sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(count)]
         first = frame(b"x", TEXT, final=False) if flood == "fragments" else frame(b"no frame of ours")
@@ -60,7 +60,7 @@ async def test_a04_a_flood_of_frames_behind_a_bad_one_is_not_noticed_by_others(s
     pings.assert_unnoticed()
 
 
-async def test_a04_a_flood_behind_a_good_frame_is_read_at_its_pace(site, cookie):
+async def test_a04_a_flood_after_a_good_frame_is_read_at_the_servers_pace(site, cookie):
     with bare_socket(site[0], cookie) as connection:
         async with pinging(site[0]) as pings:
             with flooding([connection], FLOODS["requests"], FLOODS["requests"]):
@@ -68,7 +68,7 @@ async def test_a04_a_flood_behind_a_good_frame_is_read_at_its_pace(site, cookie)
     pings.assert_unnoticed()
 
 
-async def test_a04_sockets_of_an_owner_beyond_their_number_are_refused(site, cookie):
+async def test_a04_sockets_of_an_owner_beyond_the_limit_are_refused(site, cookie):
     with ExitStack() as stack:
         sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(11)]
         assert await asyncio.to_thread(closed_with, sockets[-1]) == 4429
@@ -79,7 +79,7 @@ async def test_a04_sockets_of_an_owner_beyond_their_number_are_refused(site, coo
         assert b"pong" in await asyncio.to_thread(later.recv, 4_096)
 
 
-async def test_a04_sockets_of_a_public_address_beyond_their_number_are_refused(site):
+async def test_a04_sockets_of_a_public_address_beyond_the_limit_are_refused(site):
     with ExitStack() as stack:
         sockets = []
         for _ in range(13):
@@ -90,7 +90,7 @@ async def test_a04_sockets_of_a_public_address_beyond_their_number_are_refused(s
 
 
 @pytest.mark.parametrize("fragments", [False, True], ids=["one frame", "fragments"])
-async def test_a10_a_frame_that_does_not_end_is_given_up_and_its_memory_with_it(site, cookie, fragments):
+async def test_a10_an_endless_frame_is_dropped_and_its_memory_freed(site, cookie, fragments):
     server = psutil.Process(site[0].process.pid)
     part = b"x" * 7 * MEGABYTE
     begun = frame(part, final=False) if fragments else frame(part, length=8 * MEGABYTE)

@@ -1,4 +1,4 @@
-"""F09 to F18: whatever happens to its sockets, a page shows in the end what the database has."""
+"""F09 to F18: whatever happens to its sockets, a page finally shows what the database has."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ HALF = len(WHOLE) // 2
 
 
 def said(answer):
-    """The length of the text that a page has got, in the text view; in the html view how far its patches are."""
+    """Return the length of the text a page has received; in the html format, the progress of its patches."""
     return len(answer.text) or sum(len(block) for uid in answer.page.messages for block in answer.page.blocks(uid))
 
 
@@ -32,7 +32,7 @@ DEATHS = {
 
 @pytest.mark.parametrize("view", ["text", "html"])
 @pytest.mark.parametrize("death", DEATHS)
-async def test_f09_a_socket_that_dies_is_resumed_and_nothing_is_missed(site, visitor, view, death):
+async def test_f09_a_socket_that_dies_is_resumed_without_missing_anything(site, visitor, view, death):
     tab = await visitor.open(site[0].port, view)
     answer = await tab.ask(asking(QUESTION))
     answer.fatal = lambda frame: frame["type"] == "chunk" and DEATHS[death](answer, frame["chunk"])
@@ -51,7 +51,7 @@ async def test_f09_a_socket_that_dies_is_resumed_and_nothing_is_missed(site, vis
 
 
 async def cut_ten_times(site, visitor, seed):
-    """One answer, followed over ten connections that are reset at random bytes."""
+    """Follow one answer over ten connections, each reset at a random byte."""
     chance = pace.chance("f10", seed)
     async with Network(site[chance.randrange(len(site))].port) as network:
         tab = await visitor.open(network.port, chance.choice(["text", "html"]))
@@ -81,14 +81,14 @@ async def test_f10_ten_cuts_at_random_bytes_change_nothing(site, visitor):
 
 
 @pytest.mark.parametrize("view", ["text", "html"])
-async def test_f11_what_is_written_while_a_reader_looks_the_answer_up_is_not_missed(site, visitor, view):
+async def test_f11_a_reader_misses_nothing_that_is_written_while_it_looks_the_answer_up(site, visitor, view):
     writer = await visitor.open(site[0].port)
     readers = [await visitor.open(site[-1].port, view) for _ in range(8)]
     for _ in range(pace.rounds(1, 25)):
         answer = await writer.ask(asking("paced:1000:2000"))
         await answer.acknowledged()
         joined = []
-        for number in range(20):  # each at another moment of the writing
+        for number in range(20):  # each at a different moment of the answer
             joined.append(await readers[number % 8].join(answer.chat))
             await answer.until(lambda answer=answer, length=400 * number: len(answer.text) > length)
         assert await answer.ended() == "finish"
@@ -131,7 +131,7 @@ async def test_f12_a_sequence_of_the_wrong_type_closes_the_socket_with_a_code(si
     assert await tab.closed() == 4400
 
 
-async def test_f15_a_page_reloaded_in_mid_answer_shows_the_beginning_and_the_rest(site, visitor):
+async def test_f15_a_page_reloaded_mid_answer_shows_the_beginning_and_the_rest(site, visitor):
     first = await visitor.open(site[0].port, "html")
     answer = await first.ask(asking("gated"))
     await answer.until(lambda: answer.uid)
@@ -169,7 +169,7 @@ async def test_f16_a_second_tab_that_joins_half_way_shows_the_same(site, visitor
     assert_asked(site.upstream, answer)
 
 
-async def test_f18_all_that_a_restarted_server_served_are_served_again_in_time(site):
+async def test_f18_every_reader_of_a_restarted_server_is_served_again_in_time(site):
     count, answers = pace.rounds(40, 1000), 10
     async with Visitor.of(site[0]) as visitor:
         asking_tab = await visitor.open(site[0].port, "html")
@@ -192,7 +192,7 @@ async def test_f18_all_that_a_restarted_server_served_are_served_again_in_time(s
 
 
 async def come_back(tab, answer, site, spread):
-    """As the page does: after a random part of a second that doubles."""
+    """Reconnect like the page does: after a random delay, whose range starts at up to a second and doubles."""
     await tab.closed()
     wait = 0.5
     while tab.lost:

@@ -1,4 +1,4 @@
-"""F35 to F45: an endpoint that is away, lies, breaks off, or says too much."""
+"""F35 to F45: an endpoint that is down, sends invalid data, disconnects early or sends too much."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ from tests.faults.visitor import Visitor, asking
 from tests.support.behaviours import ANSWER, TEXTS, events, framed
 
 SAID = ("Scripted", "No, ", "overloaded", "It works!", "{broken")
-"""Words of the endpoint's own, which no page, row or log may show."""
+"""The endpoint's own words, which must not appear in any page, row or log."""
 
 MOST = 1_000_000  # CHAT["MAX_ANSWER_LENGTH"]
 
@@ -35,7 +35,7 @@ async def tab(one_process):
 
 
 async def answered(tab, *behaviours):
-    """Ask all at once; the answers, when each of them has ended."""
+    """Ask all questions at once, and return the answers when each of them has ended."""
     answers = [await tab.ask(asking(behaviour)) for behaviour in behaviours]
     for answer in answers:
         await answer.ended()
@@ -54,7 +54,7 @@ def statuses(site, answers):
 
 
 @pytest.mark.parametrize("after", ["", f":{pace.seconds(1)}"], ids=["no-time", "a-second"])
-async def test_f35_a_busy_endpoint_is_asked_again_twice(one_process, tab, after):
+async def test_f35_a_busy_endpoint_is_retried_twice(one_process, tab, after):
     (answer,) = await answered(tab, f"status:429{after}")
     assert (answer.code, statuses(one_process, [answer])) == ("rate_limited", ["failed"])
     assert_asked(one_process.upstream, answer, times=3)
@@ -64,7 +64,7 @@ async def test_f35_a_busy_endpoint_is_asked_again_twice(one_process, tab, after)
     assert_promises(one_process, [answer])
 
 
-async def test_f35_a_long_wait_that_an_endpoint_asks_for_is_an_error_at_once(one_process, tab):
+async def test_f35_an_endpoint_that_asks_for_a_long_wait_is_an_error_at_once(one_process, tab):
     begun = time.monotonic()
     (answer,) = await answered(tab, "status:429:3600")
     assert time.monotonic() - begun < 5
@@ -97,7 +97,7 @@ async def test_f36_an_endpoint_that_is_not_there_is_a_clear_error(sites, host):
     site.close()
 
 
-async def test_f37_an_endpoint_that_never_answers_meets_the_deadline(one_process, tab):
+async def test_f37_an_endpoint_that_never_answers_runs_into_the_deadline(one_process, tab):
     deadline = pace.MODEL_DEADLINE
     begun = time.monotonic()
     alive = await tab.ask(asking(f"pings:comment:{int(1.2 * deadline / 0.05)}"))
@@ -105,13 +105,13 @@ async def test_f37_an_endpoint_that_never_answers_meets_the_deadline(one_process
     assert deadline <= time.monotonic() - begun < deadline + 5
     assert [answer.code for answer in answers] == ["timeout"] * 2
     await alive.ended()
-    assert (alive.text, statuses(one_process, [alive])) == (ANSWER, ["complete"]), "a sign of life begins it again"
+    assert (alive.text, statuses(one_process, [alive])) == (ANSWER, ["complete"]), "a sign of life restarts the wait"
     for answer in (*answers, alive):
         assert_asked(one_process.upstream, answer)
     assert_promises(one_process, [*answers, alive])
 
 
-async def test_f38_an_endpoint_that_falls_silent_meets_the_deadline_and_its_text_is_kept(one_process, tab):
+async def test_f38_an_endpoint_that_falls_silent_runs_into_the_deadline_and_its_text_is_kept(one_process, tab):
     deadline = pace.MODEL_DEADLINE
     begun = time.monotonic()
     answers = await answered(tab, "stall", "comments")
@@ -134,25 +134,25 @@ async def test_f39_an_answer_without_its_finish_reason_is_never_complete(one_pro
     assert_promises(one_process, answers)
 
 
-async def test_f40_a_connection_that_is_reset_anywhere_keeps_the_text_that_came(one_process, tab):
+async def test_f40_a_connection_that_is_reset_anywhere_keeps_the_text_received_so_far(one_process, tab):
     ends = list(itertools.accumulate(len(piece) for piece in framed(events(*TEXTS))))
     places = [place for end in ends for place in (end - 1, end, end + 1) if place <= ends[-1]]
     async with back_at_base(one_process):
         answers = []
-        for some in places[::2], places[1::2]:  # a socket has 32 requests at most
+        for some in places[::2], places[1::2]:  # a socket may have 32 requests
             answers += await answered(tab, *(f"cut-at:{place}" for place in some))
     for place, answer in zip([*places[::2], *places[1::2]], answers, strict=True):
-        whole = sum(end - 2 <= place for end in ends)  # events that came; the line end of the HTTP chunk is no matter
+        whole = sum(end - 2 <= place for end in ends)  # complete events; the line end of the HTTP chunk does not count
         assert answer.text == "".join(TEXTS[: max(whole - 1, 0)]), place
         finished = whole > len(TEXTS) + 1
         assert one_process.message(answer.uid).status == ("complete" if finished else "failed"), place
-        # One try may meet a kept connection that is reset at that moment, and never reach the endpoint.
+        # One attempt may use a kept-alive connection just as it is reset, and never reach the endpoint.
         calls = len(one_process.upstream.calls_of(answer.question))
         assert calls == 1 if answer.text else calls <= 3, place
     assert_promises(one_process, answers)
 
 
-async def test_f41_a_valid_stream_is_the_same_text_however_it_is_split(one_process, tab):
+async def test_f41_a_valid_stream_gives_the_same_text_however_it_is_split(one_process, tab):
     answers = await answered(tab, "line-ends:cr", "line-ends:crlf", "no-space", "one-byte")
     assert [answer.text for answer in answers] == [ANSWER] * 4
     assert statuses(one_process, answers) == ["complete"] * 4
@@ -167,7 +167,7 @@ async def test_f41_a_broken_stream_is_a_clear_failure_and_its_text_is_kept(one_p
     assert_promises(one_process, answers)
 
 
-async def test_f41_what_is_odd_in_a_stream_costs_no_answer(one_process, tab):
+async def test_f41_oddities_in_a_stream_do_not_fail_the_answer(one_process, tab):
     odd = ["typed:text/plain", "typed", "whole", "late:stop", "long-header:10240", "pings:empty:2", "thinking"]
     answers = await answered(tab, *odd, "bad-utf8")
     replaced = f"{TEXTS[0]}\ufffd({''.join(TEXTS[1:])}"
@@ -178,11 +178,11 @@ async def test_f41_what_is_odd_in_a_stream_costs_no_answer(one_process, tab):
     assert_promises(one_process, answers)
 
 
-async def test_f42_too_much_is_cut_and_others_do_not_notice(one_process, tab):
+async def test_f42_an_answer_that_is_too_long_is_cut_and_others_do_not_notice(one_process, tab):
     async with Visitor.of(one_process[0]) as other:
         theirs = await other.open(one_process[0].port)
         (calm,) = await answered(theirs, "paced:100:50")
-        async with back_at_base(one_process, memory=100 * MEGABYTE):  # the allocator keeps some of it
+        async with back_at_base(one_process, memory=100 * MEGABYTE):  # the allocator keeps some memory
             waiting = asyncio.create_task(answered(theirs, "paced:100:50"))
             many = pace.rounds(20_000, 200_000)
             answers = await answered(tab, "huge:5000000", "endless", f"flood:{many}")

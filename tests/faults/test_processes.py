@@ -1,4 +1,4 @@
-"""F19 to F24: what becomes of answers and their readers when processes are killed, sleep, or are started again."""
+"""F19 to F24: answers and their readers when processes are killed, suspended or restarted."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.faults.promises import (
 from tests.faults.visitor import fresh
 
 RECOVERY = pace.seconds(30.0 + 2 * 2.0) + pace.longer(3.0, 8.0)
-"""PROCESS_TIMEOUT and two heartbeats, and what a busy machine may need beside."""
+"""PROCESS_TIMEOUT, two heartbeats, and some room for a busy machine."""
 
 SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)
 ALONE = pytest.mark.parametrize("running_site", ["memory"], indirect=True)
@@ -43,7 +43,7 @@ async def test_f19_readers_of_a_killed_process_follow_the_same_run_on_another(si
             heard = len(reader.frames)
             await tab.resume(reader)
             await reader.until(lambda reader=reader, heard=heard: len(reader.frames) > heard + 3)
-        await asyncio.to_thread(site[1].start)  # nor does a process that starts end what runs elsewhere
+        await asyncio.to_thread(site[1].start)  # a process that starts must not end what runs elsewhere
         await all_beating(site)
     assert site.message(answer.uid).status == "running"
     call.finish()
@@ -56,9 +56,9 @@ async def test_f19_readers_of_a_killed_process_follow_the_same_run_on_another(si
 
 
 async def killed_at_three_moments(site, tab, watching):
-    """The answers of the process that is killed: one at its first delta, one half way, one before its final write.
+    """Kill the first process with three answers: one at its first delta, one half way, one before its final write.
 
-    Returns them, and what a reader of another process has seen of each.
+    Return the answers, and what a reader on another process has seen of each.
     """
     half, second = await begun(site, tab, "Half, ")
     whole, third = await begun(site, tab, "All that ", "there is.")
@@ -79,7 +79,7 @@ async def killed_at_three_moments(site, tab, watching):
 
 
 async def come_back(tab, answers, port):
-    """Follow all answers of a page to their ends, over another socket where the page has lost its own."""
+    """Follow all answers of a page to their ends, on a new socket if the page has lost its own."""
     if tab.lost:
         await tab.reconnect(port)
         for answer in answers:
@@ -89,7 +89,7 @@ async def come_back(tab, answers, port):
 
 
 async def clicked(site, tab, answer, *, go_on, say="again."):
-    """Press "Retry" or "Continue" twice, as a page does that lost the first reply; returns the answer that comes."""
+    """Press "Retry" or "Continue" twice, like a page that lost the first reply, and return the new answer."""
     attempt = fresh("t")
     again, repeated = [await tab.regenerate(answer, attempt, **{"continue": go_on}) for _ in range(2)]
     call = await call_of(site, answer, attempt=2)
@@ -113,7 +113,7 @@ async def test_f20_answers_of_a_killed_process_end_as_interrupted_with_their_tex
         record_property("recovery", time.monotonic() - killed)
         assert (stored.status, stored.error) == ("interrupted", "interrupted")
         assert watcher.text.startswith(stored.text)
-        # What another process has shown had left the killed one; alone, a process keeps its last checkpoint.
+        # Another process can only show what had left the killed one; a single process keeps its last checkpoint.
         assert stored.text == watcher.text or len(site) == 1
         assert stored.text or answer is answers[0]
         watcher.uid = answer.uid
@@ -132,7 +132,7 @@ async def test_f20_answers_of_a_killed_process_end_as_interrupted_with_their_tex
 
 
 @pytest.mark.parametrize("running_site", ["redis-sqlite"], indirect=True)
-async def test_f20_the_checkpoint_is_kept_where_redis_has_lost_the_log(site, visitor, redis_service):
+async def test_f20_the_checkpoint_is_kept_when_redis_has_lost_the_stream(site, visitor, redis_service):
     tab = await visitor.open(site[0].port)
     answer, call = await begun(site, tab, "Kept. ")
     redis_service.kill()
@@ -148,7 +148,7 @@ async def test_f20_the_checkpoint_is_kept_where_redis_has_lost_the_log(site, vis
 
 
 @SHARED
-async def test_f20_a_process_that_only_slept_adds_nothing_to_what_others_have_ended(site, visitor):
+async def test_f20_a_suspended_process_adds_nothing_to_answers_that_others_have_ended(site, visitor):
     tab, watching = await visitor.open(site[0].port), await visitor.open(site[1].port)
     answer, call = await begun(site, tab, "Before.")
     watcher = await watching.join(answer.chat, answer.question)
@@ -158,12 +158,12 @@ async def test_f20_a_process_that_only_slept_adds_nothing_to_what_others_have_en
     stored = await stored_ending(site, answer, wait=RECOVERY)
     assert (stored.status, stored.text) == ("interrupted", "Before.")
     site[0].resume()
-    async with talking([call]):  # it is not the silence that ends it
+    async with talking([call]):  # so that silence is not what ends it
         await let_go(call)
     await all_beating(site)
     assert await watcher.ended() == "error"
     await answer.until(lambda: answer.over)
-    if answer.code == "lost":  # what it had read of the model is not what is kept
+    if answer.code == "lost":  # what it had read from the model is not what was stored
         await tab.reconnect(site[0].port)
         await tab.resume(answer)
         await answer.ended()
@@ -174,11 +174,11 @@ async def test_f20_a_process_that_only_slept_adds_nothing_to_what_others_have_en
 
 
 @pytest.mark.parametrize("running_site", ["redis-sqlite"], indirect=True)
-async def test_f20_an_operator_ends_what_was_left_when_no_process_runs(site, visitor):
+async def test_f20_an_operator_ends_abandoned_answers_when_no_process_runs(site, visitor):
     tab = await visitor.open(site[0].port)
     answer, _ = await begun(site, tab, "All of it.")
     alive = await asyncio.to_thread(site[1].manage, "chat_recover")
-    assert alive.startswith("0 answers")  # it ends nothing whose process is seen to live
+    assert alive.startswith("0 answers")  # it ends nothing whose process is alive
     for process in site.processes:
         process.kill()
     site.set_clocks(0, -HOUR)
@@ -199,11 +199,11 @@ CLOCKS = {
     "the first behind": (-HOUR, 0.0),
     "forward": (HOUR, HOUR),
 }
-"""What time the two processes believe it is, and their databases for them, in seconds from the real one."""
+"""The time that each of the two processes, and its database, is set to, in seconds from the real time."""
 
 
 async def beats(site, process, times):
-    """Wait until a process has written its heartbeat so many times."""
+    """Wait until a process has updated its heartbeat ``times`` times."""
     query, seen = "SELECT heartbeat_at FROM llm_chat_process WHERE pid = %s", set()
 
     def counted():
@@ -238,13 +238,13 @@ async def test_a05_a_process_that_dies_just_after_the_clock_was_set_back_is_foun
     answer, _ = await begun(site, tab, "Half.")
     await eventually(lambda: site.message(answer.uid).text, "no checkpoint", 10)
     site.set_clocks(-HOUR, -HOUR)
-    site[0].kill()  # its heartbeat lies an hour ahead now
+    site[0].kill()  # its heartbeat is now an hour ahead
     stored = await stored_ending(site, answer, wait=RECOVERY)
     assert (stored.status, stored.text) == ("interrupted", "Half.")
 
 
 def health(process):
-    """What a supervisor is told: the status and the text."""
+    """Return the status and the text of the health check."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{process.port}/healthz") as response:
             return response.status, response.read().decode()
@@ -254,12 +254,12 @@ def health(process):
 
 
 @ALONE
-async def test_two_processes_with_logs_in_memory_are_noticed(site):
+async def test_two_processes_with_streams_in_memory_are_reported(site):
     assert await asyncio.to_thread(health, site[0]) == (200, "ok\n")
     second = await asyncio.to_thread(site.add)
     try:
         for process in site.processes:
-            await eventually(lambda process=process: health(process)[0] == 503, "it was not noticed", RECOVERY)
+            await eventually(lambda process=process: health(process)[0] == 503, "/healthz did not answer 503", RECOVERY)
             assert 'set CHAT["REDIS_URL"]' in health(process)[1]
         said = [line for line in site.log.splitlines() if "1 more processes run on this database" in line]
         assert len(said) == 2
@@ -267,4 +267,4 @@ async def test_two_processes_with_logs_in_memory_are_noticed(site):
     finally:
         await asyncio.to_thread(second.close)
         site.processes.remove(second)
-    await eventually(lambda: health(site[0])[0] == 200, "it is still said to be wrong", RECOVERY)
+    await eventually(lambda: health(site[0])[0] == 200, "/healthz still does not answer 200", RECOVERY)

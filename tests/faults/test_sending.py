@@ -1,4 +1,4 @@
-"""F01 to F08: a message that was acknowledged is there once, with one answer that was paid for once."""
+"""F01 to F08: an acknowledged message is stored once, with one answer from one model call."""
 
 import asyncio
 
@@ -20,13 +20,13 @@ from tests.support.behaviours import ANSWER
 
 
 def copies(behaviour="ok"):
-    """One message, as two pages hold it that both send it."""
+    """Return one message as two pages hold it that both send it."""
     first = Answer(fresh("c"), asking(behaviour), fresh("m"))
     return first, Answer(first.chat, first.question, first.message)
 
 
 async def first_over(*answers):
-    """The answers, those whose requests have ended before the others, as soon as there is one."""
+    """Return the answers, with those whose requests have ended first, as soon as one has."""
     await eventually(lambda: any(answer.over for answer in answers), "both answers run", WAIT)
     return sorted(answers, key=lambda answer: not answer.over)
 
@@ -39,7 +39,7 @@ async def speak(site, answer):
     call.finish()
 
 
-async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
+async def test_f01_a_message_sent_twice_on_one_socket_is_stored_once(site, visitor):
     tab = await visitor.open(site[0].port)
     for _ in range(pace.rounds(3, 100)):
         first, second = copies()
@@ -53,7 +53,7 @@ async def test_f01_a_message_sent_twice_on_one_socket_is_one(site, visitor):
 
 
 @pytest.mark.parametrize("running_site", ["memory", "redis-postgres", "redis-sqlite"], indirect=True)
-async def test_f02_a_message_sent_to_two_processes_at_once_is_one(site, visitor):
+async def test_f02_a_message_sent_to_two_processes_at_once_is_stored_once(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
     for _ in range(pace.rounds(10, 200)):
         first, second = copies()
@@ -89,15 +89,15 @@ async def test_f03_a_message_whose_acknowledgement_dies_with_the_server_is_not_s
     assert_plain_errors(site, [answer])
 
 
-async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_there_and_can_be_sent_again(site, visitor):
+async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_stored_and_can_be_sent_again(site, visitor):
     for _ in range(pace.rounds(1, 20)):
         tab = await visitor.open(site[0].port)
-        await (await tab.ask(asking("ok"))).ended()  # the server's first steps are done
+        await (await tab.ask(asking("ok"))).ended()  # so that the server is warm
         answer = Answer(fresh("c"), asking("ok"), fresh("m"))
         with site.database.locked():
             await tab.send(answer)
             nothing = await tab.join(fresh("c"))
-            assert await nothing.ended() == "None"  # so the message has been taken, too
+            assert await nothing.ended() == "None"  # so the message before it has been handled, too
             site[0].kill()
         await tab.drop()
         assert answer.uid is None
@@ -111,7 +111,7 @@ async def test_f04_a_message_whose_server_dies_before_the_commit_is_not_there_an
         assert_asked(site.upstream, answer)
 
 
-async def test_f08_of_two_tabs_that_send_at_once_one_is_refused_and_history_has_one_order(site, visitor):
+async def test_f08_one_of_two_tabs_that_send_at_once_is_refused_and_history_has_one_order(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[-1].port)
     for _ in range(pace.rounds(3, 100)):
         chat = fresh("c")

@@ -1,4 +1,4 @@
-"""The services that the other tests break: each fault does what it says, and ends."""
+"""The services that other tests break: each fault has its effect, and can be ended."""
 
 import contextlib
 
@@ -17,7 +17,7 @@ def test_a_killed_redis_comes_back_empty_on_its_port(redis_service):
         assert client.get("a") is None
 
 
-def test_a_paused_redis_answers_again_what_it_was_asked(redis_service):
+def test_a_paused_redis_answers_again_when_resumed(redis_service):
     redis_service.pause()
     assert not redis_service.answers()
     redis_service.resume()
@@ -34,7 +34,7 @@ def test_a_full_redis_refuses_writes_and_allows_reads(redis_service):
         client.set("a", "b")
 
 
-def test_a_stopped_postgres_comes_back_with_what_it_had(postgres_service):
+def test_a_stopped_postgres_comes_back_with_its_data(postgres_service):
     postgres_service.create("kept")
     postgres_service.stop()
     with pytest.raises(psycopg.OperationalError):
@@ -44,7 +44,7 @@ def test_a_stopped_postgres_comes_back_with_what_it_had(postgres_service):
     postgres_service.drop("kept")
 
 
-def test_a_paused_postgres_answers_when_it_goes_on(postgres_service):
+def test_a_paused_postgres_answers_when_resumed(postgres_service):
     with postgres_service.connect() as connection:
         postgres_service.pause()
         try:
@@ -58,7 +58,7 @@ def test_a_paused_postgres_answers_when_it_goes_on(postgres_service):
         assert connection.pgconn.get_result() is None
 
 
-def test_a_postgres_can_be_short_of_connections(postgres_service):
+def test_a_postgres_can_run_out_of_connections(postgres_service):
     postgres_service.stop()
     postgres_service.start(max_connections=5)
     with contextlib.ExitStack() as open_connections:

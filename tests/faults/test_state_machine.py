@@ -1,6 +1,6 @@
-"""I1 to I4 over any order of sending, cutting, resuming, stopping, asking again, and killing processes.
+"""I1 to I4 over any order of sending, cutting, resuming, stopping, asking again and killing processes.
 
-The model talks until a conversation is settled, so that whatever happens, happens in the middle of an answer.
+The model keeps sending until a conversation is settled, so that every event happens in the middle of an answer.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ PATIENCE = 2 * RECOVERY + 30.0
 SETTINGS = settings(
     max_examples=pace.rounds(6, 40),
     stateful_step_count=pace.rounds(8, 20),
-    phases=[Phase.generate],  # what happened on a running site cannot be shrunk: it takes other turns each time
+    phases=[Phase.generate],  # a run on a live site cannot be shrunk, because it is different each time
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -41,7 +41,7 @@ SETTINGS = settings(
 
 @contextlib.contextmanager
 def loop_of_its_own():
-    """An event loop on a thread, so that the pages go on reading between two rules."""
+    """Run an event loop on a thread, so that the pages keep reading between two rules."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="pages")
     thread.start()
@@ -55,21 +55,21 @@ def loop_of_its_own():
 
 @dataclass
 class Page:
-    """One tab, the answer that it shows, and how it asked for that (``None`` where another tab did)."""
+    """One tab, the answer it shows, and how it asked for that answer (``None`` if another tab did)."""
 
     tab: Tab
     answer: Answer
     ask: Callable[[], Awaitable[None]] | None = None
 
     async def on(self, port: int) -> None:
-        """What our page does over a new socket: ask until the server has the question, then follow its answer."""
+        """Do what our page does on a new socket: ask until the server has the question, then follow its answer."""
         await self.tab.reconnect(port)
         with contextlib.suppress(ConnectionClosed):
             await (self.ask() if self.ask and self.answer.uid is None else self.tab.resume(self.answer))
 
     @property
     def at_its_end(self) -> bool:
-        """Whether nothing is left to ask for. Who is told that there is nothing may be up to date."""
+        """Return whether there is nothing left to ask for. A page may be up to date when a resume finds nothing."""
         answer = self.answer
         shown = answer.page.messages or answer.ending
         return answer.over and answer.code not in AGAIN and bool(shown or not answer.missing)
@@ -85,19 +85,19 @@ class Page:
 
 @dataclass
 class Turn:
-    """One conversation: its question, and the pages that show it. The first page is the one that asked."""
+    """One conversation: its question, and the pages that show it. The first page asked the question."""
 
     pages: list[Page]
     attempts: int = 1
     calls: int = 0
-    """Calls of the model for the attempts before this one."""
+    """The number of model calls made for earlier attempts."""
     begun: str = ""
-    """What the running attempt began with."""
+    """The text that the current attempt started with."""
     stopped: bool = False
     killed: bool = False
-    """Whether a process was killed since the attempt began."""
+    """Whether a process was killed since the current attempt began."""
     said: bool = False
-    """Whether the model has nothing more to say."""
+    """Whether the model has nothing more to send."""
     finished: set[Call] = field(default_factory=set)
 
     @property
@@ -110,7 +110,7 @@ VIEW = st.sampled_from(["text", "html"])
 
 
 class Visits(RuleBasedStateMachine):
-    """What pages do and what happens to the processes. All draws are free of what the site does meanwhile."""
+    """What pages do and what happens to the processes. No random draw depends on what the site is doing."""
 
     site = loop = cookie = None
     turns = Bundle("turns")
@@ -121,11 +121,11 @@ class Visits(RuleBasedStateMachine):
         self.dead = set()
         self.known = []
         self.unrecovered = False
-        """Whether a process was killed and nobody has waited since for the end of its answers."""
+        """Whether a process was killed and the end of its answers has not been awaited since."""
         self.talking = asyncio.run_coroutine_threadsafe(self.talk(), self.loop)
 
     async def talk(self):
-        """The model says a word in each call from time to time, and comes to an end where it may."""
+        """Let the model send a word in each call from time to time, and finish where it may."""
         while True:
             for turn in list(self.known):
                 for call in set(self.site.upstream.calls_of(turn.answer.question)) - turn.finished:
@@ -140,7 +140,7 @@ class Visits(RuleBasedStateMachine):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def port(self, process):
-        """The port of a process, or of the other one where that is dead."""
+        """Return the port of a process, or of the other one if that is dead."""
         return self.site[1 - process if process in self.dead else process].port
 
     async def page(self, process, view, answer):
@@ -154,7 +154,7 @@ class Visits(RuleBasedStateMachine):
 
     @rule(target=turns, process=PROCESS, view=VIEW, heard=st.booleans())
     def send(self, process, view, heard):
-        """Send a question; who does not hear the server has lost the socket at once."""
+        """Send a question; unless ``heard``, the page loses its socket at once."""
         turn = self.send_one(process, view)
         if not heard:
             self.do(turn.pages[0].tab.drop())
@@ -184,7 +184,7 @@ class Visits(RuleBasedStateMachine):
 
     @rule(turn=turns, number=st.integers(0, 5))
     def stop(self, turn, number):
-        """Press the button; who sees the answer then sees it end, unless the socket or a process ends before."""
+        """Press the button, and see the answer end if the page shows it, unless its socket or a process ends first."""
         page = turn.pages[number % len(turn.pages)]
         shown = page.answer.sequence >= 0 and not page.answer.over
         turn.stopped = True
@@ -233,7 +233,7 @@ class Visits(RuleBasedStateMachine):
     @precondition(lambda self: self.unrecovered)
     @rule()
     def recover(self):
-        """Wait for the end of what ran in processes that were killed."""
+        """Wait for the end of all answers of killed processes."""
         alive = {process.process.pid for process in self.site.processes if process.alive}
         query = (
             "SELECT p.pid FROM llm_chat_message m LEFT JOIN llm_chat_process p ON p.id = m.process_id"
@@ -243,11 +243,11 @@ class Visits(RuleBasedStateMachine):
         def recovered():
             return all(pid in alive for (pid,) in self.site.database.rows(query))
 
-        self.do(eventually(recovered, "an answer of a dead process runs", RECOVERY))
+        self.do(eventually(recovered, "an answer of a dead process is still running", RECOVERY))
         self.unrecovered = False
 
     async def settle(self, turn):
-        """Follow every page of a conversation to the end, and see that all holds that is promised."""
+        """Follow every page of a conversation to the end, and check all promises."""
         site, answer = self.site, turn.answer
         turn.said = True
         for number, page in enumerate(turn.pages):
@@ -259,11 +259,11 @@ class Visits(RuleBasedStateMachine):
         assert_shown_as_stored(site, *(page.answer for page in turn.pages))
         self.assert_called_once(turn, stored)
         allowed = {"complete"} | ({"stopped"} if turn.stopped else set()) | ({"interrupted"} if turn.killed else set())
-        assert stored.status in allowed or not pace.REAL_TIME  # a busy machine may hold a process up for too long
+        assert stored.status in allowed or not pace.REAL_TIME  # a busy machine may delay a process for too long
         return f"{answer.uid}: {stored.status} with {len(stored.text)} characters, killed: {turn.killed}"
 
     def assert_called_once(self, turn, stored):
-        """I4, with its exception: an attempt that was stopped, or whose process died, before the call has none."""
+        """Check I4, with its exception: an attempt may have no call if it was stopped or its process died first."""
         calls = len(self.site.upstream.calls_of(turn.answer.question))
         uncalled = stored.status in ("interrupted", "stopped") and stored.text == turn.begun
         assert calls - turn.calls == 1 or (uncalled and calls == turn.calls), (calls, turn.calls, stored)
@@ -280,7 +280,7 @@ class Visits(RuleBasedStateMachine):
                 self.do(page.tab.close())
 
 
-def test_what_is_promised_holds_in_any_order_of_what_happens(site_of_topology):
+def test_all_promises_hold_in_any_order_of_events(site_of_topology):
     site = site_of_topology("redis-sqlite")
     site.mend()
     with loop_of_its_own() as loop:

@@ -1,4 +1,4 @@
-"""F26: an answer that nobody wants any more ends at once, wherever it is made and wherever that is said."""
+"""F26: a stopped answer ends at once, whichever process writes it and wherever the stop comes from."""
 
 import asyncio
 
@@ -11,11 +11,11 @@ from tests.faults.visitor import Visitor, asking
 
 SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)
 BEAT = pace.chat()["HEARTBEAT"]
-"""HEARTBEAT: what is only in the database is heard that late."""
+"""The heartbeat interval: the delay of a stop that is only in the database."""
 
 
 async def assert_stopped(site, call, *pages, text, wait=LET_GO):
-    """The model is let go in time, what it said is kept, and every page shows that it was stopped."""
+    """Check that the model call is closed in time, its text is kept, and every page shows that it was stopped."""
     took = await let_go(call, wait)
     for page in pages:
         assert await page.ended() == "abort"
@@ -61,7 +61,7 @@ async def test_f26_a_stop_after_the_end_changes_nothing(site, visitor):
     assert_asked(site.upstream, answer)
 
 
-async def test_f26_a_stop_that_comes_with_the_question_holds_whenever_it_is_read(site, visitor):
+async def test_f26_a_stop_sent_with_the_question_works_whenever_it_is_read(site, visitor):
     tab = await visitor.open(site[0].port)
     for _ in range(pace.rounds(3, 50)):
         answer = await tab.ask(asking("gated"))
@@ -69,7 +69,7 @@ async def test_f26_a_stop_that_comes_with_the_question_holds_whenever_it_is_read
         assert await answer.ended() == "abort"
         assert site.message(answer.uid).status == "stopped"
         assert_shown_as_stored(site, answer)
-        for call in site.upstream.calls_of(answer.question):  # where it was asked already
+        for call in site.upstream.calls_of(answer.question):  # if the model was already called
             await let_go(call)
 
 
@@ -91,7 +91,7 @@ async def test_f26_a_stop_on_another_process_ends_the_answer_at_once(site, visit
         answer, call = await begun(site, here, "Half of it")
         joined = await there.join(answer.chat, answer.question)
         await joined.until(lambda joined=joined: "Half of it" in str(joined.frames))
-        with site.database.locked():  # through Redis, for SQLite takes nothing now
+        with site.database.locked():  # the stop goes through Redis, because SQLite accepts no writes now
             await there.stop(joined)
             record_property("stop", await let_go(call))
         joined.uid = answer.uid
@@ -114,7 +114,7 @@ async def test_f26_a_stop_on_another_process_reaches_the_answer_while_redis_is_d
 
 
 @SHARED
-async def test_f26_a_stop_of_an_answer_whose_process_is_dead_is_how_it_ends(site, visitor):
+async def test_f26_an_answer_of_a_dead_process_that_is_stopped_ends_as_stopped(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[1].port)
     answer, _ = await begun(site, here, "Half of it")
     joined = await there.join(answer.chat, answer.question)
@@ -147,7 +147,7 @@ get_user_model().objects.get(username="ann").delete()
 """
 
 
-async def test_f26_what_is_deleted_in_mid_answer_stops_and_does_not_come_back(site, visitor):
+async def test_f26_a_deleted_conversation_stops_mid_answer_and_does_not_come_back(site, visitor):
     session = (await asyncio.to_thread(site[0].manage, "shell", "-v", "0", "-c", MEMBER)).split()[-1]
     async with Visitor.of(site[0], f"sessionid={session}") as member:
         tabs = [await somebody.open(site[0].port) for somebody in (visitor, member)]
@@ -157,7 +157,7 @@ async def test_f26_what_is_deleted_in_mid_answer_stops_and_does_not_come_back(si
             for somebody, (answer, _) in zip((visitor, member), both, strict=True)
         ]
         await asyncio.to_thread(site[-1].manage, "shell", "-v", "0", "-c", DELETION.format(both[0][0].chat))
-        async with talking([call for _, call in both]):  # it is not the silence that ends them
+        async with talking([call for _, call in both]):  # so that silence is not what ends them
             for answer, call in both:
                 await let_go(call, BEAT + LET_GO)
                 await answer.ended()

@@ -1,4 +1,4 @@
-"""F27 to F34: Redis and the database are away, deaf, full or locked, and come back."""
+"""F27 to F34: Redis and the database are down, unresponsive, full or locked, and recover."""
 
 import asyncio
 import contextlib
@@ -26,16 +26,16 @@ from tests.faults.visitor import Visitor, asking
 from tests.support.behaviours import ANSWER
 
 HANG = 10.0
-"""Longer than this nobody waits for anything, whatever is broken."""
+"""The longest that anything may wait, whatever is broken, in seconds."""
 
 RECOVERY = 4.0
-"""How long after its return the database may not be noticed: psycopg's pool tries again after 1 s, and 2 s later."""
+"""How long the return of the database may go unnoticed: psycopg's pool retries after 1 s, and 2 s later."""
 
 REDIS_PY_TIMEOUT = 5.0
-"""After so much silence redis-py 8 takes a connection for dead, where nothing else is said (channels_redis #422)."""
+"""After this much silence redis-py 8 considers a connection dead, unless configured otherwise (channels_redis #422)."""
 
 POOL_WORKERS = 4
-"""The threads that psycopg's pool has of its own."""
+"""The threads that psycopg's pool starts."""
 
 POOL_TIMEOUT = max(1, round(pace.seconds(5)))
 SQLITE_TIMEOUT = max(2, round(pace.seconds(20)))
@@ -46,12 +46,12 @@ TIMES = {
     "FIRST_TOKEN_TIMEOUT": 2 * HANG,
     "DELTA_TIMEOUT": 3 * HANG,
 }
-"""Model and database are given the time that a test takes for one step on a busy machine."""
+"""Timeouts on the model and the database, long enough for one step of a test on a busy machine."""
 
 
 @pytest.fixture(scope="session")
 def two_processes(shared_sites):
-    """A site of two processes on Redis and PostgreSQL."""
+    """Provide a site of two processes on Redis and PostgreSQL."""
     site = shared_sites("redis-postgres")
     site.database.url += f"?pool_timeout={POOL_TIMEOUT}"
     for _ in range(2):
@@ -61,16 +61,16 @@ def two_processes(shared_sites):
 
 @pytest.fixture
 async def site(two_processes, redis_service, postgres_service):
-    """The same, well before each test."""
+    """Provide the same site, healthy before each test."""
     two_processes.mend()
     await well(two_processes)
     return two_processes
 
 
 async def well(site):
-    """Wait until each process has its database, and shows what the others make."""
+    """Wait until each process has its database and shows the answers of the others."""
     for process in site.processes:
-        await eventually(lambda port=process.port: says(port, "/readyz") == 200, "it does not get well", wait=30)
+        await eventually(lambda port=process.port: says(port, "/readyz") == 200, "it does not become ready", wait=30)
     for process, other in zip(site.processes, reversed(site.processes), strict=True):
         async with Visitor.of(process) as visitor:
             tab, reader = await visitor.open(process.port), await visitor.open(other.port, "html")
@@ -92,15 +92,15 @@ def says(port, path):
 
 
 async def gated(site, tab, **more):
-    """An answer that says what the test makes the model say."""
+    """Ask a question whose answer says what the test makes the model say."""
     answer = await tab.ask(asking("gated"), **more)
     await eventually(lambda: site.upstream.calls_of(answer.question), "the model was not called", wait=HANG)
     await answer.acknowledged()
     return answer, site.upstream.calls_of(answer.question)[0]
 
 
-async def read_in_both_views(visitor, answer, *processes):
-    """Readers of an answer, in the text and in the html view on each of the processes."""
+async def read_in_both_formats(visitor, answer, *processes):
+    """Open readers of an answer, in the text and in the html format on each of the processes."""
     readers = []
     for process in processes:
         for view in ("text", "html"):
@@ -113,34 +113,34 @@ async def read_in_both_views(visitor, answer, *processes):
 
 
 def shown(answer):
-    """What a reader shows: text, or the HTML of the answer's blocks."""
+    """Return what a reader shows: text, or the HTML of the answer's blocks."""
     return answer.text + "".join(block for uid in answer.page.messages for block in answer.page.blocks(uid))
 
 
 async def show(text, *readers, wait=HANG):
-    """Wait until all of them show a text."""
+    """Wait until all readers show a text."""
     for reader in readers:
         await reader.until(lambda reader=reader: text in shown(reader), wait)
 
 
 def statuses(answer):
-    """The states that the html view was told, in their order."""
+    """Return the statuses that the html format received, in order."""
     chunks = [frame["chunk"] for frame in answer.frames if frame["type"] == "chunk"]
     return [chunk["data"]["status"] for chunk in chunks if chunk["type"] == "data-status"]
 
 
 def assert_kept(site, visitor, answer, *readers):
-    """Once there, once paid for, shown by all as it is stored; no socket was closed."""
+    """Check that the answer is stored and paid for once, all readers show it as stored, and no socket was closed."""
     assert_sent_once(site, answer)
     assert_asked(site.upstream, answer)
     assert_shown_as_stored(site, answer, *readers)
     assert not any(tab.lost for tab in visitor.tabs), "a socket was closed"
 
 
-async def test_f27_a_redis_that_is_killed_in_mid_answer_and_back_empty_costs_nothing(site, visitor):
+async def test_f27_nothing_is_lost_when_redis_is_killed_mid_answer_and_comes_back_empty(site, visitor):
     tab = await visitor.open(site[0].port)
     answer, call = await gated(site, tab)
-    readers = await read_in_both_views(visitor, answer, *site.processes)
+    readers = await read_in_both_formats(visitor, answer, *site.processes)
     call.say("Before, ")
     await show("Before,", answer, *readers)
     site.redis.kill()
@@ -149,8 +149,8 @@ async def test_f27_a_redis_that_is_killed_in_mid_answer_and_back_empty_costs_not
     await asyncio.sleep(pace.seconds(5))
     site.redis.start()
     call.say("after. ")
-    await show("after.", answer, *readers)  # also elsewhere while it runs, so the whole log is in Redis again
-    late = await read_in_both_views(visitor, answer, site[1])
+    await show("after.", answer, *readers)  # elsewhere while it runs, too, so Redis has the whole stream
+    late = await read_in_both_formats(visitor, answer, site[1])
     await show("after.", *late)
     call.finish()
     assert {await each.ended() for each in [answer, *readers, *late]} == {"finish"}
@@ -158,11 +158,11 @@ async def test_f27_a_redis_that_is_killed_in_mid_answer_and_back_empty_costs_not
     assert_kept(site, visitor, answer, *readers, *late)
 
 
-async def test_f28_a_redis_that_stands_still_makes_nobody_wait(site, visitor):
+async def test_f28_nobody_waits_for_a_redis_that_hangs(site, visitor):
     here, there = await visitor.open(site[0].port), await visitor.open(site[1].port)
     answer, call = await gated(site, here)
     doomed, _ = await gated(site, here)
-    readers = await read_in_both_views(visitor, answer, site[1])
+    readers = await read_in_both_formats(visitor, answer, site[1])
     of_doomed = await there.join(doomed.chat)
     of_doomed.uid = doomed.uid
     call.say("Before, ")
@@ -194,10 +194,10 @@ async def test_f28_a_redis_that_stands_still_makes_nobody_wait(site, visitor):
     assert_shown_as_stored(site, doomed, of_doomed)
 
 
-async def test_f29_a_redis_without_memory_leaves_the_answer_to_the_database(site, visitor):
+async def test_f29_readers_get_the_answer_from_the_database_when_redis_is_out_of_memory(site, visitor):
     tab = await visitor.open(site[0].port)
     answer, call = await gated(site, tab)
-    readers = await read_in_both_views(visitor, answer, site[1])
+    readers = await read_in_both_formats(visitor, answer, site[1])
     call.say("Before, ")
     await show("Before,", answer, *readers)
     site.redis.fill_up()
@@ -207,18 +207,18 @@ async def test_f29_a_redis_without_memory_leaves_the_answer_to_the_database(site
     assert {await each.ended(HANG) for each in [answer, *readers]} == {"finish"}
     assert site.message(answer.uid).text == "Before, meanwhile."
     assert_kept(site, visitor, answer, *readers)
-    unlogged = await tab.ask(asking("paced:20:20"))  # begins and ends without any room
-    await unlogged.acknowledged()
-    readers = await read_in_both_views(visitor, unlogged, site[1])
-    assert {await each.ended(HANG) for each in [unlogged, *readers]} == {"finish"}
-    assert_kept(site, visitor, unlogged, *readers)
+    unstreamed = await tab.ask(asking("paced:20:20"))  # begins and ends while Redis has no memory left
+    await unstreamed.acknowledged()
+    readers = await read_in_both_formats(visitor, unstreamed, site[1])
+    assert {await each.ended(HANG) for each in [unstreamed, *readers]} == {"finish"}
+    assert_kept(site, visitor, unstreamed, *readers)
 
 
-async def test_an_answer_without_redis_from_its_beginning_to_its_end_is_kept_and_shown_elsewhere(site, visitor):
+async def test_an_answer_without_redis_from_beginning_to_end_is_kept_and_shown_elsewhere(site, visitor):
     tab = await visitor.open(site[0].port)
     site.redis.kill()
     answer, call = await gated(site, tab)
-    readers = await read_in_both_views(visitor, answer, *site.processes)
+    readers = await read_in_both_formats(visitor, answer, *site.processes)
     call.say("Alone.")
     await show("Alone.", answer, *readers[:2])
     call.finish()
@@ -230,7 +230,7 @@ async def test_an_answer_without_redis_from_its_beginning_to_its_end_is_kept_and
     assert_kept(site, visitor, answer, *readers)
 
 
-async def test_a_redis_url_that_does_not_answer_at_the_start_is_told_at_once(sites):
+async def test_a_redis_url_that_does_not_answer_at_startup_is_reported_at_once(sites):
     site = sites("redis-sqlite")
     with contextlib.ExitStack() as stack:
         deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -254,7 +254,7 @@ IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 @pytest.fixture(scope="session")
 def sqlite_site(shared_sites):
-    """A site of one process, which waits for a locked file as long as a real one, at the scale of this run."""
+    """Provide a site of one process, which waits for a locked file as long as a real one, at the scale of this run."""
     site = shared_sites()
     site.database.url += f"?timeout={SQLITE_TIMEOUT}"
     site.add(layers=IN_MEMORY, **TIMES)
@@ -264,7 +264,7 @@ def sqlite_site(shared_sites):
 
 @pytest.fixture
 def layered_sites(sites, site, one_process, sqlite_site):
-    """A running site for each channel layer; where there is none, or one in memory, it has one process."""
+    """Provide a running site for each channel layer; without a layer, or with one in memory, it has one process."""
     one_process.mend()
     core = sites("redis-sqlite")
     config = {"hosts": [core.redis.url], "prefix": "core"}
@@ -273,22 +273,22 @@ def layered_sites(sites, site, one_process, sqlite_site):
     return {"none": one_process, "in-memory": sqlite_site, "core": core, "pubsub": site}
 
 
-async def test_f31_silence_closes_no_socket_and_news_still_come_after_it(layered_sites):
+async def test_f31_silence_closes_no_socket_and_events_still_arrive_after_it(layered_sites):
     async with contextlib.AsyncExitStack() as stack:
         pairs = {}
         for kind, each in layered_sites.items():
             visitor = await stack.enter_async_context(Visitor.of(each[0]))
             pairs[kind] = [await visitor.open(process.port) for process in (each[0], each[-1])]
-            await heard_again(*pairs[kind])
+            await layer_recovers(*pairs[kind])
         await asyncio.sleep(max(pace.seconds(60), REDIS_PY_TIMEOUT + 1))
         for kind, tabs in pairs.items():
             assert not any(tab.lost for tab in tabs), f"with {kind} a socket was closed"
-            await news(*tabs)
+            await event_arrives(*tabs)
             assert not any(tab.lost for tab in tabs)
 
 
-async def heard_again(tab, listener):
-    """Wait for the layer to be back, after what other tests did to its Redis."""
+async def layer_recovers(tab, listener):
+    """Wait for the layer to recover from what other tests did to its Redis."""
     async with asyncio.timeout(3 * HANG):
         while not listener.events:
             await (await tab.ask(asking("ok"))).ended()
@@ -296,20 +296,20 @@ async def heard_again(tab, listener):
                 await eventually(lambda: len(listener.events) == 2, "not yet", wait=1)
 
 
-async def news(tab, listener):
-    """Wait until one tab hears of what the other asks."""
+async def event_arrives(tab, listener):
+    """Check that one tab receives the events of a question that the other asks."""
     heard = len(listener.events)
     answer = await tab.ask(asking("ok"))
     assert await answer.ended() == "finish"
-    await eventually(lambda: len(listener.events) >= heard + 2, "the news did not come", wait=3)
+    await eventually(lambda: len(listener.events) >= heard + 2, "the events did not arrive", wait=3)
     assert [event["event"] for event in listener.events[heard:]] == ["run-started", "run-ended"]
     assert {event["message"] for event in listener.events[heard:]} == {answer.uid}
 
 
-async def test_f33_a_question_without_its_database_is_refused_and_works_when_it_is_back(site, visitor):
+async def test_f33_a_question_is_refused_without_the_database_and_works_when_it_is_back(site, visitor):
     tabs = [await visitor.open(process.port) for process in site.processes]
     for answer in [await tab.ask(asking("ok")) for tab in tabs for _ in range(20)]:
-        await answer.ended()  # the pools are full, of connections that are about to break
+        await answer.ended()  # the pools are full of connections that are about to break
     await asyncio.to_thread(site.database.server.stop)
     began = time.monotonic()
     refused = [await tab.ask(asking("ok")) for tab in tabs]
@@ -328,10 +328,10 @@ async def test_f33_a_question_without_its_database_is_refused_and_works_when_it_
     await all_beating(site)
 
 
-async def test_f33_an_answer_that_ends_without_its_database_is_written_when_it_is_back(site, visitor):
+async def test_f33_an_answer_that_ends_without_the_database_is_saved_when_it_is_back(site, visitor):
     tab = await visitor.open(site[0].port, "html")
     answer, call = await gated(site, tab)
-    readers = await read_in_both_views(visitor, answer, *site.processes)
+    readers = await read_in_both_formats(visitor, answer, *site.processes)
     call.say("Before, ")
     await show("Before,", answer, *readers)
     began = time.monotonic()
@@ -353,11 +353,11 @@ async def test_f33_an_answer_that_ends_without_its_database_is_written_when_it_i
 
 @contextlib.contextmanager
 def no_connection_left(database):
-    """The server of a database has none to give: the test holds them all."""
+    """Take all connections of a database's server, so that it has none left."""
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
     with contextlib.ExitStack() as held:
         mine, full = held.enter_context(database.server.connect()), 0
-        while full < 10:  # one that ends may still have its place
+        while full < 10:  # a connection that is closing may still count
             with contextlib.suppress(psycopg.OperationalError):
                 held.enter_context(database.server.connect())
                 full = 0
@@ -367,7 +367,7 @@ def no_connection_left(database):
         yield
 
 
-async def test_f34_a_postgres_without_connections_is_a_clear_error_in_bounded_time_and_no_pile_of_threads(
+async def test_f34_a_postgres_without_free_connections_is_a_clear_error_in_bounded_time_and_threads_do_not_pile_up(
     site, visitor
 ):
     server = site.database.server
@@ -396,14 +396,14 @@ async def test_f34_a_postgres_without_connections_is_a_clear_error_in_bounded_ti
         await asyncio.to_thread(server.start)
 
 
-async def test_f34_a_sqlite_that_is_locked_for_a_while_costs_that_while(sqlite_site):
+async def test_f34_a_sqlite_that_is_locked_for_a_while_only_delays_answers(sqlite_site):
     site = sqlite_site
     async with Visitor.of(site[0]) as visitor:
         tab = await visitor.open(site[0].port)
         with site.database.locked():
             began = time.monotonic()
-            asked = [await tab.ask(asking("ok")) for _ in range(5)]  # there are eight threads
-            page = await visitor.load(site[0].port, asked[0].chat)  # readers do not wait for a writer
+            asked = [await tab.ask(asking("ok")) for _ in range(5)]  # the database has eight threads
+            page = await visitor.load(site[0].port, asked[0].chat)  # reading does not wait for a writer
             assert not page.messages
             await asyncio.sleep(began + pace.seconds(10) - time.monotonic())
             assert not any(answer.over for answer in asked)
@@ -413,7 +413,7 @@ async def test_f34_a_sqlite_that_is_locked_for_a_while_costs_that_while(sqlite_s
         assert_shown_as_stored(site, *asked)
 
 
-async def test_f34_a_sqlite_that_is_locked_for_ever_is_a_clear_error_in_bounded_time(sqlite_site):
+async def test_f34_a_sqlite_that_stays_locked_is_a_clear_error_in_bounded_time(sqlite_site):
     site = sqlite_site
     async with Visitor.of(site[0]) as visitor:
         tab = await visitor.open(site[0].port)

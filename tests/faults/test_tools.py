@@ -1,4 +1,4 @@
-"""The tools themselves: a page that loses its socket, and the upstream that it asks."""
+"""The test tools themselves: a page that loses its socket, and the upstream that it asks."""
 
 import pytest
 

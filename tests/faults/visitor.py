@@ -1,4 +1,4 @@
-"""Somebody with a browser: a page that asks, follows, loses its socket and opens another, and what it shows meanwhile.
+"""A visitor with a browser: a page that asks, follows, loses its socket and opens another, and what it shows meanwhile.
 
 ::
 
@@ -31,30 +31,30 @@ from tests.support.pages import ChatPage, Message
 from tests.support.processes import SiteProcess
 
 WAIT = 30.0 + pace.longer(60.0, 0.0)
-"""How long anything may take that a test waits for: a silent model, or the end of a dead process, takes 30 s itself."""
+"""How long a test waits for anything: a silent model, or recovery from a dead process, takes 30 s itself."""
 
 ENDINGS = {"finish", "abort", "error"}
 RESERVED = "conversation"
 AGAIN = {"lost", "draining"}
-"""Codes at which a page opens another socket by itself."""
+"""Close codes at which a page reconnects by itself."""
 
 _names = itertools.count()
 
 
 def fresh(kind: str) -> str:
-    """An id that nothing else has."""
+    """Return a unique id."""
     return f"{kind}-{uuid.uuid4().hex[:16]}"
 
 
 def asking(behaviour: str) -> str:
-    """A question that no other is like, to which the model behaves so."""
+    """Return a unique question that makes the model behave as given."""
     return f"{behaviour} {uuid.uuid4().hex}"
 
 
 class Answer:
     """What a page shows of one answer, over all the requests that followed it.
 
-    ``text`` is what the chunks of the text view add up to; the html view is in ``page``.
+    ``text`` is the sum of the chunks in the text format; the html format is in ``page``.
     """
 
     def __init__(self, chat: str, question: str, message: str, text: str = "") -> None:
@@ -68,25 +68,25 @@ class Answer:
         self.ending: dict[str, Any] | None = None
         self.frames: list[dict[str, Any]] = []
         self.times: list[float] = []
-        """When each frame came."""
+        """The time at which each frame arrived."""
         self.over = False
-        """Whether the request that follows it has come to its last frame."""
+        """Whether the request that follows it has received its last frame."""
         self.code: str | None = None
-        """The code of an error, of the answer's or of the request's."""
+        """The code of an error of the answer or of the request."""
         self.missing = False
-        """Whether the last resume was told that there is nothing."""
+        """Whether the last resume found nothing."""
         self.fatal: Callable[[dict[str, Any]], bool] | None = None
-        """The frame at which the page loses its socket; what comes behind that frame is lost."""
+        """Decides at which frame the page loses its socket; everything after that frame is lost."""
         self._fresh_request = True
         self._changed = asyncio.Event()
 
     def follow(self) -> None:
-        """A new request follows the answer."""
+        """Prepare for a new request that follows the answer."""
         self.over = self.missing = False
         self._fresh_request = True
 
     def take(self, frame: dict[str, Any]) -> None:
-        """One frame of the request that follows the answer."""
+        """Handle one frame of the request that follows the answer."""
         self.frames.append(frame)
         self.times.append(time.monotonic())
         kind = frame["type"]
@@ -103,7 +103,7 @@ class Answer:
         change.set()
 
     async def until(self, condition: Callable[[], Any], wait: float = WAIT) -> None:
-        """Wait for something to be shown."""
+        """Wait until a condition on what is shown holds."""
         try:
             async with asyncio.timeout(wait):
                 while not condition():
@@ -115,11 +115,11 @@ class Answer:
             ) from None
 
     async def acknowledged(self, wait: float = WAIT) -> None:
-        """The server has the question."""
+        """Wait until the server has acknowledged the question."""
         await self.until(lambda: self.uid is not None, wait)
 
     async def ended(self, wait: float = WAIT) -> str:
-        """The last frame is there; returns the type of the ending that the page shows, or the code of the refusal."""
+        """Wait for the last frame, and return the type of the ending that is shown, or the code of the refusal."""
         await self.until(lambda: self.over, wait)
         return str(self.ending["type"] if self.ending else self.code)
 
@@ -145,7 +145,7 @@ class Answer:
 
 
 class HtmlPage(ChatPage):
-    """A page that also takes messages which come with the parts that they have."""
+    """A page that also accepts messages which arrive with all their parts."""
 
     def take(self, chunks: list[dict[str, Any]]) -> "HtmlPage":
         for chunk in chunks:
@@ -156,7 +156,7 @@ class HtmlPage(ChatPage):
 
     @classmethod
     def loaded(cls, html: str) -> "HtmlPage":
-        """What a browser shows that has just loaded a page."""
+        """Return a page as a browser shows it after loading ``html``."""
         page = cls()
         for article in _ARTICLE.finditer(html):
             message = page.messages[article[1]] = Message(article[0], article[2])
@@ -164,12 +164,12 @@ class HtmlPage(ChatPage):
         return page
 
     def blocks(self, uid: str) -> list[str]:
-        """All blocks of a message."""
+        """Return all blocks of a message."""
         return [block for part in self.messages[uid].parts.values() for block in part.blocks]
 
     @property
     def last(self) -> dict[str, str] | None:
-        """What the page says in ``body.after``."""
+        """Return what the page sends in ``body.after``."""
         if not self.messages:
             return None
         uid, message = list(self.messages.items())[-1]
@@ -187,7 +187,7 @@ _BLOCK = '<div class="llm-chat-block">'
 
 
 def parts_of(html: str) -> dict[int, Reader]:
-    """The parts of an article, as if they had grown on the page."""
+    """Return the parts of an article, as if they had been streamed to the page."""
     parts: dict[int, Reader] = {}
     for number, blocks in _PART.findall(html):
         reader = parts[int(number)] = Reader()
@@ -212,7 +212,7 @@ class Tab:
         self._reading: asyncio.Task[None] | None = None
 
     async def connect(self, port: int, origin: str | None = None) -> None:
-        """Open the socket, through a process or through a proxy before it."""
+        """Open the socket, directly to a process or through a proxy."""
         origin = origin or f"http://127.0.0.1:{port}"
         headers = {"Cookie": self.cookie}
         address = f"ws://127.0.0.1:{port}/ws/chat/"
@@ -224,7 +224,7 @@ class Tab:
         self._reading = asyncio.create_task(self._read(self.socket))
 
     async def reconnect(self, port: int, wait: float = WAIT) -> None:
-        """Open another socket, as often as it takes; what was open is dropped."""
+        """Open another socket, retrying as often as needed; an open one is dropped."""
         await self.drop()
         async with asyncio.timeout(wait):
             while True:
@@ -233,7 +233,7 @@ class Tab:
                 await asyncio.sleep(0.02)
 
     async def drop(self) -> None:
-        """Lose the socket without a word."""
+        """Lose the socket without a closing handshake."""
         if self.socket is not None:
             self.socket.transport.abort()
             await self.closed()
@@ -245,25 +245,25 @@ class Tab:
             await self.closed()
 
     async def closed(self, wait: float = WAIT) -> int | None:
-        """Wait until the socket is closed; returns the code, if there was one."""
+        """Wait until the socket is closed, and return the code, if there was one."""
         assert self._reading is not None
         async with asyncio.timeout(wait):
             await asyncio.shield(self._reading)
         return self.close_code
 
     async def ask(self, question: str, chat: str | None = None, message: str | None = None, **body: Any) -> Answer:
-        """Send a question; the same ``message`` sends it again."""
+        """Send a question; send it again by giving the same ``message``."""
         answer = Answer(chat or fresh("c"), question, message or fresh("m"))
         await self.send(answer, **body)
         return answer
 
     async def send(self, answer: Answer, **body: Any) -> None:
-        """Send an answer's question, also again."""
+        """Send an answer's question, possibly again."""
         user = {"id": answer.message, "role": "user", "parts": [{"type": "text", "text": answer.question}]}
         await self.request(answer, "send", trigger="submit-message", messages=[user], body=body)
 
     async def regenerate(self, answer: Answer, attempt: str, **body: Any) -> Answer:
-        """Another answer in the place of this one; with ``continue`` one that goes on from it."""
+        """Request another answer in place of this one, or with ``continue`` one that continues it."""
         begun = answer.text if body.get("continue") else ""
         again = Answer(answer.chat, answer.question, answer.message, begun)
         again.page = answer.page
@@ -272,7 +272,7 @@ class Tab:
         return again
 
     async def resume(self, answer: Answer, *, replay: bool = False) -> None:
-        """Follow an answer again: from where the page is, or with ``replay`` from its beginning."""
+        """Follow an answer again from the page's position, or with ``replay`` from the beginning."""
         if self.view == "html":
             await self.request(answer, "resume", body={"after": answer.page.last})
         elif replay or answer.uid is None or answer.sequence < 0:
@@ -281,13 +281,13 @@ class Tab:
             await self.request(answer, "resume", body={"messageId": answer.uid}, lastSequence=answer.sequence)
 
     async def join(self, chat: str, question: str = "") -> Answer:
-        """Follow what runs in a conversation that this page does not show yet."""
+        """Follow the running answer of a conversation that this page does not show yet."""
         answer = Answer(chat, question, "")
         await self.resume(answer)
         return answer
 
     async def follow_through(self, answer: Answer, port: int, *, replay: bool = False, wait: float = WAIT) -> None:
-        """What our page does: as often as the socket is lost, open another and resume, or send the question again."""
+        """Do what our page does: whenever the socket is lost, open another and resume, or send the question again."""
         async with asyncio.timeout(wait):
             while not answer.over or answer.code in AGAIN:
                 await answer.until(lambda: answer.over or self.lost, wait)
@@ -338,7 +338,7 @@ class Tab:
 
 
 class Visitor:
-    """A session's cookie and the tabs that are open with it."""
+    """A session cookie, and the tabs that are open with it."""
 
     def __init__(self, cookie: str) -> None:
         self.cookie = cookie
@@ -347,7 +347,7 @@ class Visitor:
     @classmethod
     @contextlib.asynccontextmanager
     async def of(cls, process: SiteProcess, cookie: str = "") -> AsyncIterator["Visitor"]:
-        """A new visitor, or the one who has a cookie; the tabs are closed at the end."""
+        """Yield a new visitor, or the one with the given cookie; close the tabs at the end."""
         visitor = cls(cookie or await asyncio.to_thread(process.visitor))
         try:
             yield visitor
@@ -356,7 +356,7 @@ class Visitor:
                 await tab.close()
 
     async def load(self, port: int, chat: str) -> HtmlPage:
-        """The page of a conversation, as it is loaded."""
+        """Load the page of a conversation."""
         request = urllib.request.Request(f"http://127.0.0.1:{port}/chat/{chat}/", headers={"Cookie": self.cookie})
         with await asyncio.to_thread(urllib.request.urlopen, request) as response:
             return HtmlPage.loaded(response.read().decode())

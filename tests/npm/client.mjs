@@ -1,4 +1,4 @@
-// The npm client without a page: commands come in as JSON lines, and what its user would see goes out as JSON lines.
+// Runs the npm client without a page: reads commands as JSON lines, and writes what its user would see as JSON lines.
 
 import { createInterface } from "node:readline";
 import { AbstractChat, WebSocketChatTransport } from "ai";
@@ -6,14 +6,14 @@ import WebSocket from "ws";
 
 const { url, cookie, id, messages } = JSON.parse(process.argv[2]);
 
-/** A socket with what every browser sends along by itself. */
+/** A socket with the headers that every browser adds. */
 class BrowserSocket extends WebSocket {
   constructor(address, protocols) {
     super(address, protocols, { origin: new URL(url).origin, headers: { cookie } });
   }
 }
 
-/** What React's binding keeps for its components, told after every change. */
+/** The state that React's binding keeps for its components, written out after every change. */
 const state = new Proxy(
   {
     status: "ready",
@@ -58,7 +58,7 @@ const commands = {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { command, ...options } = JSON.parse(line);
-  // Not awaited: a stop must come through while an answer streams.
+  // Not awaited, so that a stop is handled while an answer streams.
   commands[command](options).then(() => tell("done", { command }));
 }
 transport.close();

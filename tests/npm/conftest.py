@@ -1,4 +1,4 @@
-"""The npm client in verbs: a process of its own (``client.mjs``), while site and model run in that of the test."""
+"""Drives the npm client (``client.mjs``) in a separate process; site and model run in the test's process."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory):
-    """The path of node, with the client's packages installed as the lock file has them."""
+    """Install the client's packages from the lock file, and return the path of node."""
     if not node_packages.npm():
         missing = f"The npm client needs more: {node_packages.MISSING}."
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
@@ -55,16 +55,16 @@ def proxy(site):
 
 @pytest.fixture
 def cookie(site):
-    """A visitor's cookie, as the page sets it."""
+    """Return a visitor's cookie, as the page sets it."""
     with urllib.request.urlopen(f"{site.url}/chat/", timeout=WAIT) as response:
         return session_of(response)
 
 
 class Client:
-    """``AbstractChat`` over ``WebSocketChatTransport``, which is what ``useChat`` of React drives too.
+    """A client that runs ``AbstractChat`` over ``WebSocketChatTransport``, which React's ``useChat`` also uses.
 
-    ``state`` is the newest that its user sees: ``status``, ``error`` and ``messages``. ``data`` are the transient
-    parts, ``finished`` the ends of answers that it was told of so far.
+    ``state`` is the newest state shown to its user: ``status``, ``error`` and ``messages``. ``data`` has the transient
+    parts, and ``finished`` the ends of answers that it has received so far.
     """
 
     def __init__(self, node: str, options: dict) -> None:
@@ -97,29 +97,29 @@ class Client:
         self._until(lambda event: event["event"] == "state" and text_of(self.state["messages"][-1]) == text, text)
 
     def done(self, command: str) -> dict:
-        """Wait until a command has come to its end; returns the newest state."""
+        """Wait until a command has ended, and return the newest state."""
         self._until(lambda event: event["event"] == "done" and event["command"] == command, f"the end of {command}")
         return self.state
 
     @property
     def answer(self) -> dict:
-        """The last message."""
+        """Return the last message."""
         return self.state["messages"][-1]
 
     def vanish(self) -> None:
-        """Go without a word, as a tab that crashes."""
+        """Disappear without closing, like a tab that crashes."""
         self._process.kill()
         self._left()
 
     def close(self) -> None:
-        """Leave as a closed page does: the socket goes, no answer is stopped. The client may not have complained."""
+        """Leave like a closed page: close the socket and stop no answer. Fail if the client has reported any error."""
         if self._process.returncode is None:
             self._process.stdin.close()
             complaint = self._left()
             assert (self._process.returncode, complaint) == (0, "")
 
     def _left(self) -> str:
-        """Wait for the end of the process; returns what it complained of."""
+        """Wait for the process to end, and return its error output."""
         try:
             self._process.wait(WAIT)
         finally:
@@ -136,7 +136,7 @@ class Client:
             try:
                 event = self._events.get(timeout=WAIT)
             except queue.Empty:
-                pytest.fail(f"The client did not come to {wanted!r}, it stands at {self.state}")
+                pytest.fail(f"The client did not reach {wanted!r}; its state is {self.state}")
             assert event is not None, self._process.stderr.read()
             self._take(event)
             if found(event):
@@ -158,7 +158,7 @@ class Client:
 
 @pytest.fixture
 def open_chat(node, site, cookie):
-    """Open a client on the visitor's one chat; each call is one more tab, with the messages that its page was given."""
+    """Open a client on the visitor's one chat; each call is another tab, which starts with the messages of its page."""
     with contextlib.ExitStack() as stack:
 
         def open_chat(messages=(), url=site.url) -> Client:
@@ -170,11 +170,11 @@ def open_chat(node, site, cookie):
 
 @pytest.fixture
 def chat(script, open_chat, caplog):
-    """A new chat, with a model that the test plays; the site may say nothing in its log."""
+    """Provide a new chat, with a model that the test plays; check that the site logs nothing."""
     yield open_chat()
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
 def text_of(message: dict) -> str:
-    """The text that a user sees of a message."""
+    """Return the text that a user sees of a message."""
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")

@@ -1,4 +1,4 @@
-"""The AI SDK's own client, as npm has it, against the site: ask, resume, stop, regenerate, edit, fail."""
+"""The AI SDK's own client from npm against the site: ask, resume, stop, regenerate, edit, fail."""
 
 import pytest
 
@@ -12,12 +12,12 @@ def stored(role="assistant"):
 
 
 def parts_of(message):
-    """A client's message as the database keeps it: without the marks of steps, and of what still grows."""
+    """Return a client's message as the database stores it: without step markers and streaming states."""
     return [{"type": part["type"], "text": part["text"]} for part in message["parts"] if part["type"] != "step-start"]
 
 
 def asked(reply):
-    """What the model was asked: the words of each turn."""
+    """Return what the model was asked, as the text of each turn."""
     return [turn["content"] for turn in reply.request.messages]
 
 
@@ -40,7 +40,7 @@ def test_an_answer_grows_delta_by_delta_to_the_text_of_the_database(chat, script
 
 
 @pytest.mark.parametrize(("reason", "status"), [("stop", "complete"), ("length", "cut")])
-def test_the_client_is_told_how_an_answer_ended(chat, script, reason, status):
+def test_the_client_learns_how_an_answer_ended(chat, script, reason, status):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Enough")
@@ -79,7 +79,7 @@ def test_a_second_question_takes_the_history_of_the_site_to_the_model(chat, scri
     assert [text_of(message) for message in chat.done("ask")["messages"]] == ["One", "Uno", "Two", "Due"]
 
 
-def test_a_second_client_replays_an_answer_that_runs_and_follows_it_to_the_same_end(chat, script, open_chat):
+def test_a_second_client_replays_a_running_answer_and_follows_it_to_the_same_end(chat, script, open_chat):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -97,7 +97,7 @@ def test_a_second_client_replays_an_answer_that_runs_and_follows_it_to_the_same_
     assert text_of(second.answer) == stored().text == "The beginning, the middle and the end."
 
 
-def test_an_answer_whose_client_vanished_goes_on_and_is_resumed_whole(chat, script, open_chat):
+def test_an_answer_whose_client_vanished_continues_and_is_resumed_whole(chat, script, open_chat):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -116,7 +116,7 @@ def test_an_answer_whose_client_vanished_goes_on_and_is_resumed_whole(chat, scri
     assert stored().text == "The beginning, the middle and the end."
 
 
-def test_a_cut_connection_is_told_and_the_same_client_resumes(script, open_chat, proxy):
+def test_a_cut_connection_is_reported_and_the_same_client_resumes(script, open_chat, proxy):
     chat = open_chat(url=f"http://127.0.0.1:{proxy.port}")
     chat.ask("Tell me")
     reply = script.next_reply()
@@ -146,7 +146,7 @@ def test_an_answer_that_ended_a_moment_ago_is_replayed(chat, script, open_chat):
     assert late.done("resume")["messages"] == first["messages"]
 
 
-def test_where_there_is_nothing_to_resume_the_client_stays_ready(chat):
+def test_the_client_stays_ready_when_there_is_nothing_to_resume(chat):
     chat.resume()
     assert chat.done("resume") == {"status": "ready", "messages": []}
 
@@ -169,7 +169,7 @@ def test_a_stop_ends_the_answer_for_all_and_keeps_its_text(chat, script, open_ch
     assert (stored().text, stored().status) == ("So far", "stopped")
 
 
-def test_a_stopped_chat_goes_on_with_the_next_question(chat, script):
+def test_a_stopped_chat_continues_with_the_next_question(chat, script):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("So far")
@@ -201,7 +201,7 @@ def test_regenerate_puts_a_new_answer_in_the_place_of_the_old(chat, script):
     assert [(answer.uid, answer.text) for answer in answers] == [(old["id"], "Old"), (new["id"], "New")]
 
 
-def test_an_edited_question_is_answered_anew(chat, script):
+def test_an_edited_question_is_answered_again(chat, script):
     chat.ask("Wrong")
     script.next_reply().finish()
     question = chat.done("ask")["messages"][0]
@@ -229,7 +229,7 @@ def test_a_failed_model_is_an_error_with_a_fixed_sentence_and_can_be_asked_again
     caplog.clear()
 
 
-def test_a_broken_off_answer_is_an_error_and_its_text_stays(chat, script):
+def test_an_interrupted_answer_is_an_error_and_its_text_stays(chat, script):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Half")
@@ -241,7 +241,7 @@ def test_a_broken_off_answer_is_an_error_and_its_text_stays(chat, script):
     assert stored().status == "interrupted"
 
 
-def test_a_question_while_an_answer_runs_is_refused_and_the_answer_goes_on(chat, script, open_chat):
+def test_a_question_while_an_answer_runs_is_refused_and_the_answer_continues(chat, script, open_chat):
     chat.ask("One")
     reply = script.next_reply()
     reply.say("U")

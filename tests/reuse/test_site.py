@@ -77,7 +77,7 @@ def test_every_file_that_the_chat_needs_is_served(url):
 
 def test_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, upstream):
     visitor = Visitor(url)
-    assert visitor.who_said(QUESTION, "/help/") == []
+    assert visitor.roles_of(QUESTION, "/help/") == []
     frames = visitor.ask(QUESTION, "/help/")
     assert frames[-1] == {"type": "end", "requestId": "r1"}
     answer = "".join(frame["chunk"].get("delta", "") for frame in frames[:-1])
@@ -87,8 +87,8 @@ def test_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, u
     assert call.body["messages"] == [{"role": "user", "content": QUESTION}]
     assert f"authorization: bearer {KEY}" in call.head.lower()
     for page in ("/help/", "/chat/default/"):
-        assert visitor.who_said(QUESTION, page) == ["user", "assistant"]
-        assert Visitor(url).who_said(QUESTION, page) == []
+        assert visitor.roles_of(QUESTION, page) == ["user", "assistant"]
+        assert Visitor(url).roles_of(QUESTION, page) == []
 
 
 def test_visitors_who_ask_at_once_are_all_answered(url):

@@ -1,4 +1,4 @@
-"""What the scripted upstream can do, by the name of the model; and the call that it does it to."""
+"""What the scripted upstream can do, by the name of the model, and the calls that the behaviours answer."""
 
 import asyncio
 import json
@@ -9,40 +9,40 @@ from typing import Any
 
 TEXTS = ["Hello", ", ", "wörld", " — 你好 ", "🙂."]
 ANSWER = "".join(TEXTS)
-"""What a model says that is asked for nothing else."""
+"""The reply of a model without other instructions."""
 
 AS_ASKED = "as-asked"
-"""The model of this name does what the first word of the question says: ``paced:40:200 Why?``."""
+"""The model of this name takes its behaviour from the first word of the question: ``paced:40:200 Why?``."""
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 
 
 def completion(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """One chunk of a reply."""
+    """Return one chunk of a reply."""
     choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
     return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **more}
 
 
 def event(value: Any) -> bytes:
-    """One server-sent event."""
+    """Return one server-sent event."""
     data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"data: {data}\n\n".encode()
 
 
 def words(count: int) -> list[str]:
-    """The deltas of a long answer that is known before: paragraphs of twenty words, not all of them ASCII."""
+    """Return the deltas of a long, predictable answer: paragraphs of twenty words, not all of them ASCII."""
     return [f"{n} wörd🙂{chr(10) * 2 if n % 20 == 19 else ' '}" for n in range(count)]
 
 
 def events(*texts: str, finish: str = "stop") -> list[bytes]:
-    """The events of a whole reply."""
+    """Return the events of a whole reply."""
     said = [event(completion({"content": text})) for text in texts]
     ending = [completion(finish=finish), completion(choices=[], usage=USAGE), "[DONE]"]
     return [event(completion({"role": "assistant", "content": ""})), *said, *map(event, ending)]
 
 
 class Call:
-    """One request to the upstream, and the connection that it came over."""
+    """One request to the upstream, and its connection."""
 
     def __init__(self, head: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         self.head = head
@@ -59,7 +59,7 @@ class Call:
 
     @property
     def closed(self) -> bool:
-        """Whether its connection is closed, by whichever side."""
+        """Return whether its connection is closed, by either side."""
         return self._writer.is_closing()
 
     def say(self, text: str) -> None:
@@ -71,12 +71,12 @@ class Call:
         self.release(event(completion({"reasoning_content": text})))
 
     def finish(self, reason: str = "stop") -> None:
-        """End a ``gated`` reply as a model does."""
+        """End a ``gated`` reply like a model does."""
         self.release(b"".join(events(finish=reason)[1:]))
         self.break_off()
 
     def break_off(self) -> None:
-        """End a ``gated`` reply cleanly, whatever was said."""
+        """End a ``gated`` reply cleanly after what was sent, without a finish reason."""
         self._loop.call_soon_threadsafe(self._steps.put_nowait, None)
 
     def release(self, data: bytes) -> None:
@@ -84,17 +84,17 @@ class Call:
         self._loop.call_soon_threadsafe(self._steps.put_nowait, data)
 
     async def released(self) -> AsyncIterator[bytes]:
-        """What the test releases."""
+        """Yield what the test releases."""
         while (step := await self._steps.get()) is not None:
             yield step
 
     async def answer(self, status: str, body: bytes, *headers: str, kind: str = "application/json") -> None:
-        """Send a whole response that is no stream."""
+        """Send a whole response that is not a stream."""
         lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
         await self.send_raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     async def begin(self, kind: str = "text/event-stream; charset=utf-8") -> None:
-        """Send the headers of a stream; without a ``kind``, none that names it."""
+        """Send the headers of a stream; an empty ``kind`` leaves out the content type."""
         kinds = [f"Content-Type: {kind}"] if kind else []
         lines = ["HTTP/1.1 200 OK", *kinds, "Transfer-Encoding: chunked", "", ""]
         await self.send_raw("\r\n".join(lines).encode())
@@ -105,7 +105,7 @@ class Call:
             await self.send_raw(b"%x\r\n%b\r\n" % (len(piece), piece))
 
     async def end(self) -> None:
-        """End a stream cleanly; the connection stays."""
+        """End a stream cleanly, and keep the connection open."""
         await self.send_raw(b"0\r\n\r\n")
 
     async def send_raw(self, data: bytes) -> None:
@@ -114,35 +114,35 @@ class Call:
         await self._writer.drain()
 
     def close(self) -> None:
-        """Close the connection; what was sent arrives."""
+        """Close the connection; sent data still arrives."""
         self._writer.close()
 
     def reset(self) -> None:
-        """Reset the connection: not even what was sent is sure to arrive."""
+        """Reset the connection; even sent data may be lost."""
         linger = struct.pack("ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
 
 
 def _names_a_behaviour(message: dict[str, Any]) -> bool:
-    """Whether it asks for one; where an answer is continued, that is not the last message."""
+    """Return whether a message names a behaviour; when an answer is continued, that is not the last message."""
     return str(message["content"]).partition(" ")[0].partition(":")[0] in BEHAVIOURS
 
 
 Behaviour = Callable[[Call], Awaitable[None]]
 BEHAVIOURS: dict[str, Behaviour] = {}
-"""What a model's name stands for."""
+"""Behaviours by model name."""
 
 
 def behaviour(function: Behaviour) -> Behaviour:
-    """Make a function the behaviour of the model of its name, with hyphens for underscores."""
+    """Register a function as the behaviour of the model with its name, with hyphens for underscores."""
     BEHAVIOURS[function.__name__.strip("_").replace("_", "-")] = function
     return function
 
 
 @behaviour
 async def ok(call: Call) -> None:
-    """A good answer, each delta in a read of its own as far as the network lets it."""
+    """Send a good answer, with each delta in a separate read as far as the network allows."""
     await call.begin()
     await call.send(*events(*TEXTS))
     await call.end()
@@ -150,7 +150,7 @@ async def ok(call: Call) -> None:
 
 @behaviour
 async def echo(call: Call) -> None:
-    """The question, word by word."""
+    """Repeat the question, word by word."""
     words = str(call.body["messages"][-1]["content"]).split(" ")
     await call.begin()
     await call.send(*events(*(word + " " for word in words)))
@@ -159,7 +159,7 @@ async def echo(call: Call) -> None:
 
 @behaviour
 async def gated(call: Call) -> None:
-    """What the test releases."""
+    """Send what the test releases."""
     await call.begin()
     async for piece in call.released():
         await call.send(piece)
@@ -168,20 +168,20 @@ async def gated(call: Call) -> None:
 
 @behaviour
 async def silent(call: Call) -> None:
-    """Accepts the request and never answers."""
+    """Accept the request and never answer."""
     await forever()
 
 
 @behaviour
 async def headers(call: Call) -> None:
-    """Sends the headers and no more."""
+    """Send the headers and nothing else."""
     await call.begin()
     await forever()
 
 
 @behaviour
 async def stall(call: Call) -> None:
-    """Some text, then silence."""
+    """Send some text, then nothing."""
     await call.begin()
     await call.send(*events(*TEXTS)[:3])
     await forever()
@@ -189,7 +189,7 @@ async def stall(call: Call) -> None:
 
 @behaviour
 async def comments(call: Call) -> None:
-    """Some text, then comments for ever, a hundred a second."""
+    """Send some text, then endless comments, a hundred per second."""
     await call.begin()
     await call.send(*events(*TEXTS)[:3])
     while True:
@@ -199,7 +199,7 @@ async def comments(call: Call) -> None:
 
 @behaviour
 async def break_off(call: Call) -> None:
-    """``break-off:n`` closes the connection after n deltas, in the middle of the response."""
+    """Close the connection after n deltas, in the middle of the response, for ``break-off:n``."""
     await call.begin()
     await call.send(*events(*TEXTS)[: int(call.argument or 2) + 1])
     call.close()
@@ -207,13 +207,13 @@ async def break_off(call: Call) -> None:
 
 @behaviour
 async def reset(call: Call) -> None:
-    """Resets the connection before any answer."""
+    """Reset the connection before any answer."""
     call.reset()
 
 
 @behaviour
 async def unfinished(call: Call) -> None:
-    """Ends cleanly, but without a finish reason."""
+    """End cleanly, but without a finish reason."""
     await call.begin()
     await call.send(*events(*TEXTS)[:-3])
     await call.end()
@@ -221,7 +221,7 @@ async def unfinished(call: Call) -> None:
 
 @behaviour
 async def finish(call: Call) -> None:
-    """``finish:reason`` ends for that reason."""
+    """End with the given reason, for ``finish:reason``."""
     await call.begin()
     await call.send(*events(*TEXTS, finish=call.argument))
     await call.end()
@@ -229,7 +229,7 @@ async def finish(call: Call) -> None:
 
 @behaviour
 async def no_usage(call: Call) -> None:
-    """Gives a finish reason, then neither usage nor end."""
+    """Send a finish reason, then neither usage nor end."""
     await call.begin()
     await call.send(*events(*TEXTS)[:-2])
     await forever()
@@ -237,7 +237,7 @@ async def no_usage(call: Call) -> None:
 
 @behaviour
 async def reset_after_finish(call: Call) -> None:
-    """Gives a finish reason and breaks off before the usage."""
+    """Send a finish reason, and disconnect before the usage."""
     await call.begin()
     await call.send(*events(*TEXTS)[:-2])
     call.close()
@@ -245,7 +245,7 @@ async def reset_after_finish(call: Call) -> None:
 
 @behaviour
 async def reasoning(call: Call) -> None:
-    """``reasoning:field`` thinks in that field of the delta, then answers."""
+    """Think in the given field of the delta, then answer, for ``reasoning:field``."""
     await call.begin()
     await call.send(event(completion({call.argument or "reasoning_content": "Hm."})), *events(*TEXTS))
     await call.end()
@@ -253,7 +253,7 @@ async def reasoning(call: Call) -> None:
 
 @behaviour
 async def status(call: Call) -> None:
-    """``status:429:3`` answers with that status, ``Retry-After`` 3, and the key that it was sent in the body."""
+    """Answer ``status:429:3`` with that status, ``Retry-After: 3``, and the received API key in the body."""
     code, _, after = call.argument.partition(":")
     key = call.head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
     error = {"error": {"message": f"No, {key}!", "type": "error", "code": None}}
@@ -262,7 +262,7 @@ async def status(call: Call) -> None:
 
 @behaviour
 async def error_code(call: Call) -> None:
-    """``error-code:400:context_length_exceeded`` answers with that status and code."""
+    """Answer ``error-code:400:context_length_exceeded`` with that status and code."""
     code, _, kind = call.argument.partition(":")
     error = {"error": {"message": "It is so.", "type": "invalid_request_error", "code": kind}}
     await call.answer(f"{code} Scripted", json.dumps(error).encode())
@@ -270,14 +270,14 @@ async def error_code(call: Call) -> None:
 
 @behaviour
 async def stalled_error(call: Call) -> None:
-    """An error status whose body never ends."""
+    """Answer with an error status whose body never ends."""
     await call.send_raw(b"HTTP/1.1 500 Scripted\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nWait")
     await forever()
 
 
 @behaviour
 async def context(call: Call) -> None:
-    """``context:n`` takes n characters of messages, a token each, as llama.cpp does; more are refused."""
+    """Accept n characters of messages for ``context:n``, a token each, and refuse more like llama.cpp does."""
     length, limit = sum(len(message["content"]) for message in call.body["messages"]), int(call.argument)
     if length <= limit:
         return await echo(call)
@@ -288,19 +288,19 @@ async def context(call: Call) -> None:
 
 @behaviour
 async def redirect(call: Call) -> None:
-    """Sends the client elsewhere: to itself, so that a client that follows is seen."""
+    """Redirect the client to this same endpoint, so that a client that follows is noticed."""
     await call.answer("307 Temporary Redirect", b"", "Location: /v1/chat/completions")
 
 
 @behaviour
 async def html(call: Call) -> None:
-    """A page with status 200."""
+    """Answer with an HTML page and status 200."""
     await call.answer("200 OK", b"<html>It works!</html>", kind="text/html")
 
 
 @behaviour
 async def garbage(call: Call) -> None:
-    """Some text, then an event that is not JSON."""
+    """Send some text, then an event that is not JSON."""
     await call.begin()
     await call.send(*events(*TEXTS)[:2], event("{broken"))
     await forever()
@@ -308,7 +308,7 @@ async def garbage(call: Call) -> None:
 
 @behaviour
 async def bad_utf8(call: Call) -> None:
-    """A good answer with bytes in it that are not UTF-8."""
+    """Send a good answer that contains bytes which are not UTF-8."""
     await call.begin()
     broken = event(completion({"content": "X"})).replace(b"X", b"\xc3\x28")
     await call.send(*events(TEXTS[0])[:2], broken, *events(*TEXTS[1:])[1:])
@@ -317,7 +317,7 @@ async def bad_utf8(call: Call) -> None:
 
 @behaviour
 async def error_event(call: Call) -> None:
-    """Some text and an error in one read, the connection held open."""
+    """Send some text and an error in one read, and keep the connection open."""
     await call.begin()
     await call.send(b"".join([*events(*TEXTS)[:2], event({"error": {"message": "overloaded"}})]))
     await forever()
@@ -325,7 +325,7 @@ async def error_event(call: Call) -> None:
 
 @behaviour
 async def error_first(call: Call) -> None:
-    """``error-first:429`` says that code as the first event, with status 200."""
+    """Send the code in the first event for ``error-first:429``, with status 200."""
     await call.begin()
     await call.send(event({"error": {"code": int(call.argument)}}))
     await call.end()
@@ -333,14 +333,14 @@ async def error_first(call: Call) -> None:
 
 @behaviour
 async def error_body(call: Call) -> None:
-    """``error-body:429`` says that code in a JSON body, with status 200."""
+    """Send the code in a JSON body for ``error-body:429``, with status 200."""
     error = {"error": {"code": call.argument, "message": "It is so."}}
     await call.answer("200 OK", json.dumps(error).encode())
 
 
 @behaviour
 async def late(call: Call) -> None:
-    """``late:reason`` gives that reason with its first text, and more text behind it."""
+    """Send the reason of ``late:reason`` with the first text, and more text after it."""
     await call.begin()
     await call.send(event(completion({"content": TEXTS[0]}, call.argument)))
     await call.send(*events(*TEXTS[1:], finish=call.argument)[1:])
@@ -349,7 +349,7 @@ async def late(call: Call) -> None:
 
 @behaviour
 async def pings(call: Call) -> None:
-    """``pings:kind:n`` sends n signs of life, twenty a second, before a good answer."""
+    """Send n signs of life for ``pings:kind:n``, twenty per second, before a good answer."""
     kind, _, count = call.argument.partition(":")
     hidden = completion({"content": "", "reasoning_details": [{"type": "reasoning.encrypted", "data": "gAA"}]})
     sign = {"comment": b": ping\n\n", "event": event(hidden), "empty": b"data: \n\n"}[kind]
@@ -363,7 +363,7 @@ async def pings(call: Call) -> None:
 
 @behaviour
 async def typed(call: Call) -> None:
-    """``typed:text/plain`` is a good answer under that content type; ``typed`` under none."""
+    """Send a good answer with the content type of ``typed:text/plain``; for ``typed`` without one."""
     await call.begin(call.argument)
     await call.send(*events(*TEXTS))
     await call.end()
@@ -371,7 +371,7 @@ async def typed(call: Call) -> None:
 
 @behaviour
 async def whole(call: Call) -> None:
-    """One JSON completion in spite of ``stream``; ``whole:kind`` under that content type."""
+    """Send one JSON completion in spite of ``stream``; ``whole:kind`` sets its content type."""
     choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
     body = {"object": "chat.completion", "choices": [choice], "usage": USAGE}
     await call.answer("200 OK", json.dumps(body).encode(), kind=call.argument or "application/json")
@@ -379,7 +379,7 @@ async def whole(call: Call) -> None:
 
 @behaviour
 async def long_header(call: Call) -> None:
-    """``long-header:n`` is a good answer with a header of n characters."""
+    """Send a good answer with a header of n characters, for ``long-header:n``."""
     value = "x" * int(call.argument)
     head = (
         f"HTTP/1.1 200 OK\r\nX-Long: {value}\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -391,28 +391,28 @@ async def long_header(call: Call) -> None:
 
 @behaviour
 async def bad_header(call: Call) -> None:
-    """Headers that are none."""
+    """Send invalid headers."""
     await call.send_raw(b"HTTP/1.1 200 OK\r\nContent Type text/event-stream\r\n\r\n")
     call.close()
 
 
 @behaviour
 async def cut_header(call: Call) -> None:
-    """Breaks off in the middle of the headers."""
+    """Disconnect in the middle of the headers."""
     await call.send_raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/ev")
     call.close()
 
 
 @behaviour
 async def cut_error(call: Call) -> None:
-    """``cut-error:503`` breaks off in the body of that status."""
+    """Disconnect in the body of an error status, for ``cut-error:503``."""
     await call.send_raw(f"HTTP/1.1 {call.argument} Scripted\r\nContent-Length: 100\r\n\r\nWait".encode())
     call.close()
 
 
 @behaviour
 async def thinking(call: Call) -> None:
-    """Thinks between tags at the beginning of its text, then answers."""
+    """Think between tags at the beginning of the text, then answer."""
     await call.begin()
     await call.send(*events("<thi", "nk>Let me", " see</think>", "\n\n", *TEXTS))
     await call.end()
@@ -420,7 +420,7 @@ async def thinking(call: Call) -> None:
 
 @behaviour
 async def tool_calls(call: Call) -> None:
-    """Calls a tool and says nothing; ``tool-calls:reason`` for that reason."""
+    """Call a tool and say nothing; ``tool-calls:reason`` sets the finish reason."""
     calls = [{"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     await call.begin()
     await call.send(event(completion({"tool_calls": calls})), *events(finish=call.argument or "tool_calls")[1:])
@@ -429,7 +429,7 @@ async def tool_calls(call: Call) -> None:
 
 @behaviour
 async def empty(call: Call) -> None:
-    """Only chunks without choices."""
+    """Send only chunks without choices."""
     await call.begin()
     await call.send(*[event(completion(choices=[]))] * 3)
     await call.end()
@@ -437,7 +437,7 @@ async def empty(call: Call) -> None:
 
 @behaviour
 async def line_ends(call: Call) -> None:
-    """``line-ends:cr`` and ``line-ends:crlf``: a good answer in other line ends."""
+    """Send a good answer with other line ends, for ``line-ends:cr`` and ``line-ends:crlf``."""
     end = {"cr": b"\r", "crlf": b"\r\n"}[call.argument]
     await call.begin()
     await call.send(*(piece.replace(b"\n", end) for piece in events(*TEXTS)))
@@ -446,7 +446,7 @@ async def line_ends(call: Call) -> None:
 
 @behaviour
 async def no_space(call: Call) -> None:
-    """A good answer without the space after ``data:``."""
+    """Send a good answer without the space after ``data:``."""
     await call.begin()
     await call.send(*(piece.replace(b"data: ", b"data:", 1) for piece in events(*TEXTS)))
     await call.end()
@@ -454,7 +454,7 @@ async def no_space(call: Call) -> None:
 
 @behaviour
 async def one_byte(call: Call) -> None:
-    """A good answer, one byte at a time."""
+    """Send a good answer, one byte at a time."""
     await call.begin()
     for byte in b"".join(events(*TEXTS)):
         await call.send(bytes([byte]))
@@ -464,7 +464,7 @@ async def one_byte(call: Call) -> None:
 
 @behaviour
 async def endless_line(call: Call) -> None:
-    """One event that never ends."""
+    """Send one event that never ends."""
     await call.begin()
     await call.send(b"data: ")
     while True:
@@ -473,7 +473,7 @@ async def endless_line(call: Call) -> None:
 
 @behaviour
 async def flood(call: Call) -> None:
-    """``flood:n`` sends n deltas as fast as they are read, a hundred in a piece."""
+    """Send n deltas as fast as they are read, in pieces of a hundred, for ``flood:n``."""
     delta = event(completion({"content": "word "}))
     await call.begin()
     for _ in range(int(call.argument) // 100):
@@ -484,7 +484,7 @@ async def flood(call: Call) -> None:
 
 @behaviour
 async def paced(call: Call) -> None:
-    """``paced:n:rate`` says ``words(n)`` at so many a second."""
+    """Send ``words(n)`` at the given rate per second, for ``paced:n:rate``."""
     count, _, rate = call.argument.partition(":")
     begun = asyncio.get_running_loop().time()
     await call.begin()
@@ -497,7 +497,7 @@ async def paced(call: Call) -> None:
 
 @behaviour
 async def table(call: Call) -> None:
-    """``table:n:row`` says a table of n characters, each row ``row``, in 50 deltas, 20 ms apart; ``_`` is a space."""
+    """Send n characters of table rows for ``table:n:row``, in 50 deltas, 20 ms apart; ``_`` is a space."""
     length, _, row = call.argument.partition(":")
     line = row.replace("_", " ") + "\n"
     text = (line + "|-" * (row.count("|") - 1) + "|\n" + line * (int(length) // len(line)))[: int(length)]
@@ -512,7 +512,7 @@ async def table(call: Call) -> None:
 
 @behaviour
 async def addresses(call: Call) -> None:
-    """``addresses:n`` says n e-mail addresses on one line, in 20 deltas."""
+    """Send n e-mail addresses on one line, in 20 deltas, for ``addresses:n``."""
     await call.begin()
     await call.send(*[event(completion({"content": "a@b.c " * (int(call.argument) // 20)})) for _ in range(20)])
     await call.send(*events()[1:])
@@ -521,7 +521,7 @@ async def addresses(call: Call) -> None:
 
 @behaviour
 async def huge(call: Call) -> None:
-    """``huge:n`` says n characters in one delta."""
+    """Send n characters in one delta, for ``huge:n``."""
     await call.begin()
     await call.send(*events("x" * int(call.argument)))
     await call.end()
@@ -529,7 +529,7 @@ async def huge(call: Call) -> None:
 
 @behaviour
 async def endless(call: Call) -> None:
-    """An answer without end, as fast as it is read."""
+    """Send an endless answer, as fast as it is read."""
     piece = event(completion({"content": "word "})) * 100
     await call.begin()
     while True:
@@ -538,7 +538,7 @@ async def endless(call: Call) -> None:
 
 @behaviour
 async def cut_at(call: Call) -> None:
-    """``cut-at:n`` resets the connection after n bytes of the body, when they have had time to arrive."""
+    """Reset the connection after n bytes of the body, for ``cut-at:n``, once they have had time to arrive."""
     await call.begin()
     await call.send_raw(b"".join(framed(events(*TEXTS)))[: int(call.argument)])
     await asyncio.sleep(0.05)
@@ -546,10 +546,10 @@ async def cut_at(call: Call) -> None:
 
 
 def framed(pieces: list[bytes]) -> list[bytes]:
-    """Pieces of a stream as HTTP chunks, the last chunk of the body among them."""
+    """Return pieces of a stream as HTTP chunks, including the last chunk of the body."""
     return [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""]]
 
 
 async def forever() -> None:
-    """Do nothing until the client goes."""
+    """Do nothing until the client disconnects."""
     await asyncio.Event().wait()

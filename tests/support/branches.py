@@ -4,7 +4,7 @@ from chat.models import Message
 
 
 def grow(conversation, *texts, parent=None):
-    """Questions and answers in turn, each the child of the one before; returns the last."""
+    """Store questions and answers in turn, each a child of the previous message, and return the last."""
     for index, text in enumerate(texts):
         role = "user" if index % 2 == 0 else "assistant"
         uid = f"m{Message.objects.count()}"

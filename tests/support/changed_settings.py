@@ -1,4 +1,4 @@
-"""The site's settings with the changes to ``CHAT`` that the environment names, as JSON."""
+"""The site's settings, with the changes to ``CHAT`` from the environment, as JSON."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The site's settings with times in which a test can wait for a dead process to be noticed."""
+"""The site's settings, with timeouts short enough for a test to wait until a dead process is noticed."""
 
 from chatproject.settings import *  # noqa: F403
 from chatproject.settings import CHAT

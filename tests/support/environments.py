@@ -1,4 +1,4 @@
-"""Environments with the built wheel, made without a network from the packages of the tests' own."""
+"""Environments with the built wheel, made offline from the packages of the tests' environment."""
 
 import shutil
 import subprocess
@@ -21,9 +21,9 @@ def build_wheel(folder: Path, source: Path = ROOT) -> Path:
 
 
 def install(wheel: Path, extras: set[str], environment: Path) -> str:
-    """Make an environment with the wheel and what its metadata says that it needs; return the path of its Python.
+    """Create an environment with the wheel and all that its metadata requires, and return the path of its Python.
 
-    The packages are those of the tests' own environment: pip takes 35 s of CPU for them, which ``.ci/run`` spends.
+    The packages are copied from the tests' environment: pip would take 35 s of CPU, which only ``.ci/run`` spends.
     """
     python = str(environment / "bin" / "python")
     succeed(sys.executable, "-m", "venv", "--without-pip", str(environment))
@@ -33,7 +33,7 @@ def install(wheel: Path, extras: set[str], environment: Path) -> str:
     (own,) = packages.glob(f"{wheel.name.partition('-')[0]}-*.dist-info")
     for distribution in required(metadata.Distribution.at(own), extras, {}).values():
         for file in distribution.files:
-            if ".." not in file.parts:  # commands, which nobody calls here
+            if ".." not in file.parts:  # commands, which are not needed here
                 target = packages / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 put(Path(file.locate()), target)
@@ -41,7 +41,7 @@ def install(wheel: Path, extras: set[str], environment: Path) -> str:
 
 
 def required(distribution, extras, found):
-    """Collect all that a distribution needs with some of its extras, by name."""
+    """Collect all distributions that one needs with some of its extras, by name."""
     for requirement in map(Requirement, distribution.requires or ()):
         if requirement.marker and not any(requirement.marker.evaluate({"extra": extra}) for extra in {"", *extras}):
             continue
@@ -63,6 +63,6 @@ def put(source: Path, target: Path) -> None:
 
 
 def succeed(*command: str, cwd: Path = ROOT) -> None:
-    """Run a command, by default in the project's folder, which must succeed."""
+    """Run a command, by default in the project's folder, and fail with its output if it fails."""
     done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout

@@ -1,7 +1,7 @@
-"""Runs examples in a site, by ``python example_runner.py examples.json``; prints what went wrong with each, as JSON.
+"""Runs examples in a site with ``python example_runner.py examples.json``, and prints the error of each as JSON.
 
-It runs where nothing of the tests can be imported. A block of code may use what the files of a site have already. One
-with a line ``...``, where somebody else has to do something, only has its imports run.
+It runs in an environment without the tests' packages. A block of code may use what the site's files already define.
+For one with a line ``...``, which the developer has to fill in, only the imports are run.
 """
 
 import ast
@@ -40,7 +40,7 @@ from mysite.urls import urlpatterns
 
 
 def run(code: str) -> None:
-    """Run a block as part of a site's file; load the settings that it makes, and ask the backends."""
+    """Run a block as part of a site's file; load the settings it defines, and ask the backends in them."""
     tree = ast.parse(code)
     if any(ast.unparse(node) == "..." for node in tree.body):
         tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -68,13 +68,13 @@ def render(template: str) -> None:
 
 
 def known(extra: str) -> None:
-    """Find an extra of the package."""
+    """Check that the package has an extra."""
     extras = metadata.metadata("django-llm-chat").get_all("Provides-Extra")
     assert extra in extras, f"{extra} is not one of {extras}"
 
 
 def outcome(action: Callable[[str], object], text: str) -> str:
-    """Return the traceback of an action, or nothing."""
+    """Return the traceback of a failing action, or an empty string."""
     try:
         action(text)
     except Exception:

@@ -1,4 +1,4 @@
-"""The examples of the README and the docs that a site's developer copies, and what they say about the package."""
+"""The examples in the README and the docs that a site's developer copies, and the names they use from the package."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(language: str) -> dict[str, str]:
-    """Return the blocks of code in a language, by page and line."""
+    """Return the blocks of code in a language, keyed by page and line."""
     return {
         f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}": found[2]
         for page, text in _texts()
@@ -22,7 +22,7 @@ def blocks(language: str) -> dict[str, str]:
 
 
 def names() -> list[str]:
-    """Return the modules of the package, and what is in them, that the pages name."""
+    """Return the modules of the package, and the names in them, that the pages mention."""
     return sorted({name for _, text in _texts() for name in NAME.findall(text)})
 
 

@@ -1,6 +1,6 @@
-"""A plugin: the run fails where a process, a listening socket or a connection of the tests is left over at its end.
+"""A plugin that fails the run if the tests leave a process, a listening socket or a connection behind.
 
-Every program that a test starts inherits a variable, so that also those are found whose parents are gone.
+Every program that a test starts inherits a variable, so that programs are found even when their parents are gone.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 
 MARK = "LLM_CHAT_TESTS"
 WAIT = 10.0
-"""How long what was told to end may take, in seconds."""
+"""How long terminated programs may take to end, in seconds."""
 
 _left = pytest.StashKey[list[str]]()
 
@@ -21,19 +21,19 @@ def pytest_configure():
 
 
 def processes() -> list[str]:
-    """The programs that this run has started, as they are now."""
+    """Return the command lines of the programs that this run has started and that are still running."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARK) == str(os.getpid()):
                 found.append(f"process {process.pid}: {' '.join(process.cmdline())[:200]}")
-        except psutil.Error:  # gone meanwhile, or somebody else's
+        except psutil.Error:  # already gone, or of another user
             continue
     return found
 
 
 def sockets() -> list[str]:
-    """The listening sockets and the connections of the tests' own process."""
+    """Return the listening sockets and the connections of the tests' own process."""
     open_sockets = psutil.Process().net_connections(kind="inet")
     return [f"socket {c.laddr} to {c.raddr or 'nobody'}: {c.status}" for c in open_sockets]
 

@@ -1,6 +1,6 @@
-"""An answer with a part of the kind ``refusal``, which ``tests/test_parts.py`` adds to a copy of the app.
+"""An answer with a part of kind ``refusal``, which ``tests/test_parts.py`` adds to a copy of the app.
 
-Run in that copy, it takes the answer from the model's bytes through every stage, and prints what each of them made.
+Run in that copy, it takes the answer from the model's bytes through every stage, and prints the result of each.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ SAID = [{"content": "Well."}, {"refusal": "I cannot "}, {"refusal": "*help*."}, 
 
 
 def answer():
-    """Store a question and the answer to it, which runs."""
+    """Store a question and its running answer."""
     process = Process.objects.create(
         id="p1", host="here", pid=1, started_at=timezone.now(), heartbeat_at=timezone.now()
     )
@@ -62,7 +62,7 @@ def answer():
 
 
 def streamed():
-    """What the model says, as deltas, then as the chunks of a tick each, and as the parts that are stored."""
+    """Return what the model says as deltas, as the chunks of each tick, and as the stored parts."""
     reply, draft = Reply(), Draft()
     chunks = [Start("a1"), StartStep()]
     for said in SAID:
@@ -74,7 +74,7 @@ def streamed():
 
 
 async def live(message, chunks):
-    """What a page receives that follows the answer from its start."""
+    """Return what a page receives when it follows the answer from the start."""
     stream = MemoryStream()
     with Rendering.of(stream, asyncio.create_task) as rendering:
         reader = HtmlReader(message, None, rendering).chunks()
@@ -89,13 +89,13 @@ async def live(message, chunks):
 
 
 def in_redis(chunks):
-    """Write chunks as entries of a stream in Redis, and read them again."""
+    """Write chunks as entries of a stream in Redis, and read them back."""
     commands = [entries.add("log", number, chunk) for number, chunk in enumerate(chunks)]
     return entries.read([(command[-3].encode(), dict([command[-2:]])) for command in commands])
 
 
 def exported():
-    """The two exports of the conversation, as its visitor loads them."""
+    """Return both exports of the conversation, as its visitor downloads them."""
     browser = Client()
     session = browser.session
     session[VISITOR] = "ann"

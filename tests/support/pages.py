@@ -1,11 +1,11 @@
-"""What our page makes of the html view: messages in order, each with the blocks of its parts."""
+"""What our page makes of the html format: messages in order, each with the blocks of its parts."""
 
 from chat.html.markdown import BlockPatch
 from tests.html.markdown.page import Reader
 
 
 class Message:
-    """One article, and the readers of the parts that grew on the page."""
+    """One article, and the readers of the parts that were streamed to the page."""
 
     def __init__(self, html: str, status: str) -> None:
         self.html = html

@@ -1,4 +1,4 @@
-"""A real pgbouncer in transaction mode, before a PostgreSQL of the tests."""
+"""A real pgbouncer in transaction mode, in front of a PostgreSQL of the tests."""
 
 import contextlib
 import os
@@ -29,16 +29,16 @@ logfile = {folder}/pgbouncer.log
 
 @contextlib.contextmanager
 def pgbouncer(server: PostgresServer, folder: Path, size: int = 1) -> Iterator[str]:
-    """The start of its ``DATABASE_URL``, to which the name of a database is added; skips where it is not installed.
+    """Yield the beginning of a ``DATABASE_URL``, without the database's name; skip the test without pgbouncer.
 
-    It lends ``size`` connections to the server: with one, every transaction has the same.
+    It opens at most ``size`` connections to the server: with one, every transaction shares it.
     """
     program = found_program("pgbouncer") or pytest.skip("pgbouncer is not installed here")
     port = free_port()
     file = folder / "pgbouncer.ini"
     file.write_text(CONFIGURATION.format(socket=server.folder, port=port, size=size, folder=folder))
     as_somebody: list[str] = []
-    if os.geteuid() == 0:  # it refuses to run as root, and the server's socket is its user's
+    if os.geteuid() == 0:  # it refuses to run as root, and only the server's user can open its socket
         as_somebody = ["-u", "pgserver"]
         for path in (folder, *folder.parents[:2]):
             path.chmod(0o755)

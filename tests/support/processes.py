@@ -1,4 +1,4 @@
-"""The site as a real server process, as production runs it, and what can happen to a process."""
+"""The site as a real server process, as in production, and the faults that a process can have."""
 
 import atexit
 import contextlib
@@ -35,15 +35,15 @@ COMMANDS = {
 
 
 def session_of(response: HTTPResponse) -> str:
-    """The session's cookie among those that a page sets: its form has one of its own."""
+    """Return the session cookie from those that a page sets; its form sets another."""
     cookies: list[str] = response.headers.get_all("Set-Cookie")
     return next(cookie.partition(";")[0] for cookie in cookies if cookie.startswith("sessionid="))
 
 
 class SiteProcess:
-    """One server process on a port of its own, which it keeps; ``log`` is everything it has said so far.
+    """One server process on its own port, which it keeps across restarts; ``log`` is everything it has logged so far.
 
-    ``kill``, ``pause`` and ``terminate`` are what happens to it; ``start`` and ``resume`` bring it back.
+    ``kill``, ``pause`` and ``terminate`` are the faults; ``start`` and ``resume`` end them.
     """
 
     def __init__(self, server: str, environment: dict[str, str], log: Path) -> None:
@@ -64,7 +64,7 @@ class SiteProcess:
         return self.process.poll() is None
 
     def start(self, wait: bool = True) -> None:
-        """Start, also again; without ``wait`` the port may not listen yet."""
+        """Start or restart; without ``wait`` the port may not be listening yet."""
         with self._log.open("ab") as output:
             options = {"cwd": ROOT, "env": self._environment, "stdout": output, "stderr": output}
             self.process = subprocess.Popen(self._command, **options)  # type: ignore[call-overload]
@@ -76,29 +76,29 @@ class SiteProcess:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """``kill -9``."""
+        """Kill the process with ``kill -9``."""
         self.process.kill()
         self.process.wait(WAIT)
 
     def pause(self) -> None:
-        """It stands still; its sockets stay open."""
+        """Suspend the process; its sockets stay open."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> int:
-        """SIGTERM, and its end: returns the exit code, negative for a signal."""
+        """Send SIGTERM, wait, and return the exit code, which is negative for a signal."""
         self.process.terminate()
         return self.process.wait(WAIT)
 
     def restart(self) -> None:
-        """As a deploy does it, on the same port."""
+        """Restart on the same port, like a deployment."""
         self.terminate()
         self.start()
 
     def close(self) -> None:
-        """End it, whatever state it is in."""
+        """End the process, whatever state it is in."""
         if self.alive:
             self.resume()
             try:
@@ -107,22 +107,22 @@ class SiteProcess:
                 self.kill()
 
     def manage(self, *arguments: str) -> str:
-        """What a command of ``manage.py`` says in the process's environment."""
+        """Run a command of ``manage.py`` in the process's environment, and return its output."""
         command = [sys.executable, "manage.py", *arguments]
         options = {"cwd": ROOT, "env": self._environment, "timeout": WAIT}
         return subprocess.run(command, capture_output=True, text=True, check=True, **options).stdout  # type: ignore[call-overload,no-any-return]
 
     def observed(self) -> psutil.Process:
-        """The process as the operating system sees it."""
+        """Return the process as the operating system sees it."""
         return psutil.Process(self.process.pid)
 
     def visitor(self) -> str:
-        """The cookie of a new visitor."""
+        """Return the cookie of a new visitor."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/chat/") as response:
             return session_of(response)
 
     def connect(self, cookie: str) -> ClientConnection:
-        """A visitor's websocket."""
+        """Open a visitor's websocket."""
         return connect(
             f"ws://127.0.0.1:{self.port}/ws/chat/",
             origin=f"http://127.0.0.1:{self.port}",
@@ -136,7 +136,7 @@ class SiteProcess:
 
 
 def site_environment(folder: Path, **environment: str) -> dict[str, str]:
-    """The environment of a site whose files are in ``folder``: the test's, without what it says about a site."""
+    """Return the environment of a site with its files in ``folder``: the test's, without the variables about a site."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DJANGO_"))}
     for name in ("DATABASE_URL", "REDIS_URL"):
         kept.pop(name, None)
@@ -144,13 +144,13 @@ def site_environment(folder: Path, **environment: str) -> dict[str, str]:
 
 
 def migrate(environment: dict[str, str]) -> None:
-    """Make the tables of a site's database."""
+    """Create the tables of a site's database."""
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
 
 
 @functools.cache
 def migrated_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder with a migrated database, to be copied: the migrations take two seconds. It goes with the run."""
+    """Return a folder with a migrated database to copy, because migrating takes two seconds. It lasts for the run."""
     folder = tempfile.TemporaryDirectory(prefix="migrated-")
     atexit.register(folder.cleanup)
     migrate(site_environment(Path(folder.name)))
@@ -159,7 +159,7 @@ def migrated_folder() -> tempfile.TemporaryDirectory[str]:
 
 @contextlib.contextmanager
 def running(server: str, folder: Path, **environment: str) -> Iterator[SiteProcess]:
-    """The site on a fresh, migrated database in ``folder``, from its start to its end by SIGTERM."""
+    """Run the site on a new, migrated database in ``folder``, and end it with SIGTERM."""
     env = site_environment(folder, **environment)
     if "DATABASE_URL" in environment:
         migrate(env)

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that a test can cut, as a network does."""
+"""A TCP proxy on loopback that a test can cut, as a network failure would."""
 
 import contextlib
 import socket
@@ -7,10 +7,10 @@ import threading
 
 
 class Proxy:
-    """Forwards a port of its own to another.
+    """A proxy that forwards connections from its own port to another.
 
-    ``cut`` resets what is open, ``down`` also refuses what comes. ``hold`` keeps back what a side says, ``"client"`` or
-    ``"server"``; what is held when the connection is cut is lost. ``cut_after`` cuts by itself.
+    ``cut`` resets open connections, ``down`` also refuses new ones, ``cut_after`` cuts at a number of bytes. ``hold``
+    buffers what ``"client"`` or ``"server"`` sends; that data is lost if the connection is cut.
     """
 
     def __init__(self, port: int) -> None:
@@ -27,7 +27,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Reset every open connection; new ones are let through."""
+        """Reset every open connection; new ones are allowed."""
         with self._lock:
             ends, self._open = self._open, set()
         for end in ends:
@@ -37,7 +37,7 @@ class Proxy:
             end.close()
 
     def cut_after(self, size: int) -> None:
-        """Let that many bytes of the server's through, on any connection, and cut."""
+        """Cut after the server has sent ``size`` bytes, on any connection."""
         self._left = size
 
     def down(self) -> None:
@@ -49,11 +49,11 @@ class Proxy:
         self._down = False
 
     def hold(self, side: str) -> None:
-        """Keep back what a side says from now on."""
+        """Buffer what a side sends from now on."""
         self._flowing[side].clear()
 
     def flow(self) -> None:
-        """Let everything through that was not lost."""
+        """Forward everything that was buffered and not lost."""
         for flowing in self._flowing.values():
             flowing.set()
 

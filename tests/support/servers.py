@@ -1,4 +1,4 @@
-"""The site under a real ASGI server, in a thread of the test's process, so that a scripted model reaches it."""
+"""The site on a real ASGI server, in a thread of the test's process, so that a scripted model can answer."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ WAIT = 15.0
 
 
 class Site:
-    """``chatproject`` under uvicorn on a free loopback port; ``restart`` keeps the port."""
+    """``chatproject`` on uvicorn, on a free loopback port; ``restart`` keeps the port."""
 
     def __init__(self) -> None:
         with contextlib.closing(socket.socket()) as probe:
@@ -59,7 +59,7 @@ class Site:
 
 @contextlib.contextmanager
 def running() -> Iterator[Site]:
-    """The site, from its start to its clean end."""
+    """Run the site until the context ends, and stop it cleanly."""
     site = Site()
     site.start()
     try:

@@ -1,4 +1,4 @@
-"""A visitor's websocket, in verbs: what tests say of the protocol."""
+"""A visitor's websocket, with methods for the steps of the protocol."""
 
 import contextlib
 import itertools
@@ -20,7 +20,10 @@ async def _no_http(scope, receive, send):
 
 
 class Communicator(WebsocketCommunicator):
-    """Channels' own would leave connections open in the app's threads: it stops Django from closing them meanwhile."""
+    """A communicator that lets Django close the connections of the app's threads.
+
+    Channels' own prevents that while it sends and receives.
+    """
 
     async def send_input(self, message):
         await ApplicationCommunicator.send_input(self, message)
@@ -48,13 +51,13 @@ class Socket:
         try:
             yield cls(communicator)
         finally:
-            # A wait that ran out has cancelled the application: to raise that here would end the clean-up of all other
-            # fixtures, of the database too, and every later test would fail.
+            # The application was cancelled if a wait has timed out. Raising that here would stop the clean-up of all
+            # other fixtures, including the database's, and every later test would fail.
             if not communicator.future.cancelled():
                 await communicator.disconnect()
 
     async def ask(self, text: str, *, chat: str = "c1", message: str = "m1", **more) -> str:
-        """Send a message; returns the request's id."""
+        """Send a message, and return the request's id."""
         user = {"id": message, "role": "user", "parts": [{"type": "text", "text": text}]}
         return await self.send({"trigger": "submit-message", "id": chat, "messages": [user], **more})
 
@@ -80,14 +83,14 @@ class Socket:
         await self.communicator.send_to(text_data=text)
 
     async def frame(self, request: str) -> dict:
-        """The request's next frame."""
+        """Return the request's next frame."""
         while not self._frames.get(request):
             frame = json.loads(await self.communicator.receive_from(WAIT))
             self._frames.setdefault(frame["requestId"], []).append(frame)
         return self._frames[request].pop(0)
 
     async def chunk(self, request: str, kind: str) -> dict:
-        """The request's next chunk of a type; others before it are skipped."""
+        """Return the request's next chunk of a type, skipping the ones before it."""
         while True:
             frame = await self.frame(request)
             assert frame["type"] not in ENDS, f"{frame} came before a chunk {kind}"
@@ -95,26 +98,26 @@ class Socket:
                 return frame["chunk"]
 
     async def rest(self, request: str) -> list[dict]:
-        """All frames up to the request's last one, that one included."""
+        """Return all frames up to and including the request's last one."""
         frames = [await self.frame(request)]
         while frames[-1]["type"] not in ENDS:
             frames.append(await self.frame(request))
         return frames
 
     async def chunks(self, request: str) -> list[dict]:
-        """The rest of the request's chunks; it must come to its end."""
+        """Return the rest of the request's chunks; it must finish without an error."""
         frames = await self.rest(request)
         assert frames[-1]["type"] == "end", frames[-1]
         return [frame["chunk"] for frame in frames if frame["type"] == "chunk"]
 
     async def error(self, request: str) -> str:
-        """The code with which the request was refused."""
+        """Return the code with which the request was refused."""
         frames = await self.rest(request)
         assert frames[-1]["type"] == "error", frames
         return frames[-1]["code"]
 
     async def closed(self) -> tuple[int, str]:
-        """The code and reason with which the server closed the socket."""
+        """Return the code and the reason with which the server closed the socket."""
         while True:
             event = await self.communicator.receive_output(WAIT)
             if event["type"] == "websocket.close":
@@ -128,7 +131,7 @@ def settings_path() -> str:
 
 
 def headers(session_key: str | None, origin: str | None) -> list[tuple[bytes, bytes]]:
-    """The headers of a browser's handshake."""
+    """Return the headers of a browser's handshake."""
     found = [(b"host", b"localhost")]
     if origin is not None:
         found.append((b"origin", origin.encode()))
@@ -138,5 +141,5 @@ def headers(session_key: str | None, origin: str | None) -> list[tuple[bytes, by
 
 
 def text_of(chunks: list[dict]) -> str:
-    """The text that a client of the text view puts together."""
+    """Return the text that a client of the text format puts together."""
     return "".join(chunk["delta"] for chunk in chunks if chunk["type"] == "text-delta")

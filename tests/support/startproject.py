@@ -1,4 +1,4 @@
-"""A site of ``django-admin startproject`` into which the README's lines are put, and somebody who visits it."""
+"""A site made by ``django-admin startproject`` with the README's lines added, and a visitor of it."""
 
 import contextlib
 import json
@@ -25,9 +25,9 @@ FILE = re.compile(r"`(mysite/\S+)`")
 
 
 class Instructions:
-    """The README's section for people who have a site already: what they install, what they add, how they start.
+    """The README's instructions for adding the app to a site: the packages to install, the lines to add, how to start.
 
-    ``additions`` has the lines for the end of each file, by its path.
+    ``additions`` has the lines to append to each file, by its path.
     """
 
     def __init__(self, readme: str) -> None:
@@ -43,13 +43,13 @@ class Instructions:
 
     @property
     def lines(self) -> list[str]:
-        """All that one has to write."""
+        """Return all lines that a developer has to write."""
         text = "".join([self.install, *self.additions.values(), self.template])
         return [line for line in text.splitlines() if line]
 
     @property
     def production(self) -> list[str]:
-        """The words of the command that serves the site with uvicorn."""
+        """Return the words of the command that serves the site with uvicorn."""
         return self._production.replace("\\\n", " ").split()
 
     @property
@@ -58,7 +58,7 @@ class Instructions:
 
 
 class Site:
-    """A project of ``startproject`` and the environment that it runs in, in which there is nothing but the wheel."""
+    """A project made by ``startproject``, in an environment that contains only the wheel."""
 
     def __init__(self, python: str, path: Path, **environment: str) -> None:
         self._path = path
@@ -68,13 +68,13 @@ class Site:
         self._environment = own | environment
 
     def run(self, *arguments: str) -> str:
-        """Run Python in the project's folder, and return what it says; it may not so much as warn."""
+        """Run Python in the project's folder, and return its output; it must not print any warning."""
         done = self._run(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
 
     def fail(self, *arguments: str) -> str:
-        """Run Python in the project's folder, which must fail, and return what it says on stderr."""
+        """Run Python in the project's folder, which must fail, and return its error output."""
         done = self._run(*arguments)
         assert done.returncode == 1, done.stdout + done.stderr
         return done.stderr
@@ -86,16 +86,16 @@ class Site:
 
     @property
     def path(self) -> Path:
-        """The folder of ``manage.py``."""
+        """Return the folder of ``manage.py``."""
         return self._path
 
     def stored(self) -> list[tuple[str, str, str]]:
-        """The messages in the site's database: role, status and text."""
+        """Return the messages in the site's database as role, status and text."""
         with contextlib.closing(sqlite3.connect(self._path / "db.sqlite3")) as database:
             return database.execute("SELECT role, status, text FROM llm_chat_message ORDER BY id").fetchall()
 
     def add(self, additions: dict[str, str]) -> None:
-        """Write lines to the end of files."""
+        """Append lines to files."""
         for name, lines in additions.items():
             file = self._path / name
             file.parent.mkdir(exist_ok=True)
@@ -103,12 +103,12 @@ class Site:
                 end.write(lines)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, or overwrite it."""
+        """Create or overwrite a file."""
         (self._path / name).write_text(text)
 
     @contextlib.contextmanager
     def served(self, *command: str) -> Iterator[str]:
-        """Serve the site by a command, in which ``{port}`` is its port; its log may have nothing to complain of."""
+        """Serve the site with a command that uses ``{port}``, and yield its URL; its log must have no complaints."""
         with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -136,7 +136,7 @@ class Site:
 
 
 class Visitor:
-    """Somebody with a cookie jar."""
+    """A visitor with a cookie jar."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -145,17 +145,17 @@ class Visitor:
         self._opener = urllib.request.build_opener(*handlers)
 
     def get(self, path: str) -> tuple[str, str]:
-        """The media type and the text of what is there; raises ``HTTPError`` where there is nothing."""
+        """Return the media type and the text of a page; raises ``HTTPError`` if there is none."""
         with self._opener.open(self._url + path, timeout=WAIT) as response:
             return response.headers.get_content_type(), response.read().decode()
 
-    def who_said(self, text: str, path: str) -> list[str]:
-        """The roles whose messages on a page have this text, in order."""
+    def roles_of(self, text: str, path: str) -> list[str]:
+        """Return the roles of the messages with this text on a page, in order."""
         articles = re.findall(r"<article.*?</article>", self.get(path)[1], re.DOTALL)
         return [re.search(r'data-role="(\w+)"', article)[1] for article in articles if text in article]
 
     def ask(self, text: str, path: str) -> list[dict]:
-        """Send a message on the page's websocket to the page's conversation; returns all frames up to the last."""
+        """Send a message to the page's conversation on its websocket, and return all frames up to the last."""
         page = self.get(path)[1]
         (conversation,) = re.findall(r'<llm-chat [^>]*conversation="([^"]+)"', page)
         (socket_path,) = re.findall(r'<llm-chat-connection [^>]*path="([^"]+)"', page)
@@ -176,7 +176,7 @@ class Visitor:
         return frames
 
     def connected(self, path: str) -> ClientConnection:
-        """Connect to a websocket of the site, as one of its pages would."""
+        """Connect to a websocket of the site, like one of its pages."""
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
         address = self._url.replace("http", "ws", 1) + path
         return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None)

@@ -1,8 +1,8 @@
-"""A model's endpoint that does what the name of the model says: OpenAI's streaming chat completions over raw asyncio.
+"""A model endpoint that behaves as the model's name says: OpenAI's streaming chat completions over raw asyncio.
 
-Not a web framework, because it must be able to lie and to break off. ``tests/support/behaviours.py`` has the names;
-``name:argument`` gives one an argument, for example ``model="status:429"``, and the model ``as-asked`` does what the
-question says::
+It uses no web framework, because it must be able to send invalid data and disconnect. ``tests/support/behaviours.py``
+has the names; ``name:argument`` passes an argument, as in ``model="status:429"``, and the model ``as-asked`` does what
+the question says::
 
     async with Upstream() as upstream:         # or ``with running_upstream() as upstream``, on a thread of its own
         OpenAIBackend(base_url=upstream.url, model="gated")
@@ -11,7 +11,7 @@ question says::
         call.finish()
         assert upstream.open_connections == 0
 
-Everything a test calls may be called from any thread.
+Tests may call all of it from any thread.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from typing import Any, Self
 from tests.support.behaviours import BEHAVIOURS, Call
 
 WAIT = 10.0
-"""How long a test waits for something to happen, in seconds."""
+"""How long a test waits for anything, in seconds."""
 
 
 class Upstream:
-    """The server.
+    """The server of the endpoint.
 
     ``calls`` has every request so far; ``accepted`` counts the connections so far, ``open_connections`` those open now.
     """
@@ -53,13 +53,13 @@ class Upstream:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def next_call(self) -> Call:
-        """The first request that no test has taken yet."""
+        """Wait for the first request that no test has taken yet, and return it."""
         await eventually(lambda: len(self.calls) > self._taken)
         self._taken += 1
         return self.calls[self._taken - 1]
 
     def calls_of(self, question: str) -> list[Call]:
-        """The calls so far that were to answer a question."""
+        """Return the calls so far that belong to a question."""
         return [call for call in list(self.calls) if call.question == question]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -89,7 +89,7 @@ class Upstream:
 
 
 async def until_closed(reader: asyncio.StreamReader, work: Awaitable[None]) -> None:
-    """Await ``work``, unless the client closes the connection before: then raise ``ConnectionError``."""
+    """Await ``work``, but raise ``ConnectionError`` if the client closes the connection first."""
     answering = asyncio.ensure_future(work)
     tasks = answering, asyncio.create_task(_closed(reader))
     try:
@@ -104,13 +104,13 @@ async def until_closed(reader: asyncio.StreamReader, work: Awaitable[None]) -> N
 
 
 async def _closed(reader: asyncio.StreamReader) -> None:
-    # A read that is cancelled takes nothing away from the next request.
+    # Cancelling a read takes no data from the next request.
     if await reader.read(1):
         raise AssertionError("The client sent a request before the last one was answered.")
 
 
 async def eventually(condition: Callable[[], Any], wait: float = WAIT) -> None:
-    """Wait until a condition holds; fail where it does not in time."""
+    """Wait until a condition holds, and fail if it does not in time."""
     async with asyncio.timeout(wait):
         while not condition():  # noqa: ASYNC110 - any condition, not only an event of asyncio
             await asyncio.sleep(0.002)
@@ -118,7 +118,7 @@ async def eventually(condition: Callable[[], Any], wait: float = WAIT) -> None:
 
 @contextlib.contextmanager
 def running_upstream() -> Iterator[Upstream]:
-    """An upstream on a thread and event loop of its own, for tests that are no coroutines."""
+    """Run an upstream on a separate thread and event loop, for tests that are not coroutines."""
     started: queue.Queue[tuple[Upstream, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
 
     async def serve() -> None:

@@ -1,4 +1,4 @@
-"""Runs it, prints a line per fault and a summary; the exit code is 1 where a promise was broken."""
+"""Runs the soak test, prints a line per fault and a summary, and exits with 1 if a promise was broken."""
 
 import argparse
 import asyncio
@@ -27,14 +27,14 @@ from tests.support.upstream import running_upstream
 
 TIMES = {name: SETTINGS[name].default for name in pace.chat()} | {"PROCESS_TIMEOUT": 10.0}
 PERIOD = 20.0
-"""From one fault to the next, in seconds."""
+"""Seconds from one fault to the next."""
 
 CALM = 60.0
-"""How long everything may take to come to its end after the last fault, in seconds."""
+"""How long everything may take to end after the last fault, in seconds."""
 
 
 class Soak:
-    """One run."""
+    """One run of the soak test."""
 
     def __init__(self, site: Site, seed: int) -> None:
         self.ledger = Ledger(site)
@@ -44,7 +44,7 @@ class Soak:
         self._over = asyncio.Event()
 
     async def run(self, people: int, lasts: float) -> None:
-        """Let so many people chat for so many seconds, and check everything."""
+        """Let ``people`` visitors chat for ``lasts`` seconds, and check everything."""
         await warm(self._site)
         base = self._held()
         async with self._doors() as doors, contextlib.AsyncExitStack() as stack:
@@ -68,7 +68,7 @@ class Soak:
         await asyncio.gather(watching, return_exceptions=True)
 
     async def _harm(self, harm: Harm, lasts: float) -> None:
-        """A fault every ``PERIOD``, and after each what had become of it."""
+        """Cause a fault every ``PERIOD``, and report on the site's recovery after each."""
         following: list[asyncio.Task[None]] = []
         async for name, fault in harm.one_after_the_other():
             await asyncio.sleep(PERIOD - self.ledger.now % PERIOD)
@@ -95,7 +95,7 @@ class Soak:
         )
 
     async def _until(self, condition: Callable[[], Awaitable[bool]]) -> float:
-        """When a condition came to hold."""
+        """Return when a condition came to hold."""
         latest = time.monotonic() + CALM
         while not await condition():
             if time.monotonic() > latest:
@@ -104,7 +104,7 @@ class Soak:
         return self.ledger.now
 
     async def _served(self) -> bool:
-        """Whether a new visitor gets an answer from each process."""
+        """Return whether a new visitor gets an answer from each process."""
         with contextlib.suppress(OSError, EOFError, AssertionError):
             for process in self._site.processes:
                 async with Visitor.of(process) as visitor:
@@ -123,7 +123,7 @@ class Soak:
             yield [await stack.enter_async_context(Network(process.port)) for process in self._site.processes]
 
     def _held(self) -> tuple[int, int]:
-        """The descriptors of all processes, without those of connections to PostgreSQL; and their threads."""
+        """Return the descriptors of all processes, except for connections to PostgreSQL, and their threads."""
         held = [Footprint.of(process) for process in self._site.processes]
         return sum(each.descriptors for each in held) - self._site.database.connections(), max(e.threads for e in held)
 

@@ -1,4 +1,4 @@
-"""What is done to a site, one thing after the other, each with its end."""
+"""Faults done to a site, one after the other, each with its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,11 +9,11 @@ from tests.faults.site import Site
 from tests.faults.soak.people import Person
 
 PAUSE = 4.0
-"""How long most of it lasts, in seconds."""
+"""How long most faults last, in seconds."""
 
 
 class Harm:
-    """The faults of a round. In the first round the first process is killed and restarted, later on always the second:
+    """The faults of a round. The first round kills and restarts the first process, later rounds always the second:
     so one of them lives long enough for its memory to be watched.
     """
 
@@ -25,7 +25,7 @@ class Harm:
         self._rounds = 0
 
     async def one_after_the_other(self) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
-        """The faults, without end: a name, and what does it and ends it."""
+        """Yield the faults endlessly, each as a name and the coroutine function that causes and ends it."""
         while True:
             for fault in (
                 self.kill_process,

@@ -1,4 +1,4 @@
-"""What was asked, what was promised about it, and where that was broken."""
+"""What was asked, what was promised about it, and which promises were broken."""
 
 import asyncio
 import time
@@ -17,15 +17,15 @@ from tests.faults.visitor import Answer
 T = TypeVar("T")
 
 LATEST = 60.0
-"""I3: no answer may run for longer, for none takes longer than a fifth of it by itself."""
+"""I3: no answer may run for longer than this; each needs at most a fifth of it by itself."""
 
 AWAY = 60.0
-"""How long a look into the database waits for it to be back."""
+"""How long a query waits for the database to recover."""
 
 
 @dataclass
 class Asked:
-    """A question and its answers; ``repeats`` is how often the model may be called for one."""
+    """A question and its answers; ``repeats`` is how often the model may be called for one answer."""
 
     chat: str
     message: str
@@ -41,14 +41,14 @@ class Ledger:
         self.violations: list[str] = []
         self.asked: list[Asked] = []
         self.seen: Counter[str] = Counter()
-        """What happened, for the summary."""
+        """Counts of what happened, for the summary."""
         self._site = site
         self._begun = time.monotonic()
         self._late: set[str] = set()
 
     @property
     def now(self) -> float:
-        """Seconds since the beginning."""
+        """Return the seconds since the beginning."""
         return time.monotonic() - self._begun
 
     def violate(self, promise: str, sentence: str) -> None:
@@ -56,7 +56,7 @@ class Ledger:
         print(self.violations[-1], flush=True)
 
     async def look(self, step: Callable[..., T], *arguments: object) -> T:
-        """A look into the database, which may be away for a while."""
+        """Query the database, and retry while it is down."""
         latest = time.monotonic() + AWAY
         while True:
             try:
@@ -67,31 +67,31 @@ class Ledger:
                 await asyncio.sleep(0.2)
 
     async def check_shown(self, answer: Answer, who: str) -> None:
-        """I2: an answer that has ended is shown as it is stored."""
+        """Check I2: an ended answer is shown as it is stored."""
         assert answer.uid is not None
         stored = await self.look(self._site.message, answer.uid)
         if difference := _difference(answer, stored):
-            self.violate("I2", f"{who} shows {answer.uid} otherwise than it is stored: {difference}")
+            self.violate("I2", f"{who} shows {answer.uid} differently from what is stored: {difference}")
         self.seen[f"answers {stored.status}"] += 1
 
     async def check_running(self) -> None:
-        """I3: nothing runs that should have ended."""
+        """Check I3: nothing is running that should have ended."""
         query = (
             "SELECT m.uid, EXTRACT(EPOCH FROM now() - m.created_at) FROM llm_chat_message m"
             " WHERE m.status = 'running' AND m.created_at < now() - make_interval(secs => %s)"
         )
         for uid, age in await self.look(self._site.database.rows, query, LATEST):
             if uid not in self._late:
-                self.violate("I3", f"{uid} runs for {age:.0f} s")
+                self.violate("I3", f"{uid} has been running for {age:.0f} s")
             self._late.add(uid)
 
     async def running(self) -> set[str]:
-        """The answers that run."""
+        """Return the ids of the running answers."""
         rows = await self.look(self._site.database.rows, "SELECT uid FROM llm_chat_message WHERE status = 'running'")
         return {uid for (uid,) in rows}
 
     async def check_all(self) -> None:
-        """I1 and I4, of everything that was asked and acknowledged."""
+        """Check I1 and I4 for everything that was asked and acknowledged."""
         calls = Counter(call.question for call in list(self._site.upstream.calls))
         for asked in list(self.asked):
             messages = await self.look(self._site.stored, asked.chat)
@@ -99,13 +99,13 @@ class Ledger:
             answers = await self.look(self._answers_of, asked)
             if len(questions) != 1 or {message.uid for message in answers} != asked.answers:
                 there = [f"{message.uid} ({message.status})" for message in answers]
-                self.violate("I1", f"{asked.message} is there {len(questions)} times, with the answers {there}")
+                self.violate("I1", f"{asked.message} is stored {len(questions)} times, with the answers {there}")
             self._check_calls(asked, answers, calls[asked.question])
 
     async def check_interrupted(self, deaths: list[float]) -> None:
-        """That only those answers were interrupted whose process ended under them, at one of these times of the clock.
+        """Check that only answers whose process ended meanwhile were interrupted; ``deaths`` are times of the clock.
 
-        A model that breaks off interrupts its answers, too; those are left out.
+        A model that disconnects early also interrupts its answers; those are left out.
         """
         query = (
             "SELECT a.uid, EXTRACT(EPOCH FROM a.created_at), EXTRACT(EPOCH FROM a.ended_at) FROM llm_chat_message a"

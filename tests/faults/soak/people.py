@@ -1,4 +1,4 @@
-"""Visitors who ask, read in both views, stop, ask for another answer, and lose their sockets all the time."""
+"""Visitors who ask, read in both formats, stop, ask for another answer, and often lose their sockets."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,24 @@ from tests.faults.soak.ledger import Asked, Ledger
 from tests.faults.visitor import Answer, Tab, asking, fresh
 
 PATIENCE = 80.0
-"""How long a visitor waits for an answer: its own length, and the minute in which every fault must be over."""
+"""How long a visitor waits for an answer: its own length, plus the minute in which every fault must be over."""
 
 TURNED_AWAY = {"storage", "draining", "busy", "internal", "lost"}
 """Refusals after which the page, or the visitor, tries again."""
 
 FAILING = {"status:429": 3, "reset": 3, "break-off:2": 1}
-"""What a model does that fails, and how often it is asked for one answer."""
+"""Failing behaviours of a model, and how often it is called for one answer."""
 
 Send = Callable[[], Awaitable[None]]
 
 
 class Person:
-    """One visitor. ``doors`` are the networks before the processes of the site; any of them may be shut."""
+    """One visitor. ``doors`` are the networks in front of the site's processes; any of them may be shut."""
 
     def __init__(self, name: str, cookie: str, doors: list[Network], ledger: Ledger, chance: random.Random) -> None:
         self.name = name
         self.failing = False
-        """Whether the model fails that is asked now."""
+        """Whether the model that is asked now fails."""
         self.tabs: list[Tab] = []
         self._cookie = cookie
         self._doors = doors
@@ -39,7 +39,7 @@ class Person:
         self._looking: set[asyncio.Task[None]] = set()
 
     async def chat(self, over: asyncio.Event) -> None:
-        """Take turn after turn, until it is over."""
+        """Take turn after turn, until ``over`` is set."""
         chat = fresh("c")
         while not over.is_set():
             if self._chance.random() < 0.4:
@@ -47,14 +47,14 @@ class Person:
             try:
                 async with asyncio.timeout(4 * PATIENCE):
                     await self._turn(chat)
-            except Exception as error:  # whatever it is, this visitor was not served
+            except Exception as error:  # whatever the error, this visitor was not served
                 self._ledger.violate("I3", f"{self.name} in {chat}: {error!r}")
                 chat = fresh("c")
             finally:
                 await self._leave()
 
     async def _turn(self, chat: str) -> None:
-        """A question, its answer, and perhaps another answer to it."""
+        """Ask a question, read its answer, and perhaps request another answer to it."""
         tab = await self._open()
         behaviour = self._behaviour()
         answer = Answer(chat, asking(behaviour), fresh("m"))
@@ -74,7 +74,7 @@ class Person:
         await asyncio.sleep(self._chance.random())
 
     async def _read(self, tab: Tab, answer: Answer, send: Send, asked: Asked) -> None:
-        """Send, and read to the end, with whatever this visitor does meanwhile."""
+        """Send, and read to the end, with some mischief meanwhile."""
         with contextlib.suppress(ConnectionClosed):
             await send()
         mischief = asyncio.create_task(self._mischief(tab, answer))
@@ -90,7 +90,7 @@ class Person:
         await self._ledger.check_shown(answer, self.name)
 
     async def _follow(self, tab: Tab, answer: Answer, send: Send) -> None:
-        """What our page does until an answer has ended."""
+        """Do what our page does until an answer has ended."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 await answer.until(lambda: answer.over or tab.lost, PATIENCE)
@@ -107,7 +107,7 @@ class Person:
                     await (send() if answer.uid is None else tab.resume(answer, replay=self._chance.random() < 0.2))
 
     async def _mischief(self, tab: Tab, answer: Answer) -> None:
-        """Lose the socket, stop, or look with a second tab, at any moment of an answer."""
+        """Lose the socket, stop, or join with a second tab, at a random moment of an answer."""
         while True:
             await asyncio.sleep(6 * self._chance.random())
             act = self._chance.random()
@@ -129,7 +129,7 @@ class Person:
             await tab.resume(joined)
         await joined.until(lambda: joined.frames or tab.lost, PATIENCE)
         if joined.missing or joined.code in TURNED_AWAY:
-            return  # it has just ended, or nobody can say at the moment
+            return  # it has just ended, or the server cannot say at the moment
         joined.uid = answer.uid
         await self._follow(tab, joined, lambda: tab.resume(joined))
         self._ledger.seen["second tabs"] += 1
@@ -148,7 +148,7 @@ class Person:
         return tab
 
     async def _connect(self, tab: Tab) -> None:
-        """Through any door, as often as it takes; sometimes after a while away."""
+        """Connect through any door, retrying as often as needed; sometimes after a while away."""
         await tab.drop()
         if self._chance.random() < 0.05:
             await asyncio.sleep(15)
@@ -164,13 +164,13 @@ class Person:
 
     async def _leave(self) -> None:
         for tab in self.tabs:
-            with contextlib.suppress(Exception):  # it was told when it happened
+            with contextlib.suppress(Exception):  # it was reported when it happened
                 await tab.close()
         self.tabs = []
 
 
 def _settled(answer: Answer) -> bool:
-    """Whether a page shows how the answer ended."""
+    """Return whether a page shows how the answer ended."""
     if answer.uid in answer.page.messages:
         return answer.page.messages[answer.uid].status in ENDED
     return answer.ending is not None

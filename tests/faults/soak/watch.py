@@ -1,4 +1,4 @@
-"""What the processes of a site hold and say, over the whole run."""
+"""The memory, descriptors and logs of a site's processes, over the whole run."""
 
 import asyncio
 import bisect
@@ -16,20 +16,20 @@ from tests.faults.site import Site
 from tests.faults.soak.ledger import Ledger
 
 WARM_UP = 120.0
-"""So long after its start a process still makes what it keeps, in seconds."""
+"""How long a process may keep allocating permanent memory after its start, in seconds."""
 
 LONG_ENOUGH = 600.0
-"""A shorter series of memory is told and not judged, in seconds."""
+"""A shorter series of memory is reported but not judged, in seconds."""
 
 STEEPEST = 1.0
-"""MB a minute."""
+"""MB per minute."""
 
 AFTER = 15.0
-"""So long after the end of an outage its traces may still come to the log, in seconds."""
+"""How long after the end of an outage its traces may still appear in the log, in seconds."""
 
 ALLOWED = {
     "restart postgres": re.compile(
-        # Django and psycopg, wherever the database is asked meanwhile: pages, handshakes, heartbeats, turns.
+        # Django and psycopg, wherever the database is used meanwhile: pages, handshakes, heartbeats, turns.
         r"(django\.db\.utils|psycopg(_pool)?(\.errors|\.pool)?)\.(Operational|Interface)Error|psycopg_pool\.PoolTimeout"
     ),
     # channels_redis logs itself, once a second, that its subscription broke.
@@ -41,7 +41,7 @@ ALLOWED = {
 
 @dataclass
 class Outage:
-    """A fault, from when to when; ``end`` is infinite while it lasts. ``clock`` is its beginning by the clock."""
+    """A fault from beginning to end; ``end`` is infinite while it lasts. ``clock`` is its beginning by the clock."""
 
     name: str
     begin: float
@@ -50,7 +50,7 @@ class Outage:
 
 
 class Watch:
-    """Looks at the processes once in a while, until it is cancelled."""
+    """Samples the processes at intervals, until it is cancelled."""
 
     def __init__(self, site: Site, ledger: Ledger) -> None:
         self.outages: list[Outage] = []
@@ -70,7 +70,7 @@ class Watch:
             await asyncio.sleep(1)
 
     def slopes(self) -> Iterator[str]:
-        """A line for each process that lived for a while; its memory may not grow."""
+        """Yield a line for each process that lived for a while; report a violation if its memory grows."""
         for (number, pid), series in self._memory.items():
             warm = [(at, rss) for at, rss in series if at >= series[0][0] + WARM_UP]
             if len(warm) < 30:
@@ -86,7 +86,7 @@ class Watch:
                 self._ledger.violate("I6", f"the memory of process {number} grows by {slope:.2f} MB a minute")
 
     def tracebacks(self) -> Iterator[str]:
-        """A line for each kind that an outage explains; all others are violations."""
+        """Yield a line for each kind of traceback that an outage explains; report all others as violations."""
         explained: Counter[str] = Counter()
         for path, marks in self._read.items():
             for offset, exception in _exceptions(path.read_bytes()):
@@ -108,7 +108,7 @@ class Watch:
 
 
 def _slope(series: list[tuple[float, float]]) -> float:
-    """By least squares."""
+    """Return the slope of the least-squares line."""
     count = len(series)
     mean_x, mean_y = sum(x for x, _ in series) / count, sum(y for _, y in series) / count
     spread = sum((x - mean_x) ** 2 for x, _ in series)
@@ -116,7 +116,7 @@ def _slope(series: list[tuple[float, float]]) -> float:
 
 
 def _exceptions(log: bytes) -> Iterator[tuple[int, str]]:
-    """The last exception of each traceback, and where in the log it stands."""
+    """Yield the last exception of each traceback, with its position in the log."""
     last: tuple[int, str] | None = None
     inside, offset, quiet = False, 0, 0
     for raw in log.splitlines(keepends=True):

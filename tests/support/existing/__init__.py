@@ -1,1 +1,1 @@
-"""A site that exists already, with every choice that an app may not expect."""
+"""An existing site, with every choice that an app may not expect."""

@@ -1,4 +1,4 @@
-"""The site's own ASGI application, with a websocket and a lifespan, and the chat around it."""
+"""The site's own ASGI application, with a websocket and a lifespan, wrapped in the chat's."""
 
 from django.core.asgi import get_asgi_application
 
@@ -10,7 +10,7 @@ from chat import routing  # noqa: E402
 async def live(receive, send):
     for _ in range(2):
         event = (await receive())["type"]
-        print(f"theirs: {event}", flush=True)  # noqa: T201
+        print(f"site: {event}", flush=True)  # noqa: T201
         await send({"type": f"{event}.complete"})
 
 
@@ -21,7 +21,7 @@ async def echo(receive, send):
         await send({"type": "websocket.send", "text": event["text"]})
 
 
-async def theirs(scope, receive, send):
+async def site_application(scope, receive, send):
     if scope["type"] == "lifespan":
         await live(receive, send)
     elif scope["type"] == "websocket" and scope["path"] == "/app/echo/":
@@ -30,4 +30,4 @@ async def theirs(scope, receive, send):
         await django_application(scope, receive, send)
 
 
-application = routing.application(theirs)
+application = routing.application(site_application)

@@ -1,4 +1,4 @@
-"""Keeps the chat in a database of its own, and sends its reads to a replica that lags behind for ever."""
+"""Keeps the chat in a separate database, and sends its reads to a replica that never catches up."""
 
 
 class Router:

@@ -1,4 +1,4 @@
-"""Two databases, a transaction around each request, a login before each page, a prefix, times without a zone."""
+"""Two databases, a transaction around each request, login required for each page, a URL prefix, and naive datetimes."""
 
 import os
 from pathlib import Path
@@ -23,5 +23,5 @@ LOGIN_REDIRECT_URL = "/app/chat/"
 
 FORCE_SCRIPT_NAME = "/app"
 USE_TZ = False
-TIME_ZONE = "Asia/Kathmandu"  # 5:45 h before UTC, the whole year round
+TIME_ZONE = "Asia/Kathmandu"  # 5:45 h ahead of UTC, all year round
 CHAT |= {"USER_CONSTRAINT": os.environ.get("USER_CONSTRAINT") == "true", "HEARTBEAT": 0.2}

@@ -1,4 +1,4 @@
-"""A site with an app ``chat`` of its own, as the tutorial of Channels has its readers make it."""
+"""A site with its own ``chat`` app, made as Channels' tutorial describes."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 
 
 def follow_tutorial(site: Site) -> None:
-    """Make the app ``chat``, and put it into the site."""
+    """Create the app ``chat``, and add it to the site."""
     site.run("manage.py", "startapp", "chat")
     shutil.copytree(CHAT, site.path / "chat", dirs_exist_ok=True)
     site.add({"mysite/settings.py": SETTINGS, "mysite/urls.py": URLS, "mysite/asgi.py": ASGI})

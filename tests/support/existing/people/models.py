@@ -3,7 +3,7 @@ from django.db import models
 
 
 class Person(AbstractBaseUser):
-    """A user whose primary key is a long text, as identity providers make them."""
+    """A user whose primary key is a long text, like those of identity providers."""
 
     key = models.CharField(primary_key=True, max_length=200)
     name = models.CharField(max_length=100, unique=True)

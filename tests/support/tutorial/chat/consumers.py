@@ -1,4 +1,4 @@
-"""The socket of a room: what one visitor says, all of them hear."""
+"""The socket of a chat room: a message from one visitor goes to all of them."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tables as one adds them after the tutorial, with the names that the packaged app uses too."""
+"""Models added after the tutorial, with the same names as the packaged app's."""
 
 from django.conf import settings
 from django.db import models
