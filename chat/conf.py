@@ -113,38 +113,38 @@ class Conf:
 
     @property
     def given(self) -> Any:
-        """What the site wrote, unchecked."""
+        """Return ``CHAT`` as the site wrote it, unchecked."""
         return getattr(settings, "CHAT", {})
 
     @property
     def values(self) -> dict[str, Any]:
-        """What the site wrote by name; nothing where it is no dictionary, which only the checks report."""
+        """Return the site's values by name; none if ``CHAT`` is not a dictionary, which only the checks report."""
         given = getattr(settings, "CHAT", None)
         return given if isinstance(given, dict) else {}
 
     @property
     def max_form_size(self) -> int:
-        """Maximum body size of what is posted to the app's pages, in bytes: two longest messages, percent-encoded."""
+        """Return the maximum size of a form that is posted to the app, in bytes: two messages, percent-encoded."""
         return 2 * 12 * self.max_message_length + 64 * 1024
 
     @property
     def user_model(self) -> str:
-        """The site's user model, as ``app_label.Model``."""
+        """Return the site's user model, as ``app_label.Model``."""
         return settings.AUTH_USER_MODEL
 
     @property
     def language(self) -> str:
-        """Django's ``LANGUAGE_CODE``, used when the client names no language the site supports."""
+        """Return Django's ``LANGUAGE_CODE``, used when the client names no language the site supports."""
         return settings.LANGUAGE_CODE
 
     @property
     def trusted_origins(self) -> list[str]:
-        """Django's ``CSRF_TRUSTED_ORIGINS``."""
+        """Return Django's ``CSRF_TRUSTED_ORIGINS``."""
         return list(settings.CSRF_TRUSTED_ORIGINS)
 
     @property
     def script_name(self) -> str:
-        """Django's ``FORCE_SCRIPT_NAME``: the path under which the whole site is served, without its last slash."""
+        """Return Django's ``FORCE_SCRIPT_NAME``, the path of the whole site, without its last slash."""
         return (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
 
 

@@ -83,7 +83,7 @@ def _failed(sentence: str) -> Event:
 class Other:
     """The lifespan of the application that the chat was put around, which may have none.
 
-    As under a server, an application that raises, or returns, before it has answered is taken for one without lifespan.
+    As under a server, an application that raises or returns before it has answered counts as one without a lifespan.
     """
 
     def __init__(self, app: App, scope: Scope) -> None:
@@ -94,7 +94,7 @@ class Other:
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
 
     async def pass_on(self, event: str) -> Event | None:
-        """Pass an event on and wait for the answer; return it where it is a failure."""
+        """Pass an event on and wait for the answer; return it if it is a failure."""
         self._events.put_nowait({"type": event})
         answered = asyncio.ensure_future(self._answered.wait())
         await asyncio.wait([answered, self._task], return_when=asyncio.FIRST_COMPLETED)
@@ -107,16 +107,18 @@ class Other:
         return next((answer for answer in answers if answer["type"] == f"{event}.failed"), None)
 
     async def close(self) -> None:
-        """End the application's task, if it goes on."""
+        """End the application's task, if it is still running."""
         self._task.cancel()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.exception()  # said already, or the failure that the server was told
+            self._task.exception()  # logged already, or the failure that was sent to the server
 
     def _note_end(self) -> None:
         error = asyncio.CancelledError() if self._task.cancelled() else self._task.exception()
         if error is not None and self._asked:
-            logger.warning("The site's own application failed in its lifespan, and goes on without.", exc_info=error)
+            logger.warning(
+                "The site's own application failed in its lifespan and continues without it.", exc_info=error
+            )
         elif error is not None:
             logger.debug("The site's own application has no lifespan: %r", error)
 

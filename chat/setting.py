@@ -9,6 +9,7 @@ from .importing import import_path
 
 T = TypeVar("T")
 Prompt = str | Callable[..., str]
+MISSING = object()
 
 
 class Kind(NamedTuple, Generic[T]):
@@ -26,7 +27,7 @@ class Source(Protocol):
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """What the site has set, by name."""
+        """Return the site's values by name."""
 
 
 class Setting(Generic[T]):
@@ -62,13 +63,13 @@ class Setting(Generic[T]):
     def __get__(self, conf: Source | None, owner: type) -> "T | Setting[T]":
         if conf is None:
             return self
-        values = conf.values
-        if self.name not in values:
+        value: Any = conf.values.get(self.name, MISSING)
+        if value is MISSING:
             return self.default
         try:
-            return self._read(values[self.name])
+            return self._read(value)
         except (TypeError, ValueError, OverflowError) as error:
-            raise ImproperlyConfigured(self.complaint(values[self.name])) from error
+            raise ImproperlyConfigured(self.complaint(value)) from error
 
     def complaint(self, value: Any) -> str:
         """Return the sentence about a value of the wrong kind; an empty string where nothing is wrong with it."""
@@ -79,7 +80,7 @@ class Setting(Generic[T]):
 
     @property
     def row(self) -> str:
-        """The setting's row in the README: name, default with its unit, description."""
+        """Return the setting's row in the README: name, default with its unit, description."""
         quoted = f'"{self.default}"' if isinstance(self.default, str) else repr(self.default)
         default = self._shown or f"`{quoted}` {self.kind.unit}".strip()
         return f"| `{self.name}` | {default} | {self.help} |"

@@ -1,4 +1,4 @@
-"""What is written of an answer while it is made, and at its end."""
+"""Writes an answer while it is generated, and its end."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from .threads import atomic
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an answer holds so far: for a checkpoint, or at its end."""
+    """The content of an answer so far, for a checkpoint or for its end."""
 
     answer: int
     parts: tuple[Part, ...]
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The two columns that hold a message's content."""
+        """The two columns of a message that hold its content."""
         return {"parts": msgspec.to_builtins(self.parts), "text": text_of(self.parts)}
 
 
@@ -49,9 +49,9 @@ class End:
 
 @atomic
 def finish(process: str, written: Written, end: End) -> bool:
-    """Write an answer's last state and free its conversation; ``False`` where another process has ended it.
+    """Write an answer's last state and free its conversation; return ``False`` if another process has ended it.
 
-    Written again, as after a commit whose acknowledgement was lost, it is found as it was meant to be.
+    After a commit whose acknowledgement was lost, the same state is found again, and the result is ``True``.
     """
     mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
     columns = {**written.columns, **end.columns}
@@ -63,7 +63,7 @@ def finish(process: str, written: Written, end: End) -> bool:
 
 @atomic
 def interrupt(answers: Collection[int]) -> int:
-    """End running answers with the text of their last checkpoints; returns how many there were."""
+    """End running answers with the text of their last checkpoints; return how many there were."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
     ended = running.update(**End(INTERRUPTED).columns)
     _free(answers)
@@ -72,9 +72,10 @@ def interrupt(answers: Collection[int]) -> int:
 
 @atomic
 def interrupt_with(stream: Written) -> Message | None:
-    """End a running answer with its last checkpoint or the text of its log, whichever is longer.
+    """End a running answer with its last checkpoint or the text of its stream, whichever is longer.
 
-    Returns the answer with its conversation, as it is now stored, whoever has ended it; ``None`` where it is deleted.
+    Return the answer with its conversation as it is stored now, even if another process has ended it; ``None`` if it
+    was deleted.
     """
     found = Message.objects.select_related("conversation").filter(pk=stream.answer)
     message = found.first()
@@ -89,26 +90,26 @@ def interrupt_with(stream: Written) -> Message | None:
 
 
 def ask_to_stop(answer: int) -> None:
-    """Note on a running answer that its reader wants it stopped; its process reads that with its next heartbeat."""
+    """Mark a running answer as one to stop; its process sees the mark with its next heartbeat."""
     Message.objects.filter(pk=answer, status=Message.Status.RUNNING).update(stopping=True)
 
 
 def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
-    """Those of the answers that do not run any more; ``None`` for one that is deleted."""
+    """Find those of the answers that no longer run, by their ids; ``None`` stands for a deleted one."""
     running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING).values_list("pk", flat=True)
-    ended = set(answers) - set(running)  # only theirs are the texts that are worth reading
+    ended = set(answers) - set(running)  # the texts of the others need not be read
     found = Message.objects.in_bulk(ended)
     return {answer: found.get(answer) for answer in ended}
 
 
 def last_answer(owner: Owner, uid: str) -> Message | None:
-    """The answer at the tip of one of the owner's own conversations."""
+    """Return the answer at the tip of one of the owner's own conversations."""
     tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")
     return Message.objects.filter(pk__in=tip, role=Message.Role.ASSISTANT).first()
 
 
 def is_stopping(owner: Owner, uid: str) -> bool | None:
-    """Whether the answer that runs in a conversation has been stopped; ``None`` where none runs any more."""
+    """Tell whether the answer that runs in a conversation is to stop; ``None`` if none runs any more."""
     running = Conversation.objects.of(owner).filter(uid=uid, running__isnull=False)
     return running.values_list("running__stopping", flat=True).first()
 

@@ -1,4 +1,4 @@
-"""A stored answer as the chunks of a log: whole, or what follows the chunks that a reader has."""
+"""Makes the chunks of a stream from a stored answer: all of them, or those that a reader lacks."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -15,14 +15,14 @@ def ending_of(message: Message) -> Ending:
 
 
 def replay(message: Message) -> list[Chunk]:
-    """The log of an ended answer, as the database can tell it."""
+    """Return the whole stream of an answer that has ended, as far as the database has it."""
     return cast(list[Chunk], remainder(message, ()))
 
 
 def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
-    """What follows the chunks ``held`` in the log of an ended answer.
+    """Return what follows the chunks ``held`` in the stream of an answer that has ended.
 
-    ``None`` where they are not a beginning of what is stored: then only the whole answer can replace them.
+    ``None`` if the stored answer does not begin with them: then only the whole answer can replace them.
     """
     if held and isinstance(held[-1], Closing):
         return []
@@ -57,7 +57,7 @@ def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
 
 
 def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
-    """The texts that ``held`` lacks, each in its part."""
+    """Yield the texts that ``held`` lacks, each in its part."""
     closed = not parts or any(isinstance(chunk, PartEnd) and chunk.id == str(len(parts) - 1) for chunk in held)
     for index, part in enumerate(stored):
         kind = KINDS[part["type"]]

@@ -1,4 +1,4 @@
-"""An answer while it is made: deltas are gathered, and leave it merged, one chunk a tick."""
+"""Collects the deltas of an answer while it is generated, and merges them into one chunk per tick."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from ..text import storable
 
 
 class Draft:
-    """The parts of an answer so far. A part ends where a delta of another kind comes."""
+    """The parts of an answer so far. A part ends when a delta of another kind arrives."""
 
     def __init__(self, begun: Sequence[Part] = ()) -> None:
         self.length = 0
         self.version = 0
-        """Grows with every delta, so that a checkpoint knows whether there is something new."""
+        """Grows with every delta, so that a checkpoint can see whether there is anything new."""
         self._kind: Kind | None = None
-        """That of the last part."""
+        """The kind of the last part."""
         self._parts: list[tuple[Kind, list[str]]] = []
         self._pending: list[str] = []
         self._ready: list[Chunk] = []
@@ -26,7 +26,7 @@ class Draft:
             self.length += len(part.text)
 
     def add(self, delta: Content) -> None:
-        """Gather one delta. This is the path of every token: one append."""
+        """Take one delta. Every token passes here: it costs one append."""
         if delta.kind is not self._kind:
             self._open(delta.kind)
         text = delta.text

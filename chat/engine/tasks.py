@@ -30,7 +30,8 @@ class Tasks:
     def spawn_for_socket(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that serves sockets, in a context of its own. The process does not wait for it to end."""
         task = self._loop.create_task(work, context=contextvars.Context())
-        self.serve(task)
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         return task
 
     def serve(self, task: asyncio.Task[Any]) -> None:

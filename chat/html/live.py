@@ -1,4 +1,4 @@
-"""Answers as HTML while they grow: rendered once per answer and process, told to each reader as what changed for it."""
+"""Renders growing answers as HTML, once per answer and process; each reader receives what has changed for it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
@@ -55,7 +55,7 @@ class Rendering:
                 del cls._by_stream[stream]
 
     async def changed(self, version: int) -> None:
-        """Wait until there is something newer than ``version``. Raises what the rendering raised, if it failed."""
+        """Wait until there is something newer than ``version``. Raise what the rendering raised, if it failed."""
         if self.version != version:
             return
         if self._task.done():
@@ -97,7 +97,7 @@ class Rendering:
 
 
 class HtmlReader:
-    """One reader of a rendering: it knows what its page shows, in which language, and asks for the difference."""
+    """One reader of a rendering. It keeps what its page shows, and computes the difference in the page's language."""
 
     def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
         self._message = message
@@ -110,7 +110,7 @@ class HtmlReader:
         self._provisional = False
 
     async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
-        """The message as it stands, then what changes, then its end. A slow reader gets fewer and larger changes."""
+        """Yield the message as it is now, its changes, and its end. A slow reader gets fewer and larger changes."""
         rendering = self._rendering
         await rendering.begun.wait()
         version, ending = rendering.version, rendering.ending
@@ -125,8 +125,8 @@ class HtmlReader:
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
-        self._known = [len(part.blocks) for part in parts]  # none of them is a string that the page has
-        # A log that cannot be read yet: better the last checkpoint than an empty answer.
+        self._known = [len(part.blocks) for part in parts]  # the page has DOM nodes for these, no source
+        # The stream cannot be read yet: the last checkpoint is better than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
         return message_chunk(view, after=self._after, language=self._language)

@@ -1,4 +1,4 @@
-"""A part of a growing answer, rendered as it grows: a short text at once, a long one away from the event loop."""
+"""Renders a part of an answer as it grows: a short text at once, a long one off the event loop."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -25,38 +25,38 @@ class LivePart:
         self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
 
     def grow(self, text: str) -> None:
-        """Take more text; the HTML follows with the next ``render``."""
+        """Append text; the next ``render`` brings the HTML up to date."""
         self._pieces.append(text)
         self._stale = True
 
     async def render(self) -> float:
-        """Bring the blocks up to the text; return the cost of rendering it, in seconds of a processor."""
+        """Bring the blocks up to date with the text; return the cost of rendering, in seconds of CPU time."""
         if not self._stale:
             return 0.0
         self._stale = False
         text = "".join(self._pieces)
         self._pieces = [text]
         live, cost = await _rendered(text)
-        if live.missing:  # done once for each block of code, and so not counted
+        if live.missing:  # not counted, because it is done once for each block of code
             await _in_thread(_highlight_all, live.missing)
             live, cost = await _rendered(text)
         self.blocks = live.blocks
         return cost
 
     def changes(self, shown: tuple[str, ...], known: int) -> Diff:
-        """What a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
+        """Return what a reader that shows ``shown`` lacks; readers at the same place share one comparison."""
         last = self._last
         if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
             self._last = last = (shown, known, self.blocks, diff(shown, self.blocks, known))
         return last[3]
 
     def view(self) -> PartView:
-        """The part as templates know it."""
+        """Return the part as templates receive it."""
         return PartView(self.index, self.kind, safe(self.blocks))
 
 
 async def _rendered(text: str) -> tuple[Live, float]:
-    """Render a growing text, a long one away from the event loop; return also what that cost."""
+    """Render a growing text, a long one off the event loop; return also the cost."""
     return _timed(text) if len(text) <= LONG_TEXT else await _in_thread(_timed, text)
 
 
@@ -66,7 +66,7 @@ def _timed(text: str) -> tuple[Live, float]:
 
 
 def _highlight_all(missing: Iterable[Wanted]) -> None:
-    """Highlight blocks of code. For a thread: a long one takes 76 ms."""
+    """Highlight blocks of code. Call it in a thread: a long block takes 76 ms."""
     for language, code in missing:
         highlight(language, code)
 

@@ -1,6 +1,6 @@
-"""Messages as the page shows them: the same templates for history and for live answers.
+"""Renders messages for the page: stored and live answers use the same templates.
 
-Where a function takes a ``language``, that is the reader's; without one it is the language that is active.
+Where a function takes a ``language``, it is the reader's; without one the active language is used.
 """
 
 from collections.abc import Sequence
@@ -50,9 +50,9 @@ class PartView:
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """The place of a message among those that could stand in its place: ``position`` of ``count``, from 1.
+    """The place of a message among its other versions: ``position`` of ``count``, counted from 1.
 
-    ``previous`` and ``next`` are the ids of its neighbours, where it has them.
+    ``previous`` and ``next`` are the ids of its neighbours, empty if it has none.
     """
 
     position: int
@@ -63,7 +63,7 @@ class Siblings:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """What ``llm_chat/message.html`` and ``llm_chat/footer.html`` know as ``message``."""
+    """The variable ``message`` of ``llm_chat/message.html`` and ``llm_chat/footer.html``."""
 
     id: str
     role: str
@@ -79,13 +79,13 @@ class MessageView:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is anything to read, white space and reasoning apart."""
+        """Whether there is anything to read besides white space and reasoning."""
         return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
     def note(self) -> SafeString:
         """How the answer ended, in a sentence of the active language; empty if there is nothing to say."""
-        # One of the app's own sentences, which templates do not escape either where they translate one themselves.
+        # Not escaped, like the sentences that templates translate themselves: all of them are the app's own.
         return mark_safe(self.ending.describe(self.has_text) if self.ending else "")  # noqa: S308
 
     @property
@@ -96,7 +96,7 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """What the list of conversations shows of one; ``url`` is empty in a site without the app's own pages."""
+    """A line of the list of conversations; ``url`` is empty in a site without the app's own pages."""
 
     id: str
     title: str
@@ -117,13 +117,13 @@ def moment(stored: datetime) -> datetime:
 
 
 def safe(blocks: Sequence[str]) -> list[SafeString]:
-    """Blocks that ``rendering`` has cleaned, marked for templates."""
+    """Mark blocks that ``html/markdown`` has sanitised as safe for templates."""
     return [mark_safe(block) for block in blocks]  # noqa: S308
 
 
 def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
-    """A stored message; ``parts`` are given where the log knows better than the database."""
-    # Asked for only where the query that found the message did: this is called on the event loop too.
+    """Make the view of a stored message; ``parts`` are given if the stream has more of them than the database."""
+    # Only feedback that the query has fetched is read, because this is also called on the event loop.
     feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(
         id=message.uid,
@@ -140,7 +140,7 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
 
 
 def _siblings(message: Message) -> Siblings | None:
-    """The place of a message among its siblings, where they were asked for and it has any."""
+    """Return the place of a message among its siblings, if they were read and there are any."""
     if len(message.siblings) < 2:
         return None
     place = message.siblings.index(message.uid)
@@ -160,7 +160,7 @@ def _stored_parts(message: Message) -> list[PartView]:
 
 
 def conversation_view(conversation: Conversation) -> ConversationView:
-    """A conversation as a line of the list."""
+    """Make the line of the list for a conversation."""
     return ConversationView(
         id=conversation.uid,
         title=conversation.title,
@@ -172,7 +172,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
 
 
 def page_url(uid: str) -> str:
-    """The page of one conversation, or nothing in a site that does not include ``chat.urls``."""
+    """Return the URL of a conversation's page, or an empty string in a site that does not include the app's URLs."""
     try:
         return reverse("llm_chat:conversation", args=[uid])
     except NoReverseMatch:
@@ -199,12 +199,12 @@ def message_chunk(
 
 
 def message_html(view: MessageView, language: str | None = None) -> str:
-    """The ``<article>`` of a message."""
+    """Render the ``<article>`` of a message."""
     return _render("llm_chat/message.html", language, message=view)
 
 
 def part_chunk(message: str, view: PartView, language: str | None = None) -> PartHtml:
-    """The shell of a part that is about to grow."""
+    """Make the chunk that shows a new part, still empty."""
     html = _render(view.template, language, part=view)
     return PartHtml(PartData(message, view.index, html))
 
@@ -226,6 +226,6 @@ def message_end_chunk(view: MessageView, ending: Ending, language: str | None = 
 
 
 def _render(template: str, language: str | None, **context: Any) -> str:
-    """One of the app's templates; ``strip`` also makes a plain ``str`` of it, which is what can be encoded."""
+    """Render a template; ``strip`` also makes a plain ``str`` of the result, because only that can be encoded."""
     with override(language) if language else nullcontext():
         return render_to_string(template, context).strip()

@@ -1,4 +1,4 @@
-"""One conversation as a file: what it shows as Markdown, or all that it holds as JSON."""
+"""Exports one conversation as a file: the branch that it shows as Markdown, or all messages as JSON."""
 
 import re
 from datetime import datetime
@@ -18,7 +18,7 @@ from .base import conversation_of, reading
 
 @reading
 def markdown(request: HttpRequest, uid: str) -> HttpResponse:
-    """The branch that a conversation shows: its title, then each message under its sender and time."""
+    """Export the branch that a conversation shows: its title, then each message under its sender and time."""
     conversation = conversation_of(request, uid)
     pieces = [f"# {_title(conversation)}"]
     for message in _branch(conversation, _messages(conversation)):
@@ -29,7 +29,7 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
 
 @reading
 def json(request: HttpRequest, uid: str) -> HttpResponse:
-    """All messages of a conversation, the other branches' too; ``branch`` has the ids of the one that it shows."""
+    """Export all messages of a conversation, of every branch; ``branch`` lists the ids of the one that it shows."""
     conversation = conversation_of(request, uid)
     messages = _messages(conversation)
     uids = {message.pk: message.uid for message in messages}
@@ -62,7 +62,7 @@ def _messages(conversation: Conversation) -> list[Message]:
 
 
 def _branch(conversation: Conversation, messages: list[Message]) -> list[Message]:
-    """Those of a conversation's messages that it shows, in order."""
+    """Return the messages of the branch that a conversation shows, in order."""
     by_key = {message.pk: message for message in messages}
     branch = []
     found = by_key.get(conversation.tip_id or 0)
@@ -101,7 +101,7 @@ def _ending(message: Message) -> str:
 
 
 def _attached(response: HttpResponse, conversation: Conversation, extension: str) -> HttpResponse:
-    """A file to be kept, under a name that every system takes."""
+    """Make the response a download with a file name that every system accepts."""
     name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]+', " ", _title(conversation))
     name = " ".join(name.split()).strip(". ") or "conversation"
     response["Content-Disposition"] = content_disposition_header(True, f"{name}.{extension}")

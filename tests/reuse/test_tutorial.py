@@ -16,9 +16,10 @@ CHAT = {{"BACKENDS": {{"default": {{"BACKEND": "chat.{PATH}", "OPTIONS": {{"mode
 OWN_NAMES = """
 from importlib.util import find_spec
 from llm_chat.backends.local.child import SERVER
-from llm_chat.conf import DEFAULTS, import_path
+from llm_chat.conf import Conf
+from llm_chat.importing import import_path
 from llm_chat.consumers import logger
-print(import_path(DEFAULTS["BACKENDS"]["default"]["BACKEND"]).__module__, find_spec(SERVER).name, logger.name)
+print(import_path(Conf.backends.default["default"]["BACKEND"]).__module__, find_spec(SERVER).name, logger.name)
 """
 
 

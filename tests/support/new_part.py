@@ -34,6 +34,7 @@ from chat.backends.openai.completions import Reply  # noqa: E402
 from chat.chunks import Finish, FinishStep, Start, StartStep  # noqa: E402
 from chat.db.answers import End, Written, finish  # noqa: E402
 from chat.db.replay import parts_of, replay  # noqa: E402
+from chat.db.turns import history  # noqa: E402
 from chat.endings import COMPLETE  # noqa: E402
 from chat.engine.draft import Draft  # noqa: E402
 from chat.html.live import HtmlReader, Rendering  # noqa: E402
@@ -75,7 +76,7 @@ def streamed():
 async def live(message, chunks):
     """What a page receives that follows the answer from its start."""
     stream = MemoryStream()
-    with Rendering.of(stream) as rendering:
+    with Rendering.of(stream, asyncio.create_task) as rendering:
         reader = HtmlReader(message, None, rendering).chunks()
         stream.append(chunks[0])
         received = await anext(reader)
@@ -120,7 +121,7 @@ def main():
         "live": shown,
         "parts": message.parts,
         "text": message.text,
-        "history": message.conversation.history(message.pk, 1_000),
+        "history": history(message.conversation, message.pk, 1_000),
         "html": message_html(message_view(message)),
         "markdown": markdown,
         "json": json.loads(whole)["messages"][1]["parts"],

@@ -11,6 +11,7 @@ from django.test import AsyncClient, Client
 
 from chat.db.turns import ask
 from chat.errors import ERRORS
+from chat.health import NO_ASGI
 from chat.models import Conversation, Message
 from tests.support.upstream import eventually
 from tests.views.conftest import ANN, escaped
@@ -182,7 +183,7 @@ async def test_nobody_else_stops_it(script, asgi):
 def test_under_wsgi_the_page_says_what_is_missing_and_keeps_the_text(ann):
     response = ann.post("/chat/c1/", {"id": "m1", "text": "Why?"})
     assert response.status_code == 501
-    assert "serve it by ASGI" in response.content.decode()
+    assert NO_ASGI in response.content.decode()
     assert "Why?</textarea>" in response.content.decode()
     assert not Message.objects.exists()
 

@@ -1,8 +1,8 @@
-"""How a log stands in Redis: a stream of one entry per chunk, whose ids keep a second writer out.
+"""Encodes streams for Redis: one entry per chunk, whose ids keep a second writer out.
 
 The chunk number ``n`` has the entry id ``0-<n + 1>`` (Redis has no ``0-0``), and Redis takes ids in rising order only.
-A process that takes a log over adds a fence, ``1-0``, and its own chunks as ``1-<n + 1>``: from then on every entry of
-the former writer is refused. Source: https://redis.io/docs/latest/commands/xadd/.
+A process that takes a stream over adds a fence, ``1-0``, and its own chunks as ``1-<n + 1>``: from then on Redis
+refuses every entry of the former writer. Source: https://redis.io/docs/latest/commands/xadd/.
 """
 
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ from ...chunks import Abort, Chunk, Closing, Error, Finish, FinishStep, Start, S
 from ...parts import CHUNKS
 
 STORED = (Start, StartStep, *CHUNKS, Status, FinishStep, Finish, Abort, Error)
-"""The chunks that a run appends; those of the html format are made for each reader."""
+"""The chunks that a run appends; those of the html format are made for each reader and not stored."""
 
 FIELD, END, LOST = b"c", b"end", b"lost"
-"""The field of an entry: a chunk, or that the log is closed, or given up, without an ending."""
+"""The field of an entry: a chunk, or a mark that the stream was closed, or given up, without an ending."""
 
 FENCE, BY = "1-0", b"by"
 
@@ -31,22 +31,22 @@ _decode = msgspec.json.Decoder(reduce(or_, STORED)).decode
 
 
 def stream_key(prefix: str, answer: int) -> str:
-    """The stream of an answer's log."""
+    """Return the key of an answer's stream."""
     return f"{prefix}:log:{answer}"
 
 
 def stops_key(prefix: str, process: str) -> str:
-    """The list of the answers that a process is asked to stop."""
+    """Return the key of the list of answers that a process is asked to stop."""
     return f"{prefix}:stops:{process}"
 
 
 def add(key: str, number: int, chunk: Chunk, epoch: int = 0) -> Command:
-    """Add a chunk; only the first of a log may make the stream, so that a Redis that came back empty is noticed."""
+    """Make the command that adds a chunk. Only the first may create the key, so that an emptied Redis is noticed."""
     return _add(key, number, FIELD, encode(chunk), epoch)
 
 
 def end(key: str, number: int, *, lost: bool) -> Command:
-    """Close a log of ``number`` chunks that has no ending."""
+    """Make the command that closes a stream of ``number`` chunks without an ending."""
     return _add(key, number, LOST if lost else END, b"")
 
 
@@ -56,14 +56,14 @@ def _add(key: str, number: int, field: bytes, value: bytes, epoch: int = 0) -> C
 
 
 def place(entry: Entry) -> tuple[int, int]:
-    """The epoch of an entry and the number of its chunk; the fence has the number -1."""
+    """Return the epoch of an entry and the number of its chunk; the fence has the number -1."""
     epoch, _, number = entry[0].partition(b"-")
     return int(epoch), int(number) - 1
 
 
 @dataclass(slots=True)
 class Found:
-    """What was read of a stream: chunks, the id of the last entry that counts, and how the log is closed, if it is."""
+    """What was read of a stream: chunks, the id of the last entry that counts, and whether it is closed or lost."""
 
     chunks: list[Chunk] = field(default_factory=list)
     position: str = "0-0"
@@ -72,7 +72,7 @@ class Found:
 
 
 def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Found:
-    """The entries behind the first ``held`` chunks and the id ``position``, up to a gap or to the log's end."""
+    """Read the entries after the first ``held`` chunks and the id ``position``, up to a gap or to the end."""
     found = Found(position=position)
     for entry in entries:
         fields = entry[1]
