@@ -31,7 +31,7 @@ ROWS = [
     ["sockets/requests"],
     ["sockets/page_requests"],
     ["consumers"],
-    ["views", "health", "templatetags", "admin", "checks", "management"],
+    ["views", "health", "templatetags", "admin", "checks", "management", "testing"],
     ["origin", "lifespan"],
     ["routing", "urls", "apps", "uvicorn"],
 ]

@@ -70,22 +70,24 @@ class Request:
     async def serve(self, handler: "Handler", asked: Asked) -> None:
         """Run a handler. Its failure becomes an ``error`` frame; the details are logged."""
         try:
-            await handler(self, asked)
-            return
+            try:
+                await handler(self, asked)
+                return
+            except GoneError:
+                raise
+            except Refusal as refusal:
+                code = refusal.code
+            except LostStreamError:
+                code = "lost"
+            except DatabaseError:
+                logger.exception("A request failed in the database.")
+                code = "storage"
+            except Exception:
+                logger.exception("A request failed.")
+                code = "internal"
+            await self._send(error_frame(self.id, code, self.language))
         except GoneError:
             logger.debug("A client left mid-answer.")
-            return
-        except Refusal as refusal:
-            code = refusal.code
-        except LostStreamError:
-            code = "lost"
-        except DatabaseError:
-            logger.exception("A request failed in the database.")
-            code = "storage"
-        except Exception:
-            logger.exception("A request failed.")
-            code = "internal"
-        await self._send(error_frame(self.id, code, self.language))
 
     async def start(self) -> None:
         """Send that the request is accepted."""

@@ -1,22 +1,52 @@
 """The contract of ``chat.backends.base.Backend``, on every backend that the app has."""
 
-import asyncio
 import itertools
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
-from chat.backends.base import Finished, Loaded, Loading, Reasoning, Text
+from chat.backends.base import Backend
 from chat.backends.local.backend import LocalBackend
 from chat.backends.openai.backend import OpenAIBackend
 from chat.backends.scripted import Script, ScriptedBackend
-from tests.backends.contract import Case, Playing, ask, read, text_of
-from tests.support.upstream import Upstream, eventually
+from chat.testing import (
+    check_cancelling,
+    check_closing,
+    check_concurrency,
+    check_end,
+    check_loading,
+    check_name,
+    check_text,
+)
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 names = itertools.count()
+
+
+@dataclass(frozen=True)
+class Playing:
+    """A backend that is ready to be asked."""
+
+    backend: Backend
+    open_calls: Callable[[], int] | None = None
+    """How many calls the model's side has open, where it can be asked."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to make a backend; leaving the context gives back what it holds."""
+
+    name: str
+    whole: Callable[[], AbstractAsyncContextManager[Playing]]
+    """A backend whose model ends its replies."""
+
+    endless: Callable[[], AbstractAsyncContextManager[Playing]]
+    """A backend whose model says something and then does not end within the test."""
 
 
 def openai(model):
@@ -87,64 +117,28 @@ async def endless(case):
 
 
 async def test_a_reply_ends_with_finished_and_nothing_else_is_finished(whole):
-    deltas = await read(whole)
-    assert isinstance(deltas[-1], Finished)
-    assert sum(isinstance(delta, Finished) for delta in deltas) == 1
+    await check_end(whole)
 
 
 async def test_a_reply_has_text_and_no_delta_is_empty(whole):
-    deltas = await read(whole)
-    said = [delta.text for delta in deltas if isinstance(delta, Text | Reasoning)]
-    assert said
-    assert all(said)
+    await check_text(whole)
 
 
 async def test_what_loads_says_when_it_has_loaded_before_it_speaks(whole):
-    deltas = await read(whole)
-    loading = [type(delta) for delta in deltas if isinstance(delta, Loading | Loaded)]
-    assert loading in ([], [Loading, Loaded])
-    assert [type(delta) for delta in deltas[: len(loading)]] == loading
+    await check_loading(whole)
 
 
 async def test_replies_at_the_same_time_are_all_whole(whole):
-    replies = await asyncio.gather(*(read(whole, ask(f"Say {word}.")) for word in "abcd"))
-    assert all(text_of(deltas) and isinstance(deltas[-1], Finished) for deltas in replies)
+    await check_concurrency(whole)
 
 
 async def test_the_model_has_a_name(whole):
-    assert whole.model
+    check_name(whole)
 
 
 async def test_closing_the_reply_ends_the_call(endless):
-    async with aclosing(endless.backend.stream(ask())) as deltas:
-        assert await first_text(deltas)
-    await expect_no_open_calls(endless)
+    await check_closing(endless.backend, endless.open_calls)
 
 
 async def test_cancelling_the_reader_ends_the_call(endless):
-    speaks = asyncio.Event()
-
-    async def reader():
-        async with aclosing(endless.backend.stream(ask())) as deltas:
-            await first_text(deltas)
-            speaks.set()
-            async for _ in deltas:
-                pass
-
-    task = asyncio.create_task(reader())
-    await asyncio.wait_for(speaks.wait(), 60)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await expect_no_open_calls(endless)
-
-
-async def first_text(deltas):
-    async for delta in deltas:
-        if isinstance(delta, Text):
-            return delta.text
-
-
-async def expect_no_open_calls(playing):
-    if playing.open_calls is not None:
-        await eventually(lambda: playing.open_calls() == 0, wait=5.0)
+    await check_cancelling(endless.backend, endless.open_calls)

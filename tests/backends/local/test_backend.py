@@ -12,7 +12,7 @@ from chat.backends.local.backend import LocalBackend, shorten
 from chat.backends.local.child import Child
 from chat.backends.openai.backend import OpenAIBackend
 from chat.backends.openai.failures import ContextError
-from tests.backends.contract import ask, read, text_of
+from chat.testing import ask, read, text_of
 from tests.support.upstream import Upstream, eventually
 
 

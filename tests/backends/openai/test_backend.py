@@ -9,7 +9,7 @@ import pytest
 
 from chat.backends.base import Alive, BackendError, Finished, Reasoning, Request, Text
 from chat.backends.openai.backend import OpenAIBackend
-from tests.backends.contract import ask, read, text_of
+from chat.testing import ask, read, text_of
 from tests.support.behaviours import ANSWER, TEXTS, USAGE, completion, event
 from tests.support.upstream import Upstream, eventually
 

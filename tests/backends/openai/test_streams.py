@@ -8,7 +8,7 @@ import pytest
 from chat.backends.base import BackendError, Finished, Reasoning, Text
 from chat.backends.openai.backend import OpenAIBackend
 from chat.backends.openai.completions import Reply
-from tests.backends.contract import ask
+from chat.testing import ask
 from tests.backends.openai.streams import STREAMS
 from tests.support.upstream import Upstream
 
