@@ -8,7 +8,7 @@
 #   make coverage       how much of the app the tests cover, in about ten minutes
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make fuzz           hostile texts through the rendering, each in a process of its own, for a minute (make fuzz SECONDS=600)
-#   make lint types     the checks of the code
+#   make lint types     the checks of the code; those of scripts and styles where node is installed
 #   make bench-quick    the cost of one delta, in half a minute
 #   make bench-shared   the same with logs that two processes share
 #   make bench-opening  the page of a long conversation beside that of a shorter one
@@ -58,6 +58,7 @@ lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/typos
+	@.venv/bin/python scripts/lint_page.py
 
 types: setup
 	@.venv/bin/mypy chat chatproject
@@ -78,4 +79,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results tests/npm/node_modules
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules

@@ -18,6 +18,8 @@ README = (ROOT / "README.md").read_text()
 TEMPLATES = (ROOT / "docs" / "templates.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+PAGE = (ROOT / "docs" / "page.md").read_text()
+SCRIPTS = "".join(path.read_text() for path in sorted((ROOT / "chat" / "static").rglob("*.js")))
 
 
 def rows(text, heading):
@@ -71,6 +73,19 @@ def test_every_custom_property_is_told():
     style = (ROOT / "chat" / "static" / "llm_chat" / "chat.css").read_text()
     told = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
     assert told == set(re.findall(r"var\((--llm-chat-[a-z-]+)", style))
+
+
+def test_every_element_of_the_page_is_described():
+    described = {name for names, *_ in rows(PAGE, "Elements") for name in re.findall("`(llm-chat[a-z-]*)`", names)}
+    assert described == set(re.findall(r'\.define\("([a-z-]+)"\)', SCRIPTS)) - {"llm-chat-element"}
+
+
+def test_every_event_of_the_page_is_described_typed_and_dispatched():
+    described = re.findall(r"^\| `(chat:[a-z]+)`", PAGE, re.MULTILINE)
+    assert len(described) == len(set(described))
+    types = (ROOT / "types" / "chat.d.ts").read_text()
+    assert set(described) == set(re.findall(r'^  "(chat:[a-z]+)":', types, re.MULTILINE))
+    assert set(described) == set(re.findall(r'(?:tell|new CustomEvent)\(\s*"(chat:[a-z]+)"', SCRIPTS))
 
 
 def test_every_command_of_the_readme_is_one_of_the_makefile():

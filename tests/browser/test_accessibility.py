@@ -87,8 +87,8 @@ def reach(chat, script, state):
         return
     if state == "unsent":
         page.evaluate(
-            "() => document.querySelector('llm-chat').dispatchEvent(new CustomEvent('chat:unsent', "
-            "{ detail: { message: 'm', text: 'Not sent', error: 'Why.' } }))"
+            "() => document.querySelector('llm-chat').dispatchEvent(new CustomEvent('chat:outgoing', "
+            "{ detail: { message: 'm', text: 'Not sent', status: 'unsent', error: 'Why.' } }))"
         )
         return
     answered(chat, script)

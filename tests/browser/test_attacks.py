@@ -1,5 +1,6 @@
 """Texts that try to run or to load something, on the real page: whole, cut anywhere, in every place that shows them."""
 
+import msgspec
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -121,7 +122,8 @@ def test_an_answer_cut_at_any_place_stays_harmless(script, watched):
     for text in ATTACKS:
         part.evaluate("""part => part.querySelector("[data-blocks]").replaceChildren()""")
         states = growth(text, range(1, len(text) + 1))
-        wire = [[storable_values(patch_chunk("m", 0, patch).data) for patch in patches] for patches in states]
+        data = [[msgspec.to_builtins(patch_chunk("m", 0, patch).data) for patch in patches] for patches in states]
+        wire = [[*map(storable_values, patches)] for patches in data]
         grown = part.evaluate(GROW, wire)
         assert_harmless(grown["elements"])
         assert grown["again"] == grown["html"]
@@ -160,8 +162,11 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
 
 def test_what_an_error_says_is_text(watched):
     chat = watched().open()
-    errors = [{"message": f"m{number}", "text": attack, "error": attack} for number, attack in enumerate(ATTACKS)]
-    chat.page.evaluate(TELL, [["chat:problem", "chat:unsent", "chat:refused"], [*map(storable_values, errors)]])
+    errors = [
+        {"message": f"m{number}", "text": attack, "status": "unsent", "error": attack}
+        for number, attack in enumerate(ATTACKS)
+    ]
+    chat.page.evaluate(TELL, [["chat:problem", "chat:outgoing", "chat:refused"], [*map(storable_values, errors)]])
     notes = chat.page.locator(".llm-chat-alert, [data-error], .llm-chat-pending [data-blocks]")
     assert notes.count() > len(ATTACKS)
     assert chat.page.locator(":is(.llm-chat-alert, [data-error], .llm-chat-pending .llm-chat-block) *").count() == 0

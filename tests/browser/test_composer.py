@@ -205,7 +205,7 @@ def test_the_escape_of_an_input_method_does_not_stop_the_answer(chat, script):
     script.next_reply().say("Here")
     expect(chat.answer).to_contain_text("Here")
     assert not composing(chat, key="Escape", isComposing=True)
-    chat.set("llm-chat-watchdog", silence=0)
+    chat.set("llm-chat-connection", silence=0)
     assert [frame for frame in chat.sent if frame["type"] == "abort"] == []
 
 

@@ -197,8 +197,7 @@ def freeze(proxy):
 
 
 def test_a_frozen_network_is_noticed_and_the_text_is_whole_when_it_is_back(script, proxy, shaky):
-    shaky.set("llm-chat-watchdog", silence=300, patience=300)
-    shaky.set("llm-chat-connection", handshake=300, patience=300)
+    shaky.set("llm-chat-connection", silence=300, pong=300, handshake=300, patience=300)
     shaky.try_after(100)
     shaky.ask("Tell me")
     reply = script.next_reply()
@@ -231,7 +230,7 @@ def test_a_handshake_that_the_network_swallows_is_given_up(script, proxy, shaky)
 
 
 def test_a_short_freeze_interrupts_nothing(script, proxy, shaky):
-    shaky.set("llm-chat-watchdog", silence=1_000, patience=20_000)
+    shaky.set("llm-chat-connection", silence=1_000, pong=20_000)
     shaky.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -246,7 +245,7 @@ def test_a_short_freeze_interrupts_nothing(script, proxy, shaky):
 
 
 def test_a_connection_that_has_nothing_to_say_is_kept(chat, script):
-    chat.set("llm-chat-watchdog", silence=50, patience=5_000)
+    chat.set("llm-chat-connection", silence=50, pong=5_000)
     chat.ask("Tell me")
     script.next_reply().finish()
     chat.idle()
@@ -264,7 +263,7 @@ def test_who_comes_back_to_a_dead_connection_gets_another_at_once(script, proxy,
     reply = script.next_reply()
     reply.say("The beginning")
     expect(shaky.answer).to_contain_text("The beginning")
-    shaky.set("llm-chat-watchdog", doubt=300)
+    shaky.set("llm-chat-connection", doubt=300)
     freeze(proxy)
     reply.say(" and the rest.")
     now = shaky.page.evaluate("performance.now()")

@@ -91,7 +91,7 @@ def test_a_conversation_that_begins_stands_first_under_today(chat, script):
     line = listed.today.first
     expect(line.get_by_role("link", name="Tell me", exact=True)).to_have_attribute("aria-current", "page")
     expect(line.get_by_text("Answering")).to_be_visible()
-    expect(line.get_by_role("link", name="Options of “Tell me”")).to_have_attribute(
+    expect(line.get_by_role("link", name="Options for “Tell me”")).to_have_attribute(
         "href", f"/chat/{chat.conversation}/options/"
     )
     live = line.evaluate(WITHOUT_TIME)
@@ -184,7 +184,7 @@ def test_another_title_stands_everywhere(listed):
     expect(chat.page.locator("h1")).to_have_text("Named <b>$&</b>")
     line = listed.line(chat.conversation)
     expect(line.get_by_role("link").first).to_have_text("Named <b>$&</b>")
-    expect(line.get_by_role("link").last).to_have_accessible_name("Options of “Named <b>$&</b>”")
+    expect(line.get_by_role("link").last).to_have_accessible_name("Options for “Named <b>$&</b>”")
     listed.hear("title", "old", "Another")
     expect(listed.line("old").get_by_role("link").first).to_have_text("Another")
     expect(chat.page).to_have_title("Named <b>$&</b>")
@@ -259,7 +259,7 @@ def test_a_conversation_is_renamed_in_a_dialog(listed, console):
     expect(listed.dialog).to_be_hidden()
     link = listed.line("old").get_by_role("link", name="Better", exact=True)
     expect(link).to_be_visible()
-    expect(listed.line("old").get_by_role("link", name="Options of “Better”")).to_be_focused()
+    expect(listed.line("old").get_by_role("link", name="Options for “Better”")).to_be_focused()
     assert Conversation.objects.get(uid="old").title == "Better"
 
 
@@ -295,7 +295,7 @@ def test_all_conversations_are_deleted_in_a_dialog(listed):
 
 
 def test_a_dialog_is_closed_by_its_button_and_by_escape_and_gives_the_focus_back(listed):
-    opener = listed.line("old").get_by_role("link", name="Options of “About old”")
+    opener = listed.line("old").get_by_role("link", name="Options for “About old”")
     for close in (
         lambda: listed.dialog.get_by_role("button", name="Close").click(),
         lambda: listed.page.keyboard.press("Escape"),
@@ -316,7 +316,7 @@ def test_a_conversation_is_saved_from_the_dialog(listed):
 
 def test_where_the_server_does_not_answer_as_expected_options_are_a_page(listed, console):
     listed.page.route("**/options/?fragment", lambda route: route.abort())
-    listed.line("old").get_by_role("link", name="Options of “About old”").click()
+    listed.line("old").get_by_role("link", name="Options for “About old”").click()
     expect(listed.page).to_have_url(re.compile(r"/chat/old/options/$"))
     assert "ERR_FAILED" in console.pop()
 

@@ -100,7 +100,7 @@ def test_a_conversation_is_renamed_found_saved_and_deleted(plain, script):
     reply.say("Leaves <b>and</b> apples.")
     reply.finish()
     plain.expect_answer("Leaves <b>and</b> apples.")
-    page.get_by_role("link", name="Options of “What grows on trees?”").click()
+    page.get_by_role("link", name="Options for “What grows on trees?”").click()
     page.get_by_label("Title").fill("Trees")
     page.get_by_role("button", name="Rename").click()
     plain.expect_answer("Leaves <b>and</b> apples.")
@@ -109,7 +109,7 @@ def test_a_conversation_is_renamed_found_saved_and_deleted(plain, script):
     page.get_by_role("searchbox").press("Enter")
     expect(page.locator("mark")).to_have_text(["Leaves", "apples"])
     page.locator("[data-result]").get_by_role("link", name="Trees").click()
-    page.get_by_role("link", name="Options of “Trees”").click()
+    page.get_by_role("link", name="Options for “Trees”").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Save as Markdown").click()
     assert download.value.suggested_filename == "Trees.md"

@@ -64,5 +64,5 @@ for await (const line of createInterface({ input: process.stdin })) {
 transport.close();
 
 function tell(event, values) {
-  process.stdout.write(JSON.stringify({ event, ...values }) + "\n");
+  process.stdout.write(`${JSON.stringify({ event, ...values })}\n`);
 }

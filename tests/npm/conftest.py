@@ -1,7 +1,6 @@
 """The npm client in verbs: a process of its own (``client.mjs``), while site and model run in that of the test."""
 
 import contextlib
-import hashlib
 import json
 import os
 import queue
@@ -12,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import node_packages
 import pytest
 
 from chat.conf import conf
@@ -33,25 +33,11 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def node(tmp_path_factory):
     """The path of node, with the client's packages installed as the lock file has them."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        missing = "The npm client needs node (20 or later) and npm on the PATH."
+    if not node_packages.npm():
+        missing = f"The npm client needs more: {node_packages.MISSING}."
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    install(npm, tmp_path_factory.mktemp("npm") / "install.log")
-    return node
-
-
-def install(npm: str, log: Path) -> None:
-    """``npm ci``, unless what is there was made from this very lock file; the stamp is that of ``make test``."""
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".installed"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    with log.open("w") as output:
-        command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=HERE, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=300)
-    assert done.returncode == 0, f"npm ci failed:\n{log.read_text()}"
-    stamp.write_text(wanted)
+    node_packages.install(HERE, tmp_path_factory.mktemp("npm") / "install.log")
+    return shutil.which("node")
 
 
 @pytest.fixture

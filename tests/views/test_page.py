@@ -109,7 +109,7 @@ def test_the_list_marks_what_runs_and_what_is_unread_and_leads_to_the_options(an
     page = visit(ann)
     assert '<li class="llm-chat-conversation" data-conversation="runs" data-running>' in page
     assert '<li class="llm-chat-conversation" data-conversation="new" data-unread>' in page
-    assert 'href="/chat/new/options/" data-action="options" aria-label="Options of “Two &lt;b&gt;”"' in page
+    assert 'href="/chat/new/options/" data-action="options" aria-label="Options for “Two &lt;b&gt;”"' in page
 
 
 def test_a_script_finds_what_it_makes_a_new_line_of(client):

@@ -74,7 +74,7 @@ def test_only_the_newest_of_many_are_shown(results, converse, monkeypatch):
     monkeypatch.setattr("chat.db.search.LIMIT", 2)
     for number in range(3):
         converse(uid=f"c{number}")
-    assert results("sky")[:2] == (["c2", "c1"], "3 conversations found. The newest 2 are shown.")
+    assert results("sky")[:2] == (["c2", "c1"], "3 conversations found. Showing the newest 2.")
 
 
 @pytest.mark.django_db

@@ -1,63 +1,74 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-actions>`: what the `[data-action]` buttons of messages do; what they do not do here is told by its name. */
+/** `<llm-chat-actions>`: what the `[data-action]` buttons of messages do. */
 class ChatActions extends ChatElement {
-  #acts = {
+  /** @type {Record<string, (article: HTMLElement, button: HTMLButtonElement) => void>} */
+  #actions = {
     copy: (article, button) => this.#copy(article, button),
     rate: (article, button) => this.#rate(article, button),
     select: (article, button) => this.#select(article, button),
     close: (article) => this.#close(article),
+    edit: (article) => this.tell("chat:edit", detailOf(article)),
+    retry: (article) => this.tell("chat:retry", { ...detailOf(article), continues: false }),
+    continue: (article) => this.tell("chat:retry", { ...detailOf(article), continues: true }),
+    discard: (article) => this.tell("chat:discard", detailOf(article)),
   };
 
-  start() {
-    this.hear(this.chat, { click: ({ target }) => this.#click(target), submit: (event) => this.#comment(event) });
+  connect() {
+    this.hear(this.chat, {
+      click: ({ target }) => this.#click(target),
+      submit: (event) => event.target.matches("[data-comment]") && this.#comment(event),
+    });
   }
 
   #click(target) {
+    /** @type {HTMLButtonElement | null} */
     const button = target.closest("[data-action]");
     const article = button?.closest("[data-message]");
-    if (!article) return;
-    const { action } = button.dataset;
-    const { message, role } = article.dataset;
+    if (!button || !article) return;
     this.tell("chat:problem", { text: "" });
-    if (this.#acts[action]) return this.#acts[action](article, button);
-    this.tell(`chat:${action}`, { message, role, text: article.querySelector("[data-blocks]")?.textContent });
+    this.#actions[button.dataset.action ?? ""]?.(article, button);
   }
 
-  /** As Markdown, or as the page shows it where the server cannot say. */
+  /** Copy a message as Markdown, or as the page shows it where the server cannot be asked. */
   #copy(article, button) {
-    const { innerText } = article.querySelector("[data-parts]");
-    const source = this.aside({ type: "source", messageId: article.dataset.message });
+    const { innerText } = this.find("[data-parts]", article);
+    const source = this.request({ type: "source", messageId: article.dataset.message });
     this.tell("chat:copy", { button, text: source.then(([{ text }]) => text).catch(() => innerText) });
   }
 
+  /** Rate an answer; the button that is pressed takes the rating back. */
   async #rate(article, button) {
-    const before = this.#thumb(article);
+    const before = this.#pressed(article);
     const after = button === before ? null : button;
     this.#press(article, after);
-    if (!(await this.#ask("rate", article, { value: Number(after?.value) || 0 }))) this.#press(article, before);
+    const done = await this.#ask({
+      type: "rate",
+      messageId: article.dataset.message,
+      value: Number(after?.value ?? 0),
+    });
+    if (!done) this.#press(article, before);
   }
 
-  /** Why an answer is good or bad. */
   async #comment(event) {
-    const form = event.target;
-    if (!form.matches("[data-comment]")) return;
     event.preventDefault();
+    const form = event.target;
     const article = form.closest("[data-message]");
-    const rating = { value: Number(this.#thumb(article).value), comment: form.querySelector("textarea").value };
-    if (!(await this.#ask("rate", article, rating))) return;
+    const value = Number(this.#pressed(article)?.value);
+    const comment = this.find("textarea", form).value;
+    if (!(await this.#ask({ type: "rate", messageId: article.dataset.message, value, comment }))) return;
     this.#close(article);
-    this.tell("chat:say", { text: this.dataset.thanks });
+    this.tell("chat:say", { text: this.dataset.thanks ?? "" });
   }
 
   #close(article) {
     article.querySelector("[data-comment]")?.remove();
-    this.#thumb(article)?.focus();
+    this.#pressed(article)?.focus();
   }
 
-  /** Another version of a message, and what follows it, stands where this one stood. */
+  /** Show another version of a message, and what follows it, in the place of this one. */
   async #select(article, { value, title }) {
-    const messages = await this.#ask("select", article, { messageId: value });
+    const messages = await this.#ask({ type: "select", messageId: value });
     if (!messages) return;
     const shown = () => this.chat.querySelector(`[data-message="${CSS.escape(value)}"]`);
     const change = () => {
@@ -65,28 +76,39 @@ class ChatActions extends ChatElement {
       return shown();
     };
     this.tell("chat:keep", { from: article, change });
-    const buttons = [...(shown()?.querySelectorAll("[data-action=select]:enabled") ?? [])];
-    (buttons.find((button) => button.title === title) ?? buttons[0])?.focus({ preventScroll: true });
+    const buttons = shown()?.querySelectorAll("[data-action=select]:enabled");
+    const next = [...(buttons ?? [])].find((candidate) => candidate.title === title) ?? buttons?.[0];
+    next?.focus({ preventScroll: true });
   }
 
   // Internals
 
-  /** What the server brings, or nothing and a sentence. */
-  #ask(type, article, rest) {
-    const failed = (text) => this.tell("chat:problem", { text: text || this.dataset.failed });
-    return this.aside({ type, messageId: article.dataset.message, ...rest }).catch(failed);
+  /** Return what the server sends, or nothing, and then show a sentence. */
+  async #ask(frame) {
+    try {
+      return await this.request(frame);
+    } catch (text) {
+      this.tell("chat:problem", { text: String(text || this.dataset.failed) });
+      return undefined;
+    }
   }
 
-  /** The one that is pressed. */
-  #thumb(article) {
+  /** @returns {HTMLButtonElement | null} */
+  #pressed(article) {
     return article.querySelector("[aria-pressed=true]");
   }
 
   #press(article, button) {
-    for (const thumb of article.querySelectorAll("[aria-pressed]")) thumb.ariaPressed = thumb === button;
+    for (const thumb of article.querySelectorAll("[aria-pressed]")) thumb.ariaPressed = String(thumb === button);
     article.querySelector("[data-comment]")?.remove();
-    if (button) article.querySelector("[data-footer]").append(this.clone("comment"));
+    if (button) this.find("[data-footer]", article).append(this.clone("comment"));
   }
+}
+
+/** @returns {MessageDetail} */
+function detailOf(article) {
+  const { message = "", role = "" } = article.dataset;
+  return { message, role, text: article.querySelector("[data-blocks]")?.textContent ?? "" };
 }
 
 ChatActions.define("llm-chat-actions");

@@ -3,73 +3,82 @@ const ChatElement = customElements.get("llm-chat-element");
 const SESSION = "llm-chat session";
 
 /**
- * `<llm-chat-admission>`: what a server that turns the page away means by it, in the attribute `reason`: `session`, `cookies`
- * or `outdated`. A page of another `version` than the server's is loaded again by itself.
+ * `<llm-chat-admission>`: says why a server turns the page away, in its attribute `reason`. A page of another version than the
+ * server's is reloaded first.
  */
 class ChatAdmission extends ChatElement {
-  static codes = { 4401: "session", 4409: "outdated" };
+  /** @type {Record<number, string>} */
+  static reasons = { 4401: "session", 4409: "outdated" };
 
-  /** Whether a server has ever taken the page in. */
+  /** Whether a server has ever admitted the page. */
   #known = false;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:close": ({ code }) => this.#refuse(ChatAdmission.codes[code]),
+      "chat:close": ({ code = 0 }) => this.#refuse(ChatAdmission.reasons[code]),
       "chat:frame": ({ event }) => event !== "reload" && this.#admit(),
     });
   }
 
   #admit() {
     this.removeAttribute("reason");
-    if (!this.#known) tried(() => sessionStorage.removeItem(SESSION));
+    if (!this.#known) attempt(() => sessionStorage.removeItem(SESSION));
     this.#known = true;
   }
 
   #refuse(reason) {
     if (reason === "outdated" && this.#renew()) return;
-    if (reason === "session" && this.#blocked()) reason = "cookies";
-    if (!reason || reason === this.getAttribute("reason")) return;
-    this.setAttribute("reason", reason);
-    this.tell("chat:barred", { text: this.querySelector(`[data-reason="${reason}"]`)?.textContent });
+    if (reason === "session" && this.#isBlocked()) this.#show("cookies");
+    else if (reason) this.#show(reason);
   }
 
   // Internals
 
-  /** Reload, but never twice: the next page may be as old as this one, out of a cache or from another process. */
+  #show(reason) {
+    if (reason === this.getAttribute("reason")) return;
+    this.setAttribute("reason", reason);
+    const text = this.querySelector(`[data-reason="${reason}"]`)?.textContent ?? "";
+    this.tell("chat:problem", { text, elsewhere: true });
+  }
+
+  /** Reload once: the next page may be as old, from a cache or another process. Return whether that is happening. */
   #renew() {
-    const reloads = !unsaved() && remembered(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
+    const reloads = !isUnsaved() && note(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
     if (reloads) location.reload();
     return reloads;
   }
 
-  /** Whether the browser keeps no cookies: the session's is missing again, or although this page has just set it. */
-  #blocked() {
-    const again = remembered(SESSION);
-    const [{ transferSize } = {}] = performance.getEntriesByType("navigation");
-    return !navigator.cookieEnabled || again || (!this.#known && transferSize > 0);
+  /** Return whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
+  #isBlocked() {
+    const again = note(SESSION);
+    /** @type {any} */
+    const navigation = performance.getEntriesByType("navigation")[0];
+    return !navigator.cookieEnabled || again || (!this.#known && navigation?.transferSize > 0);
   }
 }
 
-/** Whether something is written on the page that a reload would lose; the composer keeps its text. */
-function unsaved() {
-  const fields = [...document.querySelectorAll("input, textarea")];
-  return fields.some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
+/** Return whether a reload would lose something that is written. The composer keeps its text. */
+function isUnsaved() {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const fields = document.querySelectorAll("input, textarea");
+  return [...fields].some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
 }
 
-/** Whether this tab has noted something before; `undefined` where it cannot note anything. */
-function remembered(key) {
-  return tried(() => {
+/** Note something for this tab. Return whether it had been noted before, `undefined` where nothing can be noted. */
+function note(key) {
+  return attempt(() => {
     const noted = sessionStorage.getItem(key) !== null;
     sessionStorage.setItem(key, "");
     return noted;
   });
 }
 
-/** The storage may be full or closed to this site. */
-function tried(act) {
+function attempt(act) {
   try {
     return act();
-  } catch {}
+  } catch {
+    return undefined; // the storage is full, or closed to this site
+  }
 }
 
 ChatAdmission.define("llm-chat-admission");

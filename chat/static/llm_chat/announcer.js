@@ -1,79 +1,78 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-announcer>`: tells a screen reader what happens, four times an answer at most, and never a token. */
+/** `<llm-chat-announcer>`: tells a screen reader what happens, four times per answer at most, and never token by token. */
 class ChatAnnouncer extends ChatElement {
-  /** Milliseconds without a word before a reminder. */
+  /** Milliseconds of silence before a reminder. */
   pause = 15_000;
-  /** Characters up to which an answer is read out. */
+  /** The length up to which an answer is read out. */
   short = 300;
-  /** How often it may speak before the end of an answer; less than nothing where there is none. */
+  /** How often it may still speak before the end of the answer; -1 without an answer. */
   #left = -1;
-  #clock = 0;
+  #timer = 0;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
       "chat:chunk": (chunk) => this.#follow(chunk),
-      "chat:state": ({ streaming }) => this.#begin(streaming),
-      "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
-      "chat:problem": ({ text }) => this.#alert(text, true),
-      "chat:barred": ({ text }) => this.#alert(text),
+      "chat:state": ({ streaming }) => (streaming ? this.#begin() : this.#end()),
+      "chat:refused": ({ text }) => this.#alert(text || (this.dataset.unsent ?? "")),
+      "chat:problem": ({ text, elsewhere }) => this.#alert(text, !elsewhere),
       "chat:say": ({ text }) => this.#say(text),
     });
   }
 
-  stop() {
-    clearTimeout(this.#clock);
+  disconnect() {
+    clearTimeout(this.#timer);
   }
 
-  #begin(streaming) {
-    if (!streaming) return this.#end();
-    this.#alert();
+  #begin() {
+    this.#alert("");
     this.#left = 3;
     this.#remind(this.dataset.answering);
   }
 
-  #follow({ type, data, errorText }) {
-    const wait = type === "data-status" && this.dataset[data.status];
-    if (wait) this.#remind(wait);
-    else if (type === "data-status") this.#say(); // it has ended
-    if (type === "error") this.#alert(errorText);
+  #follow(chunk) {
+    if (chunk.type === "error") this.#alert(chunk.errorText);
+    if (chunk.type !== "data-status") return;
+    const sentence = this.dataset[chunk.data.status];
+    if (sentence) this.#remind(sentence);
+    else this.#say(""); // the wait is over
   }
 
   // Internals
 
   #remind(sentence) {
-    clearTimeout(this.#clock);
+    clearTimeout(this.#timer);
     if (this.#left < 1) return;
     this.#left -= 1;
     this.#say(sentence);
-    this.#clock = setTimeout(() => this.#remind(this.dataset.still), this.pause);
+    this.#timer = setTimeout(() => this.#remind(this.dataset.still), this.pause);
   }
 
-  /** What was answered, if that is short, and what stands below it. */
+  /** Read the answer out, if it is short, and what stands below it. */
   #end() {
-    clearTimeout(this.#clock);
+    clearTimeout(this.#timer);
     if (this.#left < 0) return;
     this.#left = -1;
     const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
     const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [])];
     const text = blocks.map((block) => block.textContent).join("\n");
+    const summary = this.dataset.long?.replace("{length}", text.length.toLocaleString());
     const note = answer?.querySelector("[data-footer] .llm-chat-note")?.textContent ?? "";
-    const told = text.length > this.short ? this.dataset.long.replace("{length}", text.length.toLocaleString()) : text;
-    this.#say(`${told} ${note}`.trim());
+    this.#say(`${text.length > this.short ? summary : text} ${note}`.trim());
   }
 
   #say(sentence = "") {
-    this.querySelector("[role=status]").textContent = sentence;
+    this.find("[role=status]").textContent = sentence;
   }
 
-  /** An alert ends whatever the status said. */
-  #alert(sentence = "", visible = false) {
+  /** Read a sentence out at once, in place of the status. An empty one takes the last back. */
+  #alert(sentence, visible = false) {
     if (sentence) {
-      this.#say();
+      this.#say("");
       this.#left = -1;
     }
-    this.toggleAttribute("problem", visible && Boolean(sentence));
-    this.querySelector("[role=alert]").textContent = sentence;
+    this.toggleAttribute("problem", visible && sentence !== "");
+    this.find("[role=alert]").textContent = sentence;
   }
 }
 

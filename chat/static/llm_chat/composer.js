@@ -3,31 +3,40 @@ const ChatElement = customElements.get("llm-chat-element");
 const DRAFT = "llm-chat draft ";
 
 /**
- * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer runs, stops. The text is never
- * locked and leaves the field only when it is sent; until then the device keeps it.
+ * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer is being made, stops. The text is
+ * never locked and leaves the field only when it is sent; until then the device keeps it.
  */
 class ChatComposer extends ChatElement {
-  /** There Enter is the only way to break a line, and the button is near. */
+  /** Here Enter breaks a line, because nothing else does and the button is near. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
-  /** The session is gone: this tab keeps the draft, for the reader will have another name. */
-  #lost = false;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
       "chat:state": ({ streaming }) => this.#reflect(streaming),
-      "chat:close": ({ final }) => this.#lose(final),
-      dragover: (event) => this.#refuse(event, event.dataTransfer),
-      drop: (event) => this.#refuse(event, event.dataTransfer),
+      "chat:close": ({ final }) => final && this.#keep(),
+      dragover: (event) => this.#refuseFiles(event, event.dataTransfer),
+      drop: (event) => this.#refuseFiles(event, event.dataTransfer),
     });
     this.hear(this.#form, { submit: (event) => this.#submit(event) });
     this.hear(this.#field, {
-      input: () => this.#input(),
+      input: () => this.#change(),
       keydown: (event) => this.#press(event),
-      paste: (event) => this.#refuse(event, event.clipboardData),
+      paste: (event) => this.#refuseFiles(event, event.clipboardData),
     });
-    this.hear(this.querySelector("[type=submit]"), { click: (event) => this.#click(event) });
-    if (!this.#inside) this.#restore();
+    this.hear(this.find("[type=submit]"), { click: (event) => this.#click(event) });
+    if (!this.#isEdit) this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
+  }
+
+  /** @param {string} text */
+  send(text) {
+    this.#field.value = "";
+    this.#change(); // first, because sending gives a new chat its address
+    this.tell("chat:submit", { text });
+  }
+
+  cancel() {
+    if (this.hasAttribute("streaming")) this.tell("chat:stop");
   }
 
   #submit(event) {
@@ -35,48 +44,37 @@ class ChatComposer extends ChatElement {
     const text = this.#field.value;
     this.#field.focus();
     if (!text.trim()) return;
-    if (this.#lost) return this.#hint("lost");
-    if (this.hasAttribute("streaming")) return this.#hint("busy");
-    if (this.#measure() <= this.#limit) this.send(text);
+    if (this.closed) this.#hint("lost");
+    else if (this.hasAttribute("streaming")) this.#hint("busy");
+    else if (this.#measure() <= this.#limit) this.send(text);
   }
 
-  send(text) {
-    this.#field.value = "";
-    this.#input(); // first, for sending gives a new chat its address
-    this.tell("chat:submit", { text });
-  }
-
-  escape() {
-    if (this.hasAttribute("streaming")) this.tell("chat:stop");
-  }
-
-  #input() {
+  #change() {
     this.#measure();
     this.#keep();
   }
 
-  /** A file that is dropped would take the page's place. */
-  #refuse(event, { types }) {
+  /** The browser would leave the page for a file that is dropped. */
+  #refuseFiles(event, transfer) {
+    const types = transfer?.types ?? [];
     if (!types.includes("Files") || (event.type === "paste" && types.includes("text/plain"))) return;
     event.preventDefault();
     if (event.type !== "dragover") this.#hint("files");
   }
 
-  /** An input method's Enter and Escape are its own. */
   #press(event) {
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Escape") this.escape();
+    if (event.isComposing || event.keyCode === 229) return; // for the input method
+    if (event.key === "Escape") this.cancel();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
     if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.#form.requestSubmit();
   }
 
-  /** The second click of a double click on Send must not stop. */
   #click(event) {
     if (!this.hasAttribute("streaming")) return;
     event.preventDefault();
-    if (event.detail < 2) this.tell("chat:stop");
+    if (event.detail < 2) this.tell("chat:stop"); // not at the end of a double click on Send
   }
 
   #reflect(streaming) {
@@ -84,50 +82,55 @@ class ChatComposer extends ChatElement {
     this.#measure();
   }
 
-  #lose(final) {
-    this.#lost = final;
-    if (final) this.#keep();
-  }
+  // Drafts
 
-  // Internals
-
-  /** Drafts of other owners go: whoever wrote them has signed out here. */
+  /** Bring the draft back. Owners of other drafts have signed out in this browser: remove theirs. */
   #restore() {
-    tried(() => {
+    attempt(() => {
+      const own = DRAFT + this.#owner;
       for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(DRAFT) && !key.startsWith(DRAFT + this.chat.getAttribute("owner"))) localStorage.removeItem(key);
+        if (key.startsWith(DRAFT) && !key.startsWith(own)) localStorage.removeItem(key);
       }
-      this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key()) ?? "";
+      this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key(this.#owner)) ?? "";
       sessionStorage.removeItem(this.#key(""));
     });
     this.#keep();
     if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
+  /** Without a session the next page will have another owner: then this tab keeps the draft. */
   #keep() {
-    if (this.#inside) return;
+    if (this.#isEdit) return;
     const text = this.#field.value;
-    tried(() => {
-      const [storage, key] = this.#lost ? [sessionStorage, this.#key("")] : [localStorage, this.#key()];
+    attempt(() => {
+      const storage = this.closed ? sessionStorage : localStorage;
+      const key = this.#key(this.closed ? "" : this.#owner);
       if (text.trim()) storage.setItem(key, text);
       else storage.removeItem(key);
     });
   }
 
-  /** A new chat has another id on each load. */
-  #key(owner = this.chat.getAttribute("owner")) {
+  /** Return the key of the draft. The id of a new chat is another one on each load. */
+  #key(owner) {
     const page = this.chat.getAttribute("page-url");
-    return `${DRAFT + owner} ${page && page !== location.pathname ? "" : this.chat.getAttribute("conversation")}`;
+    const isNew = page && page !== location.pathname;
+    return `${DRAFT}${owner} ${isNew ? "" : this.chat.getAttribute("conversation")}`;
   }
 
-  /** Grow with the text and tell when it is too long. */
+  get #owner() {
+    return this.chat.getAttribute("owner") ?? "";
+  }
+
+  // The field
+
+  /** Grow with the text, and say when it is too long. Return its length. */
   #measure() {
     const text = this.#field.value;
     const length = text.length > this.#limit ? [...text].length : text.length;
-    const excess = length > this.#limit;
+    const isTooLong = length > this.#limit;
     for (const output of this.querySelectorAll("[data-length]")) output.textContent = length.toLocaleString();
-    this.#field.setAttribute("aria-invalid", String(excess));
-    this.#hint(excess ? "too-long" : "");
+    this.#field.setAttribute("aria-invalid", String(isTooLong));
+    this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;
   }
@@ -145,50 +148,51 @@ class ChatComposer extends ChatElement {
     return Number(this.getAttribute("max-length")) || Infinity;
   }
 
-  /** It edits the message around it. */
-  get #inside() {
-    return this.closest("[data-message]");
+  get #isEdit() {
+    return Boolean(this.closest("[data-message]"));
   }
 
   get #form() {
-    return this.querySelector("form");
+    return this.find("form");
   }
 
   get #field() {
-    return this.querySelector("textarea");
+    return this.find("textarea");
   }
 }
 
-/** The storage may be full or closed to this site: then a draft lasts as long as the page. */
-function tried(act) {
+function attempt(act) {
   try {
     act();
-  } catch {}
+  } catch {
+    // The storage is full, or closed to this site: a draft lasts as long as the page.
+  }
 }
 
 ChatComposer.define("llm-chat-composer");
 
-/** `<llm-chat-edit>`: a composer in the place of a question. The transcript sets `sending`. */
+/** `<llm-chat-edit>`: a composer in the place of a question. The transcript sets its attribute `sending`. */
 class ChatEdit extends ChatComposer {
-  start() {
-    super.start();
-    this.hear(this, { click: ({ target }) => target.closest("[data-cancel]") && this.escape() });
+  connect() {
+    super.connect();
+    this.hear(this, { click: ({ target }) => target.closest("[data-cancel]") && this.cancel() });
   }
 
+  /** @param {string} text */
   send(text) {
-    if (text === this.#article.querySelector("[data-blocks]").textContent) this.escape();
-    else this.tell("chat:rewrite", { message: this.#article.dataset.message, text });
+    if (text === this.find("[data-blocks]", this.#question).textContent) this.cancel();
+    else this.tell("chat:submit", { text, message: this.#question.dataset.message });
   }
 
-  escape() {
-    const article = this.#article;
-    this.tell("chat:discard", { message: article.dataset.message });
+  cancel() {
+    const question = this.#question;
+    this.tell("chat:discard", { message: question.dataset.message ?? "" });
     this.remove();
-    article.querySelector("[data-action=edit]")?.focus();
+    question.querySelector("[data-action=edit]")?.focus();
   }
 
-  get #article() {
-    return this.closest("[data-message]");
+  get #question() {
+    return /** @type {HTMLElement} */ (this.closest("[data-message]"));
   }
 }
 

@@ -1,47 +1,63 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-connection>`: one websocket that comes back, to the attribute `path`. */
+/**
+ * `<llm-chat-connection>`: a websocket to the attribute `path`. It reconnects after a loss, and gives up a connection that is
+ * open but dead, which takes the browser minutes to notice.
+ */
 class ChatConnection extends ChatElement {
-  /** The close code after which another try is pointless. */
+  /** The close code after which another attempt is pointless. */
   static noSession = 4401;
-  /** Close codes that answer a frame of ours: sent again, it would close the next connection as well. */
-  static badFrame = new Set([1009, 4400]);
-  /** The close code of a server that restarts: for a moment it is not there. */
+  /** Close codes that answer a frame of ours, which would close the next connection too. */
+  static badFrame = [1009, 4400];
+  /** The close code of a server that restarts. */
   static restart = 1012;
 
-  /** Milliseconds before a try: full jitter, so that the visitors of a restarted server do not come back all at once. */
-  backoff = (failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
+  /** Milliseconds before an attempt: full jitter spreads out the visitors of a restarted server. */
+  backoff = (/** @type {number} */ failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
+  /** Milliseconds that a handshake may take. */
+  handshake = 10_000;
   /** Milliseconds without a connection before the page says so. */
   patience = 2_000;
   /** Milliseconds after which the next failure counts as the first. */
   stable = 5_000;
-  /** Milliseconds that a handshake may take: the browser would wait for minutes. */
-  handshake = 10_000;
+  /** Milliseconds without a frame before the server is sent a ping. */
+  silence = 20_000;
+  /** Milliseconds that it may take to answer. */
+  pong = 10_000;
+  /** Both where the network or the visitor has just come back. */
+  doubt = 3_000;
 
+  /** @type {WebSocket | null} */
   #socket = null;
   #failures = 0;
   #openedAt = Infinity;
-  #retry = 0;
+  #heardAt = 0;
+  // Timers
+  #attempt = 0;
   #notice = 0;
+  #watch = 0;
 
-  start() {
-    this.hear(this.chat, { "chat:transmit": (frame) => this.#transmit(frame), "chat:reset": () => this.#lose() });
-    this.hear(window, { online: () => this.#hurry(), offline: () => this.#lose() });
-    this.hear(document, { visibilitychange: () => document.hidden || this.#hurry() });
-    this.removeAttribute("closed");
+  connect() {
+    this.hear(this.chat, {
+      "chat:transmit": (frame) => this.#transmit(frame),
+      "chat:reset": () => this.#lose(),
+    });
+    this.hear(window, { online: () => this.#check(), offline: () => this.#lose() });
+    this.hear(document, { visibilitychange: () => document.hidden || this.#check() });
     this.#expectNotice();
-    this.#connect();
+    this.#open();
   }
 
-  stop() {
+  disconnect() {
     this.#forget();
-    clearTimeout(this.#retry);
+    clearTimeout(this.#attempt);
     clearTimeout(this.#notice);
     this.removeAttribute("connected");
+    this.removeAttribute("closed");
   }
 
-  #connect() {
-    clearTimeout(this.#retry);
+  #open() {
+    clearTimeout(this.#attempt);
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
@@ -50,70 +66,95 @@ class ChatConnection extends ChatElement {
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#lose(code);
     this.#socket = socket;
-    this.#retry = setTimeout(() => this.#lose(), this.handshake);
+    this.#attempt = setTimeout(() => this.#lose(), this.handshake);
   }
 
   #transmit(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame, this.#sendable));
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(
+      JSON.stringify(frame, (_, value) => (typeof value === "string" ? this.wellFormed(value) : value)),
+    );
   }
 
-  /** The network or the reader has just come back. */
-  #hurry() {
-    if (!this.#socket && !this.hasAttribute("closed")) this.#connect();
+  /** The network or the visitor is back: connect at once, or make sure that the connection is alive. */
+  #check() {
+    if (!this.#socket && !this.hasAttribute("closed")) this.#open();
+    else if (this.hasAttribute("connected") && Date.now() - this.#heardAt > this.doubt) this.#ping(this.doubt);
   }
 
   // Internals
 
-  #sendable = (_, value) => (typeof value === "string" ? this.wellFormed(value) : value);
-
   #opened() {
     this.#openedAt = Date.now();
-    clearTimeout(this.#retry);
+    clearTimeout(this.#attempt);
     clearTimeout(this.#notice);
     this.removeAttribute("down");
     this.toggleAttribute("connected", true);
+    this.#heard();
     this.tell("chat:open");
   }
 
   #receive(data) {
     const frame = JSON.parse(data);
-    if (typeof frame?.type === "string" && typeof frame.requestId === "string") this.tell("chat:frame", frame);
+    if (typeof frame?.type !== "string" || typeof frame.requestId !== "string") return;
+    this.#heard();
+    this.tell("chat:frame", frame);
   }
 
-  /** The connection is gone, or is to be given up. */
   #lose(code) {
     if (!this.#socket) return;
     this.#forget();
     if (this.hasAttribute("connected")) this.#expectNotice();
     this.removeAttribute("connected");
     if (Date.now() - this.#openedAt > this.stable) this.#failures = 0;
+    if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
     this.#openedAt = Infinity;
     const final = code === ChatConnection.noSession;
-    if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
-    clearTimeout(this.#retry);
     if (final) this.#close();
-    else this.#retry = setTimeout(() => this.#connect(), this.backoff(this.#failures++));
-    this.tell("chat:close", { code, final, refused: ChatConnection.badFrame.has(code) });
+    else this.#retry();
+    this.tell("chat:close", { code, final, refused: code !== undefined && ChatConnection.badFrame.includes(code) });
+  }
+
+  #retry() {
+    clearTimeout(this.#attempt);
+    this.#attempt = setTimeout(() => this.#open(), this.backoff(this.#failures));
+    this.#failures += 1;
   }
 
   #close() {
+    clearTimeout(this.#attempt);
     clearTimeout(this.#notice);
     this.removeAttribute("down");
     this.toggleAttribute("closed", true);
   }
 
-  /** A socket whose network is gone takes minutes to send its close event. */
+  /** Do not wait for the close event, which takes minutes where the network is gone. */
   #forget() {
+    clearTimeout(this.#watch);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
     socket.close();
   }
 
   #expectNotice() {
     clearTimeout(this.#notice);
     this.#notice = setTimeout(() => this.toggleAttribute("down", true), this.patience);
+  }
+
+  #heard() {
+    this.#heardAt = Date.now(); // goes on while the machine sleeps
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.#ping(this.pong), this.silence);
+  }
+
+  #ping(patience) {
+    this.#transmit({ type: "ping", requestId: "ping" });
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.#lose(), patience);
   }
 }
 

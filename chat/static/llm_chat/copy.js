@@ -1,24 +1,25 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-copy>`: the clipboard, and one button for all code blocks, which comes to where the reader points or tabs to. */
+/** `<llm-chat-copy>`: the clipboard, and one button for all code blocks, which moves to where the visitor points or tabs to. */
 class ChatCopy extends ChatElement {
   pause = 2_000;
+  /** @type {HTMLElement | null} */
   #code = null;
   #growth = new ResizeObserver(() => this.#place());
 
-  start() {
-    const log = this.parentElement;
+  connect() {
+    const log = /** @type {HTMLElement} */ (this.parentElement);
     this.hear(this.chat, { "chat:copy": ({ button, text }) => this.#copy(button, text) });
     this.hear(log, {
       pointerover: ({ target }) => this.querySelector(":focus-visible") || this.#point(target),
       focusin: ({ target }) => this.#point(target),
-      keydown: (event) => this.#press(event),
+      keydown: (event) => event.key === "Tab" && this.#tab(event),
     });
-    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code.textContent)) });
+    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code?.textContent ?? "")) });
     for (const box of [log, ...log.children]) this.#growth.observe(box);
   }
 
-  stop() {
+  disconnect() {
     this.#growth.disconnect();
   }
 
@@ -29,12 +30,11 @@ class ChatCopy extends ChatElement {
     this.#place();
   }
 
-  /** In the order of tabs the button follows its block. */
-  #press(event) {
-    const { key, shiftKey, target } = event;
-    if (key !== "Tab") return;
+  /** In the order of tabs, the button follows its block. */
+  #tab(event) {
+    const { shiftKey, target } = event;
     if (target === this.#button) {
-      this.#code.focus({ preventScroll: true }); // from where the browser goes on
+      this.#code?.focus({ preventScroll: true }); // from where the browser continues
       if (shiftKey) event.preventDefault();
     } else if (!shiftKey && target.matches("pre")) {
       this.#point(target);
@@ -44,13 +44,22 @@ class ChatCopy extends ChatElement {
   }
 
   async #copy(button, text) {
-    const { copied, failed } = this.dataset;
-    if (!(await this.#write(text, button))) return this.tell("chat:problem", { text: failed });
-    this.tell("chat:say", { text: copied });
+    const { copied = "", failed = "" } = this.dataset;
+    if (await this.#write(text, button)) {
+      this.tell("chat:say", { text: copied });
+      this.#confirm(button, copied);
+    } else {
+      this.tell("chat:problem", { text: failed });
+    }
+  }
+
+  // Internals
+
+  #confirm(button, copied) {
     const { title } = button;
+    if (title === copied) return;
     const icon = button.querySelector("use").href;
     const shape = icon.baseVal;
-    if (title === copied) return;
     button.title = copied;
     icon.baseVal = "#llm-chat-done";
     setTimeout(() => {
@@ -59,41 +68,47 @@ class ChatCopy extends ChatElement {
     }, this.pause);
   }
 
-  // Internals
-
   #place() {
     if (this.hidden) return;
-    if (!this.#code.isConnected) return (this.hidden = true);
-    const [to, from] = [this.#code, this].map((box) => box.getBoundingClientRect());
-    for (const size of ["width", "height"]) this.style[size] = `${to[size]}px`;
-    for (const side of ["top", "left"]) {
-      this.style[side] = `${(parseFloat(this.style[side]) || 0) + to[side] - from[side]}px`;
+    if (!this.#code?.isConnected) {
+      this.hidden = true;
+      return;
     }
+    const to = this.#code.getBoundingClientRect();
+    const from = this.getBoundingClientRect();
+    this.style.width = `${to.width}px`;
+    this.style.height = `${to.height}px`;
+    this.style.top = `${(parseFloat(this.style.top) || 0) + to.top - from.top}px`;
+    this.style.left = `${(parseFloat(this.style.left) || 0) + to.left - from.left}px`;
   }
 
-  /** Some browsers take nothing later than in the click: they get the promise. Without TLS there is only the old way. */
+  /** Some browsers allow nothing later than the click, so they get the promise. */
   async #write(text, button) {
     const type = "text/plain";
     try {
-      const blob = text.then((text) => new Blob([text], { type }));
+      const blob = text.then((content) => new Blob([content], { type }));
       await navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
       return true;
     } catch {
-      const field = document.createElement("textarea");
-      field.className = "llm-chat-visually-hidden";
-      field.value = await text;
-      this.chat.append(field);
-      field.focus({ preventScroll: true });
-      field.select();
-      const done = document.execCommand("copy");
-      field.remove();
-      button.focus({ preventScroll: true });
-      return done;
+      return this.#writeWithoutTls(await text, button);
     }
   }
 
+  #writeWithoutTls(text, button) {
+    const field = document.createElement("textarea");
+    field.className = "llm-chat-visually-hidden";
+    field.value = text;
+    this.chat.append(field);
+    field.focus({ preventScroll: true });
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    button.focus({ preventScroll: true });
+    return done;
+  }
+
   get #button() {
-    return this.querySelector("button");
+    return this.find("button");
   }
 }
 

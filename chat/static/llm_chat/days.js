@@ -1,46 +1,50 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-days>`: keeps the lines around it under the reader's own days, where the server knows those of one time zone. */
+/** `<llm-chat-days>`: sorts the lines around it by the days of the visitor's time zone; the server knows only its own. */
 class ChatDays extends ChatElement {
-  /** The day by which they stand. */
+  /** The day by which they are sorted. */
   #today = 0;
-  #clock = 0;
+  #timer = 0;
 
-  start() {
-    this.hear(document, { visibilitychange: () => document.hidden || this.#turn() });
-    this.hear(this.parentElement, { pointerleave: () => this.#turn(), focusout: () => setTimeout(() => this.#turn()) });
+  connect() {
+    this.hear(document, { visibilitychange: () => document.hidden || this.#update() });
+    this.hear(this.#list, {
+      pointerleave: () => this.#update(),
+      focusout: () => setTimeout(() => this.#update()),
+    });
     this.#sort();
   }
 
-  stop() {
-    clearTimeout(this.#clock);
+  disconnect() {
+    clearTimeout(this.#timer);
   }
 
   /** Another day may have begun. A line that is pointed at stays where it is. */
-  #turn() {
-    if (this.#today !== midnight() && !this.parentElement.matches(":hover, :focus-within")) this.#sort();
+  #update() {
+    if (this.#today !== midnight() && !this.#list.matches(":hover, :focus-within")) this.#sort();
   }
 
   #sort() {
     this.#today = midnight();
     let last = this.#section("today");
-    for (const [key, lines] of this.#lines()) {
+    for (const [key, lines] of this.#linesByDay()) {
       const section = this.#section(key) ?? this.#build(key, dateOf(lines[0]));
-      if (!section.isConnected) last.after(section);
-      const list = section.querySelector("ul");
+      if (!section.isConnected) last?.after(section);
+      const list = this.find("ul", section);
       if (lines.some((line, place) => line !== list.children[place])) list.append(...lines);
       last = section;
     }
-    clearTimeout(this.#clock);
-    this.#clock = setTimeout(() => this.#turn(), midnight(1) - Date.now());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#update(), midnight(1) - Date.now());
   }
 
   // Internals
 
-  /** The lines of each section, the newest first. */
-  #lines() {
+  /** Return the lines of each section, the newest first. */
+  #linesByDay() {
+    /** @type {Map<string, Element[]>} */
     const found = new Map();
-    for (const line of this.parentElement.querySelectorAll("li:has([data-updated])")) {
+    for (const line of this.#list.querySelectorAll("li:has([data-updated])")) {
       const key = this.#keyOf(dateOf(line));
       found.set(key, [...(found.get(key) ?? []), line]);
     }
@@ -56,24 +60,29 @@ class ChatDays extends ChatElement {
   }
 
   #build(key, date) {
-    const section = document.importNode(this.querySelector("template").content.firstElementChild, true);
+    const template = document.importNode(this.find("template").content, true);
+    const section = /** @type {HTMLElement} */ (template.firstElementChild);
     section.dataset.day = key;
-    section.querySelector("h2").textContent = this.dataset[key] ?? monthOf(date, this.closest("[lang]")?.lang);
+    this.find("h2", section).textContent = this.dataset[key] ?? monthOf(date, this.closest("[lang]")?.lang);
     return section;
   }
 
   #section(key) {
-    return this.parentElement.querySelector(`[data-day="${key}"]`);
+    return this.#list.querySelector(`[data-day="${key}"]`);
+  }
+
+  get #list() {
+    return /** @type {HTMLElement} */ (this.parentElement);
   }
 }
 
-/** When the day of a moment begins, or one some days later. */
+/** Return when the day of a date begins, or one some days later. */
 function midnight(later = 0, date = new Date()) {
   return new Date(date.getFullYear(), date.getMonth(), date.getDate() + later).getTime();
 }
 
 function dateOf(line) {
-  return new Date(line.querySelector("[data-updated]").dataset.updated * 1_000);
+  return new Date(Number(line.querySelector("[data-updated]")?.getAttribute("data-updated")) * 1_000);
 }
 
 function monthOf(date, language) {

@@ -1,37 +1,47 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-earlier>`: a link above the first message. What is before it comes as the reader comes near, or clicks. */
+/** `<llm-chat-earlier>`: a link above the first message. Earlier ones come as the visitor comes near, or clicks. */
 class ChatEarlier extends ChatElement {
+  /** @type {IntersectionObserver | undefined} */
   #sight;
 
-  start() {
-    const seen = ([{ isIntersecting }]) => isIntersecting && this.#load();
-    this.#sight = new IntersectionObserver(seen, { root: this.parentElement, rootMargin: "150% 0px" });
+  connect() {
+    this.#sight = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.#load(), {
+      root: this.parentElement,
+      rootMargin: "150% 0px",
+    });
     this.hear(this.chat, { "chat:open": () => this.#look() });
-    this.hear(this, { click: (event) => this.#load(event.preventDefault()) });
+    this.hear(this, { click: (event) => this.#click(event) });
     this.#look();
   }
 
-  stop() {
-    this.#sight.disconnect();
+  disconnect() {
+    this.#sight?.disconnect();
+  }
+
+  #click(event) {
+    event.preventDefault();
+    this.#load();
   }
 
   async #load() {
     const first = this.#first;
     if (!first || this.hasAttribute("loading")) return;
     this.toggleAttribute("loading", true);
-    const [page] = await this.aside({ type: "earlier", messageId: first.dataset.message }).catch(() => []);
+    const request = this.request({ type: "earlier", messageId: first.dataset.message });
+    /** @type {EarlierMessages[]} */
+    const [page] = await request.catch(() => []);
     this.removeAttribute("loading");
     if (!page || first !== this.#first) return;
     this.tell("chat:keep", { from: first, change: () => this.tell("chat:earlier", page) });
-    if (!page.more && this.matches(":focus-within")) this.parentElement.focus({ preventScroll: true });
+    if (!page.more && this.matches(":focus-within")) this.parentElement?.focus({ preventScroll: true });
     this.#look();
   }
 
-  /** Observers tell at first what is in sight. */
+  /** Re-observe to get an initial callback. */
   #look() {
-    this.#sight.unobserve(this);
-    this.#sight.observe(this);
+    this.#sight?.unobserve(this);
+    this.#sight?.observe(this);
   }
 
   get #first() {

@@ -1,62 +1,115 @@
-/** What the chat's elements share: imports would break where static files are hashed. Their events: docs/page.md. */
+/**
+ * The base class of the chat's elements. They find it in the registry, because imports would break where static files are
+ * hashed. docs/page.md explains their events.
+ *
+ * @typedef {typeof ChatElement} ChatElementClass
+ */
 class ChatElement extends HTMLElement {
-  #life = new AbortController();
+  #listening = new AbortController();
 
+  /** @param {string} name */
   static define(name) {
     if (!customElements.get(name)) customElements.define(name, this);
   }
 
   connectedCallback() {
-    this.#life = new AbortController();
-    this.start();
+    this.#listening = new AbortController();
+    this.connect();
   }
 
   disconnectedCallback() {
-    this.#life.abort();
-    this.stop();
+    this.#listening.abort();
+    this.disconnect();
   }
 
-  start() {}
+  connect() {}
 
-  stop() {}
+  /** Stop timers and observers; what `hear` added is removed already. */
+  disconnect() {}
 
   get chat() {
-    return this.closest("llm-chat");
+    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
+  }
+
+  /** Whether the chat has a connection. */
+  get online() {
+    return Boolean(this.chat.querySelector("llm-chat-connection[connected]"));
+  }
+
+  /** Whether only a reload can give it one. */
+  get closed() {
+    return Boolean(this.chat.querySelector("llm-chat-connection[closed]"));
   }
 
   /**
-   * Listen while on the page: to an event of the chat's with its detail, to one of the browser's with the event.
+   * Listen while on the page. An event of the chat's is passed as its detail.
+   *
+   * @param {EventTarget} target
+   * @param {Listeners} listeners
+   * @param {object} [options]
    */
-  hear(target, actions, options) {
-    for (const [type, act] of Object.entries(actions)) {
-      const listener = (event) => act(type.startsWith("chat:") ? event.detail : event);
-      target.addEventListener(type, listener, { signal: this.#life.signal, ...options });
+  hear(target, listeners, options) {
+    for (const [type, listen] of Object.entries(listeners)) {
+      /** @param {any} event */
+      const listener = (event) => /** @type {Function} */ (listen)(type.startsWith("chat:") ? event.detail : event);
+      target.addEventListener(type, listener, { signal: this.#listening.signal, ...options });
     }
   }
 
-  tell(type, detail) {
+  /**
+   * @template {keyof ChatEventMap} Name
+   * @param {Name} type
+   * @param {Detail<Name>} detail
+   */
+  tell(type, ...[detail]) {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   }
 
-  /** A text as it can be sent and stored: half an emoji, which a limit or a deletion may leave, is replaced. */
-  wellFormed(text) {
-    return text.replace(/\p{Surrogate}/gu, "\ufffd");
+  /**
+   * Send a request beside the current one.
+   *
+   * @param {ClientFrame} frame
+   * @returns {Promise<any[]>} The data of the chunks that answer, or the server's sentence as the reason of a failure.
+   */
+  request(frame) {
+    return new Promise((resolve, reject) => {
+      this.tell("chat:request", { frame, resolve, reject });
+    });
   }
 
-  /** Ask the server for something beside its answers. */
-  aside(frame) {
-    return new Promise((resolve, reject) => this.tell("chat:aside", { frame, resolve, reject }));
+  /**
+   * Return an element that the templates have.
+   *
+   * @template {string} Selector
+   * @param {Selector} selector
+   * @param {ParentNode} [root]
+   * @returns {Found<Selector>}
+   */
+  find(selector, root = this) {
+    const found = root.querySelector(selector);
+    if (!found) throw new Error(`The page has no ${selector}: does a template of the site's leave it out?`);
+    return /** @type {Found<Selector>} */ (found);
   }
 
-  /** A child by its message's id. */
-  article(id = "") {
+  /** @param {string} id A message among the children. */
+  article(id) {
     return this.querySelector(`:scope > [data-message="${CSS.escape(id)}"]`);
   }
 
-  /** What a `<template data-template>` holds. */
+  /** @param {string} name A `<template data-template>` of the chat's. */
   clone(name) {
-    const template = this.chat.querySelector(`template[data-template="${name}"]`);
+    const template = /** @type {HTMLTemplateElement} */ (this.find(`[data-template="${name}"]`, this.chat));
     return document.importNode(template.content, true);
+  }
+
+  /** @param {string} name */
+  cloneElement(name) {
+    return /** @type {HTMLElement} */ (this.clone(name).firstElementChild);
+  }
+
+  /** @param {string} text It may have half an emoji, which cannot be stored. */
+  wellFormed(text) {
+    return text.replace(/\p{Surrogate}/gu, "\ufffd");
   }
 }
 

@@ -1,51 +1,51 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 /**
- * `<llm-chat-outbox>`: makes asks of what the reader does, and keeps each until the server has it: over lost connections, and
- * in the session's storage of this tab over reloads. Ids made here are what makes a repeat harmless.
+ * `<llm-chat-outbox>`: turns what the visitor does into asks, and keeps each until the server has it: over lost connections,
+ * and by the session storage over reloads. Ids that are made here make a repeat harmless.
  */
 class ChatOutbox extends ChatElement {
   /** Milliseconds that an acknowledgement may take; each repeat waits longer. */
   overdue = 10_000;
 
+  /** @type {OutboxEntry[]} */
   #entries = [];
-  /** The one that was asked last. */
+  /** @type {OutboxEntry | undefined} The newest. */
   #asked;
-  #clock = 0;
+  #timer = 0;
   #repeats = 0;
 
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:submit": ({ text }) => this.#submit(unique(), text),
-      "chat:rewrite": ({ message, text }) => this.#submit(message, text, true),
-      "chat:retry": ({ message, role, text }) => (role === "user" ? this.#submit(message, text) : this.#regenerate(message)),
-      "chat:continue": ({ message }) => this.#regenerate(message, true),
+      "chat:submit": ({ text, message }) => this.#submit(text, message, Boolean(message)),
+      "chat:retry": (retry) => this.#retry(retry),
       "chat:discard": ({ message }) => this.#drop(message),
-      "chat:sent": () => this.#await(),
+      "chat:request": ({ frame }) => frame.type === "send" && this.#await(),
       "chat:stored": () => this.#acknowledge(),
       "chat:refused": ({ text }) => this.#refuse(text),
-      "chat:close": () => clearTimeout(this.#clock),
+      "chat:close": () => clearTimeout(this.#timer),
     });
     this.#restore();
   }
 
-  stop() {
-    clearTimeout(this.#clock);
+  disconnect() {
+    clearTimeout(this.#timer);
   }
 
-  #submit(message, text, edits = false) {
+  #submit(text, message = unique(), edits = false) {
     this.#begin({ trigger: "submit-message", message, text: this.wellFormed(text), sent: false }, edits);
   }
 
-  #regenerate(message, continues = false) {
-    this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
+  #retry({ message, role, text, continues }) {
+    if (role === "user") this.#submit(text, message, false);
+    else this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
   }
 
-  /** Another try has the attempt of the one before, which may have been heard: nothing is paid for twice. */
-  #begin(entry, attempts) {
+  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. */
+  #begin(entry, needsAttempt) {
     if (this.chat.hasAttribute("streaming")) return;
-    const kept = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
-    this.#ask({ ...entry, attempt: kept?.attempt ?? (attempts ? unique() : undefined) });
+    const earlier = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
+    this.#ask({ ...entry, attempt: earlier?.attempt ?? (needsAttempt ? unique() : undefined) });
   }
 
   #drop(message) {
@@ -55,52 +55,58 @@ class ChatOutbox extends ChatElement {
   #await() {
     if (this.#asked) this.#asked.sent = true;
     this.#keep(this.#entries);
-    clearTimeout(this.#clock);
-    this.#clock = setTimeout(() => this.tell("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats++, 3));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.tell("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats, 3));
+    this.#repeats += 1;
   }
 
   #acknowledge() {
-    clearTimeout(this.#clock);
-    this.#repeats = 0;
+    this.#settle();
     this.#keep(this.#entries.filter((entry) => entry !== this.#asked));
   }
 
   #refuse(text) {
-    clearTimeout(this.#clock);
-    this.#repeats = 0;
+    this.#settle();
     if (this.#asked) this.#asked.refused = text;
     this.#keep(this.#entries);
   }
 
   // Internals
 
+  #settle() {
+    clearTimeout(this.#timer);
+    this.#repeats = 0;
+  }
+
   #ask(entry) {
     this.#asked = entry;
     this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
-    this.#turnTo();
+    this.#takeAddress();
+    this.#show(entry, "sending");
     const { trigger, message, sent } = entry;
-    this.#show("chat:sending", entry);
     this.tell("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
   }
 
-  /** A reload is to come back to this conversation. */
-  #turnTo() {
+  /** Give a new chat its own address, so that a reload returns to this conversation. */
+  #takeAddress() {
     const url = new URL(this.chat.getAttribute("page-url") || location.href, location.href);
     if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
   }
 
-  /** What an earlier page left, and the server has not. */
+  /** Repeat what an earlier page left, unless the server has it. */
   #restore() {
     this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
       if (entry.refused === undefined) this.#ask(entry);
-      else this.#show("chat:unsent", entry);
+      else this.#show(entry, "unsent");
     }
   }
 
-  #show(type, { message, text, refused: error }) {
+  /** @param {OutboxEntry} entry */
+  #show({ message, text, refused }, status) {
+    if (text === undefined) return;
     const edits = Boolean(this.chat.querySelector(`llm-chat-transcript > [data-message="${CSS.escape(message)}"]`));
-    if (text !== undefined) this.tell(type, { message, text, edits, error });
+    this.tell("chat:outgoing", { message, text, status, error: refused, edits });
   }
 
   #stored() {
@@ -118,7 +124,7 @@ class ChatOutbox extends ChatElement {
       if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
       else sessionStorage.removeItem(this.#key);
     } catch {
-      // Full or closed: what is kept lasts as long as the page.
+      // Full, or closed to this site: the entries last as long as the page.
     }
   }
 
@@ -137,6 +143,7 @@ function frameOf({ message, text, attempt, continues }) {
   return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
 }
 
+/** @param {OutboxEntry} entry */
 function proofOf({ message, attempt }) {
   if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
   return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;

@@ -1,38 +1,40 @@
 const ChatElement = customElements.get("llm-chat-element");
 
 const CODE_END = "</code></pre>";
+/** @type {Record<string, string>} */
 const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 
 /**
- * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end.
- *
- * In: `chat:patch` on the element itself, the data of a `data-patch` chunk. It counts in the server's string of a block, which is
- * kept, not in what a browser makes of it.
+ * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end by the `chat:patch`es that it receives.
+ * They count in the server's HTML of a block, which is kept, not in what a browser makes of it.
  */
 class ChatPart extends ChatElement {
+  /** @type {string[]} */
   #sources = [];
 
-  start() {
+  connect() {
     this.hear(this, { "chat:patch": (patch) => this.#patch(patch) });
   }
 
-  #patch({ keep, from = 0, html, then = [], tail = 0, append, stay }) {
+  #patch(patch) {
+    const { keep, append, stay } = patch;
     const blocks = this.querySelector("[data-blocks]") ?? this;
     while (!stay && blocks.children.length > keep + 1) blocks.lastElementChild?.remove();
-    if (append !== undefined) return this.#append(blocks, keep, append);
-    const source = this.#sources[keep] ?? "";
-    html = source.slice(0, from) + html;
-    for (const [units, more] of then) html += source.slice(from, (from += units)) + more;
-    this.#sources[keep] = html += source.slice(source.length - tail);
+    if (append === undefined) this.#replace(blocks, keep, splice(this.#sources[keep] ?? "", patch));
+    else this.#append(blocks, keep, append);
+  }
+
+  // Internals
+
+  #replace(blocks, keep, html) {
+    this.#sources[keep] = html;
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
     const next = document.createElement("template");
     next.innerHTML = html;
     keepSelection(block, () => grow(block, next.content));
   }
 
-  // Internals
-
-  /** Into the text node that is there: a selection inside it stays. The source follows, escaped as the server's. */
+  /** Append to the text node, so that a selection inside it stays; and to the source, escaped as the server does. */
   #append(blocks, keep, text) {
     const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
@@ -44,29 +46,44 @@ class ChatPart extends ChatElement {
   }
 }
 
+/** Return HTML with stretches of the old one: up to `from`, between the insertions of `then`, and its `tail`. */
+function splice(source, { from = 0, html = "", then = [], tail = 0 }) {
+  let result = source.slice(0, from) + html;
+  let end = from;
+  for (const [units, more] of then) {
+    result += source.slice(end, end + units) + more;
+    end += units;
+  }
+  return result + source.slice(source.length - tail);
+}
+
 function emptyBlock() {
   const block = document.createElement("div");
   block.className = "llm-chat-block";
   return block;
 }
 
-/** Whether a reader has selected anything: to ask at each change would cost a layout. */
+/** Whether anything is selected. Asking at each change would cost a layout. */
 let selecting = false;
-document.addEventListener("selectionchange", () => (selecting = !getSelection().isCollapsed));
+document.addEventListener("selectionchange", () => {
+  selecting = !getSelection()?.isCollapsed;
+});
 
-/** Where `change` replaces what a reader has selected, as the colours of code do, select the same text again. */
+/** Select the same text again where a change replaces it, as the colours of code do. */
 function keepSelection(block, change) {
-  if (!selecting) return change();
-  const selection = getSelection();
-  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
-  if (!selection.containsNode(block, true)) return change();
+  const selection = selecting ? getSelection() : null;
+  if (!selection?.anchorNode || !selection.focusNode || !selection.containsNode(block, true)) {
+    change();
+    return;
+  }
   const selected = selection.toString();
-  const [anchor, focus] = [place(block, anchorNode, anchorOffset), place(block, focusNode, focusOffset)];
+  const anchor = place(block, selection.anchorNode, selection.anchorOffset);
+  const focus = place(block, selection.focusNode, selection.focusOffset);
   change();
   if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
 }
 
-/** Returns what finds a place again: inside of the block by the characters before it. */
+/** @returns {() => [Node, number]} It finds a place again, inside the block by the characters before it. */
 function place(block, node, offset) {
   if (!block.contains(node)) return () => [node, offset];
   const before = document.createRange();
@@ -75,33 +92,52 @@ function place(block, node, offset) {
   const length = before.toString().length;
   return () => {
     const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
-    let [text, rest] = [texts.nextNode(), length];
-    while (text && rest > text.length) [rest, text] = [rest - text.length, texts.nextNode()];
+    let text = /** @type {Text | null} */ (texts.nextNode());
+    let rest = length;
+    while (text && rest > text.length) {
+      rest -= text.length;
+      text = /** @type {Text | null} */ (texts.nextNode());
+    }
     return text ? [text, rest] : [block, block.childNodes.length];
   };
 }
 
-/** Leave alone what is equal already, from the front: what a reader has selected, focused or scrolled there stays. */
+/** Leave equal nodes at the front alone: what is selected, focused or scrolled there stays. */
 function grow(node, next) {
-  let [old, fresh] = [node.firstChild, next.firstChild];
+  let old = node.firstChild;
+  let fresh = next.firstChild;
   while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
-    [old, fresh] = [old.nextSibling, fresh.nextSibling];
+    old = old.nextSibling;
+    fresh = fresh.nextSibling;
   }
-  while (old) [old] = [old.nextSibling, old.remove()];
-  while (fresh) [fresh] = [fresh.nextSibling, node.appendChild(fresh)];
+  while (old) {
+    const following = old.nextSibling;
+    old.remove();
+    old = following;
+  }
+  while (fresh) {
+    const following = fresh.nextSibling;
+    node.appendChild(fresh);
+    fresh = following;
+  }
 }
 
+/** Turn a node into another without replacing it, if possible. */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
-    const [before, after] = [old.data, fresh.data];
-    let same = before.length;
-    if (!after.startsWith(before)) for (same = 0; before[same] === after[same]; ) same += 1;
-    old.replaceData(same, before.length - same, after.slice(same));
+    adaptText(old, fresh.data);
     return true;
   }
   if (!(old instanceof Element) || !old.cloneNode().isEqualNode(fresh.cloneNode())) return false;
   grow(old, fresh);
   return true;
+}
+
+function adaptText(node, after) {
+  const before = node.data;
+  let same = after.startsWith(before) ? before.length : 0;
+  while (same < before.length && before[same] === after[same]) same += 1;
+  node.replaceData(same, before.length - same, after.slice(same));
 }
 
 ChatPart.define("llm-chat-part");

@@ -1,41 +1,43 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-pending>`: the reader's messages that the server does not know yet, below those that it knows. */
+/** `<llm-chat-pending>`: the visitor's messages that the server does not have yet, below those that it has. */
 class ChatPending extends ChatElement {
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:sending": (sent) => this.#show(sent, "sending"),
-      "chat:unsent": (unsent) => this.#show(unsent, "unsent"),
+      "chat:outgoing": (outgoing) => this.#show(outgoing),
       "chat:discard": ({ message }) => this.article(message)?.remove(),
       "chat:stored": ({ message }) => this.#set(message, "complete"),
       "chat:refused": ({ message, text }) => this.#set(message, "unsent", text),
-      "chat:chunk": ({ type, data }) => type === "data-message" && this.article(data.id)?.remove(),
+      "chat:chunk": (chunk) => chunk.type === "data-message" && this.article(chunk.data.id)?.remove(),
     });
   }
 
-  #show({ message, text, edits, error }, status) {
-    if (edits) return;
+  /** @param {Outgoing} outgoing */
+  #show({ message, text, status, error, edits }) {
+    if (edits) return; // the transcript shows it in the question's place
     this.append(this.article(message) ?? this.#build(message, text));
     this.#set(message, status, error);
   }
+
+  // Internals
 
   #set(message, status, error = "") {
     const article = this.article(message);
     if (!article) return;
     article.dataset.status = status;
-    const footer = article.querySelector("[data-footer]");
+    const footer = this.find("[data-footer]", article);
     footer.replaceChildren(status === "complete" ? "" : this.clone(status));
     for (const sentence of footer.querySelectorAll("[data-error]")) sentence.textContent = error;
   }
 
   #build(id, text) {
-    const article = this.clone("message").firstElementChild;
+    const article = this.cloneElement("message");
     article.dataset.message = id;
-    article.querySelector("[data-parts]").append(this.clone("part"));
+    this.find("[data-parts]", article).append(this.clone("part"));
     const block = document.createElement("div");
     block.className = "llm-chat-block";
     block.append(text);
-    article.querySelector("[data-blocks]").append(block);
+    this.find("[data-blocks]", article).append(block);
     return article;
   }
 }

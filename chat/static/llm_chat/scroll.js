@@ -1,53 +1,69 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-scroll>`: keeps the newest line in view, until the reader scrolls away. */
+/** Pixels from the end that count as the end. */
+const CLOSE = 4;
+
+/** `<llm-chat-scroll>`: keeps the newest line in view until the visitor scrolls away. */
 class ChatScroll extends ChatElement {
-  /** Fires after scroll events, so that a reader who scrolled in the same frame has been heard. */
+  /** Fires after scroll events: a scroll of the visitor's in the same frame has been heard. */
   #growth = new ResizeObserver(() => this.#follow());
   #content = new MutationObserver(() => this.chat.toggleAttribute("empty", !this.querySelector("[data-message]")));
   #top = 0;
   #end = 0;
 
-  start() {
-    const leave = () => this.#log.focus({ preventScroll: true }); // the button that had the focus goes
+  connect() {
     this.hear(this.chat, {
-      "chat:sending": ({ edits }) => edits || this.#pin(),
+      "chat:outgoing": ({ status, edits }) => status === "sending" && !edits && this.#pin(),
       "chat:stored": ({ replaces }) => replaces && this.#pin(), // until then the old branch is shown
-      "chat:retry": leave,
-      "chat:continue": leave,
-      "chat:rewrite": leave,
-      "chat:discard": leave,
-      "chat:keep": (change) => this.#keep(change),
+      "chat:submit": ({ message }) => message && this.#focus(),
+      "chat:retry": () => this.#focus(),
+      "chat:discard": () => this.#focus(),
+      "chat:keep": ({ from, change }) => this.#keep(from, change),
     });
-    const moves = {
-      scroll: () => this.#heed(),
-      // What follows growth would end a smooth scroll before it has begun.
-      wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
-      keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
-      // A press on the scroll bar's track scrolls as smoothly, and a thumb is too short to be hit for sure.
-      pointerdown: (event) => this.#isOnScrollBar(event) && this.#unpin(),
-    };
-    this.hear(this.#log, moves, { passive: true });
-    this.hear(this.#button, { click: () => this.#jump(leave()) });
+    this.hear(this.#log, this.#moves, { passive: true });
+    this.hear(this.#button, { click: () => this.#jump() });
     for (const box of [this.#log, ...this.#log.children]) {
       this.#growth.observe(box);
       this.#content.observe(box, { childList: true });
     }
-    this.#jump();
+    this.#scrollToEnd();
   }
 
-  stop() {
+  disconnect() {
     this.#growth.disconnect();
     this.#content.disconnect();
   }
 
+  /** @returns {Listeners} */
+  get #moves() {
+    return {
+      scroll: () => this.#heed(),
+      // The intention counts, because following growth would end a smooth scroll before it has begun.
+      wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
+      keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
+      // A press on the scroll bar's track scrolls smoothly too.
+      pointerdown: (event) => this.#isOnScrollBar(event) && this.#unpin(),
+    };
+  }
+
   #jump() {
+    this.#focus();
+    this.#scrollToEnd();
+  }
+
+  /** Take the focus from a button that is about to disappear. */
+  #focus() {
+    this.#log.focus({ preventScroll: true });
+  }
+
+  #scrollToEnd() {
     this.#pin();
     this.#follow();
   }
 
   #pin() {
-    if (this.toggleAttribute("pinned", true) && !this.#button.hidden) this.#button.hidden = true;
+    this.toggleAttribute("pinned", true);
+    if (!this.#button.hidden) this.#button.hidden = true;
   }
 
   #unpin() {
@@ -56,12 +72,14 @@ class ChatScroll extends ChatElement {
     this.#button.hidden = false;
   }
 
-  /** Only the reader scrolls up, by less than a pixel at first, and an end that comes nearer. */
+  /** An upward scroll is the visitor's own, unless the content has shrunk. */
   #heed() {
-    const [top, end] = [this.#top, this.#end];
+    const top = this.#top;
+    const end = this.#end;
     this.#look();
     if (this.#top < top && this.#end >= end) this.#unpin();
-    else if (this.#top !== top && this.#end - this.#top < 4) this.#pin(); // a scroll of ours comes late, and says nothing
+    // The event of our own scroll comes late, to a place that is known.
+    else if (this.#top !== top && this.#end - this.#top < CLOSE) this.#pin();
   }
 
   #follow() {
@@ -70,12 +88,12 @@ class ChatScroll extends ChatElement {
     this.#look();
   }
 
-  #keep({ from, change }) {
+  #keep(from, change) {
     const top = from.getBoundingClientRect().top;
     const to = change() ?? from;
     this.#log.scrollTop += to.getBoundingClientRect().top - top;
     this.#look();
-    if (this.#end - this.#top < 4) this.#pin();
+    if (this.#end - this.#top < CLOSE) this.#pin();
     else this.#unpin();
   }
 
@@ -92,11 +110,11 @@ class ChatScroll extends ChatElement {
   }
 
   get #log() {
-    return this.querySelector("[role=log]");
+    return this.find("[role=log]");
   }
 
   get #button() {
-    return this.querySelector("[data-action=jump]");
+    return this.find("[data-action=jump]");
   }
 }
 

@@ -1,70 +1,71 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/**
- * `<llm-chat-list>`: the lines of conversations and the tab's title, in step with any chat. A new line is a clone of the
- * template, whose addresses have `_id_` in the id's place.
- */
+/** `<llm-chat-list>`: the lines of conversations and the tab's title, in step with any chat. */
 class ChatList extends ChatElement {
-  #events = {
-    "run-started": (id, title) => this.#move(id, title).toggleAttribute("data-running", true),
-    "run-ended": (id) => this.#end(id),
-    title: (id, title) => this.#name(id, title),
-    read: (id) => this.#line(id)?.removeAttribute("data-unread"),
-    deleted: (id) => this.#drop(id),
-  };
-  /** Lines that go to the top when nobody points there. */
+  /** @type {Map<string, HTMLElement>} Lines that go to the top when nobody points at the list. */
   #moving = new Map();
   #title = document.title;
   #mark = "";
 
-  start() {
+  connect() {
     this.hear(document, {
       "chat:conversation": ({ id, title }) => this.#move(id, title),
-      "chat:event": ({ event, id, title }) => this.#events[event]?.(id, title),
-      visibilitychange: () => document.hidden || this.#entitle(""),
+      "chat:event": (event) => this.#take(event),
+      visibilitychange: () => document.hidden || this.#markTab(""),
     });
-    this.hear(this, { pointerleave: () => this.#settle(), focusout: () => setTimeout(() => this.#settle()) });
+    this.hear(this, {
+      pointerleave: () => this.#settle(),
+      focusout: () => setTimeout(() => this.#settle()),
+    });
   }
 
-  /** Something happens there. */
-  #move(id, title = "") {
+  #take({ event, id, title = "" }) {
+    if (event === "run-started") this.#begin(id, title);
+    else if (event === "run-ended") this.#end(id);
+    else if (event === "title") this.#name(id, title);
+    else if (event === "read") this.#line(id)?.removeAttribute("data-unread");
+    else if (event === "deleted") this.#drop(id);
+  }
+
+  #move(id, title) {
     const line = this.#line(id) ?? this.#build(id);
-    line.querySelector("a").dataset.updated = Date.now() / 1_000;
+    this.find("a", line).dataset.updated = String(Date.now() / 1_000);
     this.#moving.set(id, line);
     if (title) this.#name(id, title);
     this.#settle();
     return line;
   }
 
+  #begin(id, title) {
+    this.#move(id, title).toggleAttribute("data-running", true);
+  }
+
   #end(id) {
-    const [line, shown] = [this.#line(id), this.#shown(id)];
+    const line = this.#line(id);
+    const shown = this.#shows(id);
     line?.removeAttribute("data-running");
     if (line) this.#move(id);
     if (shown && !document.hidden) return;
     line?.toggleAttribute("data-unread", true);
-    if (shown) this.#entitle("● ");
+    if (shown) this.#markTab("● ");
   }
 
   #name(id, title) {
     const line = this.#line(id);
-    const link = line?.querySelector("a");
-    for (const labelled of line?.querySelectorAll("[aria-label]") ?? []) {
-      labelled.ariaLabel = labelled.ariaLabel.replace(link.textContent, () => title);
-    }
-    if (link) link.textContent = title;
-    if (!this.#shown(id)) return;
+    if (line) this.#label(line, title);
+    if (!this.#shows(id)) return;
     this.#title = title;
-    this.#entitle();
-    document.querySelector(".llm-chat-page-main h1").textContent = title;
+    this.#markTab(this.#mark);
+    this.find(".llm-chat-page-main h1", document).textContent = title;
   }
 
   #drop(id) {
     const line = this.#line(id);
-    const held = line?.contains(document.activeElement);
+    const hadFocus = line?.contains(document.activeElement);
     line?.remove();
     this.#moving.delete(id);
-    if (held) this.closest("nav")?.querySelector("a")?.focus();
-    if (this.#shown(id)) this.#name(id, this.#template.querySelector("a").textContent);
+    if (hadFocus) this.closest("nav")?.querySelector("a")?.focus();
+    if (this.#shows(id)) this.#name(id, this.find("a", this.#template).textContent);
   }
 
   /** A line that is pointed at stays where it is, and so do those around it. */
@@ -83,79 +84,93 @@ class ChatList extends ChatElement {
   #build(id) {
     const line = document.importNode(this.#template, true);
     line.dataset.conversation = id;
-    // The server has put "_id_" in the id's place.
-    for (const link of line.querySelectorAll("a")) link.setAttribute("href", link.getAttribute("href").replace("_id_", id));
-    if (this.#shown(id)) line.querySelector("a")?.setAttribute("aria-current", "page");
+    for (const link of line.querySelectorAll("a[href]")) {
+      link.setAttribute("href", (link.getAttribute("href") ?? "").replace("_id_", id)); // the template's own id
+    }
+    if (this.#shows(id)) line.querySelector("a")?.setAttribute("aria-current", "page");
     return line;
   }
 
-  #shown(id) {
-    return document.querySelector(`llm-chat[conversation="${CSS.escape(id)}"]`);
+  #label(line, title) {
+    const link = this.find("a", line);
+    for (const labelled of line.querySelectorAll("[aria-label]")) {
+      labelled.ariaLabel = (labelled.ariaLabel ?? "").replace(link.textContent, () => title);
+    }
+    link.textContent = title;
   }
 
-  #entitle(mark = this.#mark) {
+  #shows(id) {
+    return Boolean(document.querySelector(`llm-chat[conversation="${CSS.escape(id)}"]`));
+  }
+
+  #markTab(mark) {
     this.#mark = mark;
     document.title = mark + this.#title;
   }
 
   get #template() {
-    return this.querySelector("[data-template=conversation]").content.firstElementChild;
+    const template = /** @type {HTMLTemplateElement} */ (this.find("[data-template=conversation]"));
+    return /** @type {HTMLElement} */ (template.content.firstElementChild);
   }
 }
 
 ChatList.define("llm-chat-list");
 
-/**
- * `<llm-chat-sidebar>`: search and options without leaving the page. Without a script, or the answer that is expected, they are
- * pages of their own. Out: `chat:say` {text} on the chat.
- */
+/** `<llm-chat-sidebar>`: search and options without leaving the page; without a script they are pages of their own. */
 class ChatSidebar extends ChatElement {
   /** Milliseconds without a key before a search. */
   pause = 250;
-  #clock = 0;
+  #timer = 0;
   #search = new AbortController();
 
-  start() {
+  connect() {
     this.hear(this.#field, { input: () => this.#type(), keydown: (event) => this.#press(event) });
     this.hear(this, { click: (event) => this.#click(event) });
     this.hear(this.#dialog, { submit: (event) => this.#submit(event), close: () => this.#leave() });
   }
 
   #type() {
-    clearTimeout(this.#clock);
+    clearTimeout(this.#timer);
     this.#search.abort();
-    if (this.#field.value.trim()) this.#clock = setTimeout(() => this.#find(), this.pause);
-    else this.#turn(false);
+    if (this.#field.value.trim()) this.#timer = setTimeout(() => this.#find(), this.pause);
+    else this.#showFound(false);
   }
 
   #press(event) {
     if (event.key !== "Escape" || !this.#field.value) return;
-    event.preventDefault(); // the sidebar stays
+    event.preventDefault(); // the sidebar stays open
     this.#field.value = "";
     this.#type();
   }
 
   async #find() {
     this.#search = new AbortController();
-    const query = new URLSearchParams({ q: this.#field.value, fragment: "" });
     const { signal } = this.#search;
-    if ((await this.#fill("[data-found]", `${this.#field.form.action}?${query}`, { signal })) !== 200) return;
-    this.#turn(true);
-    const text = this.querySelector("[data-found] [role=status]").textContent;
+    const query = new URLSearchParams({ q: this.#field.value, fragment: "" });
+    if ((await this.#fill("[data-found]", `${this.#field.form?.action}?${query}`, { signal })) !== 200) return;
+    this.#showFound(true);
+    const text = this.find("[data-found] [role=status]").textContent;
     this.#page?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
   }
 
-  async #click(event) {
+  #click(event) {
     const link = event.target.closest("a");
     if (!link || this.#dialog.contains(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (!link.matches("[data-action=options]") || !this.#page) return this.hidePopover();
-    event.preventDefault();
-    if ((await this.#fill("[data-panel]", `${link.href}?fragment`)) === 200) this.#dialog.showModal();
-    else location.assign(link.href);
+    if (link.matches("[data-action=options]") && this.#page) {
+      event.preventDefault();
+      this.#openOptions(link.href);
+    } else {
+      this.hidePopover();
+    }
+  }
+
+  async #openOptions(url) {
+    if ((await this.#fill("[data-panel]", `${url}?fragment`)) === 200) this.#dialog.showModal();
+    else location.assign(url);
   }
 
   async #submit(event) {
-    const form = event.target;
+    const form = /** @type {HTMLFormElement} */ (event.target);
     if (form.method === "dialog") return;
     event.preventDefault();
     const headers = { "X-Requested-With": "llm-chat" };
@@ -166,38 +181,37 @@ class ChatSidebar extends ChatElement {
 
   /** The line that had the focus may be gone. */
   #leave() {
-    if (document.activeElement.matches("body, dialog *")) this.querySelector("a").focus();
+    if (document.activeElement?.matches("body, dialog *")) this.querySelector("a")?.focus();
   }
 
   // Internals
 
-  /** Show what the server answers, if it is meant to be shown. @returns the status */
+  /** Show what the server answers, if it is meant to be shown. Return the status, or 0 where no answer came. */
   async #fill(panel, url, options) {
     try {
       const response = await fetch(url, options);
-      if (response.ok || response.status === 400) this.querySelector(panel).innerHTML = await response.text();
+      if (response.ok || response.status === 400) this.find(panel).innerHTML = await response.text();
       return response.status;
     } catch {
-      return 0; // nothing came, or nobody waits for it
+      return 0;
     }
   }
 
-  #turn(found) {
-    this.querySelector("[data-found]").hidden = !found;
-    this.querySelector("llm-chat-list").hidden = found;
+  #showFound(found) {
+    this.find("[data-found]").hidden = !found;
+    this.find("llm-chat-list").hidden = found;
   }
 
-  /** The chat, which hears what becomes of conversations. */
   get #page() {
     return document.querySelector("llm-chat");
   }
 
   get #field() {
-    return this.querySelector("[name=q]");
+    return /** @type {HTMLInputElement} */ (this.find("[name=q]"));
   }
 
   get #dialog() {
-    return this.querySelector("dialog");
+    return this.find("dialog");
   }
 }
 

@@ -1,73 +1,77 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-transcript>`: the articles of a conversation, as the server makes them. */
+/** `<llm-chat-transcript>`: the articles of a conversation, as the server renders them. */
 class ChatTranscript extends ChatElement {
+  /** What an answer waits for, as attributes. */
   static waits = ["loading", "saving", "reconnecting"];
 
-  #chunks = {
-    "data-message": (data) => this.#show(data),
-    "data-status": ({ status }) => this.#wait(status),
-    "data-part": (data) => this.#addPart(data),
-    "data-patch": (data) => this.#part(data)?.dispatchEvent(new CustomEvent("chat:patch", { detail: data })),
-    "data-message-end": (data) => this.#finish(data),
-    "data-conversation": (data) => this.tell("chat:conversation", data),
-  };
-
-  start() {
+  connect() {
     this.hear(this.chat, {
-      "chat:chunk": ({ type, data }) => this.#chunks[type]?.(data),
+      "chat:chunk": (chunk) => this.#take(chunk),
       "chat:earlier": (page) => this.#lead(page),
-      "chat:edit": (question) => this.#edit(question)?.focus(),
-      "chat:sending": (sent) => this.#edit(sent, true),
-      "chat:unsent": (unsent) => this.#edit(unsent),
-      "chat:refused": (refused) => this.#refuse(refused),
-      "chat:gone": () => this.#lead({ html: "" }, this.replaceChildren()),
+      "chat:edit": ({ message, text }) => this.#edit(message, text)?.focus(),
+      "chat:outgoing": ({ message, text, status, error }) => this.#edit(message, text, error, status === "sending"),
+      "chat:refused": ({ message, text }) => this.#refuse(message, text),
+      "chat:answered": ({ code }) => code === "gone" && this.#clear(),
       "chat:state": () => this.#wait(),
       "chat:close": () => this.#wait(),
     });
     localise(this);
   }
 
-  #edit({ message, text, error = "" }, sending = false) {
+  #take(chunk) {
+    if (chunk.type === "data-patch") this.#patch(chunk.data);
+    else if (chunk.type === "data-message") this.#show(chunk.data);
+    else if (chunk.type === "data-status") this.#wait(chunk.data.status);
+    else if (chunk.type === "data-part") this.#addPart(chunk.data);
+    else if (chunk.type === "data-message-end") this.#finish(chunk.data);
+    else if (chunk.type === "data-conversation") this.tell("chat:conversation", chunk.data);
+  }
+
+  /** Put a form in the place of a question, and return its field. */
+  #edit(message, text, error = "", sending = false) {
     const article = this.article(message);
-    if (!article) return;
-    const edit = article.querySelector("llm-chat-edit") ?? this.clone("edit").firstElementChild;
-    const field = edit.querySelector("textarea");
-    field.value = edit.querySelector("[data-draft]").textContent = text;
-    edit.querySelector("[data-error]").textContent = error;
+    if (!article) return undefined;
+    const edit = article.querySelector("llm-chat-edit") ?? this.cloneElement("edit");
+    const field = this.find("textarea", edit);
+    field.value = text;
+    this.find("[data-draft]", edit).textContent = text;
+    this.find("[data-error]", edit).textContent = error;
     edit.toggleAttribute("sending", sending);
-    if (!edit.isConnected) article.querySelector("[data-parts]").before(edit);
+    if (!edit.isConnected) this.find("[data-parts]", article).before(edit);
     return field;
   }
 
-  /** What was to take the place of a message: the old one stays. */
-  #refuse({ message, text }) {
+  /** A message that was to be replaced stays, with the reason. */
+  #refuse(message, text) {
     const article = this.article(message);
     const draft = article?.querySelector("llm-chat-edit [data-draft]")?.textContent;
-    if (draft) return this.#edit({ message, text: draft, error: text });
-    if (!article || !text) return;
-    const note = this.clone("refused");
-    note.querySelector("[data-error]")?.append(text);
-    article.querySelector("[data-refusal]")?.remove();
-    article.querySelector("[data-footer]")?.prepend(note);
+    if (draft) this.#edit(message, draft, text);
+    else if (article && text) this.#note(article, text);
   }
 
   #wait(status) {
     for (const wait of ChatTranscript.waits) this.toggleAttribute(wait, wait === status);
   }
 
+  #clear() {
+    this.replaceChildren();
+    this.removeAttribute("earlier");
+  }
+
   // Internals
 
   #lead({ html, more }) {
     this.prepend(fragment(html));
-    this.toggleAttribute("earlier", Boolean(more));
+    this.toggleAttribute("earlier", more);
   }
 
-  /** A message that comes with its place, behind another one or first on the page, ends the branch. */
+  /** A message that comes with its place, behind another or first on the page, ends the branch. */
   #show({ id, html, after, earlier }) {
     const article = fragment(html).firstElementChild;
     if (!article) return;
-    const [old, before] = [this.article(id), this.article(after ?? "")];
+    const old = this.article(id);
+    const before = this.article(after ?? "");
     if (before) before.after(article);
     else if (after !== undefined) this.prepend(article);
     else if (old) old.before(article);
@@ -79,10 +83,14 @@ class ChatTranscript extends ChatElement {
   }
 
   #addPart({ message, part, html }) {
-    const old = this.#part({ message, part });
+    const old = this.#part(message, part);
     this.#wait();
     if (old) old.replaceWith(fragment(html));
     else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
+  }
+
+  #patch(patch) {
+    this.#part(patch.message, patch.part)?.dispatchEvent(new CustomEvent("chat:patch", { detail: patch }));
   }
 
   #finish({ message, status, html }) {
@@ -92,12 +100,18 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
   }
 
-  #part({ message, part }) {
+  #note(article, text) {
+    const note = this.clone("refused");
+    note.querySelector("[data-error]")?.append(text);
+    article.querySelector("[data-refusal]")?.remove();
+    article.querySelector("[data-footer]")?.prepend(note);
+  }
+
+  #part(message, part) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
 }
 
-/** Markup of the server's own. */
 function fragment(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
@@ -107,7 +121,7 @@ function fragment(html) {
 const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
 
-/** Times as the reader's own clock shows them. */
+/** Show times by the visitor's own clock. */
 function localise(root) {
   for (const time of root.querySelectorAll("time")) {
     const date = new Date(time.dateTime);

@@ -1,0 +1,221 @@
+/*
+ * The types that the page's scripts share: their events, and what the server sends. `tsc` reads this file, browsers never do.
+ * docs/page.md explains the events, docs/protocol.md the frames and chunks.
+ */
+
+/** The events of the chat: the name of each, and its detail. */
+interface ChatEventMap {
+  // What the visitor wants
+
+  /** `message`: the question that the text replaces. */
+  "chat:submit": { text: string; message?: string };
+  "chat:retry": MessageDetail & { continues: boolean };
+  "chat:edit": MessageDetail;
+  "chat:discard": { message: string };
+  "chat:copy": { button: HTMLButtonElement; text: Promise<string> };
+  "chat:stop": undefined;
+
+  // What becomes of it
+
+  "chat:ask": Ask;
+  "chat:outgoing": Outgoing;
+  "chat:stored": Outcome;
+  /** `text`: the server's sentence; empty where the visitor took the message back. */
+  "chat:refused": Outcome & { text: string };
+  "chat:state": { streaming: boolean };
+  /** `elsewhere`: the page shows the sentence already, so that it is only read out. */
+  "chat:problem": { text: string; elsewhere?: boolean };
+  "chat:say": { text: string };
+
+  // Between the page and the server
+
+  "chat:open": undefined;
+  "chat:close": { code?: number; final: boolean; refused: boolean };
+  "chat:frame": ServerFrame;
+  "chat:transmit": ClientFrame;
+  "chat:reset": undefined;
+  "chat:request": ServerRequest;
+  "chat:abort": undefined;
+  "chat:found": undefined;
+  "chat:answered": { text: string; code: string };
+  "chat:event": ConversationEvent;
+  "chat:stale": undefined;
+
+  // What is shown
+
+  "chat:chunk": Chunk;
+  "chat:patch": Patch;
+  "chat:conversation": { id: string; title: string };
+  "chat:earlier": EarlierMessages;
+  /** What `change` returns, or else `from`, comes to the place on the screen where `from` was. */
+  "chat:keep": { from: Element; change: () => Element | null | void };
+}
+
+interface MessageDetail {
+  message: string;
+  role: string;
+  text: string;
+}
+
+/** What the visitor asks for, ready to be sent. */
+interface Ask {
+  message: string;
+  trigger: string;
+  frame: ClientFrame;
+  /** Whether it may have reached the server. */
+  sent: boolean;
+  /** A selector that matches once the page shows that the server has it. */
+  proof: string;
+}
+
+/** A text of the visitor's that the server does not have. */
+interface Outgoing {
+  message: string;
+  text: string;
+  status: "sending" | "unsent";
+  /** Why the server refused it. */
+  error?: string;
+  /** Whether the page shows the message, with another text. */
+  edits: boolean;
+}
+
+interface Outcome {
+  message: string;
+  /** Whether it replaces a message. */
+  replaces: boolean;
+}
+
+/** A frame without its ids, and where its data goes. Without `resolve` its chunks are those of an answer. */
+interface ServerRequest {
+  frame: ClientFrame;
+  resolve?: (data: any[]) => void;
+  /** Takes the server's sentence, which is empty where there is none. */
+  reject?: (errorText: string) => void;
+}
+
+/** A frame of the page's; `connection` and `requests` add what all of them have. */
+interface ClientFrame {
+  type?: string;
+  body?: object;
+  [field: string]: unknown;
+}
+
+interface ServerFrame {
+  type: string;
+  requestId: string;
+  sequence: number;
+  chunk: Chunk;
+  code?: string;
+  errorText?: string;
+  event?: string;
+}
+
+interface ConversationEvent {
+  event: string;
+  id: string;
+  message: string;
+  title?: string;
+}
+
+type Chunk =
+  | { type: "data-message"; data: MessageData }
+  | { type: "data-status"; data: { status: string } }
+  | { type: "data-part"; data: { message: string; part: number; html: string } }
+  | { type: "data-patch"; data: Patch & { message: string; part: number } }
+  | { type: "data-message-end"; data: { message: string; status: string; html: string } }
+  | { type: "data-conversation"; data: { id: string; title: string } }
+  | { type: "error"; errorText: string }
+  | { type: "start" | "finish" | "abort" };
+
+interface MessageData {
+  id: string;
+  status: string;
+  html: string;
+  /** The message before it, or null where it is the first. Without it the message stays where it is, or comes last. */
+  after?: string | null;
+  earlier?: boolean;
+}
+
+interface Patch {
+  keep: number;
+  from?: number;
+  html?: string;
+  then?: [number, string][];
+  tail?: number;
+  append?: string;
+  stay?: boolean;
+}
+
+interface EarlierMessages {
+  html: string;
+  more: boolean;
+}
+
+/** What the visitor asks for, as it is kept. A regenerate has no text. */
+interface OutboxEntry {
+  trigger: "submit-message" | "regenerate-message";
+  message: string;
+  text?: string;
+  continues?: boolean;
+  sent: boolean;
+  attempt?: string;
+  /** Why the server refused it; empty where the visitor took it back. */
+  refused?: string;
+}
+
+/** The request whose chunks are those of an answer. `next`: the sequence number that is expected. */
+interface CurrentRequest {
+  requestId: string;
+  type?: string;
+  next: number;
+}
+
+interface OtherRequest {
+  data: unknown[];
+  resolve: (data: any[]) => void;
+  reject?: (errorText: string) => void;
+}
+
+/** Functions by the event that each listens to: an event of the chat's passes its detail, one of the browser's itself. */
+type Listeners = {
+  [Name in keyof ChatEventMap]?: (detail: ChatEventMap[Name]) => unknown;
+} & {
+  [Name in keyof BrowserEventMap]?: (event: OnElement<BrowserEventMap[Name]>) => unknown;
+};
+
+type BrowserEventMap = HTMLElementEventMap &
+  Pick<DocumentEventMap, "visibilitychange"> &
+  Pick<WindowEventMap, "online" | "offline">;
+
+/** Elements are all that the scripts listen on for events that bubble. */
+type OnElement<E extends Event> = E & { readonly target: HTMLElement };
+
+/** The arguments that dispatch an event: its detail, where it has one. */
+type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
+
+/** The element that a selector finds: a tag's own class, otherwise any element of HTML. */
+type Found<Selector extends string> = Selector extends keyof HTMLElementTagNameMap
+  ? HTMLElementTagNameMap[Selector]
+  : HTMLElement;
+
+// What the scripts find by an attribute is an element of HTML.
+
+type ByAttribute = `${string}[${string}`;
+
+interface ParentNode {
+  querySelector(selector: ByAttribute): HTMLElement | null;
+  querySelectorAll(selector: ByAttribute): NodeListOf<HTMLElement>;
+}
+
+interface Element {
+  closest(selector: ByAttribute): HTMLElement | null;
+}
+
+interface HTMLElementTagNameMap {
+  "llm-chat": HTMLElement;
+  "llm-chat-edit": HTMLElement;
+}
+
+interface CustomElementRegistry {
+  get(name: "llm-chat-element"): import("../chat/static/llm_chat/element.js").ChatElementClass;
+}
