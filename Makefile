@@ -58,6 +58,7 @@ lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/typos
+	@.venv/bin/python scripts/docstrings.py
 	@.venv/bin/python scripts/lint_page.py
 
 types: setup
