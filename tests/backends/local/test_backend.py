@@ -101,7 +101,7 @@ def test_the_model_is_named_after_the_given_weights():
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(TypeError, match="LocalBackend does not know wieghts; it accepts weights, max_tokens, "):
+    with pytest.raises(TypeError, match="LocalBackend has no option wieghts; it accepts weights, max_tokens, "):
         LocalBackend(wieghts="x")
 
 

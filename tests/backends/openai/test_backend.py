@@ -291,7 +291,7 @@ async def test_preparing_makes_the_first_answer_wait_for_nothing(backend, monkey
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(TypeError, match=r"OpenAIBackend does not know modle; it accepts model, api_key, base_url, "):
+    with pytest.raises(TypeError, match=r"OpenAIBackend has no option modle; it accepts model, api_key, base_url, "):
         OpenAIBackend(model="m", modle="x")
 
 
