@@ -1,4 +1,4 @@
-"""The contract of ``chat.backends.base.Backend``, on every backend that the app has."""
+"""The contract of ``chat.backends.base.Backend``, tested on every backend of the app."""
 
 import asyncio
 import itertools
@@ -74,7 +74,7 @@ def case(request):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whole(case):
-    """A backend whose model ends its replies; one for all tests, for the local model takes a second to load."""
+    """A backend whose model ends its replies; one for all tests, because the local model takes a second to load."""
     async with case.whole() as playing:
         yield playing.backend
 
@@ -99,14 +99,14 @@ async def test_a_reply_has_text_and_no_delta_is_empty(whole):
     assert all(said)
 
 
-async def test_what_loads_says_when_it_has_loaded_before_it_speaks(whole):
+async def test_a_backend_that_loads_yields_loading_and_loaded_before_any_text(whole):
     deltas = await read(whole)
     loading = [type(delta) for delta in deltas if isinstance(delta, Loading | Loaded)]
     assert loading in ([], [Loading, Loaded])
     assert [type(delta) for delta in deltas[: len(loading)]] == loading
 
 
-async def test_replies_at_the_same_time_are_all_whole(whole):
+async def test_concurrent_replies_are_all_complete(whole):
     replies = await asyncio.gather(*(read(whole, ask(f"Say {word}.")) for word in "abcd"))
     assert all(text_of(deltas) and isinstance(deltas[-1], Finished) for deltas in replies)
 
