@@ -46,7 +46,7 @@ async def django(scope, receive, send):
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/~delete/"])
-async def test_a14_a_long_body_for_a_page_of_ours_is_refused_before_it_is_read(path):
+async def test_a14_a_long_body_for_a_page_of_the_chat_is_refused_before_it_is_read(path):
     browser = Browser(django, path, content_length=LONG)
     assert await browser.post() == [413]
     assert browser.read == 0

@@ -74,7 +74,7 @@ PATCHES = {
 
 
 @pytest.mark.parametrize(("wire", "chunk"), {**PLAIN, **TRANSIENT}.items())
-def test_a_chunk_is_encoded_as_the_protocol_has_it(wire, chunk):
+def test_a_chunk_is_encoded_as_the_protocol_describes_it(wire, chunk):
     assert encode(chunk).decode() == wire
 
 

@@ -16,7 +16,7 @@ def quota(monkeypatch):
     monkeypatch.setattr("chat.engine.start.ask", refuse)
 
 
-async def test_a_socket_is_answered_the_code_and_the_sentence_of_a_new_row(quota, script, connect):
+async def test_a_socket_gets_the_code_and_the_sentence_of_a_new_row(quota, script, connect):
     socket = await connect()
     [frame] = await socket.rest(await socket.ask("Why?"))
     assert (frame["type"], frame["code"], frame["errorText"]) == ("error", "quota", "You have used up your quota.")

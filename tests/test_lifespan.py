@@ -68,7 +68,7 @@ class Theirs:
 COMPLETE = [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 
 
-async def test_e06_theirs_starts_before_the_chat_and_ends_after_it(transactional_db, script):
+async def test_e06_the_sites_application_starts_before_the_chat_and_ends_after_it(transactional_db, script):
     theirs = Theirs()
     async with serving(application(theirs)) as server:
         assert [await server.ask("startup")] == COMPLETE[:1]
@@ -77,14 +77,18 @@ async def test_e06_theirs_starts_before_the_chat_and_ends_after_it(transactional
     assert theirs.seen == [("startup", 0), ("shutdown", 0)]
 
 
-async def test_e06_a_start_of_theirs_that_fails_is_passed_on_and_the_chat_does_not_start(transactional_db, script):
+async def test_e06_a_failed_start_of_the_sites_application_is_passed_on_and_the_chat_does_not_start(
+    transactional_db, script
+):
     theirs = Theirs(startup="failed")
     async with serving(application(theirs)) as server:
         assert await server.ask("startup") == {"type": "lifespan.startup.failed", "message": "made up"}
     assert await Process.objects.acount() == 0
 
 
-async def test_e06_an_end_of_theirs_that_fails_is_passed_on_after_the_chat_has_drained(transactional_db, script):
+async def test_e06_a_failed_shutdown_of_the_sites_application_is_passed_on_after_the_chat_has_drained(
+    transactional_db, script
+):
     theirs = Theirs(shutdown="failed")
     async with serving(application(theirs)) as server:
         await server.ask("startup")
@@ -116,7 +120,7 @@ async def test_a_wrong_setting_keeps_both_from_starting_and_is_the_last_thing_th
     assert await Process.objects.acount() == 0
 
 
-async def test_a_setting_of_djangos_that_is_wrong_ends_the_start_and_theirs_shuts_down(
+async def test_a_wrong_django_setting_ends_the_start_and_shuts_the_sites_application_down(
     transactional_db, script, monkeypatch, at_exit
 ):
     def fail(*args, **more):
@@ -157,7 +161,7 @@ async def test_e06_an_application_without_a_lifespan_is_fine_and_quiet(transacti
 
 
 @pytest.mark.parametrize("answer", ["raise", "cancel", "http"])
-async def test_e06_an_application_that_breaks_in_its_start_is_told_in_the_log_and_the_chat_goes_on(
+async def test_e06_an_application_that_breaks_in_its_start_is_logged_and_the_chat_starts(
     transactional_db, script, caplog, answer
 ):
     async with serving(application(Theirs(startup=answer))) as server:
@@ -166,7 +170,7 @@ async def test_e06_an_application_that_breaks_in_its_start_is_told_in_the_log_an
     assert "failed in its lifespan" in record.getMessage()
 
 
-async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
+async def test_e06_the_sites_application_ends_with_the_servers_task(transactional_db, script):
     ended = asyncio.Event()
 
     async def theirs(scope, receive, send):
@@ -185,7 +189,7 @@ async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
     await engine().drain()
 
 
-async def test_e06_state_of_theirs_reaches_the_server(transactional_db, script):
+async def test_e06_the_state_of_the_sites_application_reaches_the_server(transactional_db, script):
     async def theirs(scope, receive, send):
         await receive()
         scope["state"]["pool"] = "theirs"
@@ -197,7 +201,7 @@ async def test_e06_state_of_theirs_reaches_the_server(transactional_db, script):
         await server.ask("shutdown")
 
 
-async def test_e06_the_chats_own_lifespan_stands_in_a_router_of_the_sites(transactional_db, script):
+async def test_e06_the_chats_lifespan_works_in_a_router_of_the_sites_own(transactional_db, script):
     from channels.routing import ProtocolTypeRouter
 
     async with serving(ProtocolTypeRouter({"lifespan": lifespan})) as server:

@@ -113,7 +113,7 @@ def test_a_part_is_known_by_its_class_and_by_the_chunk_that_begins_it(kind):
     assert {kind.start, kind.delta, kind.end} <= set(CHUNKS)
 
 
-def test_every_template_of_a_part_is_that_of_a_kind():
+def test_every_template_of_a_part_belongs_to_a_kind():
     assert {path.stem for path in TEMPLATES.iterdir()} == set(KINDS)
 
 
@@ -141,7 +141,7 @@ def test_a_new_kind_is_streamed_and_replayed_as_its_own_chunks(seen):
     assert seen["replayed"] == [*seen["chunks"][:6], whole, *seen["chunks"][8:]]
 
 
-def test_a_new_kind_is_stored_and_is_text_only_if_it_says_so(seen):
+def test_a_new_kind_is_stored_and_is_text_only_if_its_row_says_so(seen):
     parts = [("text", "Well."), ("refusal", "I cannot *help*."), ("text", "Sorry.")]
     assert [(part["type"], part["text"]) for part in seen["parts"]] == parts
     assert seen["text"] == "Well.\n\nSorry."
@@ -158,6 +158,6 @@ def test_a_new_kind_is_shown_by_its_template_live_and_later(seen):
     assert "I cannot <em>help</em>." in seen["html"]
 
 
-def test_a_new_kind_is_exported_as_it_says(seen):
+def test_a_new_kind_is_exported_as_its_row_says(seen):
     assert seen["markdown"].endswith("Well.\n\n> I cannot *help*.\n\nSorry.\n")
     assert seen["json"] == seen["parts"]

@@ -72,7 +72,7 @@ def test_the_origin_rule_is_that_of_the_csrf_check(scope, trusted):
     assert is_trusted(scope) is trusted
 
 
-def test_the_scheme_that_a_proxy_tells_counts_where_the_site_trusts_it(settings):
+def test_the_scheme_from_a_proxy_counts_if_the_site_trusts_it(settings):
     told = handshake(origin="https://example.com", extra=[(b"x-forwarded-proto", b"https")])
     assert not is_trusted(told)
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -113,7 +113,7 @@ async def test_http_goes_to_django():
     assert seen == ["http"]
 
 
-async def test_lifespan_enrols_the_process_and_drains_it(transactional_db):
+async def test_lifespan_registers_the_process_and_drains_it(transactional_db):
     events, said = asyncio.Queue(), asyncio.Queue()
     life = asyncio.create_task(application(nothing)({"type": "lifespan"}, events.get, said.put))
     await events.put({"type": "lifespan.startup"})
@@ -142,7 +142,7 @@ async def accepting(scope, receive, send):
     await send({"type": "websocket.send", "text": f"{scope['path']} {sorted(scope)}"})
 
 
-async def test_e06_an_unknown_path_reaches_the_application_that_was_there_as_it_came(settings, transactional_db):
+async def test_e06_an_unknown_path_reaches_the_sites_own_application_unchanged(settings, transactional_db):
     settings.ALLOWED_HOSTS = ["localhost"]
     communicator = Communicator(application(accepting), "/theirs/", headers(None, "http://elsewhere.example"))
     before = sorted(communicator.scope)
@@ -156,7 +156,7 @@ async def test_e06_a_plain_django_application_refuses_an_unknown_path_with_one_l
     assert "handshake for '/theirs/' was refused: no websocket route of the site takes it" in line
 
 
-async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(
+async def test_e06_a_router_of_the_sites_own_refuses_an_unknown_path_with_one_line_too(
     settings, transactional_db, caplog
 ):
     settings.ALLOWED_HOSTS = ["localhost"]
@@ -168,7 +168,7 @@ async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line
     assert "no websocket route of the site takes it" in line
 
 
-async def test_e06_what_an_application_raises_after_its_answer_is_its_own(settings):
+async def test_e06_an_error_of_an_application_after_its_answer_is_raised(settings):
     async def broken(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})

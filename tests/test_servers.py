@@ -54,7 +54,7 @@ def read(websocket):
     return frames
 
 
-def test_an_answer_of_an_openai_endpoint_comes_over_the_websocket_and_is_stored(site):
+def test_an_answer_of_an_openai_endpoint_arrives_over_the_websocket_and_is_stored(site):
     with site.connect(site.visitor()) as websocket:
         websocket.send(send("c1", "Why?"))
         frames = read(websocket)
@@ -84,7 +84,7 @@ def test_a_bad_frame_is_closed_with_a_code_and_a_reason(site):
     assert closed.value.rcvd.reason == reason
 
 
-def test_a_history_of_megabytes_is_taken_and_a_frame_over_the_limit_is_not(site):
+def test_a_history_of_megabytes_is_accepted_and_a_frame_over_the_limit_is_not(site):
     limit = {"uvicorn": 8 << 20, "daphne": 1 << 20}[site.server]  # daphne's own cannot be changed
     padding = json.dumps({"id": "x", "role": "user", "parts": [{"type": "text", "text": "x" * (limit - 2000)}]})
     with site.connect(site.visitor()) as websocket:

@@ -61,7 +61,7 @@ def test_under_daphne_the_sentence_is_the_last_thing_that_is_printed(tmp_path):
     assert lines[-1].endswith('ImproperlyConfigured: CHAT["TICK"] must be a positive number of seconds, got 0.')
 
 
-def test_under_runserver_the_check_says_it(tmp_path):
+def test_under_runserver_the_check_has_the_sentence(tmp_path):
     status, lines = started(tmp_path, {"REDIS_URL": "nonsense"}, "manage.py", "runserver", "--noreload")
     assert (status, f"?: (llm_chat.E004) {URL}" in lines) == (1, True)
 

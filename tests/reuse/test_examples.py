@@ -48,7 +48,7 @@ def test_no_page_for_sites_has_the_name_of_a_checkout():
             assert re.findall(rf"(?<![\w/.])chat\.(?:{modules})\b", page.read_text()) == [], page
 
 
-def test_a_backend_by_the_name_of_a_checkout_is_an_error_where_no_such_app_is(site):
+def test_a_backend_by_the_name_of_a_checkout_is_an_error_in_a_site_without_such_an_app(site):
     site.write("mysite/old.py", OLD)
     assert 'so write "llm_chat.backends.scripted.ScriptedBackend".' in site.fail(
         "manage.py", "check", "--settings", "mysite.old"

@@ -64,7 +64,7 @@ def test_fewer_than_ten_lines_put_the_chat_into_a_site(instructions):
     assert len(instructions.lines) < 10
 
 
-def test_django_finds_nothing_amiss_in_the_site(site):
+def test_django_finds_nothing_wrong_in_the_site(site):
     assert "no issues" in site.run("manage.py", "check", "--fail-level", "WARNING")
     assert "No changes" in site.run("manage.py", "makemigrations", "--check", "--dry-run")
 
