@@ -30,12 +30,12 @@ class Ending:
 
     @property
     def finish_reason(self) -> str:
-        """Finish reason to store with the message; empty if the model gave none."""
+        """Return the finish reason to store with the message; empty if the answer was stopped or failed."""
         return self.chunk.finish_reason if isinstance(self.chunk, Finish) else ""
 
     @property
     def error(self) -> str:
-        """Error code to store with the message, a key of ``errors.ERRORS``; empty without an error."""
+        """Return the error code to store with the message, a key of ``errors.ERRORS``; empty without an error."""
         return self.chunk.code if isinstance(self.chunk, Error) else ""
 
     @property

@@ -71,7 +71,7 @@ class Kind:
 
     @property
     def template(self) -> str:
-        """Name of the template that shows a part of this kind."""
+        """Return the name of the template that shows a part of this kind."""
         return f"llm_chat/parts/{self.name}.html"
 
 

@@ -104,7 +104,7 @@ def _or_refuse(app: App) -> App:
         try:
             await app(scope, receiving, send)
         except (AssertionError, NotImplementedError, Resolver404, ValueError) as error:
-            if asked:  # the app has accepted the handshake, so this is its own fault, for the server to log
+            if asked:  # the app has begun to handle the handshake, so this is its own fault, for the server to log
                 raise
             await receive()
             await refuse(f"no websocket route of the site takes it ({shown(str(error))})", scope, send)

@@ -83,8 +83,8 @@ class Request(msgspec.Struct, frozen=True):
         messages: OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first. The
             system prompt, if there is one, comes first and the question last; to continue an answer, a model that
             ``prefills`` gets the beginning of the answer last.
-        max_tokens: how long a reply is long enough. Pass it to the model if supported; otherwise the caller stops
-            reading early. ``None`` sets no limit.
+        max_tokens: a reply of this length is enough. Pass the limit to the model if that is supported; otherwise the
+            caller stops reading early. ``None`` sets no limit.
     """
 
     messages: list[dict[str, Any]]
@@ -108,7 +108,7 @@ class Backend(ABC):
 
     @property
     def model(self) -> str:
-        """Name of the model, stored with each answer."""
+        """Return the name of the model, which is stored with each answer."""
         return ""
 
     @abstractmethod

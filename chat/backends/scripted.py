@@ -147,7 +147,7 @@ class ScriptedBackend(Backend):
 
     @property
     def model(self) -> str:
-        """Name of the model, always ``scripted``."""
+        """Return the name ``scripted``."""
         return "scripted"
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:

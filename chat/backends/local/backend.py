@@ -32,7 +32,7 @@ class LocalBackend(Backend):
     """
 
     # Three characters for each of MAX_PROMPT_TOKENS. One token is about 5.5 characters of English, 4.4 of code and 2.7
-    # of German. In scripts that the tokenizer barely covers it is fewer (Russian 1.3, Chinese 0.5); such a history is
+    # of German. In scripts that the tokenizer barely covers, it is less (Russian 1.3, Chinese 0.5): such a history is
     # shortened after the model has refused it.
     max_message_length = 4_500
     max_history_length = 4_500
@@ -60,7 +60,7 @@ class LocalBackend(Backend):
 
     @property
     def model(self) -> str:
-        """Name of the default model, or of the file ``weights`` without its suffix."""
+        """Return the name of the default model, or of the file ``weights`` without its suffix."""
         return DEFAULT_MODEL if self._weights is None else Path(self._weights).stem
 
     async def prepare(self) -> None:

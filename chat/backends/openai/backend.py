@@ -29,7 +29,7 @@ class Pulse:
         self._now = asyncio.get_running_loop().time
         self._last = self._now()
 
-    def beats(self, piece: bytes) -> bool:
+    def is_due(self, piece: bytes) -> bool:
         """Tell whether to report a sign of life now: the piece ends a line, and the last report is old enough."""
         due = (b"\n" in piece or b"\r" in piece) and self._now() - self._last >= LIFE_INTERVAL
         self._last = self._now() if due else self._last
@@ -112,7 +112,7 @@ class OpenAIBackend(Backend):
 
     @property
     def model(self) -> str:
-        """Name of the model, as in the option ``model``."""
+        """Return the value of the option ``model``."""
         return self._model
 
     async def prepare(self) -> None:
@@ -131,7 +131,7 @@ class OpenAIBackend(Backend):
                 async for piece in pieces:
                     for delta in reply.read(piece):
                         yield delta
-                    if not reply.begun and pulse.beats(piece):
+                    if not reply.begun and pulse.is_due(piece):
                         yield Alive()
                     if reply.ended or reply.reason is not None:
                         break
@@ -159,8 +159,8 @@ class OpenAIBackend(Backend):
     def _request_body(self, request: Request) -> dict[str, Any]:
         body = {**self._body, "messages": self._in_role(request.messages)}
         # Only if the site limits the answer too: some endpoints use another name, or count reasoning as well.
-        if request.max_tokens is not None and isinstance(most := body["max_tokens"], int):
-            body["max_tokens"] = min(most, request.max_tokens)
+        if request.max_tokens is not None and isinstance(limit := body["max_tokens"], int):
+            body["max_tokens"] = min(limit, request.max_tokens)
         return {name: value for name, value in body.items() if value is not None}
 
     def _in_role(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from ...chunks import FinishReason
 from ..base import BackendError, Reasoning, Text
 from .body import Body, UnexpectedBodyError
-from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, tells_of_an_error
+from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, reports_error
 from .failures import excerpt, from_event
 from .reasons import reason_of
 from .sse import Event, EventSizeError
@@ -18,7 +18,7 @@ ERROR = b"error"
 
 FAILURES = (EventSizeError, UnexpectedBodyError, BackendError)
 
-Said = list[Text | Reasoning]
+Texts = list[Text | Reasoning]
 
 
 class Reply:
@@ -54,12 +54,12 @@ class Reply:
         """Tell whether the rest of the stream can be ignored."""
         return self.done or self.failure is not None
 
-    def read(self, piece: bytes) -> Said:
+    def read(self, piece: bytes) -> Texts:
         """Take one network read and return its deltas, adjacent ones of a kind merged, so that fast models stay cheap.
 
         Keep a failure in ``failure`` instead of raising it: the text of the deltas before it is part of the answer.
         """
-        deltas: Said = []
+        deltas: Texts = []
         try:
             for event in self._body.feed(piece):
                 self._take(event, deltas)
@@ -68,9 +68,9 @@ class Reply:
         self.heard += len(deltas)
         return deltas if len(deltas) < 2 else _merge(deltas)
 
-    def end(self) -> Said:
+    def end(self) -> Texts:
         """Take the end of the body, or of the part that was read; return the deltas that were held back."""
-        deltas: Said = []
+        deltas: Texts = []
         try:
             for event in () if self.ended else self._body.end():
                 self._take_last(event, deltas)
@@ -99,7 +99,7 @@ class Reply:
         else:
             self.break_off(BackendError("upstream", str(error)))
 
-    def _take(self, event: Event, deltas: Said) -> None:
+    def _take(self, event: Event, deltas: Texts) -> None:
         """Take one event. Every token takes this path, so rare cases are handled elsewhere."""
         data = event.data
         if data == DONE or self.done:
@@ -111,20 +111,20 @@ class Reply:
             completion, self._odd = self._decode_odd(event), True
         else:
             self._odd = False
-        fresh = not self.begun
+        nothing_read = not self.begun
         for choice in completion.choices or ():
-            self._take_choice(choice, deltas, fresh)
+            self._take_choice(choice, deltas, nothing_read)
         if completion.usage is not None:
             self.usage = completion.usage
             self.heard += 1
         if completion.choices is None or completion.error is not None or event.name or self._failed:
             self._check(event, completion)
 
-    def _take_choice(self, choice: Choice, deltas: Said, fresh: bool) -> None:
+    def _take_choice(self, choice: Choice, deltas: Texts, nothing_read: bool) -> None:
         delta = choice.delta
         if delta is None:
-            delta = _instead(choice, fresh)
-        if choice.index != self._index and not self._follow(choice, delta):
+            delta = _content_without_delta(choice, nothing_read)
+        if choice.index != self._index and not self._reads(choice, delta):
             return
         if delta is not None:
             # Some servers send one reasoning under both names.
@@ -154,10 +154,10 @@ class Reply:
     def _check(self, event: Event, completion: Completion) -> None:
         """Raise ``BackendError`` if an event reports an error, wherever in the event it does so."""
         failed = event.name == ERROR or is_error(completion.error) or self._failed
-        if failed or (completion.choices is None and tells_of_an_error(event.data)):
+        if failed or (completion.choices is None and reports_error(event.data)):
             raise from_event(event.data, self._secrets)
 
-    def _take_last(self, event: Event, deltas: Said) -> None:
+    def _take_last(self, event: Event, deltas: Texts) -> None:
         """Take an event that only the end of the body completed; ignore it if it was cut off."""
         if not self._body.json:
             try:
@@ -168,11 +168,11 @@ class Reply:
         if self._body.json and self.failure is None and not self.begun and self.reason is None:
             raise from_event(event.data, self._secrets)
 
-    def _follow(self, choice: Choice, delta: Delta | None) -> bool:
+    def _reads(self, choice: Choice, delta: Delta | None) -> bool:
         """Tell whether to read a choice: only the first that has any content is read, whatever its index."""
         if choice.index is None:
             return True
-        if self._index is None and (choice.finish_reason or (delta is not None and _speaks(delta))):
+        if self._index is None and (choice.finish_reason or (delta is not None and _has_content(delta))):
             self._index = choice.index
         return self._index in (None, choice.index)
 
@@ -183,7 +183,7 @@ class Reply:
             self.reason = reason
             self.heard += 1
 
-    def _say(self, kind: type[Text | Reasoning], text: str, deltas: Said, *, last: bool = False) -> None:
+    def _say(self, kind: type[Text | Reasoning], text: str, deltas: Texts, *, last: bool = False) -> None:
         if self._odd or self._halves:
             text = self._joined(kind, text, last=last)
         self.begun = True
@@ -201,19 +201,19 @@ class Reply:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _instead(choice: Choice, fresh: bool) -> Delta | None:
+def _content_without_delta(choice: Choice, nothing_read: bool) -> Delta | None:
     """Return the content of a choice without a delta.
 
     Some endpoints send the whole message again after its deltas: take it only if nothing was read before.
     """
     if choice.text:
         return Delta(content=choice.text)
-    return choice.message if fresh else None
+    return choice.message if nothing_read else None
 
 
-def _speaks(delta: Delta) -> bool:
+def _has_content(delta: Delta) -> bool:
     return bool(delta.content or delta.refusal or delta.reasoning_content or delta.reasoning)
 
 
-def _merge(deltas: Said) -> Said:
+def _merge(deltas: Texts) -> Texts:
     return [kind("".join(delta.text for delta in group)) for kind, group in groupby(deltas, type)]

@@ -19,10 +19,10 @@ MAX_DEPTH = 8
 PIECES = ("text", "thinking", "reasoning", "content", "refusal", "summary", "value")
 """The keys under which a typed piece may have its text."""
 
-NO_ERRORS = (None, "", 0, 200, "0", "200", "ok", "success")
+NO_ERROR_CODES = (None, "", 0, 200, "0", "200", "ok", "success")
 """Codes of an event that reports no error."""
 
-SPOKEN = ("text", "think", "thought", "reason", "refusal", "summary")
+TEXT_TYPES = ("text", "think", "thought", "reason", "refusal", "summary")
 """Words in the types of pieces that are text or reasoning; the other types are references, images and calls."""
 
 
@@ -87,7 +87,7 @@ def is_error(value: Any) -> bool:
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
-def tells_of_an_error(data: bytes) -> bool:
+def reports_error(data: bytes) -> bool:
     """Tell whether an event without choices is itself an error, as in older versions of vLLM."""
     try:
         value = load(data)
@@ -101,7 +101,7 @@ def _is_bare_error(value: dict[str, Any]) -> bool:
     if value.get("detail") or value.get("errors"):
         return True
     named = (value.get(name) for name in ("code", "status", "status_code"))
-    return isinstance(value.get("message"), str) and any(name not in NO_ERRORS for name in named)
+    return isinstance(value.get("message"), str) and any(name not in NO_ERROR_CODES for name in named)
 
 
 def decode_leniently(data: bytes) -> Completion:
@@ -143,15 +143,15 @@ def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
 
 
 def _deltas(value: dict[str, Any]) -> Iterator[Delta]:
-    reasoning = [*_spoken(value.get("reasoning_content"), True)] or [*_spoken(value.get("reasoning"), True)]
+    reasoning = [*_texts(value.get("reasoning_content"), True)] or [*_texts(value.get("reasoning"), True)]
     yield from reasoning
     content = value.get("content")
-    yield from [*_spoken(str(content) if type(content) in (int, float) else content)] or _spoken(value.get("refusal"))
+    yield from [*_texts(str(content) if type(content) in (int, float) else content)] or _texts(value.get("refusal"))
     if value.get("tool_calls") or value.get("function_call"):
         yield Delta(tool_calls=True)
 
 
-def _spoken(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:
+def _texts(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:
     """Yield the texts in a value of any shape, in order; ``thinks`` marks them as reasoning."""
     if not value or depth == 0:
         return
@@ -159,10 +159,10 @@ def _spoken(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterato
         yield Delta(reasoning=value) if thinks else Delta(content=value)
     elif isinstance(value, list):
         for piece in value:
-            yield from _spoken(piece, thinks, depth - 1)
+            yield from _texts(piece, thinks, depth - 1)
     elif isinstance(value, dict):
         kind = str(value.get("type") or "text").lower()
-        if any(word in kind for word in SPOKEN):
+        if any(word in kind for word in TEXT_TYPES):
             thinks = thinks or any(word in kind for word in ("think", "thought", "reason"))
-            found = (piece for name in PIECES if (piece := [*_spoken(value.get(name), thinks, depth - 1)]))
+            found = (piece for name in PIECES if (piece := [*_texts(value.get(name), thinks, depth - 1)]))
             yield from next(found, ())

@@ -13,7 +13,7 @@ from .entries import Command
 MAX_ENTRIES = 500
 """How many entries of one stream go into one pipeline; a longer stream takes several ticks, as after an outage."""
 
-TAKEN = "equal or smaller"
+ID_TOO_SMALL = "equal or smaller"
 """Part of Redis's error for an id that is not above the last one that it has."""
 
 
@@ -86,7 +86,7 @@ class MirroredStream(MemoryStream):
         for command, answer in zip(asked, answers, strict=True):
             if isinstance(answer, ResponseError):
                 self._sure = False
-                self._refusal = None if TAKEN in str(answer) else answer
+                self._refusal = None if ID_TOO_SMALL in str(answer) else answer
                 return self._refusal
             if command[0] == "XADD":
                 if answer is None:  # Redis has lost its data: write the whole stream again

@@ -139,8 +139,8 @@ class RedisStreams(Streams):
     def _requests(self) -> Iterator[Request]:
         yield from self._writes()
         yield from self._reads()
-        yield from self._asked_stops()
-        yield from self._given_stops()
+        yield from self._receive_stops()
+        yield from self._send_stops()
 
     def _writes(self) -> Iterator[Request]:
         for stream in list(self._writing):
@@ -158,12 +158,12 @@ class RedisStreams(Streams):
             positions = [replica.position for replica in replicas.values()]
             yield [("XREAD", "COUNT", MAX_READ, "STREAMS", *replicas, *positions)], partial(_take_entries, replicas)
 
-    def _asked_stops(self) -> Iterator[Request]:
+    def _receive_stops(self) -> Iterator[Request]:
         """Read, while an answer runs here, which answers other processes want to stop."""
         if not self._finishing and not all(stream.closed for stream in self._streams.values()):
             yield [("LPOP", entries.stops_key(self._prefix, self._process), MAX_READ)], self._take_stops
 
-    def _given_stops(self) -> Iterator[Request]:
+    def _send_stops(self) -> Iterator[Request]:
         """Send the requests to stop answers of other processes. One that gets lost is in the database as well."""
         stops, self._stops = self._stops, []
         for process, answer_id in stops:
