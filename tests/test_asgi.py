@@ -1,4 +1,4 @@
-"""How much may be posted to the chat's pages."""
+"""The size limit for requests to the chat's pages."""
 
 import itertools
 
@@ -16,7 +16,7 @@ LONG = 300_000_000
 
 
 class Browser:
-    """Posts a body that has no end, and counts what was read of it."""
+    """Posts an endless body, and counts the bytes that were read of it."""
 
     def __init__(self, app, path, method="POST", **headers):
         found = [(name.replace("_", "-").encode(), str(value).encode()) for name, value in headers.items()]
@@ -38,7 +38,7 @@ class Browser:
 
 
 async def django(scope, receive, send):
-    """Reads ten megabytes before it looks at anything, as Django reads a whole body."""
+    """Read ten megabytes before answering, as Django reads a whole body."""
     for _ in itertools.repeat(None, 160):
         if (await receive())["type"] == "http.disconnect":
             return
@@ -88,13 +88,13 @@ async def test_a14_a_body_of_http_2_needs_no_length_to_be_counted():
 
 
 async def early(scope, receive, send):
-    """Answers before it has read all, as a site's own middleware may."""
+    """Answer before reading everything, as a site's own middleware may."""
     await send({"type": "http.response.start", "status": 403})
     await django(scope, receive, send)
 
 
 async def raising(scope, receive, send):
-    """Raises where the client has left, as Starlette does."""
+    """Raise when the client has disconnected, as Starlette does."""
     await django(scope, receive, send)
     raise RuntimeError
 

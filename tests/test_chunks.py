@@ -11,7 +11,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def data(kind, text):
-    """A transient data chunk as it is encoded."""
+    """Write a transient data chunk as it should be encoded."""
     return f'{{"type":"data-{kind}","data":{text},"transient":true}}'
 
 

@@ -1,4 +1,4 @@
-"""Each ending, from the model's reason to the database and back, and what is said of it."""
+"""Each ending, from the model's reason to the database and back, and its sentence."""
 
 from typing import get_args
 

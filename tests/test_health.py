@@ -1,4 +1,4 @@
-"""What a process tells balancers and supervisors."""
+"""The answers of a process to load balancers and supervisors."""
 
 import asyncio
 
@@ -23,9 +23,7 @@ async def test_a_healthy_process_answers_200(script, served, async_client):
     assert await ask(async_client, "/readyz") == (200, "ok\n")
 
 
-async def test_two_processes_with_streams_in_memory_are_reported(
-    script, served, async_client, caplog
-):
+async def test_two_processes_with_streams_in_memory_are_reported(script, served, async_client, caplog):
     await served.start()
     now = timezone.now()
     await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)

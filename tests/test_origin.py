@@ -1,4 +1,4 @@
-"""What the log says of a handshake that is refused."""
+"""The reasons that are logged when a handshake is refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The kinds of parts, each in every place that goes by the table; and a new one."""
+"""The kinds of parts, in every place that uses their table; and a new kind."""
 
 import filecmp
 import json
@@ -57,14 +57,14 @@ CHANGES = {
         ),
     ],
 }
-"""What a developer writes for a new kind of part, beside its template."""
+"""The changes for a new kind of part, besides its template."""
 
 TEMPLATE = """<llm-chat-part data-part="{{ part.index }}"><aside data-blocks>
 {% for block in part.blocks %}<div class="llm-chat-block">{{ block }}</div>{% endfor %}</aside></llm-chat-part>"""
 
 
 def changed(old, new):
-    """The files that differ between two folders, or are in one of them only."""
+    """List the files that differ between two folders, or are in only one of them."""
     compared = filecmp.dircmp(old, new, ignore=["__pycache__"])
     names = compared.diff_files + compared.left_only + compared.right_only
     deeper = [f"{name}/{path}" for name in compared.common_dirs for path in changed(old / name, new / name)]
@@ -88,7 +88,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seen(copy):
-    """What each stage makes of an answer with a part of the new kind."""
+    """The results of every stage for an answer with a part of the new kind."""
     script = ROOT / "tests" / "support" / "new_part.py"
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)

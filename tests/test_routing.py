@@ -1,4 +1,4 @@
-"""Who may open a websocket, and what else the ASGI application answers."""
+"""The ASGI application: which websockets it opens, and where it sends everything else."""
 
 import asyncio
 import json
@@ -73,10 +73,10 @@ def test_the_origin_rule_is_that_of_the_csrf_check(scope, trusted):
 
 
 def test_the_scheme_from_a_proxy_counts_if_the_site_trusts_it(settings):
-    told = handshake(origin="https://example.com", extra=[(b"x-forwarded-proto", b"https")])
-    assert not is_trusted(told)
+    forwarded = handshake(origin="https://example.com", extra=[(b"x-forwarded-proto", b"https")])
+    assert not is_trusted(forwarded)
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert is_trusted(told)
+    assert is_trusted(forwarded)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_lifespan_registers_the_process_and_drains_it(transactional_db):
 
 
 async def refused(app, path, caplog, **scope):
-    """The lines of the log about a handshake that is refused before it is accepted."""
+    """Open a websocket that must be refused before it is accepted; return the lines that were logged."""
     caplog.clear()
     communicator = Communicator(app, path, headers("any", "http://localhost"))
     communicator.scope.update(scope)
@@ -136,7 +136,7 @@ async def refused(app, path, caplog, **scope):
 
 
 async def accepting(scope, receive, send):
-    """An application of the site's own that takes every websocket and says what it sees."""
+    """Accept every websocket and send its path and scope, as an application of the site itself."""
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.send", "text": f"{scope['path']} {sorted(scope)}"})

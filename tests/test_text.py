@@ -1,4 +1,4 @@
-"""Texts without what neither JSON nor a database holds."""
+"""Texts without the characters that JSON or a database cannot hold."""
 
 import json
 from time import thread_time
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chat.text import folded, storable, storable_json
 
 any_text = st.text(st.characters(exclude_categories=())) | st.text('\ud83d\ude00\\"u\0xé')
-"""With NUL characters and halves of surrogate pairs."""
+"""Any text, including NUL characters and lone surrogates."""
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_json_text_keeps_its_value_except_for_lone_surrogates(value, ascii_onl
 
 
 def whole(value):
-    """The same without halves: NUL characters are no fault of a JSON text."""
+    """Replace the lone surrogates in a value, but not NUL characters, which JSON allows as escapes."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):

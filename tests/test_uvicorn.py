@@ -1,4 +1,4 @@
-"""uvicorn's protocol with our limits, between a scripted transport and a scripted application."""
+"""uvicorn's protocol with the app's limits, between a scripted transport and a scripted application."""
 
 import asyncio
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ UPGRADE = (
 
 
 class Transport(asyncio.Transport):
-    """What the protocol does to its connection."""
+    """A connection that records what the protocol does to it."""
 
     def __init__(self):
         super().__init__({"sockname": ("127.0.0.1", 1), "peername": ("127.0.0.1", 2)})
@@ -45,7 +45,7 @@ class Transport(asyncio.Transport):
 
 
 class Application:
-    """Takes messages when the test lets it."""
+    """An application that takes a message whenever the test allows it."""
 
     def __init__(self):
         self.taken = []

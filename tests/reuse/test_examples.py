@@ -1,4 +1,4 @@
-"""What the README and the docs tell a site's developer to copy runs in a site with the installed package."""
+"""The examples of the README and the docs run in a site with the installed package."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CHAT = {"BACKENDS": {"default": {"BACKEND": "chat.backends.scripted.ScriptedBack
 
 @pytest.fixture(scope="module")
 def site(full_python, instructions, start_project):
-    """A site with the README's lines."""
+    """A new project with the README's lines in it."""
     site = start_project(full_python)
     site.add(instructions.additions)
     return site
@@ -29,7 +29,7 @@ def site(full_python, instructions, start_project):
 
 @pytest.fixture(scope="module")
 def outcomes(site, instructions):
-    """What went wrong with each example; those that made the site are left out, since another would be too much."""
+    """The error of each example, empty if it runs; those that the site already has are not run again."""
     used = {*instructions.additions.values()}
     site.write("examples.json", json.dumps({name: it for name, it in EXAMPLES.items() if it[1] not in used}))
     site.write("runner.py", (ROOT / "tests" / "support" / "example_runner.py").read_text())
