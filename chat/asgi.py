@@ -1,4 +1,4 @@
-"""What the parts of the app's ASGI application share, and the limit of what is posted to its pages."""
+"""Types and helpers that the modules of the ASGI application share, and the size limit for forms."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,23 +19,23 @@ TOO_LONG = b"The request is longer than a form of the chat can be.\n"
 
 
 def path_of(scope: Scope) -> str:
-    """Return the path of a request below the site's own, as Django finds it for a page.
+    """Return a request's path within the site, as Django resolves it: without a leading slash.
 
-    That is below ``FORCE_SCRIPT_NAME``, or the ``root_path`` of the server, whether or not the proxy takes it off.
+    ``FORCE_SCRIPT_NAME``, or the server's ``root_path``, is removed, whether or not the proxy has already done so.
     """
     asked: str = scope["path"]
     return asked.removeprefix(get_script_prefix(scope).rstrip("/")).lstrip("/")
 
 
 def bounded(app: App) -> App:
-    """Refuse what is posted to the chat's pages beyond ``conf.max_form_size``.
+    """Wrap an app so that requests to the chat's pages with a body over ``conf.max_form_size`` bytes get a 413.
 
-    Django writes a body to a temporary file, whole, before any view or middleware of the site can refuse it.
+    Django writes the whole body to a temporary file before any view or middleware of the site could refuse it.
     """
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         length = _declared_length(scope)
-        if (length is not None and length <= conf.max_form_size) or not _is_for_a_page_of_ours(scope):
+        if (length is not None and length <= conf.max_form_size) or not _is_for_chat_page(scope):
             await app(scope, receive, send)
         elif length is None:
             await _counted(app, scope, receive, send)
@@ -46,7 +46,7 @@ def bounded(app: App) -> App:
 
 
 async def _counted(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a request whose body comes in chunks; one that gets too long looks to Django as if its client had left."""
+    """Serve a request whose body arrives in chunks; if it gets too long, Django sees a client that disconnected."""
     length, answered = 0, False
 
     async def counting() -> Event:
@@ -63,14 +63,14 @@ async def _counted(app: App, scope: Scope, receive: Receive, send: Send) -> None
     try:
         await app(scope, counting, sending)
     except Exception:
-        if length <= conf.max_form_size:  # else it is what some applications raise where a client has left
+        if length <= conf.max_form_size:  # otherwise: some applications raise when a client has disconnected
             raise
     if length > conf.max_form_size and not answered:
         await _refuse(send)
 
 
 def _declared_length(scope: Scope) -> int | None:
-    """Return the length of the body; ``None`` where it comes in chunks, as it may without a word in HTTP/2."""
+    """Return the length of the body in bytes; ``None`` if it arrives in chunks, which HTTP/2 does not announce."""
     headers = dict(scope.get("headers", ()))
     chunked = not scope.get("http_version", "1.1").startswith("1.") and b"content-length" not in headers
     if chunked or b"transfer-encoding" in headers:
@@ -79,7 +79,7 @@ def _declared_length(scope: Scope) -> int | None:
     return int(length) if length.isdigit() else 0
 
 
-def _is_for_a_page_of_ours(scope: Scope) -> bool:
+def _is_for_chat_page(scope: Scope) -> bool:
     path = f"/{path_of(scope)}"
     try:
         with override(get_language_from_path(path)):  # the site's routes may be in ``i18n_patterns``

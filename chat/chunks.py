@@ -1,4 +1,4 @@
-"""The values of the stream: chunks of the AI SDK's UI message stream, and our own, as frozen types.
+"""The values of a stream, as frozen types: chunks of the AI SDK's UI message stream, and the app's own.
 
 Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui-message-chunks.ts``;
 ``docs/protocol.md`` describes it in full. A chunk is encoded with its ``type`` and camel-case keys. The chunks of each
@@ -17,21 +17,21 @@ class Chunk(msgspec.Struct, frozen=True, tag_field="type", rename="camel", omit_
 
 
 class Start(Chunk, tag="start", frozen=True):
-    """The answer begins; for the client that asked, the acknowledgement of its message."""
+    """The beginning of an answer, which also acknowledges the message of the client that asked."""
 
     message_id: str
 
 
 class StartStep(Chunk, tag="start-step", frozen=True):
-    """A call to the model begins."""
+    """The beginning of a call of the model."""
 
 
 class FinishStep(Chunk, tag="finish-step", frozen=True):
-    """A call to the model has ended."""
+    """The end of a call of the model."""
 
 
 class PartStart(Chunk, frozen=True):
-    """A part begins. ``id`` is the index of the part among the answer's parts, as a string."""
+    """The beginning of a part. ``id`` is the index of the part among the answer's parts, as a string."""
 
     id: str
 
@@ -44,7 +44,7 @@ class PartDelta(Chunk, frozen=True):
 
 
 class PartEnd(Chunk, frozen=True):
-    """The part ``id`` is whole."""
+    """The end of the part ``id``."""
 
     id: str
 
@@ -57,24 +57,24 @@ DataT = TypeVar("DataT", bound=Data)
 
 
 class Transient(Chunk, Generic[DataT], frozen=True, omit_defaults=False):
-    """Data beside the message: a client shows it and keeps it out of the message."""
+    """Data that a client shows but does not make part of the message."""
 
     data: DataT
     transient: bool = True
 
 
 class StatusData(Data, frozen=True):
-    """What the answer waits for.
+    """The reason why an answer is waiting.
 
-    ``loading``: a model is being loaded; ``waiting``: the next delta; ``saving``: a database that does not answer;
-    ``reconnecting`` (in the html format): the stream, which cannot be read at the moment.
+    ``loading``: the model is being loaded; ``waiting``: there is no delta yet; ``saving``: the database does not
+    answer; ``reconnecting`` (in the html format): the stream cannot be read at the moment.
     """
 
     status: str
 
 
 class Status(Transient[StatusData], tag="data-status", frozen=True):
-    """What the answer waits for."""
+    """The answer is waiting."""
 
 
 LOADING = Status(StatusData("loading"))
@@ -90,17 +90,20 @@ class Finish(Chunk, tag="finish", frozen=True):
 
 
 class Abort(Chunk, tag="abort", frozen=True):
-    """The answer was stopped by its reader."""
+    """The answer was stopped by the visitor."""
 
 
 class Error(Chunk, tag="error", frozen=True):
-    """The answer failed or was interrupted. ``code`` is a key of ``errors.ERRORS``; the wire has it on the frame."""
+    """The answer failed or was interrupted.
+
+    ``code`` is a key of ``errors.ERRORS``; on the wire it is a field of the frame, not of the chunk.
+    """
 
     code: str
 
 
 class PatchData(Data, frozen=True, rename={"from_": "from"}):
-    """A change of the block ``keep``: either ``from_``, ``html``, ``then`` and ``tail``, or ``append``.
+    """A change of the block ``keep``: either ``append``, or ``from_``, ``html``, ``then`` and ``tail``.
 
     ``docs/protocol.md`` explains the fields.
     """
@@ -123,8 +126,8 @@ class Patch(Transient[PatchData], tag="data-patch", frozen=True):
 class MessageData(Data, frozen=True):
     """A message's ``<article>`` and its place.
 
-    ``after`` is the id of the message before it, ``None`` for the first; ``UNSET`` leaves it where it is, or last.
-    ``earlier`` says of the first that the conversation has older ones.
+    ``after`` is the id of the message before it, ``None`` for the first; ``UNSET`` keeps its place, or adds it last.
+    ``earlier`` tells, on the first message, whether the conversation has older ones.
     """
 
     id: str
@@ -146,11 +149,11 @@ class EarlierData(Data, frozen=True):
 
 
 class EarlierHtml(Transient[EarlierData], tag="data-earlier", frozen=True):
-    """Messages that stand before others."""
+    """Messages to show before those that the page has."""
 
 
 class PartData(Data, frozen=True):
-    """The HTML of an empty part, and its number in a message."""
+    """The HTML of an empty part, and its index in the message."""
 
     message: str
     part: int
@@ -170,7 +173,7 @@ class MessageEndData(Data, frozen=True):
 
 
 class MessageEnd(Transient[MessageEndData], tag="data-message-end", frozen=True):
-    """How a message ended, in the html format."""
+    """The end of a message, in the html format."""
 
 
 class ConversationData(Data, frozen=True):
@@ -185,7 +188,7 @@ class ConversationTitle(Transient[ConversationData], tag="data-conversation", fr
 
 
 class SourceData(Data, frozen=True):
-    """A message's uid, and the Markdown that it is made of."""
+    """A message's uid and its Markdown source."""
 
     message: str
     text: str

@@ -1,6 +1,6 @@
-"""How answers end: one table, from the model's reason to what is stored, sent and shown.
+"""The ways in which answers end: one table, from the model's reason to what is stored, sent and shown.
 
-A new ending is a row here, and whatever ``llm_chat/footer.html`` offers below such an answer.
+To add an ending, add a row here, and to ``llm_chat/footer.html`` what the page offers below such an answer.
 """
 
 from dataclasses import dataclass
@@ -20,37 +20,41 @@ class Ending:
     """One way in which an answer ends."""
 
     status: str
-    """The status of the message; one of ``Message.Status``."""
+    """The status of the message, one of ``Message.Status``."""
     chunk: Closing
     """The last chunk of its stream."""
     sentence: str = ""
-    """What is shown below the answer, in English; pages and exports show it translated. Empty for a whole answer."""
+    """Shown below the answer, in English; pages and exports translate it. Empty for a complete answer."""
     final: bool = True
-    """Whether the answer is stored so; one that is not may still change after its stream has been closed."""
+    """Whether the answer is stored with this ending; otherwise it may still change after its stream is closed."""
 
     @property
     def finish_reason(self) -> str:
-        """The reason that is stored with the message: the model's, or ours in its place."""
+        """Return the finish reason to store with the message; empty if the answer was stopped or failed."""
         return self.chunk.finish_reason if isinstance(self.chunk, Finish) else ""
 
     @property
     def error(self) -> str:
-        """The code of the error that is stored with the message, a key of ``errors.ERRORS``."""
+        """Return the error code to store with the message, a key of ``errors.ERRORS``; empty without an error."""
         return self.chunk.code if isinstance(self.chunk, Error) else ""
 
     @property
     def can_continue(self) -> bool:
-        """Whether another answer may begin with the text of this one, if there is any."""
+        """Tell whether another answer may continue the text of this one, if it has any."""
         return self.final and self.status != "complete"
 
     def describe(self, has_text: bool) -> str:
-        """Return the sentence to show below an answer, in the active language; empty if there is nothing to say."""
+        """Return the sentence to show below an answer, in the active language; empty if there is nothing to say.
+
+        Args:
+            has_text: whether the answer has any text; a complete answer without text is shown to be empty.
+        """
         sentence = self.sentence or ("" if has_text else EMPTY)
         return gettext(sentence) if sentence else ""
 
 
 def _failure(code: str, status: str = "failed", *, final: bool = True) -> Ending:
-    """Make the row of an error. An unknown code was stored by another version of this app."""
+    """Make the row of an error code. An unknown code, stored by another version of the app, counts as interrupted."""
     return Ending(status, Error(code), ERRORS.get(code, ERRORS["interrupted"]).sentence, final)
 
 
@@ -62,7 +66,7 @@ INTERRUPTED = _failure("interrupted", "interrupted")
 NOT_SAVED = _failure("not_saved", final=False)
 
 ENDINGS = (COMPLETE, FILTERED, CUT, STOPPED, INTERRUPTED, NOT_SAVED)
-"""Every ending but the failures, of which each error code has one."""
+"""Every ending except the failures, of which there is one per error code."""
 
 _BY_CHUNK = {ending.chunk: ending for ending in ENDINGS}
 _BY_STATUS = {ending.status: ending for ending in (COMPLETE, CUT, STOPPED)}
@@ -70,21 +74,21 @@ _BY_REASON: dict[FinishReason, Ending] = {
     "stop": COMPLETE,
     "length": CUT,
     "content-filter": FILTERED,
-    # The model waits for tools, and there are none: the answer is not whole.
+    # The model expects the result of a tool, and there are no tools: the answer is not complete.
     "tool-calls": _failure("upstream"),
     "error": _failure("upstream"),
-    # An unknown reason does not say that the answer is whole.
+    # An unknown reason does not mean that the answer is complete.
     "other": INTERRUPTED,
 }
 
 
 def failed(code: str) -> Ending:
-    """Return the ending of an answer that failed with an error code."""
+    """Return the ending of an answer that failed with this error code."""
     return by_chunk(Error(code))
 
 
 def by_reason(reason: FinishReason) -> Ending:
-    """Return the ending of an answer whose model gave this reason."""
+    """Return the ending of an answer whose model gave this reason; an unknown one means interrupted."""
     return _BY_REASON.get(reason, INTERRUPTED)
 
 
@@ -96,9 +100,9 @@ def by_chunk(chunk: Closing) -> Ending:
 
 
 def by_columns(status: str, finish_reason: str, error: str) -> Ending:
-    """Return the ending of a stored answer.
+    """Return the ending of a stored answer, given the values of its columns.
 
-    An answer that is stored as running, but that no process writes, was interrupted.
+    An answer that is stored as running although no process is writing it was interrupted.
     """
     finished = by_chunk(Finish(cast(FinishReason, finish_reason)))
     if finish_reason and finished.status == status:

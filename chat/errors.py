@@ -1,7 +1,7 @@
 """Every error that reaches a client, and the exceptions that carry one.
 
-An error is a fixed code with a fixed sentence: what happened is written to the log file. ``docs/protocol.md`` lists the
-codes. A new one is a row of ``ERRORS``.
+Clients get a fixed code and a fixed sentence; the details are logged. ``docs/protocol.md`` lists the codes. To add one,
+add a row to ``ERRORS``.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,9 @@ class ErrorKind(NamedTuple):
     """One row of ``ERRORS``."""
 
     sentence: str
-    """In English; pages show it translated."""
+    """In English; pages translate it."""
     status: int = 400
-    """The HTTP status, where the request was one."""
+    """The status of the response, for requests over HTTP."""
     temporary: bool = False
     """Whether the page should try again on another connection without telling the visitor."""
 
@@ -47,16 +47,16 @@ ERRORS: dict[str, ErrorKind] = {
     ),
     "internal": ErrorKind(_("Something went wrong. Please try again.")),
 }
-"""By their codes."""
+"""Every error, by its code."""
 
 
 def sentence(code: str, language: str | None = "") -> str:
-    """Return the sentence of an error code; an empty string for a code that is unknown.
+    """Return the sentence of an error code; an empty string for an unknown code.
 
     Args:
         code: a key of ``ERRORS``.
-        language: the code of a language, such as ``"de"``; an empty string for the fixed sentence, in English; ``None``
-            for the language that is active.
+        language: a language code, such as ``"de"``; an empty string for the fixed sentence in English; ``None`` for the
+            active language.
     """
     if code not in ERRORS:
         return ""
@@ -68,8 +68,8 @@ def sentence(code: str, language: str | None = "") -> str:
         return gettext(ERRORS[code].sentence)
 
 
-class Refusal(Exception):  # noqa: N818 (an answer of ours, not a fault)
-    """A well-formed request that is refused with a code of ``ERRORS``; nothing was stored."""
+class Refusal(Exception):  # noqa: N818 (a valid outcome of a request, not a fault)
+    """A well-formed request is refused with a code of ``ERRORS``; nothing was stored."""
 
     def __init__(self, code: str) -> None:
         super().__init__(ERRORS[code].sentence)
@@ -77,7 +77,7 @@ class Refusal(Exception):  # noqa: N818 (an answer of ours, not a fault)
 
 
 class BackendError(Exception):
-    """A reply that failed.
+    """A model's reply failed.
 
     Args:
         code: a key of ``ERRORS``.

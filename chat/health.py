@@ -25,19 +25,19 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def probe(view: View) -> View:
-    """Let anybody ask a view, whatever the site demands of its pages: no login, no transaction, no cache."""
+    """Open a view to everyone, whatever the site requires of its pages: no login, no transaction, no cache."""
     return without_transaction(login_not_required(never_cache(require_safe(view))))
 
 
 @probe
 async def alive(request: HttpRequest) -> HttpResponse:
-    """Answer 200, or 503 with a line for each thing that is wrong with the set-up."""
+    """Answer 200, or 503 with one line for each mistake in the configuration."""
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
     if wrong := wrong_values():
         return _answer(wrong)
     try:
-        with suppress(DatabaseError):  # the process is well, and will start when the database is there
+        with suppress(DatabaseError):  # the process is healthy, and starts when the database is available
             await engine().start()
         _ = engine().backend
     except ImproperlyConfigured as error:
@@ -47,14 +47,14 @@ async def alive(request: HttpRequest) -> HttpResponse:
 
 @probe
 async def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200, or 503 while the process shuts down, has no database or is set up wrongly."""
+    """Answer 200, or 503 with the reason while the process shuts down, has no database or is misconfigured."""
     if not isinstance(request, ASGIRequest):
         return _answer([NO_ASGI])
     if wrong := wrong_values():
         return _answer(wrong)
     try:
         if engine().draining:
-            return _answer(["This process is going down."])
+            return _answer(["This process is shutting down."])
         await engine().start()
         await in_database(_ask)
     except ImproperlyConfigured as error:

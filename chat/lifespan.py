@@ -1,4 +1,4 @@
-"""ASGI lifespan: the chat starts and drains with the server, and so does the application that the site had before."""
+"""ASGI lifespan: starts and drains the chat with the server, together with the application that the site had before."""
 
 import asyncio
 import atexit
@@ -20,20 +20,23 @@ STARTUP, SHUTDOWN = "lifespan.startup", "lifespan.shutdown"
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Register the process when its server starts, and drain its runs when the server stops.
 
-    An ASGI application: the ``"lifespan"`` of a site's own ``ProtocolTypeRouter``.
+    This is an ASGI application, for the key ``"lifespan"`` of a site's own ``ProtocolTypeRouter``.
     """
     await lifespan_of(None)(scope, receive, send)
 
 
 def lifespan_of(app: App | None) -> App:
-    """Return a lifespan for the chat and another application: it starts before the chat and stops after it.
+    """Make the lifespan application of the chat and another application, which starts before it and stops after it.
 
-    A site with a wrong setting starts neither. Where the other application fails to start, the chat does not start.
+    With a wrong setting, neither starts. If the other application fails to start, neither does the chat.
+
+    Args:
+        app: the other application; ``None`` for the chat alone.
     """
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if wrong := await asyncio.to_thread(errors):  # a router of the site's may ask its database
+        if wrong := await asyncio.to_thread(errors):  # a database router of the site may send a query
             await send(_failed("\n".join(wrong)))
             return
         other = Other(app, scope) if app is not None else None
@@ -53,13 +56,13 @@ def lifespan_of(app: App | None) -> App:
 
 
 def check_under_daphne() -> None:
-    """Raise ``ImproperlyConfigured`` for a wrong setting under daphne's command, which runs no checks or lifespan."""
+    """Raise ``ImproperlyConfigured`` for a wrong setting under the daphne command, which has no checks or lifespan."""
     if "daphne.cli" in sys.modules and (wrong := errors()):
         raise ImproperlyConfigured("\n".join(wrong))
 
 
 async def _start(other: "Other | None") -> Event | None:
-    """Start the other application, then the chat; return the failure that keeps the server from starting."""
+    """Start the other application, then the chat; return the event of a failure, or ``None``."""
     failure = await other.pass_on(STARTUP) if other else None
     if failure is not None:
         return failure
@@ -67,7 +70,7 @@ async def _start(other: "Other | None") -> Event | None:
         await engine().start()
     except DatabaseError:
         logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
-    except ImproperlyConfigured as error:  # by Django, of a database for example
+    except ImproperlyConfigured as error:  # raised by Django, for example for a database
         if other is not None:
             await other.pass_on(SHUTDOWN)
         return _failed(str(error))
@@ -75,15 +78,15 @@ async def _start(other: "Other | None") -> Event | None:
 
 
 def _failed(sentence: str) -> Event:
-    """Return the event of a start that failed, and print its reason once more below what servers add to it."""
+    """Make the event of a failed start, and print its reason once more at exit, below the server's own output."""
     atexit.register(print, sentence, file=sys.stderr)
     return {"type": f"{STARTUP}.failed", "message": sentence}
 
 
 class Other:
-    """The lifespan of the application that the chat was put around, which may have none.
+    """The lifespan of the application that the chat wraps, which may have none.
 
-    As under a server, an application that raises or returns before it has answered counts as one without a lifespan.
+    An application that raises or returns without an answer counts as one without a lifespan, as servers treat it too.
     """
 
     def __init__(self, app: App, scope: Scope) -> None:
@@ -94,7 +97,7 @@ class Other:
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
 
     async def pass_on(self, event: str) -> Event | None:
-        """Pass an event on and wait for the answer; return it if it is a failure."""
+        """Pass an event to the application and wait for its answer; return it if it is a failure."""
         self._events.put_nowait({"type": event})
         answered = asyncio.ensure_future(self._answered.wait())
         await asyncio.wait([answered, self._task], return_when=asyncio.FIRST_COMPLETED)

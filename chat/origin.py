@@ -1,4 +1,4 @@
-"""Decide which websocket handshakes are refused, and log each refusal with its reason."""
+"""Decides which websocket handshakes are refused, and logs each refusal with its reason."""
 
 import logging
 from io import BytesIO
@@ -14,13 +14,13 @@ from .conf import conf
 logger = logging.getLogger(__name__)
 
 SHOWN = 80
-"""How many characters of a value that a client chose go to the log."""
+"""How many characters of a value from a client are logged."""
 
 SERVER_SEND = "llm_chat.send"
 
 
 def same_origin(app: App) -> App:
-    """Refuse a handshake that Django's CSRF check would refuse."""
+    """Wrap an app so that it gets no handshake that Django's CSRF check would refuse."""
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         if problem := distrust(scope):
@@ -33,27 +33,27 @@ def same_origin(app: App) -> App:
 
 
 async def refuse(reason: str, scope: Scope, send: Send) -> None:
-    """Answer a handshake with 403, and log one line that says why."""
+    """Answer a handshake with 403, and log the reason in one line."""
     logger.warning("A websocket handshake for %s was refused: %s.", shown(scope.get("path", "")), reason)
     await send({"type": "websocket.close"})
 
 
 def shown(text: str) -> str:
-    """Return a value that a client chose as it may stand in a log: short, quoted, on one line."""
+    """Make a value from a client safe to log: short, quoted, and on one line."""
     return ascii(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
 
 
 def is_trusted(scope: Scope) -> bool:
-    """Return whether a handshake comes from a page of this site or of a trusted one."""
+    """Tell whether a handshake comes from a page of this site or of a trusted origin."""
     return not distrust(scope)
 
 
 def distrust(scope: Scope) -> str:
-    """Return why a handshake's ``Origin`` is not trusted; empty where it is.
+    """Return the reason why a handshake's ``Origin`` is not trusted; an empty string if it is.
 
-    It must be the host that was asked, scheme and port included, or a trusted one: the rule of
-    ``django.middleware.csrf``, with its settings (``CSRF_TRUSTED_ORIGINS``, ``ALLOWED_HOSTS``,
-    ``SECURE_PROXY_SSL_HEADER``, ``USE_X_FORWARDED_HOST``). Every browser sends ``Origin``; without one it is refused.
+    The rule is that of ``django.middleware.csrf``, with its settings (``CSRF_TRUSTED_ORIGINS``, ``ALLOWED_HOSTS``,
+    ``SECURE_PROXY_SSL_HEADER``, ``USE_X_FORWARDED_HOST``): the origin must match the host of the request, including
+    scheme and port, or be a trusted one. Every browser sends ``Origin``, so a handshake without it is not trusted.
     """
     scheme = "https" if scope.get("scheme") == "wss" else "http"
     request = ASGIRequest({**scope, "type": "http", "method": "GET", "scheme": scheme}, BytesIO())

@@ -1,6 +1,6 @@
-"""The kinds of parts that an answer is made of: one table of how each is streamed, stored, shown and read again.
+"""The kinds of parts of an answer: one table of how each is streamed, stored, shown, exported and read by the model.
 
-A new kind whose text streams takes a row here, with its chunks and its stored form; a delta in ``backends/base.py``;
+To add a kind whose text streams, add a row here, with its chunks and its stored form; a delta in ``backends/base.py``;
 a decoder that makes this delta; and a template, ``llm_chat/parts/<name>.html``.
 """
 
@@ -14,7 +14,7 @@ from .chunks import Chunk, PartDelta, PartEnd, PartStart
 
 
 class TextStart(PartStart, tag="text-start", frozen=True):
-    """A text part begins."""
+    """The beginning of a text part."""
 
 
 class TextDelta(PartDelta, tag="text-delta", frozen=True):
@@ -22,7 +22,7 @@ class TextDelta(PartDelta, tag="text-delta", frozen=True):
 
 
 class TextEnd(PartEnd, tag="text-end", frozen=True):
-    """A text part is whole."""
+    """The end of a text part."""
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
@@ -32,7 +32,7 @@ class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
 
 
 class ReasoningStart(PartStart, tag="reasoning-start", frozen=True):
-    """A reasoning part begins."""
+    """The beginning of a reasoning part."""
 
 
 class ReasoningDelta(PartDelta, tag="reasoning-delta", frozen=True):
@@ -40,7 +40,7 @@ class ReasoningDelta(PartDelta, tag="reasoning-delta", frozen=True):
 
 
 class ReasoningEnd(PartEnd, tag="reasoning-end", frozen=True):
-    """A reasoning part is whole."""
+    """The end of a reasoning part."""
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type"):
@@ -60,18 +60,18 @@ class Kind:
     name: str
     """The ``type`` of its stored form."""
     part: Callable[[str], Part]
-    """The class of its stored form, which holds its text."""
+    """Makes the stored form of a part from its text."""
     start: type[PartStart]
     delta: type[PartDelta]
     end: type[PartEnd]
     is_text: bool
-    """Whether its text belongs to the answer's text: models read it in later turns, and a search finds it."""
+    """Whether its text is part of the answer's text, which models read in later turns and searches find."""
     export: Callable[[str], str]
-    """Makes of its text what a Markdown export has of it; an empty string for nothing."""
+    """Turns its text into what a Markdown export contains; an empty string to leave it out."""
 
     @property
     def template(self) -> str:
-        """The template that shows it."""
+        """Return the name of the template that shows a part of this kind."""
         return f"llm_chat/parts/{self.name}.html"
 
 
@@ -81,30 +81,30 @@ REASONING = Kind(
 )
 
 KINDS = {kind.name: kind for kind in (TEXT, REASONING)}
-"""The kinds by their names."""
+"""Every kind, by its name."""
 
 CHUNKS = tuple(chunk for kind in KINDS.values() for chunk in (kind.start, kind.delta, kind.end))
-"""The chunks of every kind, which a stream stores."""
+"""The chunk types of every kind, all of which streams store."""
 
 _BY_START: dict[type[Chunk], Kind] = {kind.start: kind for kind in KINDS.values()}
 
 
 def kind_of(part: Part) -> Kind:
-    """Return the kind of a part."""
+    """Look up the kind of a part."""
     return KINDS[str(part.__struct_config__.tag)]
 
 
 def started_by(chunk: Chunk) -> Kind | None:
-    """Return the kind of the part that a chunk begins; ``None`` for any other chunk."""
+    """Return the kind of part that a chunk starts; ``None`` if it does not start one."""
     return _BY_START.get(type(chunk))
 
 
 def text_of(parts: Iterable[Part]) -> str:
-    """Return the text of an answer, without its reasoning."""
+    """Join the text of an answer's parts, leaving out its reasoning."""
     return "\n\n".join(part.text for part in parts if kind_of(part).is_text)
 
 
 def exported(stored: Iterable[dict[str, Any]]) -> str:
-    """Return what a Markdown export has of an answer's parts, given as they are stored."""
+    """Join what a Markdown export contains of an answer's parts, given in their stored form."""
     pieces = (KINDS[part["type"]].export(part["text"]) for part in stored)
     return "\n\n".join(piece for piece in pieces if piece)

@@ -1,7 +1,7 @@
-"""The app's place in a site's ASGI application.
+"""Adds the chat to a site's ASGI application.
 
-``application`` puts the chat around the ASGI application that a site has; ``websocket_urlpatterns`` puts it into a
-``URLRouter`` of the site's own, with ``lifespan`` beside it.
+``application`` wraps the site's existing ASGI application; ``websocket_urlpatterns`` is for a site that has its own
+``URLRouter``, together with ``lifespan``.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ check_under_daphne()
 
 
 def application(django_app: App, websockets: Sequence[Any] = ()) -> App:
-    """Return a site's ASGI application with the chat in it.
+    """Wrap a site's ASGI application so that it serves the chat too.
 
     Args:
-        django_app: what the site had before, ``get_asgi_application()`` or more. It still receives its lifespan, and
-            the websockets whose path is not one of ours, without our checks.
-        websockets: routes of the site's own, which get the chat's origin check, session and user.
+        django_app: the application that the site had before, such as ``get_asgi_application()``. It still receives
+            lifespan events, and the websockets of unknown paths, without the chat's checks.
+        websockets: websocket routes of the site itself, which get the chat's origin check, session and user.
     """
     chat, others = _chat_routes(""), same_origin(AuthMiddlewareStack(URLRouter([*websockets])))
     apps = {"http": bounded(django_app), "lifespan": lifespan_of(django_app)}
@@ -50,7 +50,7 @@ def application(django_app: App, websockets: Sequence[Any] = ()) -> App:
 
 
 def direct(app: App) -> App:
-    """Give an app the server's own ``send``: Channels' session inspects every frame, which costs 3 us."""
+    """Give an app the server's own ``send``: Channels' session wrapper inspects every frame, which costs 3 us."""
 
     async def sending(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, scope.get(SERVER_SEND, send))
@@ -59,7 +59,7 @@ def direct(app: App) -> App:
 
 
 def _with_user(app: App) -> App:
-    """Give an app session and user, unless the site's own router has done it."""
+    """Give an app the session and the user, unless the site's own router has already done so."""
     stacked: App = AuthMiddlewareStack(app)
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,14 +72,14 @@ _socket = same_origin(_with_user(direct(ChatConsumer.as_asgi())))
 
 
 def _chat_routes(*prefixes: str) -> list[Any]:
-    """Return the websocket's route below each of the prefixes."""
+    """Make the websocket's route below each of the prefixes."""
     paths = {(prefix + conf.socket_path).lstrip("/") for prefix in prefixes}
     return [path(found, _socket) for found in paths]  # type: ignore[arg-type]
 
 
-# A URLRouter knows nothing of FORCE_SCRIPT_NAME, which a proxy may leave on or take off.
+# A URLRouter ignores FORCE_SCRIPT_NAME, which a proxy may keep or remove: match the path with and without it.
 websocket_urlpatterns = _chat_routes("", conf.script_name)
-"""The chat's routes for a site's own ``URLRouter``, with their origin check, and with session and user where needed."""
+"""The chat's routes for a site's own ``URLRouter``, with an origin check, and with session and user if it has none."""
 
 
 def _leads_to(routes: Sequence[Any], asked: str) -> bool:
@@ -87,10 +87,10 @@ def _leads_to(routes: Sequence[Any], asked: str) -> bool:
 
 
 def _or_refuse(app: App) -> App:
-    """Refuse a handshake that an application has no place for, in one line of the log and without a traceback.
+    """Wrap an app so that a handshake that it cannot route is refused with one line in the log, not a traceback.
 
-    Django raises ``ValueError`` for every websocket, and a ``URLRouter`` for a path that it does not know; other
-    applications assert that they were called for HTTP.
+    Django raises ``ValueError`` for every websocket, and a ``URLRouter`` for an unknown path; other applications assert
+    that they were called for HTTP.
     """
 
     async def tried(scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +104,7 @@ def _or_refuse(app: App) -> App:
         try:
             await app(scope, receiving, send)
         except (AssertionError, NotImplementedError, Resolver404, ValueError) as error:
-            if asked:  # it had a place for the handshake: a fault of its own, for the server to log
+            if asked:  # the app has begun to handle the handshake, so this is its own fault, for the server to log
                 raise
             await receive()
             await refuse(f"no websocket route of the site takes it ({shown(str(error))})", scope, send)

@@ -1,4 +1,4 @@
-"""Which texts and ids are accepted and stored: neither JSON nor a database holds every character."""
+"""Rules for the texts and ids that are accepted and stored: neither JSON nor a database can hold every character."""
 
 import re
 from unicodedata import combining, normalize
@@ -6,7 +6,7 @@ from unicodedata import combining, normalize
 from .errors import Refusal
 
 CONVERSATION_ID = "[A-Za-z0-9_-]{1,64}"
-"""The pattern of a conversation's ``uid``, which the client makes."""
+"""The regular expression for a conversation's ``uid``, which the client makes."""
 
 TITLE_LENGTH = 80
 """The longest title of a conversation, in characters."""
@@ -21,16 +21,16 @@ _HALF = re.compile(
 )
 
 MAX_ACCENTS = 30
-"""Combining characters in a row that are put in order; the time for that grows with the square (as UAX #15, D3)."""
+"""Longest run of combining characters to sort, because the time grows with its square (see UAX #15, D3)."""
 
 JOINER = "\u034f"
-"""Ends such a row, and is not seen."""
+"""An invisible character that ends such a run."""
 
 _SYMBOLS = re.compile(rf"[^\w\x00-\x7f]{{{MAX_ACCENTS + 1},}}")
 
 
 def storable(text: str) -> str:
-    """Return the text with U+FFFD in place of each NUL and each half of a surrogate pair; two halves become one."""
+    """Replace each NUL and each lone surrogate with U+FFFD, and join surrogate pairs into one character."""
     if "\0" in text:
         text = text.replace("\0", REPLACEMENT)
     if text.isascii():
@@ -43,7 +43,11 @@ def storable(text: str) -> str:
 
 
 def acceptable(text: str, max_length: int) -> str:
-    """Return the text of a visitor's message as it is stored. Raises ``Refusal`` where it is empty or too long."""
+    """Return the text of a visitor's message as it is stored.
+
+    Raises:
+        Refusal: ``empty``, or ``too_long`` for more than ``max_length`` characters.
+    """
     text = storable(text)
     if not text.strip():
         raise Refusal("empty")
@@ -53,25 +57,25 @@ def acceptable(text: str, max_length: int) -> str:
 
 
 def title_of(text: str) -> str:
-    """Return a conversation's title: the first line of its first question, cut to ``TITLE_LENGTH``."""
+    """Make a conversation's title from its first question: the first non-blank line, cut to ``TITLE_LENGTH``."""
     line = next(line for line in text.splitlines() if line.strip()).strip()
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
 def storable_json(json: str) -> str:
-    r"""Return a JSON text without halves of surrogate pairs, be they raw or escapes, which decoders refuse.
+    r"""Replace the lone surrogates in a JSON text, raw or escaped, with U+FFFD, because decoders refuse them.
 
-    In ``"\ud83d"`` there is one, in ``"\\ud83d"`` is a backslash: those that are escaped step aside, as NUL characters,
-    of which no JSON text has any.
+    ``"\ud83d"`` contains one, but ``"\\ud83d"`` contains a backslash. So escaped backslashes are replaced with NUL
+    characters, which valid JSON never contains, and put back at the end.
     """
     aside = storable(json).replace(r"\\", "\0")
     return _HALF.sub(r"\\ufffd", aside).replace("\0", r"\\")
 
 
 def folded(text: str) -> str:
-    """Return a text as it is compared in a search: without regard to case and to how accents are encoded.
+    """Normalise a text for comparison in a search: ignore case, and the ways to encode an accent.
 
-    All letters i are one, dotted or not: which is the capital of which depends on the language.
+    Treat every letter i alike, dotted or not, because the pairs of small and capital i depend on the language.
     """
     if text.isascii():
         return text.lower()
@@ -80,8 +84,8 @@ def folded(text: str) -> str:
 
 
 def _with_joiners(symbols: re.Match[str]) -> str:
-    """Break up a long row of combining characters; other symbols, such as emoji, stay as they are."""
-    row = symbols[0]
-    if not any(map(combining, row)):
-        return row
-    return JOINER.join(row[start : start + MAX_ACCENTS] for start in range(0, len(row), MAX_ACCENTS))
+    """Break up a long run of combining characters; leave other symbols, such as emoji, unchanged."""
+    run = symbols[0]
+    if not any(map(combining, run)):
+        return run
+    return JOINER.join(run[start : start + MAX_ACCENTS] for start in range(0, len(run), MAX_ACCENTS))

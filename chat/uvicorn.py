@@ -1,10 +1,10 @@
-"""uvicorn's websocket protocol, hardened against clients that flood it or do not finish what they began.
+"""uvicorn's websocket protocol, hardened against clients that flood it or never finish a frame.
 
     uvicorn mysite.asgi:application --ws llm_chat.uvicorn:GuardedProtocol
 
-An ASGI application meets whole messages only. What comes before that costs the event loop, and so all other clients:
-uvicorn parses whatever has arrived in one go (40,000 tiny frames, a third of a second), continues to do so for 10 s
-after a socket was closed, and keeps a frame that never ends.
+An ASGI application sees only whole messages. The work before that blocks the event loop, and with it all other clients:
+uvicorn parses everything that has arrived in one go (40,000 tiny frames take a third of a second), continues to parse
+for 10 s after a socket was closed, and keeps a frame that never ends.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ CLOSE_TIMEOUT = 2.0
 """How long a client may take to answer a close, in seconds."""
 
 SMALLEST, USUAL, LARGEST = 256, 4_096, 262_144
-"""Bytes that are parsed in one go: few from a client that sends many frames, many in the middle of a long frame."""
+"""Bytes to parse in one slice: few from a client that sends many frames, many in the middle of a long frame."""
 
 PROGRESS, RENEWALS = 65_536, 10
-"""Bytes of a message that renew its deadline, and how often at most: a slow line needs minutes for 8 MiB."""
+"""Bytes of a message that renew its deadline, and how often they may: 8 MiB take minutes over a slow connection."""
 
 MANY = 32
-"""More frames than this in one go make the next one the smallest."""
+"""After a slice with more frames than this, the next slice has the smallest size."""
 
 
 RETURNED = 1_048_576
-"""Blocks of memory from this size on go back to the system when they are freed, in bytes."""
+"""Size in bytes from which freed blocks of memory are returned to the system."""
 
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_M_MMAP_THRESHOLD = -3  # from glibc's malloc.h
 
 
 def return_large_blocks() -> None:
-    """Let glibc return large blocks: left to itself it learns from the first long frame to keep those of all others."""
+    """Make glibc return large blocks of memory; by default it keeps them after the first long frame was freed."""
     with suppress(OSError, AttributeError, TypeError):  # another libc
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, RETURNED)
 
@@ -66,13 +66,13 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent; read it when its turn comes."""
+        """Queue what the client sent, and parse it unless the client has to wait."""
         self._unread += data
         if self._pause is None:
             self._read_on()
 
     async def receive(self) -> Any:
-        """Give the application its next message, and read on when it has taken all."""
+        """Give the application its next message, and continue reading when it has taken all of them."""
         message = await super().receive()
         if self._waiting:
             self.transport.pause_reading()
@@ -81,7 +81,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:
-        """Send a message of the application's. A close makes uvicorn read what it had left for later: keep the pace."""
+        """Send a message of the application. Keep the pace after a close, on which uvicorn would resume reading."""
         await super().send(message)
         if self._waiting and message["type"] == "websocket.close":
             self.transport.pause_reading()
@@ -89,7 +89,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
                 self._pause = self.loop.call_later(0, self._read_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Drop what was not read or not complete: the objects around it wait for the garbage collector."""
+        """Drop unread and incomplete data at once; the objects that hold it wait for the garbage collector."""
         self._forget_deadline()
         if self._pause is not None:
             self._pause.cancel()
@@ -99,42 +99,42 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def handle_text(self, event: Frame) -> None:
-        """Count a text frame."""
+        """Count a text frame, and handle it."""
         self._frames += 1
         super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
-        """Count a binary frame."""
+        """Count a binary frame, and handle it."""
         self._frames += 1
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """Count a continuation."""
+        """Count a continuation frame, and handle it."""
         self._frames += 1
         super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """Count a ping."""
+        """Count a ping, and answer it."""
         self._frames += 1
         super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """Count a pong."""
+        """Count a pong, and handle it."""
         self._frames += 1
         super().handle_pong(event)
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a whole message on."""
+        """Pass a whole message to the application, and note that it is complete."""
         self._completed = True
         super().send_receive_event_to_app()
 
     @property
     def _waiting(self) -> bool:
-        """Whether the client has to wait, for something of its own is not read yet or it was too fast."""
+        """Tell whether the client has to wait, because some of its data is unread or because it was too fast."""
         return bool(self._unread) or self._pause is not None
 
     def _read_on(self) -> None:
-        """Parse slice by slice, until all is read, the application is behind, or the client is too fast."""
+        """Parse slice by slice until everything is read, the application falls behind, or the client is too fast."""
         self._pause = None
         while self._unread and not self.transport.is_closing():
             piece = bytes(self._unread[: self._slice])
@@ -149,7 +149,7 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
                 self.transport.pause_reading()
                 self._pause = self.loop.call_later(wait, self._read_on)
                 break
-            if self.read_paused:  # ``receive`` goes on from here
+            if self.read_paused:  # ``receive`` continues from here
                 break
         self._watch()
         if not self._waiting and not self.read_paused and not self.transport.is_closing():
@@ -161,7 +161,10 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         return USUAL if self._frames <= MANY else SMALLEST
 
     def _watch(self) -> None:
-        """Give each message that has begun its time. Pings between its fragments do not renew it, nor do pauses."""
+        """Start, renew or cancel the deadline of an incomplete message.
+
+        Only progress renews it, not the pings between its fragments, and not pauses.
+        """
         begun = bool(self.conn.reader.buffer or self.frames)
         if self._completed or not begun:
             self._forget_deadline()
@@ -181,5 +184,5 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
 
     def _give_up(self) -> None:
         if not self.transport.is_closing():
-            logger.info("A socket was closed: one frame took longer than %g s.", conf.frame_timeout)
+            logger.info("A websocket was closed: one message took longer than %g s.", conf.frame_timeout)
             self.transport.abort()

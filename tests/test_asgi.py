@@ -1,4 +1,4 @@
-"""How much may be posted to the chat's pages."""
+"""The size limit for requests to the chat's pages."""
 
 import itertools
 
@@ -16,7 +16,7 @@ LONG = 300_000_000
 
 
 class Browser:
-    """Posts a body that has no end, and counts what was read of it."""
+    """Posts an endless body, and counts the bytes that were read of it."""
 
     def __init__(self, app, path, method="POST", **headers):
         found = [(name.replace("_", "-").encode(), str(value).encode()) for name, value in headers.items()]
@@ -38,7 +38,7 @@ class Browser:
 
 
 async def django(scope, receive, send):
-    """Reads ten megabytes before it looks at anything, as Django reads a whole body."""
+    """Read ten megabytes before answering, as Django reads a whole body."""
     for _ in itertools.repeat(None, 160):
         if (await receive())["type"] == "http.disconnect":
             return
@@ -46,7 +46,7 @@ async def django(scope, receive, send):
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/chat/c1/", "/chat/c1/stop/", "/chat/~delete/"])
-async def test_a14_a_long_body_for_a_page_of_ours_is_refused_before_it_is_read(path):
+async def test_a14_a_long_body_for_a_page_of_the_chat_is_refused_before_it_is_read(path):
     browser = Browser(django, path, content_length=LONG)
     assert await browser.post() == [413]
     assert browser.read == 0
@@ -88,13 +88,13 @@ async def test_a14_a_body_of_http_2_needs_no_length_to_be_counted():
 
 
 async def early(scope, receive, send):
-    """Answers before it has read all, as a site's own middleware may."""
+    """Answer before reading everything, as a site's own middleware may."""
     await send({"type": "http.response.start", "status": 403})
     await django(scope, receive, send)
 
 
 async def raising(scope, receive, send):
-    """Raises where the client has left, as Starlette does."""
+    """Raise when the client has disconnected, as Starlette does."""
     await django(scope, receive, send)
     raise RuntimeError
 

@@ -11,7 +11,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def data(kind, text):
-    """A transient data chunk as it is encoded."""
+    """Write a transient data chunk as it should be encoded."""
     return f'{{"type":"data-{kind}","data":{text},"transient":true}}'
 
 
@@ -74,7 +74,7 @@ PATCHES = {
 
 
 @pytest.mark.parametrize(("wire", "chunk"), {**PLAIN, **TRANSIENT}.items())
-def test_a_chunk_is_encoded_as_the_protocol_has_it(wire, chunk):
+def test_a_chunk_is_encoded_as_the_protocol_describes_it(wire, chunk):
     assert encode(chunk).decode() == wire
 
 

@@ -1,4 +1,4 @@
-"""Each ending, from the model's reason to the database and back, and what is said of it."""
+"""Each ending, from the model's reason to the database and back, and its sentence."""
 
 from typing import get_args
 
@@ -45,14 +45,14 @@ def test_every_closing_chunk_is_that_of_its_ending(chunk):
 
 
 @given(st.sampled_from(Message.Status.values), st.just("") | reasons, st.just("") | codes)
-def test_whatever_is_stored_has_an_ending_that_would_be_stored_as_itself(status, finish_reason, error):
+def test_any_stored_columns_have_an_ending_that_is_stored_as_itself(status, finish_reason, error):
     ending = by_columns(status, finish_reason, error)
     assert by_columns(*columns(ending)) == ending
     assert not (ending.finish_reason and ending.error)
 
 
 @given(codes)
-def test_a_failure_is_told_by_its_code(code):
+def test_a_failure_has_its_code_and_a_sentence(code):
     assert failed(code).error == code
     assert failed(code).sentence
 
@@ -61,7 +61,7 @@ def test_the_statuses_are_those_of_the_model():
     assert {ending.status for ending in ENDINGS} | {"running"} == set(Message.Status.values)
 
 
-def test_no_column_is_too_short_for_what_is_stored_in_it():
+def test_no_column_is_too_short_for_its_values():
     fields = {name: Message._meta.get_field(name).max_length for name in ("status", "finish_reason", "error")}
     for ending in (*ENDINGS, *map(failed, ERRORS), *map(by_reason, get_args(FinishReason))):
         assert all(len(getattr(ending, name)) <= length for name, length in fields.items())
@@ -96,7 +96,7 @@ def test_a_models_reason_is_an_ending(reason, ending):
         (("failed", "stop", "auth"), failed("auth")),
     ],
 )
-def test_what_no_run_stores_has_an_ending_too(stored, ending):
+def test_columns_that_no_run_stores_have_an_ending_too(stored, ending):
     assert by_columns(*stored) == ending
 
 
@@ -104,7 +104,7 @@ def test_what_no_run_stores_has_an_ending_too(stored, ending):
     ("ending", "offered"),
     [(COMPLETE, False), (FILTERED, False), (NOT_SAVED, False), (CUT, True), (STOPPED, True), (failed("auth"), True)],
 )
-def test_what_is_whole_or_not_stored_cannot_be_continued(ending, offered):
+def test_an_answer_that_is_complete_or_not_stored_cannot_be_continued(ending, offered):
     assert ending.can_continue is offered
 
 

@@ -1,4 +1,4 @@
-"""A new error code is one row of ``ERRORS``: the socket, the form without a script and the page go by it."""
+"""A new error code is one row of ``ERRORS``, which the socket, the form without a script and the page use."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from chat.errors import ERRORS, ErrorKind, Refusal, sentence
 
 @pytest.fixture
 def quota(monkeypatch):
-    """An error that only its row makes known, and a question that is refused with it."""
+    """An error that exists only as a row, and an engine that refuses every question with it."""
     monkeypatch.setitem(ERRORS, "quota", ErrorKind("You have used up your quota.", 429, temporary=True))
 
     def refuse(*_):
@@ -16,7 +16,7 @@ def quota(monkeypatch):
     monkeypatch.setattr("chat.engine.start.ask", refuse)
 
 
-async def test_a_socket_is_answered_the_code_and_the_sentence_of_a_new_row(quota, script, connect):
+async def test_a_socket_gets_the_code_and_the_sentence_of_a_new_row(quota, script, connect):
     socket = await connect()
     [frame] = await socket.rest(await socket.ask("Why?"))
     assert (frame["type"], frame["code"], frame["errorText"]) == ("error", "quota", "You have used up your quota.")

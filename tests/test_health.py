@@ -1,4 +1,4 @@
-"""What a process tells balancers and supervisors."""
+"""The answers of a process to load balancers and supervisors."""
 
 import asyncio
 
@@ -18,12 +18,12 @@ async def ask(async_client, path):
     return response.status_code, response.content.decode()
 
 
-async def test_a_process_that_is_well_says_so(script, served, async_client):
+async def test_a_healthy_process_answers_200(script, served, async_client):
     assert await ask(async_client, "/healthz") == (200, "ok\n")
     assert await ask(async_client, "/readyz") == (200, "ok\n")
 
 
-async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_healthz(script, served, async_client, caplog):
+async def test_two_processes_with_streams_in_memory_are_reported(script, served, async_client, caplog):
     await served.start()
     now = timezone.now()
     await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)
@@ -34,7 +34,7 @@ async def test_two_processes_on_logs_in_memory_are_told_in_the_log_and_on_health
     assert await ask(async_client, "/readyz") == (200, "ok\n")
 
 
-async def test_a14_a_redis_that_has_never_answered_is_a_wrong_set_up_and_only_the_log_names_it(
+async def test_a14_a_redis_that_has_never_answered_is_reported_and_only_the_log_names_it(
     script, served, async_client, settings, caplog
 ):
     settings.CHAT = {**settings.CHAT, "REDIS_URL": "redis://127.0.0.1:1/0"}
@@ -45,20 +45,20 @@ async def test_a14_a_redis_that_has_never_answered_is_a_wrong_set_up_and_only_th
     await engine().drain()
 
 
-async def test_a_process_that_goes_down_takes_no_visitors(script, served, async_client):
+async def test_a_process_that_shuts_down_accepts_no_visitors(script, served, async_client):
     await served.start()
     release = asyncio.Event()
     waiting = served.tasks.spawn(release.wait())
     draining = asyncio.create_task(served.drain())
     await asyncio.sleep(0)
-    assert await ask(async_client, "/readyz") == (503, "This process is going down.\n")
+    assert await ask(async_client, "/readyz") == (503, "This process is shutting down.\n")
     release.set()
     await waiting
     await draining
 
 
 @pytest.mark.parametrize("where", ["chat.health._ask", "chat.engine.engine.register"])
-async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
+async def test_a_process_without_its_database_is_alive_but_accepts_no_visitors(
     script, served, async_client, monkeypatch, where
 ):
     def fail(*args, **more):
@@ -82,7 +82,7 @@ async def test_a_process_without_its_database_is_alive_but_takes_no_visitors(
         (["TICK"], "CHAT must be a dictionary, got a value of type list."),
     ],
 )
-async def test_a_process_that_cannot_be_set_up_is_not_well_and_says_why(
+async def test_a_process_with_wrong_settings_is_unhealthy_and_gives_the_reason(
     transactional_db, settings, async_client, wrong, sentence
 ):
     right = settings.CHAT
@@ -95,7 +95,7 @@ async def test_a_process_that_cannot_be_set_up_is_not_well_and_says_why(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_a_site_that_is_served_by_wsgi_is_told_what_it_lacks(db, client, path):
+async def test_under_wsgi_the_response_asks_for_asgi(db, client, path):
     response = await sync_to_async(client.get)(path)
     assert (response.status_code, b"ASGI" in response.content) == (503, True)
 

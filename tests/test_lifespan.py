@@ -1,4 +1,4 @@
-"""The chat's start and end with the server, and those of the application that was there before."""
+"""The chat and the site's own application start and stop with the server."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.conftest import chat_settings
 
 
 class Server:
-    """Sends lifespan events to an application, and notes what it answers."""
+    """Sends lifespan events to an application, and returns its answers."""
 
     def __init__(self, app):
         self._events = asyncio.Queue()
@@ -42,8 +42,8 @@ async def serving(app):
         await engine().drain()
 
 
-class Theirs:
-    """An application with a lifespan; it answers what the test says, and notes what the chat was doing meanwhile."""
+class SiteApp:
+    """A site's own application: it gives the answers that the test sets, and counts the chat's registered processes."""
 
     def __init__(self, **answers):
         self.answers = {"startup": "complete", "shutdown": "complete"} | answers
@@ -68,33 +68,37 @@ class Theirs:
 COMPLETE = [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 
 
-async def test_e06_theirs_starts_before_the_chat_and_ends_after_it(transactional_db, script):
-    theirs = Theirs()
-    async with serving(application(theirs)) as server:
+async def test_e06_the_sites_application_starts_before_the_chat_and_ends_after_it(transactional_db, script):
+    site_app = SiteApp()
+    async with serving(application(site_app)) as server:
         assert [await server.ask("startup")] == COMPLETE[:1]
         assert await Process.objects.acount() == 1
         assert [await server.ask("shutdown")] == COMPLETE[1:]
-    assert theirs.seen == [("startup", 0), ("shutdown", 0)]
+    assert site_app.seen == [("startup", 0), ("shutdown", 0)]
 
 
-async def test_e06_a_start_of_theirs_that_fails_is_passed_on_and_the_chat_does_not_start(transactional_db, script):
-    theirs = Theirs(startup="failed")
-    async with serving(application(theirs)) as server:
+async def test_e06_a_failed_start_of_the_sites_application_is_passed_on_without_starting_the_chat(
+    transactional_db, script
+):
+    site_app = SiteApp(startup="failed")
+    async with serving(application(site_app)) as server:
         assert await server.ask("startup") == {"type": "lifespan.startup.failed", "message": "made up"}
     assert await Process.objects.acount() == 0
 
 
-async def test_e06_an_end_of_theirs_that_fails_is_passed_on_after_the_chat_has_drained(transactional_db, script):
-    theirs = Theirs(shutdown="failed")
-    async with serving(application(theirs)) as server:
+async def test_e06_a_failed_shutdown_of_the_sites_application_is_passed_on_after_the_chat_has_drained(
+    transactional_db, script
+):
+    site_app = SiteApp(shutdown="failed")
+    async with serving(application(site_app)) as server:
         await server.ask("startup")
         assert await server.ask("shutdown") == {"type": "lifespan.shutdown.failed", "message": "made up"}
-    assert theirs.seen[-1] == ("shutdown", 0)
+    assert site_app.seen[-1] == ("shutdown", 0)
 
 
 @pytest.fixture
 def at_exit(monkeypatch):
-    """What is printed when the process ends, which is not to be that of the tests."""
+    """The lines to print when the process exits, collected because the process of the tests must not print them."""
     printed = []
     monkeypatch.setattr("chat.lifespan.atexit.register", lambda say, *lines, file: printed.extend(lines))
     return printed
@@ -108,27 +112,27 @@ async def test_a_wrong_setting_keeps_both_from_starting_and_is_the_last_thing_th
         'CHAT["RETRIES"] must be a non-negative integer, got -1.\n'
         'CHAT["REDIS_URL"] must be a string, got a value of type int.'
     )
-    theirs = Theirs()
-    async with serving(application(theirs)) as server:
+    site_app = SiteApp()
+    async with serving(application(site_app)) as server:
         assert await server.ask("startup") == {"type": "lifespan.startup.failed", "message": sentences}
         settings.CHAT = chat_settings()
-    assert (theirs.seen, at_exit) == ([], [sentences])
+    assert (site_app.seen, at_exit) == ([], [sentences])
     assert await Process.objects.acount() == 0
 
 
-async def test_a_setting_of_djangos_that_is_wrong_ends_the_start_and_theirs_shuts_down(
+async def test_a_wrong_django_setting_ends_the_start_and_shuts_the_sites_application_down(
     transactional_db, script, monkeypatch, at_exit
 ):
     def fail(*args, **more):
         raise ImproperlyConfigured("Please supply the ENGINE value.")
 
-    theirs = Theirs()
+    site_app = SiteApp()
     with monkeypatch.context() as context:
         context.setattr("chat.engine.engine.register", fail)
-        async with serving(application(theirs)) as server:
+        async with serving(application(site_app)) as server:
             failed = {"type": "lifespan.startup.failed", "message": "Please supply the ENGINE value."}
             assert await server.ask("startup") == failed
-    assert [event for event, _ in theirs.seen] == ["startup", "shutdown"]
+    assert [event for event, _ in site_app.seen] == ["startup", "shutdown"]
     assert at_exit == ["Please supply the ENGINE value."]
 
 
@@ -157,19 +161,19 @@ async def test_e06_an_application_without_a_lifespan_is_fine_and_quiet(transacti
 
 
 @pytest.mark.parametrize("answer", ["raise", "cancel", "http"])
-async def test_e06_an_application_that_breaks_in_its_start_is_told_in_the_log_and_the_chat_goes_on(
+async def test_e06_an_application_that_breaks_in_its_start_is_logged_and_the_chat_starts(
     transactional_db, script, caplog, answer
 ):
-    async with serving(application(Theirs(startup=answer))) as server:
+    async with serving(application(SiteApp(startup=answer))) as server:
         assert [await server.ask("startup"), await server.ask("shutdown")] == COMPLETE
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "failed in its lifespan" in record.getMessage()
 
 
-async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
+async def test_e06_the_sites_application_ends_with_the_servers_task(transactional_db, script):
     ended = asyncio.Event()
 
-    async def theirs(scope, receive, send):
+    async def site_app(scope, receive, send):
         try:
             await receive()
             await send({"type": "lifespan.startup.complete"})
@@ -177,7 +181,7 @@ async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
         finally:
             ended.set()
 
-    server = Server(application(theirs))
+    server = Server(application(site_app))
     await server.ask("startup")
     server.task.cancel()
     await asyncio.wait([server.task])
@@ -185,19 +189,19 @@ async def test_e06_theirs_ends_with_the_servers_task(transactional_db, script):
     await engine().drain()
 
 
-async def test_e06_state_of_theirs_reaches_the_server(transactional_db, script):
-    async def theirs(scope, receive, send):
+async def test_e06_the_state_of_the_sites_application_reaches_the_server(transactional_db, script):
+    async def site_app(scope, receive, send):
         await receive()
         scope["state"]["pool"] = "theirs"
         await send({"type": "lifespan.startup.complete"})
 
-    async with serving(application(theirs)) as server:
+    async with serving(application(site_app)) as server:
         await server.ask("startup")
         assert server._scope["state"] == {"pool": "theirs"}
         await server.ask("shutdown")
 
 
-async def test_e06_the_chats_own_lifespan_stands_in_a_router_of_the_sites(transactional_db, script):
+async def test_e06_the_chats_lifespan_works_in_a_router_of_the_sites_own(transactional_db, script):
     from channels.routing import ProtocolTypeRouter
 
     async with serving(ProtocolTypeRouter({"lifespan": lifespan})) as server:

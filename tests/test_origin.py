@@ -1,4 +1,4 @@
-"""What the log says of a handshake that is refused."""
+"""The reasons that are logged when a handshake is refused."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def site(settings):
         ),
     ],
 )
-def test_b40_the_reason_names_what_was_asked_and_what_was_expected(scope, reason):
+def test_b40_the_reason_names_the_given_and_the_expected_value(scope, reason):
     assert distrust(scope) == reason
 
 
-async def test_b40_what_a_client_chose_makes_one_short_line(caplog):
+async def test_b40_values_from_a_client_make_one_short_line(caplog):
     sent = []
 
     async def send(event):

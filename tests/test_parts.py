@@ -1,4 +1,4 @@
-"""The kinds of parts, each in every place that goes by the table; and a new one."""
+"""The kinds of parts, in every place that uses their table; and a new kind."""
 
 import filecmp
 import json
@@ -57,14 +57,14 @@ CHANGES = {
         ),
     ],
 }
-"""What a developer writes for a new kind of part, beside its template."""
+"""The changes for a new kind of part, besides its template."""
 
 TEMPLATE = """<llm-chat-part data-part="{{ part.index }}"><aside data-blocks>
 {% for block in part.blocks %}<div class="llm-chat-block">{{ block }}</div>{% endfor %}</aside></llm-chat-part>"""
 
 
 def changed(old, new):
-    """The files that differ between two folders, or are in one of them only."""
+    """List the files that differ between two folders, or are in only one of them."""
     compared = filecmp.dircmp(old, new, ignore=["__pycache__"])
     names = compared.diff_files + compared.left_only + compared.right_only
     deeper = [f"{name}/{path}" for name in compared.common_dirs for path in changed(old / name, new / name)]
@@ -88,7 +88,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seen(copy):
-    """What each stage makes of an answer with a part of the new kind."""
+    """The results of every stage for an answer with a part of the new kind."""
     script = ROOT / "tests" / "support" / "new_part.py"
     environment = {**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
@@ -113,7 +113,7 @@ def test_a_part_is_known_by_its_class_and_by_the_chunk_that_begins_it(kind):
     assert {kind.start, kind.delta, kind.end} <= set(CHUNKS)
 
 
-def test_every_template_of_a_part_is_that_of_a_kind():
+def test_every_template_of_a_part_belongs_to_a_kind():
     assert {path.stem for path in TEMPLATES.iterdir()} == set(KINDS)
 
 
@@ -141,7 +141,7 @@ def test_a_new_kind_is_streamed_and_replayed_as_its_own_chunks(seen):
     assert seen["replayed"] == [*seen["chunks"][:6], whole, *seen["chunks"][8:]]
 
 
-def test_a_new_kind_is_stored_and_is_text_only_if_it_says_so(seen):
+def test_a_new_kind_is_stored_and_is_text_only_if_its_row_says_so(seen):
     parts = [("text", "Well."), ("refusal", "I cannot *help*."), ("text", "Sorry.")]
     assert [(part["type"], part["text"]) for part in seen["parts"]] == parts
     assert seen["text"] == "Well.\n\nSorry."
@@ -158,6 +158,6 @@ def test_a_new_kind_is_shown_by_its_template_live_and_later(seen):
     assert "I cannot <em>help</em>." in seen["html"]
 
 
-def test_a_new_kind_is_exported_as_it_says(seen):
+def test_a_new_kind_is_exported_as_its_row_says(seen):
     assert seen["markdown"].endswith("Well.\n\n> I cannot *help*.\n\nSorry.\n")
     assert seen["json"] == seen["parts"]

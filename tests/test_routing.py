@@ -1,4 +1,4 @@
-"""Who may open a websocket, and what else the ASGI application answers."""
+"""The ASGI application: which websockets it opens, and where it sends everything else."""
 
 import asyncio
 import json
@@ -72,11 +72,11 @@ def test_the_origin_rule_is_that_of_the_csrf_check(scope, trusted):
     assert is_trusted(scope) is trusted
 
 
-def test_the_scheme_that_a_proxy_tells_counts_where_the_site_trusts_it(settings):
-    told = handshake(origin="https://example.com", extra=[(b"x-forwarded-proto", b"https")])
-    assert not is_trusted(told)
+def test_the_scheme_from_a_proxy_counts_if_the_site_trusts_it(settings):
+    forwarded = handshake(origin="https://example.com", extra=[(b"x-forwarded-proto", b"https")])
+    assert not is_trusted(forwarded)
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert is_trusted(told)
+    assert is_trusted(forwarded)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_http_goes_to_django():
     assert seen == ["http"]
 
 
-async def test_lifespan_enrols_the_process_and_drains_it(transactional_db):
+async def test_lifespan_registers_the_process_and_drains_it(transactional_db):
     events, said = asyncio.Queue(), asyncio.Queue()
     life = asyncio.create_task(application(nothing)({"type": "lifespan"}, events.get, said.put))
     await events.put({"type": "lifespan.startup"})
@@ -126,7 +126,7 @@ async def test_lifespan_enrols_the_process_and_drains_it(transactional_db):
 
 
 async def refused(app, path, caplog, **scope):
-    """The lines of the log about a handshake that is refused before it is accepted."""
+    """Open a websocket that must be refused before it is accepted; return the lines that were logged."""
     caplog.clear()
     communicator = Communicator(app, path, headers("any", "http://localhost"))
     communicator.scope.update(scope)
@@ -136,13 +136,13 @@ async def refused(app, path, caplog, **scope):
 
 
 async def accepting(scope, receive, send):
-    """An application of the site's own that takes every websocket and says what it sees."""
+    """Accept every websocket and send its path and scope, as an application of the site itself."""
     await receive()
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.send", "text": f"{scope['path']} {sorted(scope)}"})
 
 
-async def test_e06_an_unknown_path_reaches_the_application_that_was_there_as_it_came(settings, transactional_db):
+async def test_e06_an_unknown_path_reaches_the_sites_own_application_unchanged(settings, transactional_db):
     settings.ALLOWED_HOSTS = ["localhost"]
     communicator = Communicator(application(accepting), "/theirs/", headers(None, "http://elsewhere.example"))
     before = sorted(communicator.scope)
@@ -156,7 +156,7 @@ async def test_e06_a_plain_django_application_refuses_an_unknown_path_with_one_l
     assert "handshake for '/theirs/' was refused: no websocket route of the site takes it" in line
 
 
-async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line_too(
+async def test_e06_a_router_of_the_sites_own_refuses_an_unknown_path_with_one_line_too(
     settings, transactional_db, caplog
 ):
     settings.ALLOWED_HOSTS = ["localhost"]
@@ -168,7 +168,7 @@ async def test_e06_a_router_of_the_sites_own_that_knows_no_such_path_is_one_line
     assert "no websocket route of the site takes it" in line
 
 
-async def test_e06_what_an_application_raises_after_its_answer_is_its_own(settings):
+async def test_e06_an_error_of_an_application_after_its_answer_is_raised(settings):
     async def broken(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})

@@ -46,7 +46,7 @@ def send(conversation, text):
 
 
 def read(websocket):
-    """The frames of the request, to its end."""
+    """Read the frames of the request until its end."""
     frames = []
     while not frames or frames[-1]["type"] not in ("end", "error"):
         frame = json.loads(websocket.recv(20))
@@ -54,7 +54,7 @@ def read(websocket):
     return frames
 
 
-def test_an_answer_of_an_openai_endpoint_comes_over_the_websocket_and_is_stored(site):
+def test_an_answer_of_an_openai_endpoint_arrives_over_the_websocket_and_is_stored(site):
     with site.connect(site.visitor()) as websocket:
         websocket.send(send("c1", "Why?"))
         frames = read(websocket)
@@ -80,19 +80,19 @@ def test_a_bad_frame_is_closed_with_a_code_and_a_reason(site):
         with pytest.raises(ConnectionClosed) as closed:
             websocket.recv(20)
     assert closed.value.rcvd.code == 4400
-    reason = {"uvicorn": "Expected one JSON object as a text frame.", "daphne": ""}[site.server]  # it sends none
+    reason = {"uvicorn": "Expected one JSON object as a text frame.", "daphne": ""}[site.server]  # daphne sends none
     assert closed.value.rcvd.reason == reason
 
 
-def test_a_history_of_megabytes_is_taken_and_a_frame_over_the_limit_is_not(site):
-    limit = {"uvicorn": 8 << 20, "daphne": 1 << 20}[site.server]  # daphne's own cannot be changed
+def test_a_history_of_megabytes_is_accepted_and_a_frame_over_the_limit_is_not(site):
+    limit = {"uvicorn": 8 << 20, "daphne": 1 << 20}[site.server]  # daphne's limit cannot be changed
     padding = json.dumps({"id": "x", "role": "user", "parts": [{"type": "text", "text": "x" * (limit - 2000)}]})
     with site.connect(site.visitor()) as websocket:
         websocket.send(send("c2", "Why?").replace('"messages": [', f'"messages": [{padding}, '))
         assert read(websocket)[-1]["type"] == "end"
         with pytest.raises(ConnectionClosed) as closed:
             websocket.send(send("c3", "x" * limit))
-            while True:  # what was sent before
+            while True:  # skip the frames that were sent before
                 websocket.recv(20)
-    # The server hangs up while the frame still comes: its own close frame may be lost, and daphne sends none.
+    # The server closes the connection while the frame is arriving, so its close frame may be lost; daphne sends none.
     assert closed.value.rcvd is None or closed.value.rcvd.code == 1009

@@ -1,4 +1,4 @@
-"""Texts without what neither JSON nor a database holds."""
+"""Texts without the characters that JSON or a database cannot hold."""
 
 import json
 from time import thread_time
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chat.text import folded, storable, storable_json
 
 any_text = st.text(st.characters(exclude_categories=())) | st.text('\ud83d\ude00\\"u\0xé')
-"""With NUL characters and halves of surrogate pairs."""
+"""Any text, including NUL characters and lone surrogates."""
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ any_text = st.text(st.characters(exclude_categories=())) | st.text('\ud83d\ude00
         ("é😀\ufeff", "é😀\ufeff"),
     ],
 )
-def test_a02_what_cannot_be_stored_is_replaced_and_halves_that_meet_are_one_character(text, stored):
+def test_a02_characters_that_cannot_be_stored_are_replaced_and_halves_that_meet_are_joined(text, stored):
     assert storable(text) == stored
 
 
 @given(any_text)
-def test_a_storable_text_is_one_that_utf_8_and_postgres_take(text):
+def test_a_storable_text_is_accepted_by_utf_8_and_postgres(text):
     stored = storable(text)
     assert "\0" not in stored
     stored.encode()
@@ -67,13 +67,13 @@ values = st.recursive(st.none() | any_text, lambda inner: st.lists(inner) | st.d
 
 @given(values, st.booleans())
 @example(["\\\ud83d", {"\\\\\ude00": "\ud83d\ude00"}], True)
-def test_a_json_text_says_the_same_but_for_its_halves(value, ascii_only):
+def test_a_json_text_keeps_its_value_except_for_lone_surrogates(value, ascii_only):
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert msgspec.json.decode(storable_json(text)) == whole(value)
 
 
 def whole(value):
-    """The same without halves: NUL characters are no fault of a JSON text."""
+    """Replace the lone surrogates in a value, but not NUL characters, which JSON allows as escapes."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""uvicorn's protocol with our limits, between a scripted transport and a scripted application."""
+"""uvicorn's protocol with the app's limits, between a scripted transport and a scripted application."""
 
 import asyncio
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ UPGRADE = (
 
 
 class Transport(asyncio.Transport):
-    """What the protocol does to its connection."""
+    """A connection that records what the protocol does to it."""
 
     def __init__(self):
         super().__init__({"sockname": ("127.0.0.1", 1), "peername": ("127.0.0.1", 2)})
@@ -45,7 +45,7 @@ class Transport(asyncio.Transport):
 
 
 class Application:
-    """Takes messages when the test lets it."""
+    """An application that takes a message whenever the test allows it."""
 
     def __init__(self):
         self.taken = []
@@ -111,14 +111,14 @@ async def test_a_long_message_is_read_in_ever_longer_pieces(connection, monkeypa
 
 
 @pytest.mark.parametrize("opcode", [TEXT, PING])
-async def test_a04_of_a_flood_only_a_little_is_parsed_at_once_and_reading_stops(connection, opcode):
+async def test_a04_only_a_little_of_a_flood_is_parsed_at_once_and_reading_stops(connection, opcode):
     flood = frame(b"", opcode) * 40_000
     connection.protocol.data_received(flood)
     assert len(connection.protocol._unread) > len(flood) - 16_384
     assert not connection.transport.reading
 
 
-async def test_a04_what_follows_a_close_is_not_parsed_faster(connection):
+async def test_a04_frames_after_a_close_are_not_parsed_faster(connection):
     connection.protocol.data_received(frame(b"") * 40_000)
     connection.app.close.set()
     await eventually(lambda: connection.protocol.close_sent)
@@ -141,7 +141,7 @@ async def test_a10_a_message_that_does_not_end_ends_its_connection(connection, b
         await connection.transport.closed.wait()
 
 
-async def test_a10_a_long_message_on_a_slow_line_has_its_time_anew_but_not_for_ever(connection):
+async def test_a10_progress_renews_the_deadline_of_a_long_message_but_not_for_ever(connection):
     protocol = connection.protocol
     protocol.data_received(frame(b"", length=2**23))
     deadlines = set()
@@ -161,7 +161,7 @@ async def test_a10_pings_between_fragments_do_not_renew_the_deadline(connection)
     assert connection.protocol._deadline is deadline
 
 
-async def test_a10_a_message_that_is_whole_gives_the_next_one_its_own_time(connection):
+async def test_a10_each_message_has_its_own_deadline(connection):
     connection.protocol.data_received(frame(b"x", final=False))
     first = connection.protocol._deadline
     connection.protocol.data_received(frame(b"y", CONTINUATION))
@@ -192,7 +192,7 @@ async def test_a04_bytes_are_read_at_a_rate_after_a_close_too(connection):
     assert not connection.transport.reading
 
 
-async def test_a04_reading_goes_on_after_a_pause_with_nothing_left_to_read(connection):
+async def test_a04_reading_continues_after_a_pause_with_nothing_left_to_read(connection):
     connection.protocol._bucket.take(connection.protocol.loop.time(), 51)
     connection.protocol.data_received(frame(b"", PING))
     assert not connection.transport.reading

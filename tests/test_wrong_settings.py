@@ -1,4 +1,4 @@
-"""A site with a wrong ``CHAT``, under real servers: it does not start, and says why."""
+"""A site with a wrong ``CHAT``, under real servers: it does not start, and prints the reason."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ def environment(folder, changes):
 
 
 def started(folder, changes, *command):
-    """The exit status of a server, and the lines that it has printed."""
+    """Run a server until it exits; return its exit status and the lines that it has printed."""
     port = ["0"] if command[0] == "manage.py" else ["--port", "0"]
     done = subprocess.run(
         [sys.executable, *command, *port],
@@ -61,7 +61,7 @@ def test_under_daphne_the_sentence_is_the_last_thing_that_is_printed(tmp_path):
     assert lines[-1].endswith('ImproperlyConfigured: CHAT["TICK"] must be a positive number of seconds, got 0.')
 
 
-def test_under_runserver_the_check_says_it(tmp_path):
+def test_under_runserver_the_check_has_the_sentence(tmp_path):
     status, lines = started(tmp_path, {"REDIS_URL": "nonsense"}, "manage.py", "runserver", "--noreload")
     assert (status, f"?: (llm_chat.E004) {URL}" in lines) == (1, True)
 
@@ -73,7 +73,7 @@ def test_several_workers_of_uvicorn_end_too(tmp_path):
 
 
 def answer(url):
-    """Status and text of a response, as soon as somebody listens."""
+    """Request a URL, repeatedly until a server listens; return the status and the text."""
     deadline = time.monotonic() + WAIT
     while True:
         try:

@@ -1,1 +1,1 @@
-"""The models: each backend streams one reply to one history."""
+"""Backends, the connections to models: each streams one reply to one history."""

@@ -1,4 +1,4 @@
-"""What a backend is: an object that streams the reply of a model."""
+"""The interface of a backend: an object that streams the replies of a model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """A piece of text that the model added to its reply; never empty. Each kind of part has a class of its own."""
+    """A piece of text that the model added to its reply; never empty. Each kind of part has its own subclass."""
 
     kind: ClassVar[Kind]
 
@@ -46,25 +46,27 @@ class Reasoning(Content, frozen=True, gc=False):
 
 
 class Loading(msgspec.Struct, frozen=True, gc=False):
-    """The model is being loaded: until ``Loaded``, ``CHAT["LOADING_TIMEOUT"]`` stands in for the other deadlines."""
+    """The model is being loaded: until ``Loaded``, ``CHAT["LOADING_TIMEOUT"]`` replaces the other deadlines."""
 
 
 class Loaded(msgspec.Struct, frozen=True, gc=False):
-    """The model is loaded and has been asked."""
+    """The model is loaded and has received the request."""
 
 
 class Alive(msgspec.Struct, frozen=True, gc=False):
-    """The model's endpoint gave a sign of life before its first delta, such as a comment or reasoning that it hides.
+    """A sign of life from the model's endpoint before its first delta, such as a comment or hidden reasoning.
 
-    The wait for the first delta, ``CHAT["FIRST_TOKEN_TIMEOUT"]``, starts again; ``CHAT["MAX_DURATION"]`` does not.
+    It restarts the wait for the first delta, ``CHAT["FIRST_TOKEN_TIMEOUT"]``, but not ``CHAT["MAX_DURATION"]``.
     After the first delta it has no effect.
     """
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
-    """The model said itself that the reply is over, and why.
+    """The end of a reply that the model ended itself.
 
-    ``usage`` is what the endpoint reported, for example ``{"prompt_tokens": 12, "completion_tokens": 80}``.
+    Attributes:
+        reason: why the model ended it.
+        usage: what the endpoint reported, for example ``{"prompt_tokens": 12, "completion_tokens": 80}``.
     """
 
     reason: FinishReason
@@ -75,11 +77,14 @@ Delta = Text | Reasoning | Loading | Loaded | Alive | Finished
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a model is asked.
+    """One request to a model.
 
-    ``messages`` are OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first,
-    the system prompt (where there is one) first of all, the question last. A short reply is enough where ``max_tokens``
-    is given: who can tell the model so does, and saves the reader's time; who cannot is not read to the end.
+    Attributes:
+        messages: OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first. The
+            system prompt, if there is one, comes first and the question last; to continue an answer, a model that
+            ``prefills`` gets the beginning of the answer last.
+        max_tokens: a reply of this length is enough. Pass the limit to the model if that is supported; otherwise the
+            caller stops reading early. ``None`` sets no limit.
     """
 
     messages: list[dict[str, Any]]
@@ -87,32 +92,38 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Backend(ABC):
-    """A model that a site can ask, made once a process from ``CHAT["BACKENDS"]``; ``OPTIONS`` are keyword arguments."""
+    """A model that a site can use.
+
+    Each process makes one object per entry of ``CHAT["BACKENDS"]``, with the ``OPTIONS`` as keyword arguments.
+    """
 
     max_message_length: ClassVar[int | None] = None
-    """The longest message in characters that the model can take at all, or ``None``."""
+    """The longest message that the model can take, in characters; ``None`` for no limit."""
 
     max_history_length: ClassVar[int | None] = None
-    """The longest history in characters that fits the model's context, or ``None``."""
+    """The longest history that fits the model's context, in characters; ``None`` for no limit."""
 
     prefills: bool = False
-    """Whether the model goes on from a last message of the role ``assistant``, where an answer is continued."""
+    """Whether the model continues a last message of the role ``assistant``, which is how an answer is continued."""
 
     @property
     def model(self) -> str:
-        """The model's name, stored with each answer."""
+        """Return the name of the model, which is stored with each answer."""
         return ""
 
     @abstractmethod
     def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """Yield the reply as it is made.
+        """Yield the reply piece by piece, as the model makes it.
 
-        A reply that the model ended itself yields ``Finished`` last; one that just ends was broken off. Raises
-        ``BackendError``. Closing the iterator (``aclose``) or cancelling the reader closes the upstream connection.
+        Yield ``Finished`` last if the model ended the reply itself; without it, the reply counts as broken off. When
+        the iterator is closed (``aclose``) or its reader is cancelled, close the upstream connection.
+
+        Raises:
+            BackendError: the reply failed.
         """
 
     async def prepare(self) -> None:  # noqa: B027 (most backends have nothing to prepare)
-        """Do ahead what would hold up the first question. Called when the process starts, in a task of its own."""
+        """Do in advance what would delay the first question. Called in its own task when the process starts."""
 
     async def close(self) -> None:  # noqa: B027 (most backends hold nothing)
-        """Give back what the backend holds: connections, child processes."""
+        """Release the connections and child processes that the backend holds."""

@@ -1,4 +1,4 @@
-"""The backends of a site as objects: one per process and entry of ``CHAT["BACKENDS"]``."""
+"""Makes the backends of a site: in each process, one object per entry of ``CHAT["BACKENDS"]``."""
 
 from typing import Any, NamedTuple
 
@@ -39,10 +39,10 @@ def _kinds(entry: object) -> str:
 
 
 def backend_class(entry: Entry) -> type[Backend]:
-    """Return the class of an entry. Raises ``ImproperlyConfigured``."""
+    """Import the class of an entry. Raises ``ImproperlyConfigured`` if it is not a backend."""
     try:
         cls = import_path(entry.path)
-    except Exception as error:  # a backend may be anybody's module
+    except Exception as error:  # a site's module may raise anything
         raise ImproperlyConfigured(f'The backend "{entry.path}" cannot be imported: {_reason(error)}') from error
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         base = f"{Backend.__module__}.{Backend.__qualname__}"
@@ -51,7 +51,7 @@ def backend_class(entry: Entry) -> type[Backend]:
 
 
 def make(entry: Entry) -> Backend:
-    """Return the backend of an entry. Raises ``ImproperlyConfigured``."""
+    """Make the backend of an entry. Raises ``ImproperlyConfigured`` if its class or its options are wrong."""
     cls = backend_class(entry)
     try:
         return cls(**entry.options)
@@ -60,23 +60,23 @@ def make(entry: Entry) -> Backend:
 
 
 def _reason(error: Exception) -> str:
-    """Return the text of an error, with its class where the text says little without it."""
-    said_well = isinstance(error, ImportError | TypeError | ValueError | ImproperlyConfigured)
-    return str(error) if said_well else f"{type(error).__name__}: {error}"
+    """Return the text of an error, with its class where the text alone says little."""
+    self_explanatory = isinstance(error, ImportError | TypeError | ValueError | ImproperlyConfigured)
+    return str(error) if self_explanatory else f"{type(error).__name__}: {error}"
 
 
 def max_message_length() -> int:
-    """Return the length of the longest message that both the site and its model take, in characters."""
+    """Return the smaller of the site's and the default model's limits for a message, in characters."""
     limit = conf.max_message_length
     return min(limit, backend_class(entry_of("default")).max_message_length or limit)
 
 
 class Backends:
-    """Makes a backend on first use, and again when the setting has changed."""
+    """The backends of one process, each made on first use, and again when the setting has changed."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[Any, Backend]] = {}
-        """What the setting has for each backend, unchecked, and the backend."""
+        """For each alias, the unchecked value of the setting, and the backend made from it."""
         self._replaced: list[Backend] = []
 
     def __getitem__(self, alias: str) -> Backend:
@@ -89,7 +89,7 @@ class Backends:
         return made[1]
 
     async def close(self) -> None:
-        """Close every backend that was made."""
+        """Close every backend that was made, including those that a changed setting has replaced."""
         made = [backend for _, backend in self._made.values()] + self._replaced
         self._made.clear()
         self._replaced.clear()

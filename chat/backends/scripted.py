@@ -1,12 +1,12 @@
-"""A model that says what a test tells it to: for the tests of sites that use the app, and for ours.
+"""A model whose replies a test dictates: for the tests of sites that use the app, and for the app's own.
 
-A test makes a ``Script``, plugs the backend and plays the model's part::
+A test makes a ``Script``, configures the backend and plays the model's part::
 
     script = Script("demo")
     with override_settings(CHAT={"BACKENDS": {"default": {
         "BACKEND": "llm_chat.backends.scripted.ScriptedBackend", "OPTIONS": {"script": "demo"}}}}):
         ...                                    # a visitor asks
-        reply = script.next_reply()            # waits for the call; reply.request is what the model was asked
+        reply = script.next_reply()            # waits for the call; reply.request holds the messages
         reply.say("Hello ")                    # released one by one
         reply.say("world.")
         reply.finish()                         # or reply.fail("upstream"), or reply.break_off()
@@ -25,25 +25,28 @@ from ..chunks import FinishReason
 from .base import Alive, Backend, BackendError, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
 
 WAIT = 10.0
-"""How long a test waits for the model to be called, in seconds."""
+"""How long a test waits for a call of the model, in seconds."""
 
 
 class Reply:
-    """One call of the model, in the hands of a test."""
+    """One call of the model, whose reply the test makes step by step.
+
+    All methods may be called from any thread. ``request`` is what the model was asked.
+    """
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.closed = threading.Event()
-        """Set when the reader has closed the reply, as a stop does."""
+        """Set when the reader has closed the reply, as happens when the visitor stops the answer."""
         self._loop = asyncio.get_running_loop()
         self._steps: asyncio.Queue[Delta | BackendError | None] = asyncio.Queue()
 
     def say(self, text: str) -> None:
-        """Release some text."""
+        """Send some text of the answer."""
         self._release(Text(text))
 
     def think(self, text: str) -> None:
-        """Release some reasoning."""
+        """Send some reasoning."""
         self._release(Reasoning(text))
 
     def load(self) -> None:
@@ -55,27 +58,33 @@ class Reply:
         self._release(Loaded())
 
     def live(self) -> None:
-        """Give a sign of life, as an endpoint does that thinks in silence."""
+        """Send a sign of life, as an endpoint does whose model reasons without showing it."""
         self._release(Alive())
 
     def finish(self, reason: FinishReason = "stop", usage: dict[str, Any] | None = None) -> None:
-        """End the reply as a model does."""
+        """End the reply as a model does, with a reason and perhaps a usage report."""
         self._release(Finished(reason, usage))
         self._release(None)
 
     def fail(self, code: str, *, retry: bool = False, retry_after: float | None = None) -> None:
-        """Fail with a code of ``errors.ERRORS``."""
+        """End the reply with a ``BackendError``.
+
+        Args:
+            code: a key of ``errors.ERRORS``.
+            retry: whether the same call may succeed later.
+            retry_after: how long to wait before that, in seconds.
+        """
         self._release(BackendError(code, "the script says so", retry=retry, retry_after=retry_after))
 
     def break_off(self) -> None:
-        """End cleanly, but without a finish reason, as a cut connection does."""
+        """End the reply without a finish reason, as when a connection is cut."""
         self._release(None)
 
     def _release(self, step: Delta | BackendError | None) -> None:
         self._loop.call_soon_threadsafe(self._steps.put_nowait, step)
 
     async def stream(self) -> AsyncGenerator[Delta, None]:
-        """What the test released, as the backend yields it."""
+        """Yield, or raise, what the test has sent."""
         try:
             while (step := await self._steps.get()) is not None:
                 if isinstance(step, BackendError):
@@ -86,7 +95,7 @@ class Reply:
 
 
 class Script:
-    """The replies of the model that a test plays, under a name that ``OPTIONS`` can carry."""
+    """The calls of a model that a test plays, found by a name that can be given in ``OPTIONS``."""
 
     _scripts: ClassVar[dict[str, "Script"]] = {}
 
@@ -96,42 +105,53 @@ class Script:
 
     @classmethod
     def named(cls, name: str) -> "Script":
-        """The script of that name; raises ``KeyError`` where no test made one."""
+        """Look up a script by its name. Raises ``KeyError`` if no test has made one."""
         return cls._scripts[name]
 
     def next_reply(self, wait: float = WAIT) -> Reply:
-        """The model's next call; raises ``queue.Empty`` when none comes within ``wait`` seconds. Blocks the thread."""
+        """Wait for the model's next call, and return the reply to make. Blocks the thread.
+
+        Args:
+            wait: how long to wait, in seconds.
+
+        Raises:
+            queue.Empty: there was no call in that time.
+        """
         return self._replies.get(timeout=wait)
 
     async def anext_reply(self, wait: float = WAIT) -> Reply:
-        """The model's next call, for a test that is a coroutine on the server's own loop."""
+        """Wait for the model's next call like ``next_reply``, in a test that is a coroutine on the server's loop."""
         return await asyncio.to_thread(self.next_reply, wait)
 
     @property
     def waiting(self) -> int:
-        """Calls of the model that no test has taken yet."""
+        """Count the calls of the model that no test has taken yet."""
         return self._replies.qsize()
 
     def begin(self, request: Request) -> Reply:
-        """The backend's side: a call of the model."""
+        """Register a call of the model. The backend calls this, not the test."""
         reply = Reply(request)
         self._replies.put(reply)
         return reply
 
 
 class ScriptedBackend(Backend):
-    """Replies as the script of the name ``script`` says; without one, with the question itself."""
+    """Replies as a test dictates.
+
+    Args:
+        script: the name of a ``Script``; ``None`` to echo the question, word by word.
+    """
 
     def __init__(self, script: str | None = None) -> None:
         self._script = script
 
     @property
     def model(self) -> str:
-        """Name the model ``scripted``."""
+        """Return the name ``scripted``."""
         return "scripted"
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """Yield what the test lets the model say, or the words of the question."""
+        """Yield the reply that the test dictates, or the words of the question."""
         if self._script is None:
             for word in request.messages[-1]["content"].split(" "):
                 yield Text(word + " ")

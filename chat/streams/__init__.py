@@ -1,1 +1,1 @@
-"""Chunk logs: the only way from a run to its readers, and the truth while an answer runs."""
+"""Streams of chunks: the only path from a run to its readers, and authoritative while an answer is running."""

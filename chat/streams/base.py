@@ -1,5 +1,5 @@
 # ruff: noqa: B027 (a process alone has nothing to share)
-"""What a log is: chunks numbered 0, 1, 2, ..., appended by one run and followed by any number of readers."""
+"""The interface of streams: chunks numbered 0, 1, 2, ..., appended by one run and followed by any number of readers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -9,9 +9,9 @@ from ..chunks import Chunk
 
 
 class Batch(NamedTuple):
-    """Chunks that follow each other; the first has the number ``first``.
+    """Consecutive chunks, the first of which has the number ``first``.
 
-    There are none where only ``Log.delayed`` has changed.
+    ``chunks`` is empty if only ``Stream.delayed`` has changed.
     """
 
     first: int
@@ -19,99 +19,115 @@ class Batch(NamedTuple):
 
 
 class LostStreamError(Exception):
-    """A log was given up before its end: what a reader has of it may not be how the answer ended."""
+    """A stream was given up before its end, so its chunks may differ from the answer that is stored in the end."""
 
 
 class Stream(ABC):
-    """The chunks of one answer. All methods are called on the event loop."""
+    """The chunks of one answer. All methods must be called on the event loop."""
 
     delayed = False
-    """Whether what is appended elsewhere cannot be read at the moment."""
+    """Whether the chunks that another process appends cannot be read at the moment."""
     lost = False
-    """Whether it was given up."""
+    """Whether the stream was given up."""
 
     @property
     @abstractmethod
     def closed(self) -> bool:
-        """Whether no chunk will follow."""
+        """Tell whether no chunk will follow."""
 
     @abstractmethod
     async def closed_within(self, seconds: float) -> bool:
-        """Wait until the log is closed, but no longer than ``seconds``; return whether it is."""
+        """Wait until the stream is closed, for at most ``seconds``; return whether it is."""
 
     @abstractmethod
     def append(self, chunk: Chunk) -> None:
-        """Add a chunk. Raises ``ValueError`` on a closed log."""
+        """Add a chunk. Raises ``ValueError`` if the stream is closed."""
 
     @abstractmethod
     def close(self) -> None:
-        """Say that no chunk will follow; closing again changes nothing."""
+        """Mark the end: no chunk will follow. Closing again changes nothing."""
 
     @abstractmethod
     def give_up(self) -> None:
-        """Close a log that will not have its ending: its readers are told by ``LostLogError``."""
+        """Close a stream that will not get its ending: its readers get ``LostStreamError``."""
 
     @abstractmethod
     def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
-        """Yield every chunk numbered above ``after``, in batches of what is there, until the log is closed and read.
+        """Yield every chunk numbered above ``after``, in batches as they become available, until the end of the stream.
 
-        A number that the log never reached is taken as -1: the reader gets everything. Raises ``LostLogError`` at the
-        end of a log that was given up.
+        A number that the stream has not reached counts as -1, so that the reader gets everything.
+
+        Raises:
+            LostStreamError: the stream was given up; raised after its last chunk.
         """
 
 
 class Streams(ABC):
-    """The logs of a process, by the primary key of their answer. A log belongs to one run; a key is never used again.
+    """The streams of one process, by the primary keys of their answers.
 
-    Where logs are ``shared``, other processes can follow them as well: as ``replica`` there, until the answer ends.
+    Each stream belongs to one run, and a key is never used again. If streams are ``shared``, other processes can follow
+    them too: each as a ``replica``, until the answer ends.
     """
 
     shared: ClassVar[bool]
 
     @property
     def reached(self) -> bool:
-        """Whether what logs are shared through has ever answered."""
+        """Tell whether the server through which streams are shared has ever answered."""
         return True
 
     @abstractmethod
-    def open(self, answer: int) -> Stream:
-        """A new log for an answer that is about to run here. Raises ``ValueError`` where there is one."""
+    def open(self, answer_id: int) -> Stream:
+        """Make the stream of an answer that is about to run here. Raises ``ValueError`` if it has one already."""
 
     @abstractmethod
-    def get(self, answer: int) -> Stream | None:
-        """The log of an answer that runs here, or that ended here less than ``CHAT["STREAM_RETENTION"]`` ago."""
+    def get(self, answer_id: int) -> Stream | None:
+        """Return the stream of an answer of this process, running or ended less than ``CHAT["STREAM_RETENTION"]`` ago.
+
+        Return ``None`` for any other answer.
+        """
 
     @abstractmethod
-    def discard(self, answer: int) -> None:
-        """Forget a log; its readers keep what they hold."""
+    def discard(self, answer_id: int) -> None:
+        """Forget the stream of an answer; its readers keep the object that they hold."""
 
-    def replica(self, answer: int) -> Stream | None:
-        """The log of an answer that another process makes, or ``None`` where logs are not shared."""
+    def replica(self, answer_id: int) -> Stream | None:
+        """Return the stream of an answer that another process makes; ``None`` if streams are not shared."""
         return None
 
     @property
     def replicas(self) -> Sequence[int]:
-        """The answers of other processes that have readers here and have not ended."""
+        """List the answers of other processes that have readers here and have not ended."""
         return ()
 
-    def complete(self, answer: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
-        """End a replica whose answer has ended, though its log does not say so.
+    def complete(self, answer_id: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """End a replica whose answer has ended without an end of its stream.
 
-        ``remainder`` tells what follows the chunks that were read; ``None``, and the log is given up.
+        Args:
+            answer_id: the primary key of the answer.
+            remainder: given the chunks that were read, returns those that follow; ``None`` gives the stream up.
         """
 
     async def start(self, process: str, stop: Callable[[int], None]) -> None:
-        """Begin to share logs; ``stop`` is called with each answer of ``process`` that another one wants stopped."""
+        """Start sharing streams.
 
-    def stop(self, process: str, answer: int) -> None:
-        """Tell the process that makes an answer to stop it."""
+        Args:
+            process: the id of this process.
+            stop: called with each answer of this process that another process wants to stop.
+        """
 
-    async def take_over(self, answer: int) -> list[Chunk] | None:
-        """Take the log of a dead process over: it can add nothing any more. What it holds, ``None`` without a log."""
+    def stop(self, process: str, answer_id: int) -> None:
+        """Ask the process that makes an answer to stop it."""
+
+    async def take_over(self, answer_id: int) -> list[Chunk] | None:
+        """Take over the stream of a dead process, which can append nothing from then on.
+
+        Return its chunks; ``None`` if there is no such stream.
+        """
         return None
 
-    async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
-        """Add the last chunks to a log that was seized and held so many."""
+    async def conclude(self, answer_id: int, held: int, chunks: Sequence[Chunk]) -> None:
+        """Add the last chunks to a stream that was taken over and already has ``held`` chunks."""
 
     async def finish(self) -> None:
-        """Share what is not shared yet and give everything back. Raises nothing."""
+        """Share what is not shared yet, and close the connections. Raises nothing."""

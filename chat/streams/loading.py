@@ -1,4 +1,4 @@
-"""The streams that the site's settings ask for."""
+"""Makes the streams for which the site is configured."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -8,7 +8,11 @@ from .memory import MemoryStreams
 
 
 def make_streams() -> Streams:
-    """Return streams in memory, or shared through ``CHAT["REDIS_URL"]``. Raises ``ImproperlyConfigured``."""
+    """Make streams in memory, or shared through Redis if ``CHAT["REDIS_URL"]`` is set.
+
+    Raises:
+        ImproperlyConfigured: the Redis client is not installed, or the URL is wrong.
+    """
     if not conf.redis_url:
         return MemoryStreams()
     try:

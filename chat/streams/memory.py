@@ -1,4 +1,4 @@
-"""Logs in the memory of one process, for a site that has only one."""
+"""Streams in the memory of one process, for a site that has only one."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,7 +9,7 @@ from .base import Batch, LostStreamError, Stream, Streams
 
 
 class MemoryStream(Stream):
-    """A list, and the readers that wait at its end."""
+    """A list of chunks, and the readers that wait for more."""
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
@@ -23,7 +23,7 @@ class MemoryStream(Stream):
         return self._closed.is_set()
 
     async def closed_within(self, seconds: float) -> bool:
-        """Wait for the end, at most this many seconds; return whether it has come."""
+        """Wait for the end, for at most this many seconds; return whether the stream is closed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
@@ -32,7 +32,7 @@ class MemoryStream(Stream):
     def append(self, chunk: Chunk) -> None:
         """Add a chunk and wake the readers."""
         if self.closed:
-            raise ValueError(f"The log is closed; it takes no {type(chunk).__name__}.")
+            raise ValueError(f"The stream is closed: it accepts no further chunk, got {type(chunk).__name__}.")
         self.chunks.append(chunk)
         self._wake()
 
@@ -47,7 +47,7 @@ class MemoryStream(Stream):
         self.close()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
-        """Yield the chunks above ``after``, and then new ones as they come."""
+        """Yield the chunks numbered above ``after``, and then new ones as they are appended."""
         position = after + 1 if 0 <= after < len(self.chunks) else 0
         delayed = False
         while True:
@@ -57,7 +57,7 @@ class MemoryStream(Stream):
                 position = len(self.chunks)
                 yield batch
             elif self.lost:
-                raise LostStreamError("The log was given up.")
+                raise LostStreamError("The stream was given up.")
             elif self.closed:
                 return
             else:
@@ -71,29 +71,29 @@ class MemoryStream(Stream):
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
-            if not future.done():  # a reader that left was cancelled while it waited
+            if not future.done():  # its reader was cancelled while it waited
                 future.set_result(None)
 
 
 class MemoryStreams(Streams):
-    """The logs of this process."""
+    """The streams of this process."""
 
     shared = False
 
     def __init__(self) -> None:
         self._streams: dict[int, MemoryStream] = {}
 
-    def open(self, answer: int) -> MemoryStream:
+    def open(self, answer_id: int) -> MemoryStream:
         """Make the stream of an answer that is about to run."""
-        if answer in self._streams:
-            raise ValueError(f"The answer {answer} has a log already.")
-        self._streams[answer] = stream = MemoryStream()
+        if answer_id in self._streams:
+            raise ValueError(f"The answer {answer_id} already has a stream.")
+        self._streams[answer_id] = stream = MemoryStream()
         return stream
 
-    def get(self, answer: int) -> MemoryStream | None:
+    def get(self, answer_id: int) -> MemoryStream | None:
         """Look up the stream of an answer."""
-        return self._streams.get(answer)
+        return self._streams.get(answer_id)
 
-    def discard(self, answer: int) -> None:
+    def discard(self, answer_id: int) -> None:
         """Forget the stream of an answer, if there is one."""
-        self._streams.pop(answer, None)
+        self._streams.pop(answer_id, None)

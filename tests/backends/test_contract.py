@@ -1,4 +1,4 @@
-"""The contract of ``chat.backends.base.Backend``, on every backend that the app has."""
+"""The contract of ``chat.backends.base.Backend``, tested on every backend of the app."""
 
 import itertools
 from collections.abc import Callable
@@ -104,7 +104,7 @@ def case(request):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whole(case):
-    """A backend whose model ends its replies; one for all tests, for the local model takes a second to load."""
+    """A backend whose model ends its replies; one for all tests, because the local model takes a second to load."""
     async with case.whole() as playing:
         yield playing.backend
 
@@ -124,11 +124,11 @@ async def test_a_reply_has_text_and_no_delta_is_empty(whole):
     await check_text(whole)
 
 
-async def test_what_loads_says_when_it_has_loaded_before_it_speaks(whole):
+async def test_a_backend_that_loads_yields_loading_and_loaded_before_any_text(whole):
     await check_loading(whole)
 
 
-async def test_replies_at_the_same_time_are_all_whole(whole):
+async def test_concurrent_replies_are_all_complete(whole):
     await check_concurrency(whole)
 
 

@@ -1,4 +1,4 @@
-"""The built wheel, environments that it is installed in, and a model for the sites of these tests."""
+"""The built wheel, environments with it, and a model for the sites of these tests."""
 
 import re
 
@@ -19,13 +19,13 @@ def instructions():
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """The project, built as it is published."""
+    """The project's wheel, built as for a release."""
     return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")
 def python(instructions, wheel, tmp_path_factory):
-    """The Python of an environment with what the README's first line installs, and nothing else."""
+    """The Python of an environment with only what the README's first line installs."""
     name, extra = re.fullmatch(r'python -m pip install "([\w-]+)\[(\w+)\]"\n', instructions.install).groups()
     assert wheel.name.startswith(name.replace("-", "_") + "-")
     return install(wheel, {extra}, tmp_path_factory.mktemp("environment"))
@@ -33,13 +33,13 @@ def python(instructions, wheel, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def full_python(wheel, tmp_path_factory):
-    """The Python of an environment with all that the examples of README and docs need."""
+    """The Python of an environment with everything that the examples of README and docs need."""
     return install(wheel, {"daphne", "uvicorn", "redis"}, tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
 def upstream(instructions):
-    """An endpoint of OpenAI's kind, whose model of the README's name repeats what it was asked."""
+    """An OpenAI-compatible endpoint with a model of the README's name, which echoes the question."""
     with pytest.MonkeyPatch.context() as patch, running_upstream() as upstream:
         patch.setitem(BEHAVIOURS, instructions.model, BEHAVIOURS["echo"])
         yield upstream
@@ -47,7 +47,7 @@ def upstream(instructions):
 
 @pytest.fixture(scope="module")
 def start_project(upstream, tmp_path_factory):
-    """Make a site with ``django-admin startproject`` that asks the upstream once it has the chat."""
+    """Make a site with ``django-admin startproject``, configured to use the upstream once it has the chat."""
 
     def start(python: str) -> Site:
         site = Site(python, tmp_path_factory.mktemp("site"), OPENAI_API_KEY=KEY, OPENAI_BASE_URL=upstream.url)

@@ -1,4 +1,4 @@
-"""What the README and the docs tell a site's developer to copy runs in a site with the installed package."""
+"""The examples of the README and the docs run in a site with the installed package."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CHAT = {"BACKENDS": {"default": {"BACKEND": "chat.backends.scripted.ScriptedBack
 
 @pytest.fixture(scope="module")
 def site(full_python, instructions, start_project):
-    """A site with the README's lines."""
+    """A new project with the README's lines in it."""
     site = start_project(full_python)
     site.add(instructions.additions)
     return site
@@ -29,7 +29,7 @@ def site(full_python, instructions, start_project):
 
 @pytest.fixture(scope="module")
 def outcomes(site, instructions):
-    """What went wrong with each example; those that made the site are left out, since another would be too much."""
+    """The error of each example, empty if it runs; those that the site already has are not run again."""
     used = {*instructions.additions.values()}
     site.write("examples.json", json.dumps({name: it for name, it in EXAMPLES.items() if it[1] not in used}))
     site.write("runner.py", (ROOT / "tests" / "support" / "example_runner.py").read_text())
@@ -48,7 +48,7 @@ def test_no_page_for_sites_has_the_name_of_a_checkout():
             assert re.findall(rf"(?<![\w/.])chat\.(?:{modules})\b", page.read_text()) == [], page
 
 
-def test_a_backend_by_the_name_of_a_checkout_is_an_error_where_no_such_app_is(site):
+def test_a_backend_by_the_name_of_a_checkout_is_an_error_in_a_site_without_such_an_app(site):
     site.write("mysite/old.py", OLD)
     assert 'so write "llm_chat.backends.scripted.ScriptedBackend".' in site.fail(
         "manage.py", "check", "--settings", "mysite.old"

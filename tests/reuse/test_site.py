@@ -14,7 +14,7 @@ from tests.support.environments import ROOT, build_wheel, succeed
 from tests.support.startproject import Visitor
 
 QUESTION = "Why is the sky blue?"
-# What is the site's own business: a page with a template.
+# A page with a template, which is up to the site and not in the README's lines.
 HELP = {
     "mysite/settings.py": 'TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]\n',
     "mysite/urls.py": (
@@ -64,7 +64,7 @@ def test_fewer_than_ten_lines_put_the_chat_into_a_site(instructions):
     assert len(instructions.lines) < 10
 
 
-def test_django_finds_nothing_amiss_in_the_site(site):
+def test_django_finds_nothing_wrong_in_the_site(site):
     assert "no issues" in site.run("manage.py", "check", "--fail-level", "WARNING")
     assert "No changes" in site.run("manage.py", "makemigrations", "--check", "--dry-run")
 
@@ -92,7 +92,7 @@ def test_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, u
 
 
 def test_visitors_who_ask_at_once_are_all_answered(url):
-    # SQLite as startproject sets it up: a transaction begins without a lock, and fails at once where it needs one late.
+    # With SQLite as startproject configures it, a transaction starts without a lock and fails if it needs one late.
     def ask(number):
         return Visitor(url).ask(f"Question {number}", "/help/")[-1]["type"]
 

@@ -25,7 +25,7 @@ print(import_path(Conf.backends.default["default"]["BACKEND"]).__module__, find_
 
 @pytest.fixture(scope="module")
 def site(full_python, instructions, start_project):
-    """The tutorial's site with the README's lines: its ``daphne`` is there, and its address ``chat/`` is taken."""
+    """The tutorial's site with the README's lines, changed because it already has ``daphne`` and a path ``chat/``."""
     site = start_project(full_python)
     follow_tutorial(site)
     lines = {name: text.replace('"daphne", ', "") for name, text in instructions.additions.items()}

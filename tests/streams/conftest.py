@@ -1,4 +1,4 @@
-"""The logs that are tested: in memory, and shared through a real Redis, read here or by another process."""
+"""The streams to test: in memory, and shared through a real Redis, read here or in another process."""
 
 import contextlib
 
@@ -9,7 +9,7 @@ from chat.streams.redis.streams import RedisStreams
 
 
 class Elsewhere:
-    """The logs of one process as another one reads them: what is opened here is followed there."""
+    """The streams of one process as another process reads them: opened here, followed there."""
 
     def __init__(self, here: RedisStreams, there: RedisStreams) -> None:
         self.here = here
@@ -31,7 +31,7 @@ class Elsewhere:
 
 
 class Joined:
-    """Appends to a log, and follows its replica."""
+    """Appends to a stream, and follows its replica."""
 
     def __init__(self, stream, replica) -> None:
         self.stream = stream
@@ -43,11 +43,11 @@ class Joined:
 
 @pytest.fixture
 async def redis_streams(redis_server, settings):
-    """Make the shared logs of so many processes of one site, each under a name."""
+    """Make the shared streams of a process by its name; all processes belong to one site."""
     settings.CHAT = {"REDIS_URL": redis_server.url, "TICK": 0.002, "REDIS_TIMEOUT": 0.5, "STREAM_RETENTION": 5.0}
     async with contextlib.AsyncExitStack() as stack:
 
-        async def make(name: str, stop=lambda answer: None) -> RedisStreams:
+        async def make(name: str, stop=lambda answer_id: None) -> RedisStreams:
             streams = RedisStreams()
             await streams.start(name, stop)
             stack.push_async_callback(streams.finish)

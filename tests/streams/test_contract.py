@@ -1,4 +1,4 @@
-"""What every log must do, whatever it keeps its chunks in."""
+"""The contract of streams, wherever they keep their chunks."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ def delta(number):
 
 
 async def read(stream, after=-1):
-    """All of a closed log, as (number, chunk)."""
+    """Read a whole closed stream as pairs of number and chunk."""
     return [(first + i, chunk) async for first, batch in stream.follow(after) for i, chunk in enumerate(batch)]
 
 
@@ -26,7 +26,7 @@ async def test_a_reader_gets_every_chunk_in_order_with_its_number(streams):
     assert await read(stream) == [(number, delta(number)) for number in range(3)]
 
 
-async def test_a_reader_that_came_first_gets_what_is_appended_later(streams):
+async def test_a_reader_that_joins_first_gets_the_chunks_that_are_appended_later(streams):
     stream = streams.open(1)
     reading = asyncio.create_task(read(stream))
     for number in range(20):
@@ -53,7 +53,7 @@ async def test_readers_at_different_places_do_not_disturb_each_other(streams):
 
 
 @pytest.mark.parametrize("after", [3, 99, -5])
-async def test_a_number_that_the_log_never_reached_gives_everything(streams, after):
+async def test_a_number_that_the_stream_never_reached_gives_everything(streams, after):
     stream = streams.open(1)
     for number in range(3):
         stream.append(delta(number))
@@ -61,7 +61,7 @@ async def test_a_number_that_the_log_never_reached_gives_everything(streams, aft
     assert [number for number, _ in await read(stream, after)] == [0, 1, 2]
 
 
-async def test_a_reader_that_has_everything_ends_with_the_log(streams):
+async def test_a_reader_that_has_everything_ends_with_the_stream(streams):
     stream = streams.open(1)
     stream.append(delta(0))
     reading = asyncio.create_task(read(stream, after=0))
@@ -81,7 +81,7 @@ async def test_a_reader_that_is_cancelled_leaves_the_others_alone(streams):
     assert [number for number, _ in await staying] == [0]
 
 
-async def test_a_closed_log_takes_no_chunk(streams):
+async def test_a_closed_stream_accepts_no_chunk(streams):
     stream = streams.open(1)
     stream.close()
     stream.close()
@@ -101,7 +101,7 @@ async def test_a_key_is_opened_once_and_found_until_it_is_discarded(streams):
     assert streams.get(1) is None
 
 
-async def test_the_readers_of_a_log_that_is_given_up_are_told(streams):
+async def test_the_readers_of_a_stream_that_is_given_up_get_an_error(streams):
     stream = streams.open(1)
     stream.append(delta(0))
     stream.give_up()
@@ -113,7 +113,7 @@ async def test_the_readers_of_a_log_that_is_given_up_are_told(streams):
     assert stream.closed
 
 
-async def test_a_whole_log_cannot_be_given_up(streams):
+async def test_a_complete_stream_cannot_be_given_up(streams):
     stream = streams.open(1)
     stream.append(Finish("stop"))
     stream.close()
@@ -121,7 +121,7 @@ async def test_a_whole_log_cannot_be_given_up(streams):
     assert await read(stream) == [(0, Finish("stop"))]
 
 
-async def test_the_end_of_a_log_can_be_waited_for(streams):
+async def test_the_end_of_a_stream_can_be_waited_for(streams):
     stream = streams.open(1)
     assert not await stream.closed_within(0.001)
     waiting = asyncio.create_task(stream.closed_within(10))

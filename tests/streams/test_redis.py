@@ -1,4 +1,4 @@
-"""Logs that processes share through a real Redis: what it forgets, refuses or does not answer."""
+"""Streams that processes share through a real Redis, which loses data, refuses commands or does not answer."""
 
 import asyncio
 import socket
@@ -19,27 +19,27 @@ KEY = entries.stream_key("llm_chat", 1)
 
 
 def entry_ids(redis_server, key=KEY):
-    """The ids of a log's entries."""
+    """Return the ids of a stream's entries."""
     with redis_server.client() as client:
         return [entry.decode() for entry, _ in client.xrange(key)]
 
 
-async def standing(redis_server, count):
+async def stored_entries(redis_server, count):
     await eventually(lambda: len(entry_ids(redis_server)) == count)
 
 
-async def test_chunks_stand_under_ids_that_count_from_one(redis_streams, redis_server):
+async def test_chunks_have_ids_that_count_from_one(redis_streams, redis_server):
     stream = (await redis_streams("here")).open(1)
     for number in range(3):
         stream.append(delta(number))
-    await standing(redis_server, 3)
+    await stored_entries(redis_server, 3)
     assert entry_ids(redis_server) == ["0-1", "0-2", "0-3"]
 
 
-async def test_a_log_expires_some_time_after_its_end_and_not_before(redis_streams, redis_server):
+async def test_a_stream_expires_some_time_after_its_end_and_not_before(redis_streams, redis_server):
     stream = (await redis_streams("here")).open(1)
     stream.append(delta(0))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
     with redis_server.client() as client:
         assert client.ttl(KEY) > 3600
         stream.append(Finish("stop"))
@@ -47,13 +47,13 @@ async def test_a_log_expires_some_time_after_its_end_and_not_before(redis_stream
         await eventually(lambda: 0 < client.ttl(KEY) <= 5)
 
 
-async def test_a_redis_that_comes_back_empty_gets_the_whole_log_again(redis_streams, redis_server, caplog):
+async def test_a_redis_that_comes_back_empty_gets_the_whole_stream_again(redis_streams, redis_server, caplog):
     here, there = await redis_streams("here"), await redis_streams("there")
     stream = here.open(1)
     reading = asyncio.create_task(read(there.replica(1)))
     for number in range(3):
         stream.append(delta(number))
-    await standing(redis_server, 3)
+    await stored_entries(redis_server, 3)
     redis_server.kill()
     stream.append(delta(3))
     await eventually(lambda: "does not answer" in caplog.text)
@@ -64,17 +64,17 @@ async def test_a_redis_that_comes_back_empty_gets_the_whole_log_again(redis_stre
     assert entry_ids(redis_server) == ["0-1", "0-2", "0-3", "0-4", "0-5"]
 
 
-async def test_a_redis_that_was_emptied_in_passing_gets_the_whole_log_again(redis_streams, redis_server):
+async def test_a_redis_that_was_emptied_while_running_gets_the_whole_stream_again(redis_streams, redis_server):
     stream = (await redis_streams("here")).open(1)
     stream.append(delta(0))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
     redis_server.empty()
     stream.append(delta(1))
-    await standing(redis_server, 2)
+    await stored_entries(redis_server, 2)
     assert entry_ids(redis_server) == ["0-1", "0-2"]
 
 
-async def test_readers_elsewhere_are_told_while_redis_does_not_answer(redis_streams, redis_server):
+async def test_readers_elsewhere_are_delayed_while_redis_does_not_answer(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
     stream, replica = here.open(1), there.replica(1)
     batches = replica.follow()
@@ -91,30 +91,30 @@ async def test_readers_elsewhere_are_told_while_redis_does_not_answer(redis_stre
     await batches.aclose()
 
 
-async def test_a_log_that_redis_has_no_room_for_is_written_when_there_is_room_again(
+async def test_a_stream_that_redis_has_no_room_for_is_written_when_there_is_room_again(
     redis_streams, redis_server, caplog
 ):
     stream = (await redis_streams("here")).open(1)
     stream.append(delta(0))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
     redis_server.fill_up()
     stream.append(delta(1))
     await eventually(lambda: "maxmemory" in caplog.text)
     stream.append(delta(2))
-    for _ in range(3):  # it is asked again and again what it has, and refuses each time what it has not
+    for _ in range(3):  # on each tick the process compares with Redis, and Redis refuses the missing entries again
         await asyncio.sleep(0.05)
     redis_server.make_room()
-    await standing(redis_server, 3)
-    await eventually(lambda: "refuses nothing more" in caplog.text)
-    assert caplog.text.count("refuses what it is sent") == 1
+    await stored_entries(redis_server, 3)
+    await eventually(lambda: "accepts all commands again" in caplog.text)
+    assert caplog.text.count("refuses commands") == 1
 
 
-async def test_a_log_with_a_gap_is_written_anew_and_its_readers_miss_nothing(redis_streams, redis_server):
+async def test_a_stream_with_a_gap_is_written_again_and_its_readers_miss_nothing(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
     stream = here.open(1)
     reading = asyncio.create_task(read(there.replica(1)))
     stream.append(delta(0))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
     with redis_server.client() as client:  # as if Redis had refused the second entry and taken the third
         client.execute_command(*entries.add(KEY, 2, delta(2)))
     stream.append(delta(1))
@@ -124,21 +124,21 @@ async def test_a_log_with_a_gap_is_written_anew_and_its_readers_miss_nothing(red
     assert [number for number, _ in await asyncio.wait_for(reading, 10)] == [0, 1, 2, 3]
 
 
-async def test_a_log_that_another_database_left_behind_is_replaced(redis_streams, redis_server):
+async def test_a_stream_that_another_database_left_behind_is_replaced(redis_streams, redis_server):
     with redis_server.client() as client:
         for number in range(5):
             client.execute_command(*entries.add(KEY, number, TextDelta("0", "old")))
     stream = (await redis_streams("here")).open(1)
     stream.append(Start("a-new"))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
 
 
-async def test_a_log_that_is_seized_takes_nothing_more_of_its_writer(redis_streams, redis_server):
+async def test_a_stream_that_is_taken_over_accepts_nothing_more_from_its_writer(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
     stream = here.open(1)
     stream.append(TextStart("0"))
     stream.append(delta(0))
-    await standing(redis_server, 2)
+    await stored_entries(redis_server, 2)
     held = await there.take_over(1)
     assert held == [TextStart("0"), delta(0)]
     stream.append(delta(1))
@@ -151,18 +151,18 @@ async def test_a_log_that_is_seized_takes_nothing_more_of_its_writer(redis_strea
     assert [chunk for _, chunk in await read(there.replica(1))] == [*held, Error("interrupted")]
 
 
-async def test_two_processes_that_seize_a_log_at_once_end_it_once(redis_streams, redis_server):
+async def test_two_processes_that_take_over_a_stream_at_once_end_it_once(redis_streams, redis_server):
     here, first, second = await redis_streams("here"), await redis_streams("first"), await redis_streams("second")
     stream = here.open(1)
     stream.append(delta(0))
-    await standing(redis_server, 1)
+    await stored_entries(redis_server, 1)
     assert await first.take_over(1) == await second.take_over(1) == [delta(0)]
     for streams in (first, second):
         await streams.conclude(1, 1, [Error("interrupted")])
     assert entry_ids(redis_server) == ["0-1", "1-0", "1-2"]
 
 
-async def test_a_log_that_is_not_there_cannot_be_seized(redis_streams):
+async def test_a_stream_that_does_not_exist_cannot_be_taken_over(redis_streams):
     assert await (await redis_streams("here")).take_over(7) is None
 
 
@@ -200,7 +200,7 @@ async def test_a_replica_without_readers_is_not_read(redis_streams):
     assert await read(there.replica(1)) == [(0, Finish("stop"))]
 
 
-async def test_a_redis_that_comes_later_than_the_process_is_found(redis_streams, redis_server, caplog):
+async def test_a_redis_that_starts_later_than_the_process_is_found(redis_streams, redis_server, caplog):
     redis_server.kill()
     streams = await redis_streams("here")
     assert not streams.reached
@@ -210,7 +210,7 @@ async def test_a_redis_that_comes_later_than_the_process_is_found(redis_streams,
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis://me:secret@127.0.0.1:1/0"])
-async def test_a_redis_that_does_not_answer_at_the_start_is_told_at_once(settings, caplog, url):
+async def test_a_redis_that_does_not_answer_at_the_start_is_logged_at_once(settings, caplog, url):
     settings.CHAT = {"REDIS_URL": url, "REDIS_TIMEOUT": 0.5}
     streams = RedisStreams()
     began = time.monotonic()
@@ -222,7 +222,7 @@ async def test_a_redis_that_does_not_answer_at_the_start_is_told_at_once(setting
     await streams.finish()
 
 
-async def test_a_redis_that_accepts_and_never_answers_is_waited_for_no_longer_than_allowed(settings, caplog):
+async def test_the_wait_for_a_redis_that_accepts_and_never_answers_is_limited(settings, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         settings.CHAT = {"REDIS_URL": f"redis://127.0.0.1:{server.getsockname()[1]}/0", "REDIS_TIMEOUT": 0.2}
         streams = RedisStreams()

@@ -1,4 +1,4 @@
-"""The small model that needs no key: a child process on the server's own machine."""
+"""The bundled model, which needs no key: llama.cpp in a child process on the server's own machine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["LocalBackend"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the backend when it is asked for: the child process runs ``server`` of this package without Django."""
+    """Import the backend on first access, because the child process runs ``server`` from here without Django."""
     if name == "LocalBackend":
         from .backend import LocalBackend
 

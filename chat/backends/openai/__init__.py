@@ -1,4 +1,4 @@
-"""Models behind the API of OpenAI, or one that is compatible with it."""
+"""Models behind OpenAI's API, or a compatible one."""
 
 from .backend import OpenAIBackend
 

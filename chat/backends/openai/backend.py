@@ -19,25 +19,25 @@ INSTALL = "The OpenAI backend needs the SDK: pip install 'openai[aiohttp]'"
 SYSTEM_ROLES = ("system", "developer", "user")
 
 LIFE_INTERVAL = 0.05
-"""How often an endpoint that sends no text yet is said to be alive, in seconds: it may send thousands of comments."""
+"""Shortest time between two ``Alive``, in seconds: an endpoint may send thousands of comments before any text."""
 
 
 class Pulse:
-    """Tells when it is time to say again that an endpoint is alive."""
+    """Limits how often an endpoint that sends no text yet is reported to be alive."""
 
     def __init__(self) -> None:
         self._now = asyncio.get_running_loop().time
         self._last = self._now()
 
-    def beats(self, piece: bytes) -> bool:
-        """Whether what was read ends a line, and the last time is long enough ago; if so, this is one."""
+    def is_due(self, piece: bytes) -> bool:
+        """Tell whether to report a sign of life now: the piece ends a line, and the last report is old enough."""
         due = (b"\n" in piece or b"\r" in piece) and self._now() - self._last >= LIFE_INTERVAL
         self._last = self._now() if due else self._last
         return due
 
 
 def _check_options(model: str, base_url: str | None, system_role: str) -> None:
-    """Raise ``ValueError`` where an option has a value that it cannot have."""
+    """Raise ``ValueError`` if an option has an invalid value."""
     if not isinstance(model, str) or not model:
         raise ValueError(f'The option "model" must be the name of a model, got {model!r}.')
     if base_url and not base_url.startswith(("http://", "https://")):
@@ -49,16 +49,24 @@ def _check_options(model: str, base_url: str | None, system_role: str) -> None:
 class OpenAIBackend(Backend):
     """Streams from an OpenAI-compatible endpoint.
 
-    ``model`` is sent as it is; ``max_tokens``, ``temperature`` and ``top_p`` where they are given. ``extra_body`` is
-    laid over the request's JSON; a ``None`` in it takes a key out, for example ``{"stream_options": None}`` for a
-    server that refuses it. ``headers`` go with every request. ``connect_timeout`` is in seconds; all other deadlines
-    are those of the answer. Without ``api_key`` and ``base_url`` the SDK reads ``OPENAI_API_KEY`` and
-    ``OPENAI_BASE_URL``; with a ``base_url`` alone no key of the environment is sent. ``trust_env=False`` ignores the
-    environment's proxies. ``prefills=True`` says that the model goes on from a last message of its own, as llama.cpp's
-    and vLLM's do. ``system_role`` is the role in which the system prompt is sent: ``"developer"``, or ``"user"`` to put
-    it before the first question, for models that refuse ``"system"``. ``starts_in_reasoning=True`` says that the text
-    begins with reasoning up to ``</think>``, where a chat template writes the opening tag itself; with that tag it is
-    found without this option.
+    Args:
+        model: sent as it is.
+        api_key: ``None`` to use ``OPENAI_API_KEY``, unless there is a ``base_url``: the key of the environment is never
+            sent to another address.
+        base_url: the address of the API; ``None`` for ``OPENAI_BASE_URL``, or OpenAI itself.
+        max_tokens: sent if given, as are ``temperature`` and ``top_p``.
+        temperature: see ``max_tokens``.
+        top_p: see ``max_tokens``.
+        extra_body: merged into the request's JSON; a ``None`` removes a key, for example ``{"stream_options": None}``
+            for a server that refuses it.
+        headers: sent with every request.
+        connect_timeout: in seconds; all other deadlines are those of the answer.
+        trust_env: whether to use the proxies of the environment.
+        prefills: whether the model continues a last message of its own, as those of llama.cpp and vLLM do.
+        system_role: the role of the system prompt, for models that refuse ``"system"``: ``"developer"``, or ``"user"``
+            to put it before the first question.
+        starts_in_reasoning: whether the text begins with reasoning that only ``</think>`` ends, because a chat template
+            writes the opening tag itself. Reasoning with both tags is found without this option.
     """
 
     def __init__(
@@ -104,17 +112,17 @@ class OpenAIBackend(Backend):
 
     @property
     def model(self) -> str:
-        """Name the model, as the option ``model`` does."""
+        """Return the value of the option ``model``."""
         return self._model
 
     async def prepare(self) -> None:
-        """Import the SDK and make the client before the first visitor has to wait for it. Raises ``BackendError``."""
+        """Import the SDK and make the client before the first visitor needs it. Raises ``BackendError``."""
         await self._client()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """Ask the endpoint and decode its reply, of any shape, piece by piece."""
+        """Send the request, and decode the endpoint's reply piece by piece."""
         client = await self._client()
-        # A model that goes on from its own text has done its thinking.
+        # A model that continues its own text has already ended its reasoning.
         inside = self._starts_in_reasoning and request.messages[-1]["role"] != "assistant"
         reply = Reply(client.secrets, inside=inside)
         try:
@@ -123,7 +131,7 @@ class OpenAIBackend(Backend):
                 async for piece in pieces:
                     for delta in reply.read(piece):
                         yield delta
-                    if not reply.begun and pulse.beats(piece):
+                    if not reply.begun and pulse.is_due(piece):
                         yield Alive()
                     if reply.ended or reply.reason is not None:
                         break
@@ -145,18 +153,18 @@ class OpenAIBackend(Backend):
         """Close the client of this event loop."""
         task = self._clients.pop(asyncio.get_running_loop(), None)
         if task is not None:
-            with suppress(BackendError):  # it was never made
+            with suppress(BackendError):  # the client could not be made
                 await (await task).close()
 
     def _request_body(self, request: Request) -> dict[str, Any]:
         body = {**self._body, "messages": self._in_role(request.messages)}
-        # Not where the site does not: some endpoints know the limit under another name, and count reasoning into it.
-        if request.max_tokens is not None and isinstance(most := body["max_tokens"], int):
-            body["max_tokens"] = min(most, request.max_tokens)
+        # Only if the site limits the answer too: some endpoints use another name, or count reasoning as well.
+        if request.max_tokens is not None and isinstance(limit := body["max_tokens"], int):
+            body["max_tokens"] = min(limit, request.max_tokens)
         return {name: value for name, value in body.items() if value is not None}
 
     def _in_role(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The messages with the system prompt in the role that the model takes."""
+        """Return the messages with the system prompt in the role of the option ``system_role``."""
         if self._system_role == "system" or messages[0]["role"] != "system":
             return messages
         prompt, *others = messages
@@ -166,7 +174,7 @@ class OpenAIBackend(Backend):
         return [{**prompt, "role": self._system_role}, *others]
 
     async def _client(self) -> "Client":
-        """The client of this event loop: a connection pool cannot serve two."""
+        """Return the client of this event loop, made on first use: a connection pool cannot serve two loops."""
         loop = asyncio.get_running_loop()
         task = self._clients.get(loop)
         if task is None:
@@ -180,12 +188,16 @@ class OpenAIBackend(Backend):
             raise
 
     def _make_client(self) -> "Client":
-        """Runs in a thread: the import and the TLS context would hold up the answers that are on their way."""
+        """Make a client, in a thread: the import and the TLS context would block the answers that are running."""
         return load_client()(**self._client_options)
 
 
 def load_client() -> "type[Client]":
-    """Import the SDK, which takes most of a second: for a thread. Raises ``BackendError``."""
+    """Import the SDK, which takes most of a second: call this in a thread.
+
+    Raises:
+        BackendError: ``unavailable`` if the SDK is not installed.
+    """
     try:
         from .client import Client
     except ImportError as error:
@@ -194,7 +206,7 @@ def load_client() -> "type[Client]":
 
 
 def refuse_unknown(backend: type[Backend], unknown: Mapping[str, Any]) -> None:
-    """Raises ``TypeError`` that names what the backend accepts."""
+    """Raise ``TypeError`` if there are unknown options, with the names of those that the backend accepts."""
     if unknown:
         accepted = [name for name, p in inspect.signature(backend).parameters.items() if p.kind is p.KEYWORD_ONLY]
-        raise TypeError(f"{backend.__name__} does not know {', '.join(unknown)}; it accepts {', '.join(accepted)}.")
+        raise TypeError(f"{backend.__name__} has no option {', '.join(unknown)}; it accepts {', '.join(accepted)}.")

@@ -1,4 +1,4 @@
-"""A response's body as events, whatever its headers call it: its first bytes decide. No I/O."""
+"""Splits the body of a response into events. Its first bytes, not its headers, decide on the format. No I/O."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from .failures import MAX_EXCERPT_LENGTH
 from .sse import BYTE_ORDER_MARK, MAX_EVENT_SIZE, Decoder, Event, EventSizeError
 
 FIELDS = (b"data", b"event", b"id", b"retry", b"error")
-"""How the lines of an event stream begin; ``error`` is llama.cpp's."""
+"""The field names that may begin a line of an event stream; ``error`` is sent by llama.cpp."""
 
 _STREAM = re.compile(rb"(?:data|event|id|retry|error)?[:\r\n]")
 
@@ -21,7 +21,7 @@ class UnexpectedBodyError(ValueError):
 
 
 class Body:
-    """One body while it comes in: an event stream, or one JSON text.
+    """One body as it arrives: an event stream, or one JSON text.
 
     ``feed`` takes the next bytes and returns the events that they complete. It raises ``EventSizeError`` and
     ``UnexpectedBodyError``.
@@ -30,13 +30,16 @@ class Body:
     def __init__(self) -> None:
         self.feed: Callable[[bytes], list[Event]] = self._sniff
         self.json = False
-        """Whether it is JSON, which is whole at the end only."""
+        """Whether the body is one JSON text, which is complete only at its end."""
         self._stream = Decoder()
         self._pieces: list[bytes] = []
         self._size = 0
 
     def end(self) -> list[Event]:
-        """Return what the end of the body completes: the JSON text, or an event without its empty line."""
+        """Take the end of the body, and return at most one event: the JSON text, or a last event without empty line.
+
+        Raises ``UnexpectedBodyError``.
+        """
         if self.feed == self._stream.feed:
             return self._stream.end()
         head = b"".join(self._pieces)
@@ -50,7 +53,7 @@ class Body:
         if _STREAM.match(head):
             self.feed = self._stream.feed
             return self.feed(head)
-        if any(name.startswith(head) for name in (*FIELDS, BYTE_ORDER_MARK)):  # as nothing at all is, too
+        if any(name.startswith(head) for name in (*FIELDS, BYTE_ORDER_MARK)):  # too short to tell, perhaps empty
             return []
         self.json = head.startswith((b"{", b"["))
         self.feed = self._gather

@@ -1,6 +1,6 @@
-"""The OpenAI SDK, used for what it knows (addresses, credentials, errors), kept away from the history and the deltas.
+"""The HTTP client: the OpenAI SDK for addresses, credentials and errors, but not for the history or the deltas.
 
-Importing this module imports the SDK, which takes most of a second: ``openai.py`` does it late and in a thread.
+Importing this module imports the SDK, which takes most of a second: ``backend.py`` does it late and in a thread.
 """
 
 import asyncio
@@ -18,26 +18,29 @@ from .completions import Reply
 from .failures import excerpt, from_status
 
 NO_KEY = "none"
-"""Sent where a site gave an address without a key: the SDK insists on one, and local servers ignore it."""
+"""Sent as the key if a site gave only an address: the SDK requires a key, and local servers ignore it."""
 
 USAGE_WAIT = 1.0
-"""How long to wait for more after a finish reason, in seconds: the usage, and with some endpoints text as well."""
+"""How long to wait for more after a finish reason, in seconds: the usage, and text from some endpoints."""
 
 END_WAIT = 0.05
-"""How long the end of the response may lag behind ``[DONE]``: read to its end, a connection can be used again."""
+"""How long to wait for the end of the response after ``[DONE]``, in seconds.
+
+A connection can be reused only if its response was read to the end.
+"""
 
 MAX_HEADER_SIZE = 64 * 1024
-"""The longest header of a response, in bytes; some endpoints put long lists into theirs."""
+"""The longest header of a response, in bytes; some endpoints send long lists."""
 
 MIN_SECRET_LENGTH = 8
-"""Shorter words of the headers, such as "Bearer", are no secrets: taking them out would only garble the log."""
+"""Shorter words of the headers, such as "Bearer", are not secrets, and redacting them would garble the log."""
 
 BROKEN = (OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
-"""Whatever a connection raises, before the first byte or after it; the SDK maps only the former."""
+"""What a connection raises, before or after its first byte; the SDK maps only the former to its own errors."""
 
 
 def network_reads(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
-    """The body as it comes in. Without an encoding to undo, two of the layers above the socket are left out."""
+    """Iterate over the body as it arrives, skipping two layers above the socket if there is nothing to decompress."""
     http = response.http_response
     if http.headers.get("content-encoding", "identity") == "identity" and isinstance(http.stream, AsyncByteStream):
         return aiter(http.stream)
@@ -45,7 +48,7 @@ def network_reads(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
 
 
 class HttpClient(DefaultAioHttpClient):
-    """The SDK's own, with room for long headers; for its proxies, too."""
+    """The SDK's own HTTP client, which also accepts long headers, through proxies too."""
 
     def _init_transport(self, *given: Any, **options: Any) -> httpx2.AsyncBaseTransport:
         return _with_room(super()._init_transport(*given, **options))
@@ -55,9 +58,9 @@ class HttpClient(DefaultAioHttpClient):
 
 
 def _with_room(transport: Any) -> httpx2.AsyncBaseTransport:
-    """Let the transport make its session so that it takes longer headers than aiohttp does by default."""
+    """Make the transport's sessions accept longer headers than aiohttp does by default."""
     make = getattr(transport, "get_client", None)
-    if make is None:  # it is no part of what the SDK promises
+    if make is None:  # this method is not part of the SDK's public interface
         return cast(httpx2.AsyncBaseTransport, transport)
 
     def session() -> aiohttp.ClientSession:
@@ -72,9 +75,9 @@ def _with_room(transport: Any) -> httpx2.AsyncBaseTransport:
 
 
 class Rest:
-    """Reads what follows the finish reason of a reply, as long as it says something.
+    """Reads what follows the finish reason of a reply, as long as something of use arrives.
 
-    The reply is whole by then: a connection that breaks does no harm.
+    The reply is complete by then, so a broken connection does no harm.
     """
 
     def __init__(self, pieces: AsyncIterator[bytes], reply: Reply) -> None:
@@ -85,7 +88,7 @@ class Rest:
         self._deadline = 0.0
 
     async def read(self) -> bytes | None:
-        """The next network read; ``None`` at the end, or where nothing more is to be expected."""
+        """Return the bytes of the next network read; ``None`` at the end, or if nothing more is expected."""
         if self._reply.failure is not None or self._reply.reason is None:
             return None
         self._wait_for(asyncio.get_running_loop().time())
@@ -97,7 +100,7 @@ class Rest:
             return None
 
     def _wait_for(self, now: float) -> None:
-        """Set the deadline: comments and events that say nothing do not move it."""
+        """Set the deadline. Comments and events without content do not extend it."""
         if self._reply.done and not self._ending:
             self._ending = True
             self._deadline = now + END_WAIT
@@ -107,7 +110,7 @@ class Rest:
 
 
 class Client:
-    """The connections to one endpoint, for the event loop of its first call. Raises ``BackendError`` without a key."""
+    """The connections to one endpoint, for the event loop of the first call. Raises ``BackendError`` without a key."""
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class Client:
         connect_timeout: float,
         trust_env: bool,
     ) -> None:
-        # A key from the environment is meant for the address from the environment, never for another one.
+        # Never send the key from the environment to an address that is not from the environment.
         key = NO_KEY if api_key is None and base_url is not None else api_key
         try:
             http = HttpClient(follow_redirects=False, trust_env=trust_env)
@@ -134,7 +137,7 @@ class Client:
             failure = BackendError("auth", str(error))
             failure.hint = "neither the option api_key nor OPENAI_API_KEY is set"
             raise failure from error
-        # The SDK would put the path behind the query.
+        # Take the query out of the address, because the SDK would append the path to it.
         address = self._sdk.base_url
         http.params = address.params
         self._sdk.base_url = address.copy_with(query=None, fragment=None)
@@ -143,21 +146,25 @@ class Client:
 
     @asynccontextmanager
     async def ask(self, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The network reads of the response to one request. Raises ``BackendError``, also for what breaks inside."""
+        """Send one request, and give the network reads of its response.
+
+        Raises:
+            BackendError: the request failed, or the connection broke inside the ``async with`` block.
+        """
         begun = False
         try:
-            # The body goes through ``extra_body``: what goes through ``messages`` is walked and copied.
+            # Pass the body as ``extra_body``: the SDK would walk and copy ``messages``.
             async with self._sdk.chat.completions.with_streaming_response.create(
                 model="", messages=[], stream=True, extra_body=body
             ) as response:
                 begun = True
                 yield network_reads(response)
         except BROKEN as error:
-            # Without the cause: its text has what the endpoint said, key and all.
+            # Without the cause: its text is what the endpoint said, which may include the key.
             raise self._failure(error, begun=begun) from None
 
     def rest(self, pieces: AsyncIterator[bytes], reply: Reply) -> Rest:
-        """What follows the finish reason of a reply."""
+        """Return a reader for what follows the finish reason of a reply."""
         return Rest(pieces, reply)
 
     async def close(self) -> None:
@@ -165,11 +172,14 @@ class Client:
         await self._sdk.close()
 
     def _failure(self, error: Exception, *, begun: bool) -> BackendError:
-        """A call is repeated only where no response has begun: after that it may have been paid for."""
+        """Map an exception to a ``BackendError``.
+
+        Allow another try only if no response has begun: after that, the call may have been paid for.
+        """
         if isinstance(error, APIStatusError):
             response = error.response
             return from_status(response.status_code, response.headers, response.content, self.secrets)
-        if isinstance(status := error.__context__, httpx2.HTTPStatusError):  # its body broke off
+        if isinstance(status := error.__context__, httpx2.HTTPStatusError):  # the body of an error was cut off
             return from_status(status.response.status_code, status.response.headers, b"", self.secrets)
         causes = [error]
         while (cause := causes[-1].__cause__) is not None and isinstance(cause, Exception):
@@ -180,7 +190,7 @@ class Client:
 
 
 def _has_begun(error: Exception) -> bool:
-    """Whether a response had begun when this was raised: its headers cannot be read, or end in the middle."""
+    """Tell whether a response had begun when this was raised: its headers are unreadable or incomplete."""
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return not isinstance(error.message, str)
     return isinstance(error, aiohttp.ClientResponseError)

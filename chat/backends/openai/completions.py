@@ -1,4 +1,4 @@
-"""A streamed reply in OpenAI's chat-completions format as deltas, whatever its endpoint makes of it. No I/O."""
+"""Decodes a streamed reply in OpenAI's chat-completions format, and its many variants, into deltas. No I/O."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -7,7 +7,7 @@ from typing import Any
 from ...chunks import FinishReason
 from ..base import BackendError, Reasoning, Text
 from .body import Body, UnexpectedBodyError
-from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, tells_of_an_error
+from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, reports_error
 from .failures import excerpt, from_event
 from .reasons import reason_of
 from .sse import Event, EventSizeError
@@ -18,17 +18,19 @@ ERROR = b"error"
 
 FAILURES = (EventSizeError, UnexpectedBodyError, BackendError)
 
-Said = list[Text | Reasoning]
+Texts = list[Text | Reasoning]
 
 
 class Reply:
-    """One reply while it comes in.
+    """One reply as it arrives.
 
-    ``reason`` is the last one that the model gave. It does not end the stream: text may follow it. ``done`` is set when
-    the stream has ended, ``failure`` when it cannot be read on, ``begun`` when there was text or reasoning. ``heard``
-    grows with everything that counts.
+    ``reason`` is the last one that the model gave; text may still follow it. ``done`` is set when the stream has ended,
+    ``failure`` when it cannot be read any further, ``begun`` after the first text or reasoning. ``heard`` grows with
+    every delta, reason and usage report.
 
-    ``inside`` says that the text begins inside the reasoning, whose opening tag the endpoint leaves out.
+    Args:
+        secrets: words to take out of error messages.
+        inside: whether the text begins with reasoning whose opening tag the endpoint leaves out.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, inside: bool = False) -> None:
@@ -49,15 +51,15 @@ class Reply:
 
     @property
     def ended(self) -> bool:
-        """Whether the rest of the stream says nothing of the reply."""
+        """Tell whether the rest of the stream can be ignored."""
         return self.done or self.failure is not None
 
-    def read(self, piece: bytes) -> Said:
-        """Take one network read; return what it says, neighbours of one kind merged, so that a fast model stays cheap.
+    def read(self, piece: bytes) -> Texts:
+        """Take one network read and return its deltas, adjacent ones of a kind merged, so that fast models stay cheap.
 
-        A failure is kept until the deltas before it have been passed on: their text is part of the answer.
+        Keep a failure in ``failure`` instead of raising it: the text of the deltas before it is part of the answer.
         """
-        deltas: Said = []
+        deltas: Texts = []
         try:
             for event in self._body.feed(piece):
                 self._take(event, deltas)
@@ -66,9 +68,9 @@ class Reply:
         self.heard += len(deltas)
         return deltas if len(deltas) < 2 else _merge(deltas)
 
-    def end(self) -> Said:
-        """Take the end of the body, or of the reading; return what was held back."""
-        deltas: Said = []
+    def end(self) -> Texts:
+        """Take the end of the body, or of the part that was read; return the deltas that were held back."""
+        deltas: Texts = []
         try:
             for event in () if self.ended else self._body.end():
                 self._take_last(event, deltas)
@@ -78,17 +80,17 @@ class Reply:
             self._say(kind, "", deltas, last=True)
         deltas += self._thoughts.end()
         if self._called and not self._thoughts.over and self.reason in ("stop", "length"):
-            self.reason = "tool-calls"  # and nothing else, whatever the endpoint calls that
+            self.reason = "tool-calls"  # the reply has tool calls and no text, whatever reason the endpoint gives
         return _merge(deltas)
 
     def break_off(self, failure: BackendError) -> None:
-        """Note that the connection failed: no harm where the model has given a reason already."""
+        """Record that the connection failed; this is no failure if the model has already given a reason."""
         if self.failure is None and self.reason is None:
             self.failure = failure
         self.done = True
 
     def _fail(self, error: Exception) -> None:
-        """End the reading. An error that the endpoint reports counts even behind a reason: it is its last word."""
+        """Stop reading. An error that the endpoint reports counts even after a reason, any other only before it."""
         if isinstance(error, BackendError):
             self.failure = self.failure or error
         elif isinstance(error, UnexpectedBodyError):
@@ -97,8 +99,8 @@ class Reply:
         else:
             self.break_off(BackendError("upstream", str(error)))
 
-    def _take(self, event: Event, deltas: Said) -> None:
-        """Take one event. This is the path of every token: whatever is rare is looked at elsewhere."""
+    def _take(self, event: Event, deltas: Texts) -> None:
+        """Take one event. Every token takes this path, so rare cases are handled elsewhere."""
         data = event.data
         if data == DONE or self.done:
             self.done = True
@@ -109,20 +111,20 @@ class Reply:
             completion, self._odd = self._decode_odd(event), True
         else:
             self._odd = False
-        fresh = not self.begun
+        nothing_read = not self.begun
         for choice in completion.choices or ():
-            self._take_choice(choice, deltas, fresh)
+            self._take_choice(choice, deltas, nothing_read)
         if completion.usage is not None:
             self.usage = completion.usage
             self.heard += 1
         if completion.choices is None or completion.error is not None or event.name or self._failed:
             self._check(event, completion)
 
-    def _take_choice(self, choice: Choice, deltas: Said, fresh: bool) -> None:
+    def _take_choice(self, choice: Choice, deltas: Texts, nothing_read: bool) -> None:
         delta = choice.delta
         if delta is None:
-            delta = _instead(choice, fresh)
-        if choice.index != self._index and not self._follow(choice, delta):
+            delta = _content_without_delta(choice, nothing_read)
+        if choice.index != self._index and not self._reads(choice, delta):
             return
         if delta is not None:
             # Some servers send one reasoning under both names.
@@ -138,25 +140,25 @@ class Reply:
             self._failed = True
 
     def _decode_odd(self, event: Event) -> Completion:
-        """Decode an event that is not as the format has it. What is no JSON at all ends the reading."""
+        """Decode an event that does not match the format. Stop reading if it is not even JSON."""
         try:
             return decode_leniently(event.data)
         except ValueError as error:
             if event.data.strip() == DONE:
                 self.done = True
-            elif event.name in (b"", b"message"):  # others, such as "ping", are no part of the reply
+            elif event.name in (b"", b"message"):  # others, such as "ping", are not part of the reply
                 start = excerpt(event.data, self._secrets)
                 self.break_off(BackendError("upstream", f"The stream cannot be read ({type(error).__name__}): {start}"))
             return Completion(choices=[])
 
     def _check(self, event: Event, completion: Completion) -> None:
-        """Raise the error that an event tells of, in whatever place."""
+        """Raise ``BackendError`` if an event reports an error, wherever in the event it does so."""
         failed = event.name == ERROR or is_error(completion.error) or self._failed
-        if failed or (completion.choices is None and tells_of_an_error(event.data)):
+        if failed or (completion.choices is None and reports_error(event.data)):
             raise from_event(event.data, self._secrets)
 
-    def _take_last(self, event: Event, deltas: Said) -> None:
-        """Take what was whole at the end of the body only."""
+    def _take_last(self, event: Event, deltas: Texts) -> None:
+        """Take an event that only the end of the body completed; ignore it if it was cut off."""
         if not self._body.json:
             try:
                 decode_leniently(event.data)
@@ -166,22 +168,22 @@ class Reply:
         if self._body.json and self.failure is None and not self.begun and self.reason is None:
             raise from_event(event.data, self._secrets)
 
-    def _follow(self, choice: Choice, delta: Delta | None) -> bool:
-        """Whether a choice is the one that is read: the first that says anything, whatever its number."""
+    def _reads(self, choice: Choice, delta: Delta | None) -> bool:
+        """Tell whether to read a choice: only the first that has any content is read, whatever its index."""
         if choice.index is None:
             return True
-        if self._index is None and (choice.finish_reason or (delta is not None and _speaks(delta))):
+        if self._index is None and (choice.finish_reason or (delta is not None and _has_content(delta))):
             self._index = choice.index
         return self._index in (None, choice.index)
 
     def _take_reason(self, word: str) -> None:
-        """Note why the model ended. An unknown word is no reason, because it does not say that the reply is whole."""
+        """Record why the model ended. Ignore an unknown word, which does not tell whether the reply is complete."""
         reason = reason_of(word)
         if reason is not None and reason != "other":
             self.reason = reason
             self.heard += 1
 
-    def _say(self, kind: type[Text | Reasoning], text: str, deltas: Said, *, last: bool = False) -> None:
+    def _say(self, kind: type[Text | Reasoning], text: str, deltas: Texts, *, last: bool = False) -> None:
         if self._odd or self._halves:
             text = self._joined(kind, text, last=last)
         self.begun = True
@@ -191,7 +193,7 @@ class Reply:
             deltas.append(kind(text))
 
     def _joined(self, kind: type[Text | Reasoning], text: str, *, last: bool) -> str:
-        """The text with whole characters: the second half of one may come with the next delta of its kind."""
+        """Join the halves of surrogate pairs, and hold back a first half, whose second may be in the next delta."""
         text = self._halves.pop(kind, "") + text
         if not last and "\ud800" <= text[-1:] <= "\udbff":
             self._halves[kind] = text[-1]
@@ -199,16 +201,19 @@ class Reply:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _instead(choice: Choice, fresh: bool) -> Delta | None:
-    """Return what a choice without a delta says; some endpoints send the whole message again behind its deltas."""
+def _content_without_delta(choice: Choice, nothing_read: bool) -> Delta | None:
+    """Return the content of a choice without a delta.
+
+    Some endpoints send the whole message again after its deltas: take it only if nothing was read before.
+    """
     if choice.text:
         return Delta(content=choice.text)
-    return choice.message if fresh else None
+    return choice.message if nothing_read else None
 
 
-def _speaks(delta: Delta) -> bool:
+def _has_content(delta: Delta) -> bool:
     return bool(delta.content or delta.refusal or delta.reasoning_content or delta.reasoning)
 
 
-def _merge(deltas: Said) -> Said:
+def _merge(deltas: Texts) -> Texts:
     return [kind("".join(delta.text for delta in group)) for kind, group in groupby(deltas, type)]

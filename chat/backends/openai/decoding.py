@@ -1,10 +1,10 @@
-"""One event of a streamed reply as values: decoded strictly, and leniently where that fails. No I/O.
+"""Decodes one event of a streamed reply: strictly first, and leniently if that fails. No I/O.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming; ``reasoning_content`` is an addition of DeepSeek
 and llama.cpp, ``reasoning`` that of OpenRouter and vLLM; lists of typed pieces as ``content`` are Mistral's.
 
-Nearly every event takes the strict way, which costs a microsecond. Endpoints differ in the rest: only what an answer is
-made of is looked for there (text, reasoning, the reason and errors), and whatever else is odd is skipped.
+Nearly every event takes the strict path, which costs a microsecond. The lenient path looks only for what an answer
+needs (text, reasoning, the reason and errors) and skips everything else.
 """
 
 import json
@@ -14,20 +14,20 @@ from typing import Any
 import msgspec
 
 MAX_DEPTH = 8
-"""How deep a piece of text may be nested in lists and objects."""
+"""How deep a text may be nested in lists and objects."""
 
 PIECES = ("text", "thinking", "reasoning", "content", "refusal", "summary", "value")
-"""Under which names a typed piece has its text."""
+"""The keys under which a typed piece may have its text."""
 
-NO_ERRORS = (None, "", 0, 200, "0", "200", "ok", "success")
+NO_ERROR_CODES = (None, "", 0, 200, "0", "200", "ok", "success")
 """Codes of an event that reports no error."""
 
-SPOKEN = ("text", "think", "thought", "reason", "refusal", "summary")
-"""What the types of pieces have in their names that are text or reasoning; others are references, images, calls."""
+TEXT_TYPES = ("text", "think", "thought", "reason", "refusal", "summary")
+"""Words in the types of pieces that are text or reasoning; the other types are references, images and calls."""
 
 
 class Delta(msgspec.Struct, gc=False):
-    """What a choice adds."""
+    """The content that an event adds to a choice."""
 
     content: str | None = None
     refusal: str | None = None
@@ -38,9 +38,9 @@ class Delta(msgspec.Struct, gc=False):
 
 
 class Choice(msgspec.Struct, gc=False):
-    """One of the replies that are made at once.
+    """One of the replies that the endpoint generates at the same time.
 
-    A whole completion has ``message`` in place of ``delta``, the older format of completions ``text``.
+    A whole completion has ``message`` in place of ``delta``; the older completions format has ``text``.
     """
 
     delta: Delta | None = None
@@ -63,13 +63,14 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What ``decode`` raises."""
 
 decode = msgspec.json.Decoder(Completion).decode
-"""Decode an event that is as the format has it."""
+"""Decode an event that matches the format."""
 
 
 def load(data: bytes) -> Any:
-    """Parse JSON that may have halves of surrogate pairs, bytes that are no UTF-8, control characters.
+    """Parse JSON that may contain lone surrogates, invalid UTF-8 or control characters.
 
-    Raises ``ValueError``, also where it is nested too deeply.
+    Raises:
+        ValueError: it is not JSON, or is nested too deeply.
     """
     try:
         text = data.decode("utf-8", "surrogatepass")
@@ -82,31 +83,32 @@ def load(data: bytes) -> Any:
 
 
 def is_error(value: Any) -> bool:
-    """Whether an ``error`` says anything: some endpoints send an empty one with every event."""
+    """Tell whether an ``error`` has content: some endpoints send an empty one with every event."""
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
-def tells_of_an_error(data: bytes) -> bool:
-    """Whether an event without choices is itself an error, as older versions of vLLM have it."""
+def reports_error(data: bytes) -> bool:
+    """Tell whether an event without choices is itself an error, as in older versions of vLLM."""
     try:
         value = load(data)
-    except ValueError:  # it has a number of thousands of digits
+    except ValueError:  # it has an integer with thousands of digits, which Python refuses
         return False
     return isinstance(value, dict) and ("error" in (value.get("object"), value.get("type")) or _is_bare_error(value))
 
 
 def _is_bare_error(value: dict[str, Any]) -> bool:
-    """Whether an event is what stands under ``error`` elsewhere: a sentence beside a code or a status."""
+    """Tell whether an event has the content of an ``error`` without that key: a sentence with a code or a status."""
     if value.get("detail") or value.get("errors"):
         return True
     named = (value.get(name) for name in ("code", "status", "status_code"))
-    return isinstance(value.get("message"), str) and any(name not in NO_ERRORS for name in named)
+    return isinstance(value.get("message"), str) and any(name not in NO_ERROR_CODES for name in named)
 
 
 def decode_leniently(data: bytes) -> Completion:
-    """Take out of an event what can be used. Raises ``ValueError`` where it is no JSON at all.
+    """Extract what can be used from an event. The texts may contain lone surrogates.
 
-    The texts may have halves of surrogate pairs.
+    Raises:
+        ValueError: the event is not JSON.
     """
     completion = Completion(choices=[])
     value = load(data) if data.strip() else None
@@ -127,7 +129,7 @@ def _add(entry: dict[str, Any], completion: Completion) -> None:
 
 
 def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
-    """A choice as one for each piece of its text, and one for its reason."""
+    """Split a choice of any shape: yield a choice for each piece of its text, and a last one with the reason."""
     index, reason = choice.get("index"), choice.get("finish_reason")
     index = index if type(index) is int else None
     added = choice.get("delta", choice.get("text"))
@@ -141,26 +143,26 @@ def _choices(choice: dict[str, Any]) -> Iterator[Choice]:
 
 
 def _deltas(value: dict[str, Any]) -> Iterator[Delta]:
-    reasoning = [*_spoken(value.get("reasoning_content"), True)] or [*_spoken(value.get("reasoning"), True)]
+    reasoning = [*_texts(value.get("reasoning_content"), True)] or [*_texts(value.get("reasoning"), True)]
     yield from reasoning
     content = value.get("content")
-    yield from [*_spoken(str(content) if type(content) in (int, float) else content)] or _spoken(value.get("refusal"))
+    yield from [*_texts(str(content) if type(content) in (int, float) else content)] or _texts(value.get("refusal"))
     if value.get("tool_calls") or value.get("function_call"):
         yield Delta(tool_calls=True)
 
 
-def _spoken(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:
-    """The texts in a value of any shape, in order; ``thinks`` says that they are reasoning."""
+def _texts(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:
+    """Yield the texts in a value of any shape, in order; ``thinks`` marks them as reasoning."""
     if not value or depth == 0:
         return
     if isinstance(value, str):
         yield Delta(reasoning=value) if thinks else Delta(content=value)
     elif isinstance(value, list):
         for piece in value:
-            yield from _spoken(piece, thinks, depth - 1)
+            yield from _texts(piece, thinks, depth - 1)
     elif isinstance(value, dict):
         kind = str(value.get("type") or "text").lower()
-        if any(word in kind for word in SPOKEN):
+        if any(word in kind for word in TEXT_TYPES):
             thinks = thinks or any(word in kind for word in ("think", "thought", "reason"))
-            found = (piece for name in PIECES if (piece := [*_spoken(value.get(name), thinks, depth - 1)]))
+            found = (piece for name in PIECES if (piece := [*_texts(value.get(name), thinks, depth - 1)]))
             yield from next(found, ())

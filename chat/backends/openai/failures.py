@@ -1,7 +1,7 @@
-"""What an OpenAI-compatible endpoint says when it fails, as a ``BackendError``. No I/O.
+"""Maps what an OpenAI-compatible endpoint says when it fails to a ``BackendError``. No I/O.
 
-One rule classifies a status, an error body and an error event; ``wordings.py`` has the words that it goes by. The
-details go to the log, so every secret is taken out of them.
+One rule classifies a status, an error body and an error event, by the words in ``wordings.py``. The details are
+logged, so every secret is taken out of them.
 """
 
 import math
@@ -16,19 +16,22 @@ from .decoding import is_error, load
 from .wordings import AUTH, BUSY, CONTEXT, CONTEXT_KINDS, FLAGGED, KINDS, OPTION, QUOTA_KINDS, THROTTLED
 
 MAX_EXCERPT_LENGTH = 500
-"""How much of an endpoint's own words an error carries, in characters."""
+"""How much of an endpoint's text an error carries, in characters."""
 
 REDACTED = "[redacted]"
 
 MAX_WORDS_LENGTH = 4_000
-"""How much of them is looked at to tell what went wrong, in characters."""
+"""How much of an endpoint's text is searched to classify an error, in characters."""
 
-SAID_UNDER = ("message", "msg", "detail", "details", "error", "errors", "reason", "reasons", "raw", "metadata")
-"""Where an error has sentences; elsewhere it may repeat what it was sent."""
+SENTENCE_KEYS = ("message", "msg", "detail", "details", "error", "errors", "reason", "reasons", "raw", "metadata")
+"""The keys under which an error has sentences; other keys may repeat the request."""
 
 
 class ContextError(BackendError):
-    """The messages do not fit the model's context: ``length`` tokens against ``limit``, where the endpoint told."""
+    """The messages do not fit the model's context.
+
+    ``length`` and ``limit`` are in tokens; ``None`` if the endpoint did not report them.
+    """
 
     def __init__(self, detail: str, *, length: int | None = None, limit: int | None = None) -> None:
         super().__init__("context", detail)
@@ -37,7 +40,10 @@ class ContextError(BackendError):
 
 
 def excerpt(body: bytes, secrets: Iterable[str]) -> str:
-    """The beginning of a body, without the secrets. They are taken out first: a cut one would not be recognised."""
+    """Return the beginning of a body, with the secrets redacted.
+
+    Redact before cutting, because a secret that is cut in two would not be recognised.
+    """
     text = body.decode(errors="replace")
     for secret in secrets:
         text = text.replace(secret, REDACTED)
@@ -45,7 +51,7 @@ def excerpt(body: bytes, secrets: Iterable[str]) -> str:
 
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, secrets: Iterable[str] = ()) -> BackendError:
-    """The failure behind a response that is not 200."""
+    """Make the error for a response whose status is not 200."""
     detail = f"The endpoint answered {status}: {excerpt(body, secrets)}"
     failure = _classify(status, _error_object(body), detail, retry_after(headers.get("retry-after")))
     failure.hint = f"HTTP {status}"
@@ -53,7 +59,7 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, secrets: I
 
 
 def from_event(data: bytes, secrets: Iterable[str] = ()) -> BackendError:
-    """The failure behind an error that came with status 200: in the stream, or in its place."""
+    """Make the error for a failure that came with status 200, in the stream or in place of one."""
     detail = f"The endpoint sent an error in the stream: {excerpt(data, secrets)}"
     error = _error_object(data)
     status = _status(error)
@@ -63,7 +69,7 @@ def from_event(data: bytes, secrets: Iterable[str] = ()) -> BackendError:
 
 
 def _classify(status: int | None, error: dict[str, Any], detail: str, after: float | None) -> BackendError:
-    """One rule for all of them; ``status`` is ``None`` where an error names none."""
+    """Classify an error by its status (``None`` if unknown), its code or type, and its sentences."""
     kinds, words = _kinds(error), _words(error)
     throttled = status == 429 or (status in (None, 400, 413) and bool(THROTTLED.search(words)))
     context = status == 413 or (status not in (401, 403) and bool(CONTEXT.search(words)) and not OPTION.match(words))
@@ -82,7 +88,10 @@ def _classify(status: int | None, error: dict[str, Any], detail: str, after: flo
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a ``Retry-After`` header in either form (RFC 9110, section 10.2.3)."""
+    """Return the seconds to wait from a ``Retry-After`` header in either form (RFC 9110, section 10.2.3).
+
+    Return ``None`` if there is no such header, or if it cannot be read.
+    """
     if not value:
         return None
     try:
@@ -103,7 +112,7 @@ def _seconds_until(date: str) -> float:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    """The error of a body; endpoints nest it, do not, put it into a list or a choice, or send a bare sentence."""
+    """Find the error object in a body: nested or not, in a list or in a choice, or made from a bare sentence."""
     try:
         value = load(body)
     except ValueError:
@@ -119,13 +128,13 @@ def _error_object(body: bytes) -> dict[str, Any]:
 
 
 def _kinds(error: dict[str, Any]) -> list[str]:
-    """What an error calls itself, the code first: it is more precise than the type."""
+    """Return the code, status and type of an error, normalised; the code comes first because it is more precise."""
     named = (error.get(name) for name in ("code", "status", "type"))
     return [re.sub(r"[\s.-]+", "_", kind).lower() for kind in named if isinstance(kind, str)]
 
 
 def _status(error: dict[str, Any]) -> int | None:
-    """The HTTP status that an error names, as a number or by what it calls itself."""
+    """Return the HTTP status that an error names, as a number or by its code or type; ``None`` if there is none."""
     for name in ("code", "status", "status_code", "statusCode", "http_status"):
         value = error.get(name)
         if isinstance(value, str) and value.isdecimal() and len(value) == 3:
@@ -136,11 +145,11 @@ def _status(error: dict[str, Any]) -> int | None:
 
 
 def _words(value: Any, depth: int = 5) -> str:
-    """The sentences of an error, in lower case."""
+    """Collect the sentences of an error, in lower case."""
     if isinstance(value, str):
         return value[:MAX_WORDS_LENGTH].lower()
     if depth and isinstance(value, dict):
-        value = [value[name] for name in SAID_UNDER if name in value]
+        value = [value[name] for name in SENTENCE_KEYS if name in value]
     if depth and isinstance(value, list):
         return " ".join(_words(entry, depth - 1) for entry in value[:20])[:MAX_WORDS_LENGTH]
     return ""

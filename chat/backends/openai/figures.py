@@ -1,15 +1,18 @@
-"""What an endpoint reports of its use of tokens, as a database can hold it. No I/O."""
+"""Reduces an endpoint's usage report to what a database can store. No I/O."""
 
 import math
 from typing import Any
 
 MAX_DEPTH = 4
 MAX_INTEGER = 2**53
-"""The largest whole number that every reader of JSON takes as it is."""
+"""The largest integer that every JSON parser reads exactly."""
 
 
 def figures(usage: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the figures of a report, nested as they are. Texts and lists are left out: no bill goes by them."""
+    """Return the numbers of a usage report, nested as in the report; ``None`` for ``None``.
+
+    Leave out strings and lists, which no bill depends on.
+    """
     return None if usage is None else _figures(usage, MAX_DEPTH)
 
 

@@ -1,7 +1,7 @@
-"""Why a model ended its reply: the spellings of the many endpoints, as the few reasons of ``chunks``. No I/O.
+"""Maps the finish reasons of many endpoints, in all their spellings, to the few of ``chunks``. No I/O.
 
 Sources: the finish reasons of OpenAI, Azure, Anthropic (``stop_reason``), Gemini (``FinishReason``), Mistral, DeepSeek,
-Zhipu, vLLM, SGLang, TGI and llama.cpp, as their documents list them.
+Zhipu, vLLM, SGLang, TGI and llama.cpp, as their documentation lists them.
 """
 
 import re
@@ -32,12 +32,12 @@ _NONE = {"", "null", "none", "finish_reason_unspecified", "unspecified"}
 
 
 def reason_of(word: str) -> FinishReason | None:
-    """Return the reason that an endpoint's word stands for.
+    """Return the reason that an endpoint's word means.
 
-    A word that is not known is ``other``: it says neither that the reply is whole nor that it is not. ``None`` where
-    the word says that there is no reason, as DashScope's "null" does.
+    Return ``"other"`` for an unknown word, which does not tell whether the reply is complete, and ``None`` for a word
+    that means that there is no reason, such as DashScope's "null".
     """
-    known = _REASONS.get(word)  # as nearly all of them are written
+    known = _REASONS.get(word)  # the usual spelling
     if known is not None:
         return known
     plain = re.sub(r"[\s.-]+", "_", word.strip().rpartition(".")[2]).lower()

@@ -1,37 +1,37 @@
-"""Server-sent events, decoded from bytes that arrive in any pieces.
+"""Decodes server-sent events from bytes that arrive in pieces of any size.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html, "Parsing an event stream". Only ``data`` and
-``event`` are read (and ``error``, which llama.cpp made of them): nothing here reconnects, so ``id`` and ``retry`` have
-no use.
+``event`` are read, and ``error``, a field of llama.cpp's own. Nothing here reconnects, so ``id`` and ``retry`` have no
+use.
 """
 
 from typing import NamedTuple
 
 MAX_EVENT_SIZE = 8 * 1024 * 1024
-"""The largest event, and the longest line, in bytes."""
+"""The size limit of an event, and of a line, in bytes."""
 
 DATA, END = b"data: ", b"\n\n"
-"""How an event begins and ends that is nothing but one line of data, as nearly all of them are."""
+"""The beginning and the end of an event that is one line of data, as nearly all are."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
-    """One event: the lines of its ``data`` joined by line feeds, and its ``event`` field (empty where it has none)."""
+    """One event: the lines of its ``data`` joined by line feeds, and its ``event`` field, empty if it has none."""
 
     data: bytes
     name: bytes
 
 
 class EventSizeError(ValueError):
-    """An event grew beyond the decoder's limit; the message says which one."""
+    """An event exceeds the decoder's size limit, which the message names."""
 
 
 class Decoder:
     """The state of one stream between two reads.
 
-    An event counts when its blank line has come. What is left when the stream ends was most likely cut off: ``end``
-    returns it to a caller that can tell.
+    An event is complete at its blank line. An event without one at the end of the stream was most likely cut off;
+    ``end`` returns it to a caller that can check.
     """
 
     def __init__(self, max_size: int = MAX_EVENT_SIZE) -> None:
@@ -45,7 +45,7 @@ class Decoder:
         self._first_line = True
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Take the next bytes; return the events that they complete. Raises ``EventSizeError``."""
+        """Take the next bytes, and return the events that they complete. Raises ``EventSizeError``."""
         if piece.startswith(DATA) and piece.endswith(END) and not self._unfinished and len(piece) < self._max_size:
             values = piece[len(DATA) : -len(END)].split(END + DATA)
             if piece.count(b"\n") == len(END) * len(values) and b"\r" not in piece:
@@ -63,16 +63,16 @@ class Decoder:
         return self._take(lines)
 
     def end(self) -> list[Event]:
-        """Return the event that has no empty line behind it yet, if there is one."""
+        """Take the end of the stream, and return the last event if its blank line is missing."""
         return self.feed(b"\n\n")
 
     @property
     def _unfinished(self) -> bool:
-        """Whether something came before that the next line may belong to."""
+        """Tell whether the next line may belong to something that arrived before it."""
         return bool(self._line_size or self._data or self._name or self._first_line or self._after_cr)
 
     def _with_line_feeds(self, piece: bytes) -> bytes:
-        """End every line in LF. A CR ends its line at once: an event must not wait for the first byte of the next."""
+        """End every line with LF. A CR ends its line at once, so that no event waits for the next one's first byte."""
         if self._after_cr and piece:
             piece = piece.removeprefix(b"\n")
             self._after_cr = False
@@ -102,7 +102,7 @@ class Decoder:
             self._check(self._data_size)
         elif field == b"event":
             self._name = value
-        elif field == b"error":  # llama.cpp's, in place of an event of that name
+        elif field == b"error":  # from llama.cpp, in place of an event of that name
             self._data.append(value)
             self._name = field
 

@@ -1,7 +1,7 @@
-"""Reasoning that a model writes into its text, between tags, told apart from the answer. No I/O.
+"""Separates the reasoning that a model writes into its text, between tags, from the answer. No I/O.
 
 The tags are those of DeepSeek R1, Qwen and most open reasoning models (``<think>``), of Gemini's endpoint
-(``<thought>``), of Claude where it is prompted to (``<thinking>``), and of Magistral (``[THINK]``).
+(``<thought>``), of Claude if it is prompted to (``<thinking>``), and of Magistral (``[THINK]``).
 """
 
 from collections.abc import Callable
@@ -17,20 +17,20 @@ TAGS = {
 """Each opening tag with its closing one."""
 
 MAX_BLANK = 1_000
-"""White space that is held back before the first word; a text that begins with more is passed on as it comes."""
+"""How much white space is held back before the first word; a text that begins with more is passed on as it is."""
 
 
 class Thoughts:
-    """Splits one text, which comes in any pieces.
+    """Splits one text, which arrives in pieces of any size, into reasoning and answer.
 
-    Reasoning is what stands between the tags at the very beginning, white space apart; with ``inside``, what stands
-    before the closing tag, because some chat templates write the opening one themselves. A tag that comes later is
-    text, and reasoning whose tag is never closed is reasoning to its end.
+    The reasoning is between the tags at the very beginning, apart from white space. With ``inside`` it is everything
+    before the closing tag, because some chat templates write the opening one themselves. A tag anywhere else is text;
+    reasoning whose tag is never closed extends to the end.
     """
 
     def __init__(self, *, inside: bool = False) -> None:
         self.over = False
-        """Whether the text has begun: all that follows is text as it stands."""
+        """Whether the answer has begun; everything that follows is passed on as text."""
         self._inside = inside
         self._held = ""
         self._close = ""
@@ -38,12 +38,12 @@ class Thoughts:
         self._take: Callable[[str], list[Text | Reasoning]] = self._open
 
     def split(self, text: str) -> list[Text | Reasoning]:
-        """Take the next piece; return what is known of it."""
+        """Take the next piece, and return the deltas that are certain by now."""
         text, self._held = self._held + text, ""
         return self._take(text)
 
     def end(self) -> list[Text | Reasoning]:
-        """Return what was held back, when nothing more comes."""
+        """Take the end of the text, and return what was held back."""
         held, self._held = self._held, ""
         if not held:
             return []
@@ -68,7 +68,7 @@ class Thoughts:
         return self._think(text)
 
     def _think(self, text: str) -> list[Text | Reasoning]:
-        """Take reasoning up to its closing tag; what may be the beginning of that is held back."""
+        """Take reasoning up to its closing tag, holding back what may be the beginning of that tag."""
         thought, found, rest = text.partition(self._close)
         if not found:
             kept = len(text) - _overlap(text, self._close)
@@ -83,7 +83,7 @@ class Thoughts:
         return said
 
     def _answer(self, text: str) -> list[Text | Reasoning]:
-        """Take the text behind the reasoning, without the empty lines before it."""
+        """Take the text after the reasoning, without the white space before it."""
         text = text.lstrip()
         return self._text(text) if text else []
 
@@ -94,6 +94,6 @@ class Thoughts:
 
 
 def _overlap(text: str, tag: str) -> int:
-    """Return how many characters at the end of a text may be the beginning of a tag."""
+    """Count the characters at the end of a text that may be the beginning of a tag."""
     most = min(len(text), len(tag) - 1)
     return next((size for size in range(most, 0, -1) if tag.startswith(text[-size:])), 0)

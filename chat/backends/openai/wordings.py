@@ -1,4 +1,4 @@
-"""How endpoints put what went wrong: the codes, types and sentences by which a failure is told. No I/O.
+"""The codes, types and sentences by which endpoints report what went wrong. No I/O.
 
 Sources: the error pages of OpenAI, Azure, Anthropic, Gemini (``google.rpc.Code``), Mistral, OpenRouter, Groq, DeepSeek
 and Bedrock; the error messages of vLLM, llama.cpp, Ollama, LM Studio and TGI.
@@ -31,7 +31,7 @@ STATUSES = {
     504: "timeout timeout_error deadline_exceeded gateway_timeout",
 }
 KINDS = {kind: status for status, kinds in STATUSES.items() for kind in kinds.split()}
-"""The HTTP status that an error's code or type stands for."""
+"""The HTTP status that an error's code or type means."""
 
 CONTEXT = re.compile(
     r"context.?(length|size|window|limit)|context.{0,8}overflow|(overflows|exceeds?) the context"
@@ -43,31 +43,31 @@ CONTEXT = re.compile(
     r"|prompt.{0,3}超长|超[过出].{0,20}(长度|上下文)"
     r"|\binput (token|length)|too many (input |prompt )?tokens|max(imum)?.?(sequence|input|prompt).?len"
     r"|reduce (the|your) (length|prompt|messages?|input|number of (input )?tokens|conversation)"
-    # A limit of the answer's length is a mistake in the site's options.
+    # A sentence about the limit of the answer's length means a mistake in the site's options.
     r"|\A(?!.*max_\w*tokens).*(\b(number of|tokens?) .{0,40}exceeds?\b|exceed(s|ed|ing)?\b.{0,40}\btokens?\b)",
     re.DOTALL,
 )
-"""The messages do not fit the model."""
+"""The messages do not fit the model's context."""
 
 OPTION = re.compile(r"\A\W*max_\w*tokens\W+must be (less|at most)")
-"""A limit of the answer's length that no model has, whatever such a sentence says of the context behind it."""
+"""The option for the answer's length exceeds what the model allows, even if the sentence also names the context."""
 
 THROTTLED = re.compile(
     r"rate.?limit|too many requests|throttl|slow down|wait before|requests? per|quota"
     r"|per (second|minute|min|hour|day)\b|(tokens|requests) (a|each) (second|minute|hour|day)\b|\b[tr]p[msdh]\b"
     r"|try again in \d"
 )
-"""There were too many calls: such a sentence may speak of tokens too, those of a minute."""
+"""There were too many calls; such a sentence may also name tokens, for example those of one minute."""
 
 AUTH = re.compile(
     r"api.?key.{0,20}(invalid|not valid|not found|incorrect|expired|missing|required|revoked)"
     r"|(invalid|incorrect|wrong|missing|expired|no|provide|bad).{0,12}(api.?key|access token|credentials)"
     r"|unauthori[sz]ed|unauthenticated|authentication"
 )
-"""The site's credentials are refused, which Gemini says with a 400."""
+"""The site's credentials are refused, which Gemini reports with status 400."""
 
 FLAGGED = re.compile(r"moderation|flagged|content.?(policy|filter|management)|safety")
-"""What was asked is refused, which OpenRouter says with a 403."""
+"""The content of the request is refused, which OpenRouter reports with status 403."""
 
 BUSY = re.compile(r"overloaded|unavailable|internal (server )?error|try again|timed? ?out|no healthy upstream|capacity")
-"""The endpoint has a trouble that may pass."""
+"""The endpoint has a problem that may be temporary."""

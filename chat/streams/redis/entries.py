@@ -1,8 +1,8 @@
-"""Encodes streams for Redis: one entry per chunk, whose ids keep a second writer out.
+"""Encodes streams for Redis: one entry per chunk, with ids that keep a second writer out.
 
-The chunk number ``n`` has the entry id ``0-<n + 1>`` (Redis has no ``0-0``), and Redis takes ids in rising order only.
-A process that takes a stream over adds a fence, ``1-0``, and its own chunks as ``1-<n + 1>``: from then on Redis
-refuses every entry of the former writer. Source: https://redis.io/docs/latest/commands/xadd/.
+The chunk number ``n`` has the entry id ``0-<n + 1>`` (Redis has no ``0-0``), and Redis accepts only rising ids. A
+process that takes a stream over adds a fence, ``1-0``, and its own chunks as ``1-<n + 1>``; from then on Redis refuses
+every entry of the former writer. Source: https://redis.io/docs/latest/commands/xadd/.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ STORED = (Start, StartStep, *CHUNKS, Status, FinishStep, Finish, Abort, Error)
 """The chunks that a run appends; those of the html format are made for each reader and not stored."""
 
 FIELD, END, LOST = b"c", b"end", b"lost"
-"""The field of an entry: a chunk, or a mark that the stream was closed, or given up, without an ending."""
+"""The field of an entry: a chunk, or a mark that the stream was closed or given up without a last chunk."""
 
 FENCE, BY = "1-0", b"by"
 
@@ -30,23 +30,23 @@ encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(reduce(or_, STORED)).decode
 
 
-def stream_key(prefix: str, answer: int) -> str:
-    """Return the key of an answer's stream."""
-    return f"{prefix}:log:{answer}"
+def stream_key(prefix: str, answer_id: int) -> str:
+    """Return the Redis key of an answer's stream."""
+    return f"{prefix}:log:{answer_id}"
 
 
 def stops_key(prefix: str, process: str) -> str:
-    """Return the key of the list of answers that a process is asked to stop."""
+    """Return the Redis key of the list of answers that a process is asked to stop."""
     return f"{prefix}:stops:{process}"
 
 
 def add(key: str, number: int, chunk: Chunk, epoch: int = 0) -> Command:
-    """Make the command that adds a chunk. Only the first may create the key, so that an emptied Redis is noticed."""
+    """Make the command that adds a chunk. Only the first chunk may create the key, so that data loss is noticed."""
     return _add(key, number, FIELD, encode(chunk), epoch)
 
 
 def end(key: str, number: int, *, lost: bool) -> Command:
-    """Make the command that closes a stream of ``number`` chunks without an ending."""
+    """Make the command that closes a stream of ``number`` chunks, the last of which is not an ending."""
     return _add(key, number, LOST if lost else END, b"")
 
 
@@ -63,7 +63,7 @@ def place(entry: Entry) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class Found:
-    """What was read of a stream: chunks, the id of the last entry that counts, and whether it is closed or lost."""
+    """The result of reading a stream: chunks, the id of the last valid entry, and whether it is closed or lost."""
 
     chunks: list[Chunk] = field(default_factory=list)
     position: str = "0-0"
@@ -72,7 +72,13 @@ class Found:
 
 
 def read(entries: Iterable[Entry], held: int = 0, position: str = "0-0") -> Found:
-    """Read the entries after the first ``held`` chunks and the id ``position``, up to a gap or to the end."""
+    """Decode entries, up to a gap or the end of the stream.
+
+    Args:
+        entries: those after the id ``position``.
+        held: how many chunks were read before.
+        position: the id of the last entry that was read before.
+    """
     found = Found(position=position)
     for entry in entries:
         fields = entry[1]

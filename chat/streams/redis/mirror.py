@@ -1,4 +1,4 @@
-"""A log of this process, and how much of it stands in Redis."""
+"""A stream of this process, and its copy in Redis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from . import entries
 from .entries import Command
 
 MAX_ENTRIES = 500
-"""How much of one log goes into one pipeline: after an outage a log is written again in several ticks."""
+"""How many entries of one stream go into one pipeline; a longer stream takes several ticks, as after an outage."""
 
-TAKEN = "equal or smaller"
-"""What Redis says of an id that it has already, or that lies before one that it has."""
+ID_TOO_SMALL = "equal or smaller"
+"""Part of Redis's error for an id that is not above the last one that it has."""
 
 
 class MirroredStream(MemoryStream):
-    """Readers of this process are served from memory; the stream in Redis is for those of other processes."""
+    """A stream in memory for the readers of this process, copied to Redis for those of other processes."""
 
     def __init__(self, key: str, lease: int, retention: int, changed: Callable[["MirroredStream"], None]) -> None:
         super().__init__()
@@ -28,38 +28,38 @@ class MirroredStream(MemoryStream):
         self._changed = changed
         self._sent = 0
         self._sure = True
-        """Whether ``_sent`` is known to be what Redis has."""
+        """Whether Redis is known to have exactly the first ``_sent`` chunks."""
         self._foreign = False
         self._refusal: ResponseError | None = None
         self._expiring = False
         self._mirrored = False
 
     def append(self, chunk: Chunk) -> None:
-        """Add a chunk, and have it written to Redis with the next tick."""
+        """Add a chunk, and schedule it for the next tick to Redis."""
         super().append(chunk)
         self._changed(self)
 
     def close(self) -> None:
-        """Mark the end, and have it written to Redis with the next tick."""
+        """Mark the end, and schedule it for the next tick to Redis."""
         super().close()
         self._changed(self)
 
     @property
     def mirrored(self) -> bool:
-        """Whether nothing is left to do: the whole log is in Redis and will expire, or another process has it."""
+        """Tell whether nothing is left to do: Redis has the whole stream and will expire it, or it was taken over."""
         return self._mirrored
 
     @property
     def behind(self) -> bool:
-        """Whether Redis may lack something."""
+        """Tell whether chunks may be missing in Redis."""
         return not self._sure or self._sent < len(self.chunks)
 
     def doubt(self) -> None:
-        """What was sent may or may not have arrived."""
+        """Record that the chunks sent last may not have arrived: compare with Redis before sending more."""
         self._sure = False
 
     def commands(self) -> list[Command]:
-        """What to ask of Redis next."""
+        """Return the next commands for Redis: to compare after a doubt, otherwise to add chunks and set the expiry."""
         if not self._sure:
             key = self._key
             return [("XRANGE", key, "-", "+", "COUNT", 1), ("XREVRANGE", key, "+", "-", "COUNT", 1), ("XLEN", key)]
@@ -76,17 +76,20 @@ class MirroredStream(MemoryStream):
         return asked
 
     def take(self, asked: Sequence[Command], answers: Sequence[Any]) -> ResponseError | None:
-        """Learn from what Redis answered; returns what it refuses, until it has taken it."""
+        """Take Redis's replies to the commands ``asked``.
+
+        Return the error with which it refuses an entry, again on every call until it accepts that entry.
+        """
         if not self._sure:
             return self._compare(*answers) or self._refusal
         self._foreign, self._refusal = False, None
         for command, answer in zip(asked, answers, strict=True):
             if isinstance(answer, ResponseError):
                 self._sure = False
-                self._refusal = None if TAKEN in str(answer) else answer
+                self._refusal = None if ID_TOO_SMALL in str(answer) else answer
                 return self._refusal
             if command[0] == "XADD":
-                if answer is None:  # a Redis that came back empty: write it all again
+                if answer is None:  # Redis has lost its data: write the whole stream again
                     self._sent = 0
                     return None
                 self._sent += 1
@@ -102,11 +105,11 @@ class MirroredStream(MemoryStream):
             return None
         epoch, number = entries.place(last[0])
         if self.chunks and first[0][1].get(entries.FIELD) != entries.encode(self.chunks[0]):
-            self._foreign = True  # left by a database that had this key before
+            self._foreign = True  # left behind under this key, by another database of the site
         elif epoch:
-            self._mirrored = True  # taken over: the heartbeat will say so as well
+            self._mirrored = True  # taken over by another process, as the heartbeat will notice too
         elif number + 1 != length:
-            self._foreign = True  # has a gap: Redis refused an entry and took a later one
+            self._foreign = True  # there is a gap: Redis refused an entry and accepted a later one
         else:
             self._sent = length
         return None

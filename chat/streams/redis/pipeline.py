@@ -1,4 +1,4 @@
-"""The one conversation of a process with Redis: a pipeline per tick, bounded waits, and what follows a failure."""
+"""All traffic of a process with Redis: one pipeline per tick, bounded waits, and retries after a failure."""
 
 import asyncio
 import contextvars
@@ -18,18 +18,18 @@ from .entries import Command
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 1.0
-"""Between two tries while Redis does not answer or refuses something, in seconds."""
+"""The longest pause between two tries while Redis does not answer or refuses something, in seconds."""
 
 Request = tuple[Sequence[Command], Callable[[Sequence[Any]], ResponseError | None]]
-"""Commands, and who takes what Redis answers to them and returns what it refused."""
+"""Commands, and a function that takes Redis's replies to them and returns its refusal, if there is one."""
 
 BROKEN = (RedisError, OSError, TimeoutError)
 
 
 class Exchange:
-    """Sends what ``requests`` yields, once per tick for as long as there is any.
+    """Sends the commands that ``requests`` yields, once per tick, as long as there are any.
 
-    ``troubled`` is called with ``True`` when Redis does not answer, and with ``False`` when it does again.
+    It calls ``troubled`` with ``True`` when Redis does not answer, and with ``False`` when it answers again.
     """
 
     def __init__(self, url: str, requests: Callable[[], Iterable[Request]], troubled: Callable[[bool], None]) -> None:
@@ -38,7 +38,7 @@ class Exchange:
         self.reached = False
         """Whether Redis has ever answered."""
         self.failing = False
-        """Whether it did not answer when it was last asked."""
+        """Whether Redis did not answer the last time."""
         self._requests = requests
         self._troubled = troubled
         self._refused = False
@@ -47,22 +47,25 @@ class Exchange:
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         wait = conf.redis_timeout
-        # Nothing is repeated down there: a tick is repeated as a whole.
+        # No retries inside redis-py: a failed tick is repeated as a whole.
         self._redis: Redis = Redis.from_url(
             url, protocol=2, socket_timeout=wait, socket_connect_timeout=wait, retry=Retry(NoBackoff(), 0)
         )
 
     async def start(self) -> None:
-        """Ask whether Redis is there, and begin to tick, whatever it says."""
+        """Ping Redis, and start ticking whether or not it answers."""
         await self.ask([("PING",)])
         self._task = asyncio.get_running_loop().create_task(self._tick_forever(), context=contextvars.Context())
 
     def wake(self) -> None:
-        """Say that there is something to send."""
+        """Report that there is something to send."""
         self._work.set()
 
     async def ask(self, commands: Iterable[Command]) -> list[Any] | None:
-        """What Redis answers to some commands, refusals as exceptions among it; ``None`` where it does not answer."""
+        """Send commands in one pipeline, and return Redis's replies; ``None`` if it does not answer.
+
+        A reply to a refused command is a ``ResponseError``.
+        """
         pipe = self._redis.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
@@ -75,12 +78,12 @@ class Exchange:
         return answers
 
     async def finish(self) -> None:
-        """Send what is left, for no longer than one wait for Redis, and close the connections."""
+        """Send what is left, for at most ``CHAT["REDIS_TIMEOUT"]``, and close the connections."""
         self._finishing = True
         self.wake()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=conf.redis_timeout)
-            while not self._task.done():  # redis-py may take a cancellation for a connection that broke
+            while not self._task.done():  # redis-py may mistake a cancellation for a broken connection
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=conf.tick)
         await self._redis.aclose()
@@ -92,7 +95,7 @@ class Exchange:
             began = loop.time()
             try:
                 await self._tick()
-            except Exception:  # a bug of ours, which must not end the exchange of all logs
+            except Exception:  # a bug in the app, which must not end the exchange of all streams
                 logger.exception("A tick failed.")
             pause = min(2 * pause, LONGEST_PAUSE) if self.failing or self._refused else conf.tick
             await asyncio.sleep(max(pause - (loop.time() - began), pause / 4))
@@ -112,15 +115,17 @@ class Exchange:
 
     def _note(self, refusal: ResponseError | None) -> None:
         if refusal is not None and not self._refused:
-            logger.error("%s refuses what it is sent (%s): answers go on, and it is sent again.", self.address, refusal)
+            logger.error("%s refuses commands (%s): answers continue, and it gets them again.", self.address, refusal)
         elif refusal is None and self._refused:
-            logger.warning("%s refuses nothing more.", self.address)
+            logger.warning("%s accepts all commands again.", self.address)
         self._refused = refusal is not None
 
     def _fail(self, error: Exception) -> None:
         if not self.failing:
             logger.error(
-                "%s does not answer (%s): answers go on, but only their own process can show them.", self.address, error
+                "%s does not answer (%s): answers continue, but only their own process can show them.",
+                self.address,
+                error,
             )
         self.failing = True
         self.wake()

@@ -1,4 +1,4 @@
-"""A log that another process writes, read from Redis into this one's memory for as long as it has readers here."""
+"""A stream of another process, copied from Redis into this process's memory as long as it has readers here."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -11,18 +11,18 @@ from .entries import Entry
 
 
 class Replica(MemoryStream):
-    """The chunks so far, one copy for all readers; ``wanted`` is called when one begins to follow."""
+    """The chunks so far, one copy for all readers of this process. Calls ``wanted`` when a reader begins to follow."""
 
-    def __init__(self, answer: int, wanted: Callable[[], None]) -> None:
+    def __init__(self, answer_id: int, wanted: Callable[[], None]) -> None:
         super().__init__()
-        self.answer = answer
+        self.answer_id = answer_id
         self.position = "0-0"
         """The id of the last entry that was read."""
         self.readers = 0
         self._wanted = wanted
 
     def take(self, found: Sequence[Entry]) -> None:
-        """Take the stream's next entries. What follows a gap is read again when its writer has mended it."""
+        """Take the stream's next entries up to a gap; the rest is read again when its writer has filled the gap."""
         new = entries.read(found, len(self.chunks), self.position)
         self.position = new.position
         self.extend(new.chunks)
@@ -32,7 +32,7 @@ class Replica(MemoryStream):
             self.close()
 
     def extend(self, new: Sequence[Chunk]) -> None:
-        """Add chunks; an ending closes the log."""
+        """Add chunks; an ending closes the stream."""
         if new and not self.closed:
             self.chunks.extend(new)
             if isinstance(new[-1], Closing):
@@ -40,17 +40,18 @@ class Replica(MemoryStream):
             self._wake()
 
     def delay(self, delayed: bool) -> None:
-        """Say whether the log can be read at the moment."""
+        """Record whether reading the stream is delayed at the moment, and wake its readers if that has changed."""
         if self.delayed != delayed and not self.closed:
             self.delayed = delayed
             self._wake()
 
     async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
-        """Yield the chunks above ``after``; while a reader follows, the stream is read from Redis."""
+        """Yield the chunks numbered above ``after``. The stream is read from Redis as long as a reader follows."""
         self.readers += 1
         self._wanted()
         try:
-            # Who comes back with a number waits for the first read, lest an empty copy takes it for a strange one.
+            # A reader that resumes at an offset waits for the first read; otherwise an empty replica would reject the
+            # offset.
             while after >= len(self.chunks) and not self.closed and self.position == "0-0":
                 await self._more()
             async with aclosing(super().follow(after)) as batches:

@@ -1,8 +1,8 @@
-"""Logs that the processes of a site share through Redis.
+"""Streams that the processes of a site share through Redis.
 
-Every process keeps the logs of its own runs in memory and mirrors them to Redis streams; of runs elsewhere it keeps a
-replica while somebody here reads them. One pipeline per tick carries all of it: what was appended, the stops that other
-processes ask for, and one read, which never blocks, of all replicas.
+Every process keeps the streams of its own runs in memory and mirrors them to Redis. It keeps a replica of another
+process's stream while it has readers here. One pipeline per tick carries everything: appended chunks, requests to stop
+answers in both directions, and one non-blocking read of all replicas.
 """
 
 import logging
@@ -24,14 +24,14 @@ from .replica import Replica
 logger = logging.getLogger(__name__)
 
 MAX_READ = 500
-"""How many entries of one stream are read at once."""
+"""How many entries of one stream, or requests to stop an answer, are read at once."""
 
 LEASE = 3600
-"""A log whose end never comes expires so long after the longest that an answer may take, in seconds."""
+"""How long a stream without an end is kept after the longest time that an answer may take, in seconds."""
 
 
 class RedisStreams(Streams):
-    """The logs of one process, on its server's event loop."""
+    """The streams of one process, on its server's event loop."""
 
     shared = True
 
@@ -42,7 +42,7 @@ class RedisStreams(Streams):
         self._replicas: WeakValueDictionary[int, Replica] = WeakValueDictionary()  # their readers keep them
         self._stops: list[tuple[str, int]] = []
         self._process = ""
-        self._stop: Callable[[int], None] = lambda answer: None
+        self._stop: Callable[[int], None] = lambda answer_id: None
         self._finishing = False
         self._exchange = Exchange(conf.redis_url, self._requests, self._note_trouble)
 
@@ -51,42 +51,42 @@ class RedisStreams(Streams):
         """Tell whether Redis has ever answered."""
         return self._exchange.reached
 
-    def open(self, answer: int) -> MirroredStream:
+    def open(self, answer_id: int) -> MirroredStream:
         """Make the stream of an answer, mirrored to Redis."""
-        if answer in self._streams:
-            raise ValueError(f"The answer {answer} has a log already.")
+        if answer_id in self._streams:
+            raise ValueError(f"The answer {answer_id} already has a stream.")
         lease = round(LEASE + conf.max_duration + conf.loading_timeout)
         stream = MirroredStream(
-            entries.stream_key(self._prefix, answer), lease, _seconds(conf.stream_retention), self._mirror
+            entries.stream_key(self._prefix, answer_id), lease, _seconds(conf.stream_retention), self._mirror
         )
-        self._streams[answer] = stream
+        self._streams[answer_id] = stream
         return stream
 
-    def get(self, answer: int) -> MirroredStream | None:
+    def get(self, answer_id: int) -> MirroredStream | None:
         """Look up the stream of an answer that runs in this process."""
-        return self._streams.get(answer)
+        return self._streams.get(answer_id)
 
-    def discard(self, answer: int) -> None:
+    def discard(self, answer_id: int) -> None:
         """Forget the stream of an answer, if there is one."""
-        if stream := self._streams.pop(answer, None):
+        if stream := self._streams.pop(answer_id, None):
             self._writing.pop(stream, None)
 
-    def replica(self, answer: int) -> Stream:
-        """Return the copy of another process's stream, made when it is first asked for."""
-        replica = self._replicas.get(answer)
+    def replica(self, answer_id: int) -> Stream:
+        """Return the replica of another process's stream, made on first use and shared by its readers."""
+        replica = self._replicas.get(answer_id)
         if replica is None:
-            self._replicas[answer] = replica = Replica(answer, self._exchange.wake)
+            self._replicas[answer_id] = replica = Replica(answer_id, self._exchange.wake)
             replica.delay(self._exchange.failing)
         return replica
 
     @property
     def replicas(self) -> Sequence[int]:
         """List the answers of other processes that have readers here."""
-        return [answer for answer, replica in self._replicas.items() if replica.readers and not replica.closed]
+        return [answer_id for answer_id, replica in self._replicas.items() if replica.readers and not replica.closed]
 
-    def complete(self, answer: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
-        """End a replica with what the database has of its answer."""
-        replica = self._replicas.get(answer)
+    def complete(self, answer_id: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """End a replica with the chunks that ``remainder`` returns, or give it up if that returns ``None``."""
+        replica = self._replicas.get(answer_id)
         if replica is None or replica.closed:
             return
         missing = remainder(replica.chunks)
@@ -96,35 +96,35 @@ class RedisStreams(Streams):
             replica.extend(missing)
 
     async def start(self, process: str, stop: Callable[[int], None]) -> None:
-        """Connect to Redis, and begin to exchange with it once per tick."""
+        """Connect to Redis, and start exchanging commands with it once per tick."""
         self._process, self._stop = process, stop
         await self._exchange.start()
 
-    def stop(self, process: str, answer: int) -> None:
+    def stop(self, process: str, answer_id: int) -> None:
         """Ask another process through Redis to stop an answer."""
-        self._stops.append((process, answer))
+        self._stops.append((process, answer_id))
         self._exchange.wake()
 
-    async def take_over(self, answer: int) -> list[Chunk] | None:
-        """Add a fence, after which Redis refuses the entries of the dead process; return what the stream held."""
-        key = entries.stream_key(self._prefix, answer)
+    async def take_over(self, answer_id: int) -> list[Chunk] | None:
+        """Add a fence, after which Redis refuses the entries of the dead process, and return the stream's chunks."""
+        key = entries.stream_key(self._prefix, answer_id)
         fence = ("XADD", key, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
         answers = await self._exchange.ask([fence, ("XRANGE", key, "-", "+")])
         found = answers and answers[1]
         return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
-    async def conclude(self, answer: int, held: int, chunks: Sequence[Chunk]) -> None:
-        """Write the last chunks behind the fence."""
-        key = entries.stream_key(self._prefix, answer)
+    async def conclude(self, answer_id: int, held: int, chunks: Sequence[Chunk]) -> None:
+        """Write the last chunks after the fence."""
+        key = entries.stream_key(self._prefix, answer_id)
         added = [entries.add(key, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
         await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.stream_retention))])
 
     async def finish(self) -> None:
-        """Write what Redis still lacks, and log a warning if that fails."""
+        """Write the chunks that Redis does not have yet, and log a warning if that fails."""
         self._finishing = True
         await self._exchange.finish()
         if left := sum(not stream.mirrored for stream in self._writing):
-            logger.warning("The logs of %d answers could not be written to Redis.", left)
+            logger.warning("The streams of %d answers could not be written to Redis.", left)
 
     def _mirror(self, stream: MirroredStream) -> None:
         self._writing[stream] = None
@@ -139,8 +139,8 @@ class RedisStreams(Streams):
     def _requests(self) -> Iterator[Request]:
         yield from self._writes()
         yield from self._reads()
-        yield from self._asked_stops()
-        yield from self._given_stops()
+        yield from self._receive_stops()
+        yield from self._send_stops()
 
     def _writes(self) -> Iterator[Request]:
         for stream in list(self._writing):
@@ -151,29 +151,30 @@ class RedisStreams(Streams):
 
     def _reads(self) -> Iterator[Request]:
         replicas = {
-            entries.stream_key(self._prefix, answer).encode(): self._replicas[answer] for answer in self.replicas
+            entries.stream_key(self._prefix, answer_id).encode(): self._replicas[answer_id]
+            for answer_id in self.replicas
         }
         if replicas:
             positions = [replica.position for replica in replicas.values()]
             yield [("XREAD", "COUNT", MAX_READ, "STREAMS", *replicas, *positions)], partial(_take_entries, replicas)
 
-    def _asked_stops(self) -> Iterator[Request]:
-        """While something runs here, it may be stopped from elsewhere."""
+    def _receive_stops(self) -> Iterator[Request]:
+        """Read, while an answer runs here, which answers other processes want to stop."""
         if not self._finishing and not all(stream.closed for stream in self._streams.values()):
             yield [("LPOP", entries.stops_key(self._prefix, self._process), MAX_READ)], self._take_stops
 
-    def _given_stops(self) -> Iterator[Request]:
-        """A stop that is lost with the connection stands in the database as well."""
+    def _send_stops(self) -> Iterator[Request]:
+        """Send the requests to stop answers of other processes. One that gets lost is in the database as well."""
         stops, self._stops = self._stops, []
-        for process, answer in stops:
+        for process, answer_id in stops:
             key = entries.stops_key(self._prefix, process)
-            yield [("RPUSH", key, answer), ("EXPIRE", key, _seconds(conf.process_timeout))], _first_refusal
+            yield [("RPUSH", key, answer_id), ("EXPIRE", key, _seconds(conf.process_timeout))], _first_refusal
 
     def _take_stops(self, answers: Sequence[Any]) -> ResponseError | None:
         if isinstance(answers[0], ResponseError):
             return answers[0]
-        for answer in answers[0] or ():
-            self._stop(int(answer))
+        for answer_id in answers[0] or ():
+            self._stop(int(answer_id))
         return None
 
 
@@ -190,5 +191,5 @@ def _first_refusal(answers: Sequence[Any]) -> ResponseError | None:
 
 
 def _seconds(time: float) -> int:
-    """A time as Redis takes it."""
+    """Round a time to the whole seconds, at least one, that Redis expects."""
     return max(1, round(time))

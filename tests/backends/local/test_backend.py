@@ -1,4 +1,4 @@
-"""The local backend: which history it sends, and the real model behind it."""
+"""The local backend: the history that it sends, and the real model behind it."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.support.upstream import Upstream, eventually
 
 
 def history(*contents, system=None):
-    """Messages that alternate between question and answer."""
+    """Make messages that alternate between question and answer."""
     roles = ("user", "assistant")
     turns = [{"role": roles[index % 2], "content": content} for index, content in enumerate(contents)]
     return ([{"role": "system", "content": system}] if system else []) + turns
@@ -30,7 +30,7 @@ def contents(messages):
 # The history that is sent
 
 
-def test_the_oldest_turns_are_left_out_until_the_share_is_left():
+def test_the_oldest_turns_are_dropped_until_the_share_remains():
     messages = history("aaaa", "bbbb", "cccc", "dddd", "eeee")
     assert contents(shorten(messages, 0.6)) == ["cccc", "dddd", "eeee"]
     assert contents(shorten(messages, 0.59)) == ["eeee"]
@@ -54,13 +54,13 @@ def test_an_answer_that_is_continued_stays_with_its_question():
 
 
 @pytest.mark.parametrize("messages", [history("a"), history("a", system="Be kind."), history("a", "b")])
-def test_from_one_turn_nothing_can_be_left_out(messages):
+def test_a_single_turn_cannot_be_shortened(messages):
     assert shorten(messages, 0.1) is None
 
 
 @pytest.fixture
 async def refusing():
-    """A local backend without a process: its model takes 2,000 characters, a token each."""
+    """A local backend without a process, whose model takes 2,000 characters, each of them a token."""
     async with Upstream() as upstream:
         endpoint = OpenAIBackend(model="context:2000", base_url=upstream.url)
         backend = LocalBackend(max_tokens=256)
@@ -88,7 +88,7 @@ async def test_a_question_over_the_context_is_refused_at_once(refusing):
     assert len(upstream.calls) == 1
 
 
-def test_an_endpoint_that_does_not_tell_the_lengths_gets_half():
+def test_half_of_the_history_is_kept_if_the_endpoint_reports_no_lengths():
     assert LocalBackend()._share(ContextError("too long")) == 0.5
 
 
@@ -101,7 +101,7 @@ def test_the_model_is_named_after_the_given_weights():
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(TypeError, match="LocalBackend does not know wieghts; it accepts weights, max_tokens, "):
+    with pytest.raises(TypeError, match="LocalBackend has no option wieghts; it accepts weights, max_tokens, "):
         LocalBackend(wieghts="x")
 
 
@@ -119,7 +119,7 @@ async def test_a_model_that_cannot_start_is_unavailable_at_each_call(tmp_path):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running():
-    """One backend for several tests, for its model takes a second to load."""
+    """One backend for several tests, because its model takes a second to load."""
     backend = LocalBackend(max_tokens=24, temperature=0)
     await read(backend)
     yield backend
@@ -149,10 +149,10 @@ async def test_a_running_model_answers_word_by_word_again_and_again(running):
 
 @pytest.mark.model
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_conversation_longer_than_the_context_goes_on(running, monkeypatch):
+async def test_a_conversation_longer_than_the_context_continues(running, monkeypatch):
     monkeypatch.setattr(
         "chat.backends.local.backend.MAX_PROMPT_TOKENS", 200
-    )  # or the test waits for the model to read it all
+    )  # otherwise the test waits until the model has read everything
     deltas = await read(running, Request(history(*["天空是蓝色的" * 2] * 100, "Say hello.")))
     assert isinstance(deltas[-1], Finished)
     assert 100 < deltas[-1].usage["prompt_tokens"] < 300

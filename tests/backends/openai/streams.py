@@ -1,6 +1,6 @@
-"""Streams as the documents of the endpoints have them, shortened, and what each of them says.
+"""Streams from the documentation of the endpoints, shortened, each with the reply that it should give.
 
-Each ``Stream`` has the bytes, the parts that they make, and the reason that ends them (``None``: they were broken off).
+Each ``Stream`` has the bytes, the parts that they make, and the reason that ends them (``None`` if they break off).
 """
 
 import json
@@ -19,14 +19,14 @@ class Stream:
     said: list[Text | Reasoning]
     reason: str | None = "stop"
     code: str | None = None
-    """The code of the failure that it ends in."""
+    """The code of the failure at its end."""
     usage: int | None = None
     """The completion tokens that it reports."""
     options: dict[str, Any] = field(default_factory=dict)
 
 
 def sse(*lines: str) -> bytes:
-    """Lines of data as events."""
+    """Encode lines of data as events."""
     return "".join(f"data: {line}\n\n" for line in lines).encode()
 
 
@@ -321,7 +321,7 @@ DASHSCOPE = Stream(
     b'data:{"choices":[{"index":0,"delta":{"content":"","role":"assistant"},"finish_reason":"null"}],"usage":null}\n\n'
     b'id:2\nevent:result\ndata:{"choices":[{"delta":{"content":"Bo"},"finish_reason":"null","index":0}]}\n\n'
     b'id:3\nevent:result\ndata:{"choices":[{"delta":{"content":"n"},"finish_reason":"stop","index":0}]}\n\n'
-    b"data: [DONE]",  # without an empty line
+    b"data: [DONE]",  # without a blank line
     [Text("Bon")],
 )
 

@@ -1,4 +1,4 @@
-"""The OpenAI backend, against an endpoint that does what the model's name says."""
+"""The OpenAI backend, against an endpoint that behaves as the model's name says."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ async def upstream():
 
 @pytest.fixture
 async def backend(upstream):
-    """Make a backend that asks the upstream; ``base_url`` and the rest can be given otherwise."""
+    """Make a backend for the upstream, unless the options say otherwise."""
     made = []
 
     def backend(model, **options):
@@ -37,7 +37,7 @@ async def backend(upstream):
 
 
 async def failure_of(backend):
-    """The deltas before the failure, and the failure."""
+    """Read a reply that fails; return the deltas before the failure, and the failure."""
     deltas = []
     with pytest.raises(BackendError) as raised:
         async for delta in backend.stream(ask()):
@@ -45,7 +45,7 @@ async def failure_of(backend):
     return deltas, raised.value
 
 
-# What is asked
+# Requests
 
 
 async def test_the_request_has_the_history_and_only_the_options_that_were_given(upstream, backend):
@@ -59,16 +59,14 @@ async def test_the_request_has_the_history_and_only_the_options_that_were_given(
     }
 
 
-async def test_the_extra_body_adds_replaces_and_takes_out(upstream, backend):
+async def test_the_extra_body_adds_replaces_and_removes(upstream, backend):
     await read(backend("ok", temperature=1, extra_body={"temperature": 0, "seed": 7, "stream_options": None}))
     body = upstream.calls[0].body
     assert (body["temperature"], body["seed"], "stream_options" in body) == (0, 7, False)
 
 
 @pytest.mark.parametrize(("own", "asked", "sent"), [(256, 30, 30), (8, 30, 8), (256, None, 256), (None, 30, None)])
-async def test_a_short_reply_is_asked_for_where_the_endpoint_is_known_to_take_a_limit(
-    upstream, backend, own, asked, sent
-):
+async def test_a_short_reply_is_requested_only_if_the_site_sets_a_limit_too(upstream, backend, own, asked, sent):
     await read(backend("ok", max_tokens=own), Request(ask("Why?").messages, asked))
     assert upstream.calls[0].body.get("max_tokens") == sent
 
@@ -86,20 +84,20 @@ async def test_the_key_of_the_environment_is_not_sent_to_an_address_of_the_optio
     assert "sk-of-the-environment" not in upstream.calls[0].head
 
 
-async def test_without_options_the_environment_has_key_and_address(upstream, backend, monkeypatch):
+async def test_without_options_key_and_address_come_from_the_environment(upstream, backend, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
     monkeypatch.setenv("OPENAI_BASE_URL", upstream.url)
     await read(backend("ok", api_key="", base_url=""))
     assert "sk-of-the-environment" in upstream.calls[0].head
 
 
-async def test_no_key_at_all_is_a_failure_of_the_credentials(backend, monkeypatch):
+async def test_no_key_at_all_is_an_auth_failure(backend, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     _, error = await failure_of(backend("ok", api_key=None, base_url=None))
     assert error.code == "auth"
 
 
-# What is answered
+# Replies
 
 
 @pytest.mark.parametrize("model", ["ok", "line-ends:cr", "line-ends:crlf", "no-space", "one-byte"])
@@ -126,13 +124,13 @@ async def test_reasoning_comes_before_the_answer(backend, field):
     assert (await read(backend(f"reasoning:{field}")))[:2] == [Reasoning("Hm."), Text(ANSWER)]
 
 
-async def test_a_reply_whose_usage_never_comes_is_whole_all_the_same(backend, monkeypatch):
+async def test_a_reply_whose_usage_never_arrives_is_still_complete(backend, monkeypatch):
     monkeypatch.setattr("chat.backends.openai.client.USAGE_WAIT", 0.05)
     deltas = await asyncio.wait_for(read(backend("no-usage")), 5)
     assert (text_of(deltas), deltas[-1]) == (ANSWER, Finished("stop", None))
 
 
-async def test_a_reply_that_breaks_off_after_its_finish_reason_is_whole(backend):
+async def test_a_reply_that_breaks_off_after_its_finish_reason_is_complete(backend):
     assert (await read(backend("reset-after-finish")))[-1] == Finished("stop", None)
 
 
@@ -150,7 +148,7 @@ async def test_many_deltas_in_one_read_are_passed_on_together(backend):
     assert len(deltas) < 2_000
 
 
-# What fails
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -216,7 +214,7 @@ async def test_a_secret_header_is_nowhere_in_the_failure(upstream, backend):
     assert "sk-in-a-header" not in str(error)
 
 
-async def test_without_the_sdk_the_failure_has_the_command(backend, monkeypatch):
+async def test_without_the_sdk_the_failure_names_the_command_to_install_it(backend, monkeypatch):
     monkeypatch.delitem(sys.modules, "chat.backends.openai.client", raising=False)
     monkeypatch.setitem(sys.modules, "openai", None)
     _, error = await failure_of(backend("ok"))
@@ -244,7 +242,7 @@ async def test_the_connection_of_a_whole_reply_is_used_again(upstream, backend):
     assert upstream.accepted == 1
 
 
-async def test_closing_gives_the_connections_back(upstream, backend):
+async def test_closing_ends_the_connections(upstream, backend):
     one = backend("ok")
     await read(one)
     await one.close()
@@ -283,7 +281,7 @@ async def test_callers_at_the_same_time_share_one_client(backend, monkeypatch):
 # Options
 
 
-async def test_preparing_makes_the_first_answer_wait_for_nothing(backend, monkeypatch):
+async def test_preparing_makes_the_client_before_the_first_answer(backend, monkeypatch):
     one = backend("ok")
     await one.prepare()
     monkeypatch.setattr(one, "_make_client", None)
@@ -291,7 +289,7 @@ async def test_preparing_makes_the_first_answer_wait_for_nothing(backend, monkey
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_the_known_ones():
-    with pytest.raises(TypeError, match=r"OpenAIBackend does not know modle; it accepts model, api_key, base_url, "):
+    with pytest.raises(TypeError, match=r"OpenAIBackend has no option modle; it accepts model, api_key, base_url, "):
         OpenAIBackend(model="m", modle="x")
 
 
@@ -318,22 +316,22 @@ def test_a_request_is_not_changed_by_the_call():
     assert OpenAIBackend(model="m")._request_body(Request(messages))["messages"] is messages
 
 
-# Endpoints that are odd
+# Unusual endpoints
 
 
-async def test_b01_bytes_that_are_no_utf8_are_replaced_and_the_answer_goes_on(backend):
+async def test_b01_bytes_that_are_not_utf8_are_replaced_and_the_answer_continues(backend):
     deltas = await read(backend("bad-utf8"))
     assert text_of(deltas) == f"{TEXTS[0]}\ufffd({''.join(TEXTS[1:])}"
     assert deltas[-1] == Finished("stop", USAGE)
 
 
 @pytest.mark.parametrize("reason", ["stop", "length"])
-async def test_b02_text_behind_a_finish_reason_is_part_of_the_answer(backend, reason):
+async def test_b02_text_after_a_finish_reason_is_part_of_the_answer(backend, reason):
     deltas = await read(backend(f"late:{reason}"))
     assert (text_of(deltas), deltas[-1]) == (ANSWER, Finished(reason, USAGE))
 
 
-async def test_b02_each_delta_behind_a_reason_gives_the_next_one_time(upstream, backend, monkeypatch):
+async def test_b02_each_delta_after_a_reason_extends_the_wait(upstream, backend, monkeypatch):
     monkeypatch.setattr("chat.backends.openai.client.USAGE_WAIT", 0.6)
     reading = asyncio.create_task(read(backend("gated")))
     call = await upstream.next_call()
@@ -345,7 +343,7 @@ async def test_b02_each_delta_behind_a_reason_gives_the_next_one_time(upstream, 
     assert (text_of(deltas), deltas[-1]) == ("0 1 2 3 4 5 6 7 8 ", Finished("stop", None))
 
 
-async def test_b02_comments_behind_a_reason_hold_nothing_up(upstream, backend, monkeypatch):
+async def test_b02_comments_after_a_reason_do_not_delay_the_end(upstream, backend, monkeypatch):
     monkeypatch.setattr("chat.backends.openai.client.USAGE_WAIT", 0.2)
     reading = asyncio.create_task(read(backend("gated")))
     call = await upstream.next_call()
@@ -356,7 +354,7 @@ async def test_b02_comments_behind_a_reason_hold_nothing_up(upstream, backend, m
     assert (await reading)[-1] == Finished("stop", None)
 
 
-async def test_b02_an_end_that_is_cut_off_behind_its_reason_is_whole(upstream, backend):
+async def test_b02_a_reply_that_is_cut_off_after_its_reason_is_complete(upstream, backend):
     reading = asyncio.create_task(read(backend("gated")))
     call = await upstream.next_call()
     call.release(event(completion({"content": "whole"}, "stop")) + b"data: {broken\n\n")
@@ -372,7 +370,7 @@ async def test_b07_an_error_with_status_200_is_the_failure_that_it_names(backend
     assert (deltas, error.code, error.retry) == ([], code, retry)
 
 
-async def test_b07_an_error_behind_the_first_delta_is_not_tried_again(upstream, backend):
+async def test_b07_an_error_after_the_first_delta_is_not_tried_again(upstream, backend):
     failing = asyncio.create_task(failure_of(backend("gated")))
     call = await upstream.next_call()
     call.say("Hello")
@@ -381,7 +379,7 @@ async def test_b07_an_error_behind_the_first_delta_is_not_tried_again(upstream, 
     assert (deltas, error.code, error.retry) == ([Text("Hello")], "rate_limited", False)
 
 
-async def test_b07_an_error_behind_a_text_that_is_held_back_is_not_tried_again(upstream, backend):
+async def test_b07_an_error_after_text_that_is_held_back_is_not_tried_again(upstream, backend):
     failing = asyncio.create_task(failure_of(backend("gated")))
     call = await upstream.next_call()
     call.say("\n<thi")
@@ -391,7 +389,7 @@ async def test_b07_an_error_behind_a_text_that_is_held_back_is_not_tried_again(u
 
 
 @pytest.mark.parametrize("kind", ["comment", "event", "empty"])
-async def test_b10_an_endpoint_that_sends_no_text_yet_is_said_to_be_alive(backend, kind):
+async def test_b10_an_endpoint_that_sends_no_text_yet_is_reported_alive(backend, kind):
     deltas = await read(backend(f"pings:{kind}:6"))
     alive = [delta for delta in deltas if isinstance(delta, Alive)]
     assert alive
@@ -415,7 +413,7 @@ async def test_b11_reasoning_between_tags_is_reasoning(backend):
     assert (thoughts, text_of(deltas)) == ("Let me see", ANSWER)
 
 
-async def test_b11_a_model_that_starts_in_its_reasoning_is_known_by_an_option(upstream, backend):
+async def test_b11_an_option_marks_a_model_that_starts_in_its_reasoning(upstream, backend):
     reading = asyncio.create_task(read(backend("gated", starts_in_reasoning=True)))
     call = await upstream.next_call()
     call.say("Let me see</think>So.")
@@ -433,7 +431,7 @@ async def test_b11_a_text_that_is_continued_does_not_start_in_its_reasoning(upst
 
 
 @pytest.mark.parametrize("model", ["typed:text/plain", "typed", "typed:application/json", "typed:text/html"])
-async def test_b14_an_event_stream_is_known_by_its_first_bytes(backend, model):
+async def test_b14_an_event_stream_is_recognised_by_its_first_bytes(backend, model):
     deltas = await read(backend(model))
     assert (text_of(deltas), deltas[-1]) == (ANSWER, Finished("stop", USAGE))
 
@@ -467,7 +465,7 @@ async def test_b16_a_call_whose_response_has_begun_is_not_repeated(upstream, bac
 
 
 @pytest.mark.parametrize(("status", "code", "retry"), [(503, "upstream", True), (401, "auth", False)])
-async def test_b16_an_error_whose_body_breaks_off_is_known_by_its_status(backend, status, code, retry):
+async def test_b16_an_error_whose_body_breaks_off_is_classified_by_its_status(backend, status, code, retry):
     _, error = await failure_of(backend(f"cut-error:{status}"))
     assert (error.code, error.retry) == (code, retry)
 

@@ -1,4 +1,4 @@
-"""A reply is the same text, however the network cut it; what cannot be read is a failure after the text before it."""
+"""A reply has the same text however the network splits it; unreadable data is a failure after the text before it."""
 
 import json
 from itertools import groupby, pairwise
@@ -21,7 +21,7 @@ def say(**delta):
 
 
 def whole(*pieces, **options):
-    """All deltas of a reply, neighbours of one kind merged, and the reply at its end."""
+    """Read a whole reply; return its deltas, adjacent ones of a kind merged, and the reply itself."""
     reply = Reply(**options)
     deltas = [delta for piece in pieces for delta in reply.read(piece)] + reply.end()
     return [kind("".join(delta.text for delta in group)) for kind, group in groupby(deltas, type)], reply
@@ -69,7 +69,7 @@ def test_a_refusal_is_text():
     "chunk",
     [{}, {"choices": []}, {"choices": None}, completion(), completion({"content": ""}), completion({"content": None})],
 )
-def test_a_chunk_that_says_nothing_is_no_delta(chunk):
+def test_a_chunk_without_content_is_no_delta(chunk):
     reply = Reply()
     assert reply.read(event(chunk)) == []
     assert not reply.begun
@@ -98,7 +98,7 @@ def test_only_the_first_of_several_choices_is_read():
         (None, None),
     ],
 )
-def test_a_finish_reason_is_one_of_ours(said, reason):
+def test_a_finish_reason_is_mapped_to_one_of_the_apps_own(said, reason):
     reply = Reply()
     reply.read(event(completion({"content": "x"}, said)))
     assert reply.reason == reason
@@ -120,7 +120,7 @@ def test_text_beside_the_finish_reason_is_read():
         b"event: error\ndata: {}\n\n",
     ],
 )
-def test_what_cannot_be_read_fails_after_the_text_before_it(broken):
+def test_an_unreadable_event_is_a_failure_after_the_text_before_it(broken):
     reply = Reply()
     assert reply.read(say(content="before") + broken) == [Text("before")]
     assert reply.failure.code == "upstream"
@@ -152,7 +152,7 @@ def test_b04_a_number_is_text_and_a_truth_value_is_not(content, text):
         ({"errors": [{"message": "prompt is too long"}]}, "context"),
     ],
 )
-def test_b07_an_error_that_says_so_only_by_its_shape_is_one(error, code):
+def test_b07_an_error_is_recognised_by_its_shape_alone(error, code):
     reply = Reply()
     assert reply.read(event(error)) == []
     assert reply.failure.code == code
@@ -161,7 +161,7 @@ def test_b07_an_error_that_says_so_only_by_its_shape_is_one(error, code):
 @pytest.mark.parametrize(
     "odd", [event({"message": "queued"}), event({"code": 0, "message": "ok"}), b"event: ping\ndata: ok\n\n"]
 )
-def test_b05_what_reports_no_error_is_skipped(odd):
+def test_b05_an_event_that_reports_no_error_is_skipped(odd):
     reply = Reply()
     assert reply.read(say(content="a") + odd + say(content="b")) == [Text("ab")]
     assert reply.failure is None
@@ -174,7 +174,7 @@ def test_an_event_over_the_limit_fails():
     assert reply.failure.code == "upstream"
 
 
-def test_no_secret_is_in_what_cannot_be_read():
+def test_no_secret_is_in_the_failure_of_an_unreadable_event():
     reply = Reply(secrets=["sk-secret"])
     reply.read(event("Bearer sk-secret"))
     assert "sk-secret" not in str(reply.failure)
@@ -184,7 +184,7 @@ def test_no_secret_is_in_what_cannot_be_read():
 
 
 def raw(content, field="content"):
-    """A delta whose text is written as JSON by the test."""
+    """Make a delta whose text the test has already written as JSON."""
     return event(f'{{"choices": [{{"index": 0, "delta": {{"{field}": "{content}"}}}}]}}')
 
 
@@ -210,7 +210,7 @@ def test_b01_halves_are_joined_for_each_kind_by_itself():
     assert said == [Text("a"), Reasoning("😁!"), Text("😀b")]
 
 
-def test_b01_a_delta_is_passed_on_at_once_but_for_the_half():
+def test_b01_a_delta_is_passed_on_at_once_except_for_the_half():
     reply = Reply()
     assert reply.read(raw(r"x\ud83d")) == [Text("x")]
     assert reply.read(raw(r"\ude00y")) == [Text("😀y")]
@@ -226,7 +226,7 @@ def test_b01_a_delta_is_passed_on_at_once_but_for_the_half():
         (b"a\tb", "a\tb"),
     ],
 )
-def test_b01_bytes_that_are_no_utf8_are_replaced(data, text):
+def test_b01_bytes_that_are_not_utf8_are_replaced(data, text):
     said, reply = whole(say(content="(X)").replace(b"X", data), say(content="."))
     assert (said, reply.failure) == ([Text(f"({text}).")], None)
 
@@ -236,7 +236,7 @@ def test_b01_a_half_before_a_failure_is_kept():
     assert (said, reply.failure.code) == ([Text("x\ufffd")], "upstream")
 
 
-def test_b02_text_behind_a_finish_reason_is_read():
+def test_b02_text_after_a_finish_reason_is_read():
     early = event(completion({"content": "one"}, "stop"))
     reply = Reply()
     assert reply.read(early) == [Text("one")]
@@ -247,22 +247,22 @@ def test_b02_text_behind_a_finish_reason_is_read():
     assert (reply.reason, reply.usage, reply.ended) == ("length", USAGE, True)
 
 
-def test_b02_nothing_behind_the_end_of_the_stream_is_read():
+def test_b02_nothing_after_the_end_of_the_stream_is_read():
     said, reply = whole(event(completion({"content": "one"}, "stop")), event("[DONE]"), say(content="two"))
     assert (said, reply.reason) == ([Text("one")], "stop")
 
 
-def test_b02_what_cannot_be_read_behind_a_reason_leaves_the_answer_whole():
+def test_b02_an_unreadable_event_after_a_reason_leaves_the_answer_complete():
     said, reply = whole(event(completion({"content": "one"}, "stop")), event("{broken"))
     assert (said, reply.reason, reply.failure, reply.ended) == ([Text("one")], "stop", None, True)
 
 
-def test_b02_an_error_behind_a_reason_is_the_last_word():
+def test_b02_an_error_after_a_reason_counts():
     said, reply = whole(event(completion({"content": "one"}, "stop")), event({"error": {"code": 502}}))
     assert (said, reply.failure.code) == ([Text("one")], "upstream")
 
 
-def test_b02_the_last_event_counts_without_its_empty_line_where_it_is_whole():
+def test_b02_the_last_event_counts_without_its_blank_line_if_it_is_complete():
     ending = event(completion({"content": "end"}, "stop")).strip()
     said, reply = whole(say(content="the "), ending)
     assert (said, reply.reason) == ([Text("the end")], "stop")
@@ -313,7 +313,7 @@ def test_b04_content_in_pieces_is_text_and_reasoning(content, said):
 
 
 @pytest.mark.parametrize("data", ["", " ", "null", "[]", "{}", '"ping"', "7", '["no object"]', '{"type": "ping"}'])
-def test_b05_an_event_that_says_nothing_is_skipped(data):
+def test_b05_an_event_without_content_is_skipped(data):
     said, reply = whole(say(content="a"), event(data), b"event: ping\ndata:\n\n", say(content="b"))
     assert (said, reply.failure, reply.ended) == ([Text("ab")], None, False)
 
@@ -323,7 +323,7 @@ def test_b05_an_event_with_an_endless_number_is_skipped():
     assert (said, reply.failure) == ([Text("a")], None)
 
 
-def test_b06_an_event_that_is_nested_without_end_is_a_failure_behind_the_text_before_it():
+def test_b06_an_event_that_is_nested_too_deeply_is_a_failure_after_the_text_before_it():
     deep = b'data: {"choices":[{"delta":{"tool_calls":' + b"[" * 100_000 + b"]" * 100_000 + b"}}]}\n\n"
     said, reply = whole(say(content="a"), deep)
     assert said == [Text("a")]
@@ -345,7 +345,7 @@ def test_b06_an_event_that_is_nested_without_end_is_a_failure_behind_the_text_be
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"usage": []}, {"usage": "none"}, {"error": {}}, {"error": ""}, {"id": 7}])
-def test_b06_what_is_odd_beside_the_text_is_skipped(choice, more):
+def test_b06_odd_values_beside_the_text_are_skipped(choice, more):
     said, reply = whole(event({"choices": [choice], **more}), event({"choices": [{**choice, "finish_reason": "stop"}]}))
     assert (said, reply.reason, reply.failure) == ([Text("HiHi")], "stop", None)
 
@@ -356,7 +356,7 @@ def test_b06_choices_of_another_shape_are_skipped(data):
     assert (said, reply.failure) == ([Text("Hi")], None)
 
 
-def test_b07_an_error_beside_a_choice_comes_behind_its_text():
+def test_b07_an_error_beside_a_choice_comes_after_its_text():
     choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "error"}
     said, reply = whole(event({"choices": [{**choice, "error": {"code": 429, "message": "Slow down"}}]}))
     assert (said, reply.failure.code) == ([Text("Hi")], "rate_limited")

@@ -1,4 +1,4 @@
-"""Which code a failure gets, and what its details do not say."""
+"""The codes of failures, and the secrets that their details must not contain."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -57,11 +57,11 @@ def test_the_time_to_wait_is_passed_on(status):
         {"type": "BadRequestError", "message": "This model's maximum context length is 2048 tokens."},
     ],
 )
-def test_a_history_that_is_too_long_is_told_apart(error):
+def test_a_history_that_is_too_long_is_recognised(error):
     assert failure(400, **error).code == "context"
 
 
-def test_the_lengths_that_llama_cpp_tells_are_kept():
+def test_the_lengths_that_llama_cpp_reports_are_kept():
     error = failure(400, type="exceed_context_size_error", n_prompt_tokens=4031, n_ctx=2048)
     assert isinstance(error, ContextError)
     assert (error.length, error.limit) == (4031, 2048)
@@ -84,7 +84,7 @@ def test_an_error_in_the_stream_can_be_about_the_context():
     assert from_event(b'{"error": {"code": "context_length_exceeded"}}').code == "context"
 
 
-def test_the_details_have_the_status_and_what_was_said():
+def test_the_details_contain_the_status_and_the_endpoints_text():
     assert "500" in str(failure(500, message="out of memory"))
     assert "out of memory" in str(failure(500, message="out of memory"))
 
@@ -95,7 +95,7 @@ def test_no_secret_is_in_the_details():
     assert REDACTED in str(error)
 
 
-def test_a_secret_across_the_cut_is_taken_out_too():
+def test_a_secret_across_the_cut_is_redacted_too():
     body = b"x" * (MAX_EXCERPT_LENGTH - 4) + b"sk-secret"
     assert "sk-" not in excerpt(body, ["sk-secret"])
 
@@ -123,7 +123,7 @@ def test_a_date_without_a_zone_is_in_utc():
     assert 50 < retry_after(date) <= 60
 
 
-def test_b07_a_date_that_no_calendar_has_is_none():
+def test_b07_an_impossible_date_is_ignored():
     assert retry_after("Mon, 01 Jan 99999999999999999999 00:00:00 GMT") is None
 
 
@@ -162,7 +162,7 @@ def test_b07_an_error_in_the_stream_is_the_same_as_its_http_status(status, name,
         ({"code": 200}, "upstream", False),
     ],
 )
-def test_b07_an_error_in_the_stream_is_known_by_what_it_calls_itself(error, code, retry):
+def test_b07_an_error_in_the_stream_is_classified_by_its_own_code_or_type(error, code, retry):
     event = event_failure(**error)
     assert (event.code, event.retry) == (code, retry)
 
@@ -190,7 +190,7 @@ TOO_LONG = [
 
 
 @pytest.mark.parametrize("message", TOO_LONG)
-def test_b08_a_history_that_is_too_long_is_told_in_many_words(message):
+def test_b08_a_history_that_is_too_long_is_recognised_in_many_wordings(message):
     assert failure(400, message=message).code == "context"
     assert event_failure(message=message).code == "context"
     assert event_failure(message=message, code=400).code == "context"
@@ -226,7 +226,7 @@ def test_b08_too_many_tokens_a_minute_are_throttling(message):
         "Your request failed a second time",
     ],
 )
-def test_b08_another_refusal_is_none_of_the_context(message):
+def test_b08_another_refusal_is_not_taken_for_one_about_the_context(message):
     assert failure(400, message=message).code == "refused"
 
 
@@ -239,7 +239,7 @@ def test_b08_another_refusal_is_none_of_the_context(message):
         {"detail": "Invalid API key"},
     ],
 )
-def test_b09_a_key_that_is_not_valid_is_a_matter_of_the_credentials(body):
+def test_b09_an_invalid_key_is_an_auth_failure(body):
     data = json.dumps(body).encode()
     assert from_status(400, {}, data).code == "auth"
     assert from_event(data).code == "auth"
@@ -250,7 +250,7 @@ def test_b09_a_list_of_errors_is_read_like_one():
     assert from_status(400, {}, body).code == "context"
 
 
-def test_b09_what_a_request_repeats_is_not_looked_at():
+def test_b09_the_parts_of_the_request_that_an_error_repeats_are_ignored():
     detail = [{"loc": ["body"], "msg": "Field required", "input": {"messages": "rate limit, prompt is too long"}}]
     assert from_status(400, {}, json.dumps({"detail": detail}).encode()).code == "refused"
 

@@ -1,4 +1,4 @@
-"""A report of usage is stored as figures alone."""
+"""Only the numbers of a usage report are stored."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events come out the same, however the bytes were cut."""
+"""Events are the same however the bytes are split."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ def data(*pieces: bytes) -> list[bytes]:
     return [event.data for event in decode(*pieces)]
 
 
-def test_an_event_is_whole_when_its_blank_line_has_come():
+def test_an_event_is_complete_at_its_blank_line():
     decoder = Decoder()
     assert decoder.feed(b"data: one\n") == []
     assert decoder.feed(b"\n") == [Event(b"one", b"")]
@@ -26,7 +26,7 @@ def test_a_read_may_hold_many_events_and_the_beginning_of_one():
     assert data(b"data: 1\n\ndata: 2\n\ndata: 3", b"\n\n") == [b"1", b"2", b"3"]
 
 
-def test_the_event_that_the_end_of_the_stream_cut_is_dropped():
+def test_an_event_that_is_cut_off_at_the_end_is_dropped():
     assert data(b"data: 1\n\ndata: 2\n") == [b"1"]
 
 
@@ -59,7 +59,7 @@ def test_the_name_belongs_to_its_event_alone():
     assert decode(b"event: error\ndata: 1\n\ndata: 2\n\n") == [Event(b"1", b"error"), Event(b"2", b"")]
 
 
-def test_comments_unknown_fields_and_events_without_data_say_nothing():
+def test_comments_unknown_fields_and_events_without_data_are_ignored():
     assert data(b": ping\n\nid: 7\nretry: 5\nevent: x\n\ndataset: 0\ndata: 1\n\n") == [b"1"]
 
 
@@ -103,7 +103,7 @@ def test_an_error_field_is_an_event_of_that_name():
 
 
 @pytest.mark.parametrize("rest", [b"data: 1", b"data: 1\n", b"data: 1\r", b"event: x\ndata: 1"])
-def test_what_is_left_at_the_end_can_be_had(rest):
+def test_an_event_without_its_blank_line_is_returned_at_the_end(rest):
     decoder = Decoder()
     assert decoder.feed(rest) == []
     assert [event.data for event in decoder.end()] == [b"1"]

@@ -1,4 +1,4 @@
-"""Each recorded stream gives the same reply at every split of its bytes; some of them over a real connection, too."""
+"""Each recorded stream gives the same reply at every split of its bytes, and over a real connection."""
 
 import asyncio
 from itertools import groupby
@@ -21,7 +21,7 @@ def merged(deltas):
 
 
 def reply_of(stream, pieces):
-    """The deltas of the whole stream, and the reply."""
+    """Read the whole stream, and return its deltas and the reply."""
     reply, deltas = Reply(**stream.options), []
     for piece in pieces:
         deltas += reply.read(piece)
@@ -38,7 +38,7 @@ def assert_as_recorded(stream, pieces):
 
 
 @streams
-def test_a_recorded_stream_is_read_as_it_is_meant(stream):
+def test_a_recorded_stream_has_the_expected_parts_and_ending(stream):
     assert_as_recorded(stream, [stream.data])
 
 
@@ -69,7 +69,7 @@ async def test_a_recorded_stream_is_the_same_over_a_connection(stream):
 
 
 async def outcome(backend):
-    """The deltas, and the code of the failure behind them."""
+    """Read a reply, and return its deltas and the code of the failure after them."""
     deltas = []
     try:
         async for delta in backend.stream(ask()):
