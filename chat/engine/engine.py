@@ -94,7 +94,7 @@ class Engine:
     async def _start(self) -> None:
         ended = await in_database(register, self.process, alone=not self.streams.shared)
         if ended:
-            logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
+            logger.warning("%d answers that an earlier process left running were ended as interrupted.", ended)
         await self.streams.start(self.process, self._stop)
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
