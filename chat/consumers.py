@@ -71,7 +71,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     async def __call__(self, *arguments: Any) -> None:
         """Serve the socket, and clean up however it ends, such as by an exception in ``send`` or by cancellation.
 
-        daphne cancels it when a shutdown begins. Its requests then continue, because the shutdown waits for their
+        Daphne cancels it when a shutdown begins. Its requests then continue, because the shutdown waits for their
         answers, which are still sent.
         """
         try:

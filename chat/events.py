@@ -105,7 +105,10 @@ class Events:
 
     @classmethod
     def publish_from_thread(cls, owner: str, event: Event, *, using: str | None = None) -> None:
-        """Publish an event from code outside the event loops, such as a view, once its transaction is committed."""
+        """Publish an event from code outside the event loops, such as a view, once its transaction is committed.
+
+        ``using`` is the alias of that transaction's database, if it is not the app's.
+        """
 
         def spread() -> None:
             for loop, events in list(cls._running.items()):
@@ -175,7 +178,7 @@ class Events:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RENEWAL):
                 while True:
-                    if (message := await _received(layer, channel)) and message["process"] != self._process:
+                    if (message := await _receive(layer, channel)) and message["process"] != self._process:
                         event = msgspec.convert(message["event"], Event)
                         for listener in list(self._listeners.get(message["owner"], ())):
                             listener(event)
@@ -186,7 +189,7 @@ class Events:
         self._failing = True
 
 
-async def _received(layer: Any, channel: str) -> dict[str, Any] | None:
+async def _receive(layer: Any, channel: str) -> dict[str, Any] | None:
     """Return the next message, or ``None`` after a timeout of the layer, which is no failure.
 
     With redis-py 8, a layer of channels_redis times out after a few seconds without messages (its issue 422).

@@ -18,7 +18,7 @@ from .threads import atomic
 class Written:
     """The content of an answer so far, for a checkpoint or for its end."""
 
-    answer: int
+    answer_id: int
     parts: tuple[Part, ...]
 
     @property
@@ -53,20 +53,20 @@ def finish(process: str, written: Written, end: End) -> bool:
 
     If an earlier call was committed but not acknowledged, it finds the same state stored and returns ``True``.
     """
-    mine = Message.objects.filter(pk=written.answer, status=Message.Status.RUNNING, process_id=process)
+    mine = Message.objects.filter(pk=written.answer_id, status=Message.Status.RUNNING, process_id=process)
     columns = {**written.columns, **end.columns}
     taken = mine.update(**columns)
-    _free([written.answer])
-    intended = {"pk": written.answer, "status": columns["status"], "text": columns["text"]}
+    _free([written.answer_id])
+    intended = {"pk": written.answer_id, "status": columns["status"], "text": columns["text"]}
     return bool(taken) or Message.objects.filter(**intended).exists()
 
 
 @atomic
-def interrupt(answers: Collection[int]) -> int:
+def interrupt(answer_ids: Collection[int]) -> int:
     """End running answers as interrupted, with the text of their last checkpoints; return how many there were."""
-    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING)
+    running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING)
     ended = running.update(**End(INTERRUPTED).columns)
-    _free(answers)
+    _free(answer_ids)
     return ended
 
 
@@ -77,7 +77,7 @@ def interrupt_with(stream: Written) -> Message | None:
     Return the answer as it is stored now, with its conversation, even if another process had ended it; ``None`` if it
     was deleted.
     """
-    found = Message.objects.select_related("conversation").filter(pk=stream.answer)
+    found = Message.objects.select_related("conversation").filter(pk=stream.answer_id)
     message = found.first()
     if message is None or message.status != Message.Status.RUNNING:
         return message
@@ -89,17 +89,17 @@ def interrupt_with(stream: Written) -> Message | None:
     return found.first()
 
 
-def ask_to_stop(answer: int) -> None:
+def ask_to_stop(answer_id: int) -> None:
     """Mark a running answer as one to stop; its process sees the mark with its next heartbeat."""
-    Message.objects.filter(pk=answer, status=Message.Status.RUNNING).update(stopping=True)
+    Message.objects.filter(pk=answer_id, status=Message.Status.RUNNING).update(stopping=True)
 
 
-def ended_of(answers: Collection[int]) -> dict[int, Message | None]:
+def ended_of(answer_ids: Collection[int]) -> dict[int, Message | None]:
     """Return those of the answers that no longer run, by primary key; ``None`` stands for a deleted one."""
-    running = Message.objects.filter(pk__in=answers, status=Message.Status.RUNNING).values_list("pk", flat=True)
-    ended = set(answers) - set(running)  # the texts of the others need not be read
+    running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING).values_list("pk", flat=True)
+    ended = set(answer_ids) - set(running)  # the texts of the others need not be read
     found = Message.objects.in_bulk(ended)
-    return {answer: found.get(answer) for answer in ended}
+    return {answer_id: found.get(answer_id) for answer_id in ended}
 
 
 def last_answer(owner: Owner, uid: str) -> Message | None:
@@ -114,6 +114,6 @@ def is_stopping(owner: Owner, uid: str) -> bool | None:
     return running.values_list("running__stopping", flat=True).first()
 
 
-def _free(answers: Collection[int]) -> None:
-    ended = Conversation.objects.filter(running__in=answers)
+def _free(answer_ids: Collection[int]) -> None:
+    ended = Conversation.objects.filter(running__in=answer_ids)
     ended.update(running=None, unread=True, updated_at=timezone.now())

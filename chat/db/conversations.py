@@ -56,15 +56,15 @@ class Untitled:
     answer: str
 
 
-def untitled(answer: int) -> Untitled | None:
+def untitled(answer_id: int) -> Untitled | None:
     """Return the conversation of an answer if that is the first complete one, and nobody has changed the title."""
-    found = Message.objects.select_related("conversation", "parent").filter(pk=answer, status=Message.Status.COMPLETE)
-    message = found.first()
+    found = Message.objects.select_related("conversation", "parent")
+    message = found.filter(pk=answer_id, status=Message.Status.COMPLETE).first()
     if message is None or message.parent is None:
         return None
     messages = message.conversation.message_set
     first = messages.order_by("pk").values_list("text", flat=True)[0]
-    earlier = messages.filter(role=Message.Role.ASSISTANT, status=Message.Status.COMPLETE).exclude(pk=answer)
+    earlier = messages.filter(role=Message.Role.ASSISTANT, status=Message.Status.COMPLETE).exclude(pk=answer_id)
     if message.conversation.title != title_of(first) or earlier.exists():
         return None
     return Untitled(message.conversation, message.parent.text, message.text)

@@ -50,10 +50,10 @@ def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats
         _write_row(process)
     mine = _running().filter(process_id=process)
     for written in checkpoints:
-        mine.filter(pk=written.answer).update(**written.columns)
+        mine.filter(pk=written.answer_id).update(**written.columns)
     found = dict(mine.values_list("pk", "stopping"))
     others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
-    return Heartbeats(set(found), {answer for answer, stopping in found.items() if stopping}, known, others)
+    return Heartbeats(set(found), {answer_id for answer_id, stopping in found.items() if stopping}, known, others)
 
 
 def carriers() -> dict[str, datetime]:

@@ -60,9 +60,9 @@ def search(owner: Owner, query: str) -> Found:
     found = set(mine.values_list("pk", flat=True))
     first: dict[int, int] = {}
     for word in words:
-        said = _first_messages(mine, word)
-        found &= said.keys() | set(_having(mine, "title", word).values_list("pk", flat=True))
-        first = said | {key: min(message, said.get(key, message)) for key, message in first.items()}
+        with_word = _first_messages(mine, word)
+        found &= with_word.keys() | set(_having(mine, "title", word).values_list("pk", flat=True))
+        first = with_word | {key: min(message, with_word.get(key, message)) for key, message in first.items()}
     order = mine.order_by("-updated_at", "-pk").values_list("pk", flat=True)
     newest = [key for key in order if key in found][:LIMIT]
     conversations = mine.in_bulk(newest)

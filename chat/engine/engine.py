@@ -94,7 +94,7 @@ class Engine:
     async def _start(self) -> None:
         ended = await in_database(register, self.process, alone=not self.streams.shared)
         if ended:
-            logger.warning("%d answers of a process that is gone were ended as interrupted.", ended)
+            logger.warning("%d answers that an earlier process left running were ended as interrupted.", ended)
         await self.streams.start(self.process, self._stop)
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
@@ -136,20 +136,20 @@ class Engine:
             self.streams.stop(answer.process_id, answer.pk)
             self.tasks.spawn(self._ask_to_stop(answer.pk))
 
-    def _stop(self, answer: int) -> None:
-        if run := self.runs.get(answer):
+    def _stop(self, answer_id: int) -> None:
+        if run := self.runs.get(answer_id):
             run.end(STOPPED)
 
-    def abandon(self, answer: int) -> None:
+    def abandon(self, answer_id: int) -> None:
         """Give up the run of an answer that is no longer in the database, if it is a run of this process."""
-        if run := self.runs.get(answer):
+        if run := self.runs.get(answer_id):
             run.abandon()
 
-    async def _ask_to_stop(self, answer: int) -> None:
+    async def _ask_to_stop(self, answer_id: int) -> None:
         try:
-            await in_database(ask_to_stop, answer)
+            await in_database(ask_to_stop, answer_id)
         except DatabaseError:
-            logger.exception("The stop of the answer %s could not be written.", answer)
+            logger.exception("The stop of the answer %s could not be written.", answer_id)
 
     def runs_of(self, owner: Owner, uid: str) -> list[Run]:
         """Return the runs of one conversation in this process: the current one, and one whose end is being written."""

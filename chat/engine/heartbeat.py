@@ -47,7 +47,7 @@ class Heartbeat:
 
     def keep(self, written: Written, end: End) -> None:
         """Keep an answer's end that the database did not take, and write it with a later heartbeat."""
-        self._unsaved[written.answer] = (written, end)
+        self._unsaved[written.answer_id] = (written, end)
 
     async def update_forever(self) -> None:
         """Write heartbeats until cancelled, also while the database is unavailable."""
@@ -71,9 +71,9 @@ class Heartbeat:
             run.checkpointed = version
         self._observe(found)
         for run in runs:
-            if run.answer not in found.running:
+            if run.answer_id not in found.running:
                 run.abandon()
-            elif run.answer in found.stopping:
+            elif run.answer_id in found.stopping:
                 run.end(STOPPED)
         await self._save()
         await self._end_orphans(found.running)
@@ -104,10 +104,10 @@ class Heartbeat:
             await in_database(prune, long_dead)
 
     async def _save(self) -> None:
-        for answer, (written, end) in list(self._unsaved.items()):
+        for answer_id, (written, end) in list(self._unsaved.items()):
             await in_database(finish, self._process, written, end)
-            del self._unsaved[answer]
-            if message := await in_database(_found, answer):
+            del self._unsaved[answer_id]
+            if message := await in_database(_found, answer_id):
                 self._ended(message)
 
     async def _end_orphans(self, running: set[int]) -> None:
@@ -130,5 +130,5 @@ def several_processes_without_redis(others: int) -> str:
     )
 
 
-def _found(answer: int) -> Message | None:
-    return Message.objects.select_related("conversation").filter(pk=answer).first()
+def _found(answer_id: int) -> Message | None:
+    return Message.objects.select_related("conversation").filter(pk=answer_id).first()

@@ -47,14 +47,14 @@ async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:
         django.db.Error: the rest is left to the next call.
     """
     ended = []
-    for answer in await in_database(abandoned, dead):
-        held = await streams.take_over(answer)  # first: its process may only be asleep, and can append no more
-        message = await in_database(interrupt_with, Written(answer, parts_of(held or ())))
+    for answer_id in await in_database(abandoned, dead):
+        held = await streams.take_over(answer_id)  # first: its process may only be asleep, and can append no more
+        message = await in_database(interrupt_with, Written(answer_id, parts_of(held or ())))
         if message is None:
             continue
         if held is not None:
-            await streams.conclude(answer, len(held), remainder(message, held) or ())
-        logger.warning("The answer %s of a dead process was ended as %s.", answer, message.status)
+            await streams.conclude(answer_id, len(held), remainder(message, held) or ())
+        logger.warning("The answer %s of a dead process was ended as %s.", answer_id, message.status)
         ended.append(message)
     return ended
 
@@ -73,9 +73,9 @@ class Settlement:
         """Check all replicas once. Raises ``django.db.Error``."""
         replicas = self._streams.replicas
         ended = await in_database(ended_of, replicas) if replicas else {}
-        for answer, message in ended.items():
-            if answer in self._overdue:
-                self._streams.complete(answer, partial(_missing, message))
+        for answer_id, message in ended.items():
+            if answer_id in self._overdue:
+                self._streams.complete(answer_id, partial(_missing, message))
         self._overdue = set(ended)
 
 

@@ -32,7 +32,7 @@ class Run:
     """One answer being generated. A run is independent of all sockets; only ``end`` stops it early."""
 
     def __init__(self, turn: Turn, process: str, backend: Backend, stream: Stream) -> None:
-        self.answer = turn.answer.pk
+        self.answer_id = turn.answer.pk
         self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.stream = stream
         self.over = asyncio.Event()
@@ -49,9 +49,11 @@ class Run:
         self._usage: dict[str, Any] | None = None
         self._hint = ""
         self._reading: asyncio.Task[Any] | None = None
-        self._quiet = conf.first_token_timeout
+        self._delta_timeout = conf.first_token_timeout
+        """How long the next delta may take, in seconds."""
         self._limit = self.draft.length + conf.max_answer_length
         self._deadline = self._final_deadline = float("inf")
+        """Those of the next delta and of the whole answer, in the loop's time."""
         self._owned = True
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
@@ -72,7 +74,7 @@ class Run:
     def abandon(self) -> None:
         """Stop and write nothing more, because the answer was deleted or taken over by another process."""
         if self._ending is None:
-            logger.warning("The answer %s was taken over by another process, or deleted.", self.answer)
+            logger.warning("The answer %s was taken over by another process, or deleted.", self.answer_id)
             self._owned = False
             self.end(INTERRUPTED)
 
@@ -88,7 +90,7 @@ class Run:
         """Generate the answer and write its ending. Only a bug in the run itself makes it raise."""
         ending = await self._read()
         if ending.error:
-            logger.warning("The answer %s ended as: %s%s.", self.answer, ending.error, self._hint)
+            logger.warning("The answer %s ended as: %s%s.", self.answer_id, ending.error, self._hint)
         self._append(self.draft.end())
         shown = await self._write(ending) if self._owned else None
         if shown is None:
@@ -116,7 +118,7 @@ class Run:
             self._hint = error.hint and f" ({error.hint})"
             ending = failed(error.code)
         except Exception:
-            logger.exception("The answer %s failed.", self.answer)
+            logger.exception("The answer %s failed.", self.answer_id)
             ending = failed("internal")
         finally:
             self._reading = None
@@ -141,8 +143,8 @@ class Run:
         raise AssertionError("unreachable")
 
     async def _stream(self) -> Ending:
-        self._quiet = conf.first_token_timeout
-        self._deadline = self._loop.time() + self._quiet
+        self._delta_timeout = conf.first_token_timeout
+        self._deadline = self._loop.time() + self._delta_timeout
         async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
@@ -151,7 +153,7 @@ class Run:
                 elif isinstance(delta, Finished):
                     return self._finish(delta)
                 elif isinstance(delta, Alive):
-                    self._wait_on()
+                    self._restart_deadline()
                 else:
                     self._load(delta)
         return INTERRUPTED
@@ -164,10 +166,10 @@ class Run:
             self._hint = f" (the model's reason: {finished.reason})"
         return ending
 
-    def _wait_on(self) -> None:
+    def _restart_deadline(self) -> None:
         """Restart the wait for the first delta, because the model's endpoint has shown that it is alive."""
         if self.draft.version == 0:
-            self._deadline = max(self._deadline, self._loop.time() + self._quiet)
+            self._deadline = max(self._deadline, self._loop.time() + self._delta_timeout)
 
     def _take(self, delta: Content) -> bool:
         """Add a delta; return ``False`` if the answer has reached its longest, where it is cut."""
@@ -177,15 +179,15 @@ class Run:
             return False
         draft.add(delta)
         if draft.version == 1:  # the first is sent at once, the others with the next tick
-            self._quiet = conf.delta_timeout
+            self._delta_timeout = conf.delta_timeout
             self._flush()
-        self._deadline = self._loop.time() + self._quiet
+        self._deadline = self._loop.time() + self._delta_timeout
         return True
 
     def _load(self, delta: Loading | Loaded) -> None:
         loading = isinstance(delta, Loading)
         self.stream.append(LOADING if loading else WAITING)
-        wait = conf.loading_timeout if loading else self._quiet
+        wait = conf.loading_timeout if loading else self._delta_timeout
         self._deadline = self._loop.time() + wait
         self._final_deadline = self._deadline + conf.max_duration
 
@@ -203,7 +205,7 @@ class Run:
 
     def written(self) -> Written:
         """Return the answer so far, for the database."""
-        return Written(self.answer, self.draft.parts())
+        return Written(self.answer_id, self.draft.parts())
 
     async def _write(self, ending: Ending) -> Ending | None:
         """Write the answer's end, and return the ending to show to its readers.
@@ -218,7 +220,7 @@ class Run:
             try:
                 mine = await in_database(finish, self._process, written, end)
             except DatabaseError:
-                logger.exception("The answer %s could not be written.", self.answer)
+                logger.exception("The answer %s could not be written.", self.answer_id)
             else:
                 self.unsaved = None
                 return ending if mine else None

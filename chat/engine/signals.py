@@ -26,9 +26,9 @@ def forget(instance: Conversation, using: str, **_: Any) -> None:
         on_commit(partial(_abandon, instance.running_id), using=using)
 
 
-def _abandon(answer: int) -> None:
+def _abandon(answer_id: int) -> None:
     for loop, engine in engines():
-        loop.call_soon_threadsafe(engine.abandon, answer)
+        loop.call_soon_threadsafe(engine.abandon, answer_id)
 
 
 @receiver(post_delete, sender=conf.user_model, dispatch_uid="llm_chat.deletion_of_a_user")

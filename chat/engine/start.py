@@ -22,7 +22,7 @@ Asked = Ask | Regenerate
 
 
 async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None = None) -> Turn:
-    """Store a question and start its run, or find the turn if the same request was stored before.
+    """Store a turn and start its run, or find the turn if the same request was stored before.
 
     The work is a task of the process: it is completed, and ``follow`` is called with the answer, even if the caller is
     cancelled. Raises ``Refusal`` and ``django.db.Error``.
@@ -65,16 +65,16 @@ async def _store(engine: Engine, asked: Asked) -> Turn:
 def _start(engine: Engine, turn: Turn) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
     run = Run(turn, engine.process, engine.backend, engine.streams.open(turn.answer.pk))
-    engine.runs[run.answer] = run
+    engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
         run.end(INTERRUPTED)
-    engine.tasks.spawn(_carry(engine, run))
+    engine.tasks.spawn(_run_to_end(engine, run))
     engine.events.publish(turn.conversation.owner, Event.started(turn.conversation, turn.answer))
     if engine.next_tick is None:
         engine.next_tick = engine.loop.call_later(conf.tick, _tick, engine)
 
 
-async def _carry(engine: Engine, run: Run) -> None:
+async def _run_to_end(engine: Engine, run: Run) -> None:
     """Generate an answer, and clean up after it, however it ended."""
     try:
         await run.make()
@@ -83,8 +83,8 @@ async def _carry(engine: Engine, run: Run) -> None:
             engine.heartbeat.keep(*run.unsaved)
         run.stream.close()
         run.over.set()
-        del engine.runs[run.answer]
-        engine.loop.call_later(conf.stream_retention, engine.streams.discard, run.answer)
+        del engine.runs[run.answer_id]
+        engine.loop.call_later(conf.stream_retention, engine.streams.discard, run.answer_id)
         engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer))
         engine.titles.answered(run.turn, run.backend)
 

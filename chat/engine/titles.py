@@ -60,10 +60,10 @@ class Titles:
         for task in self._asking:
             task.cancel()
 
-    async def _ask_and_store(self, answer: int, backend: Backend) -> None:
+    async def _ask_and_store(self, answer_id: int, backend: Backend) -> None:
         """Ask for a title, store it and publish it. A failure is logged at ``INFO`` and not retried."""
         try:
-            found = await in_database(untitled, answer)
+            found = await in_database(untitled, answer_id)
             if found is None:
                 return
             async with asyncio.timeout(conf.first_token_timeout):
@@ -74,10 +74,10 @@ class Titles:
             if await in_database(retitle, found.conversation, title):
                 self._events.publish(found.conversation.owner, Event.titled(found.conversation.uid, title))
         except BackendError as error:
-            logger.info("The conversation of the answer %s got no title: %s.", answer, error.code)
+            logger.info("The conversation of the answer %s got no title: %s.", answer_id, error.code)
             logger.debug("The model failed: %s: %s", error.code, error)
         except Exception as error:  # a backend of the site's own, or the database
-            logger.info("The conversation of the answer %s got no title: %s.", answer, type(error).__name__)
+            logger.info("The conversation of the answer %s got no title: %s.", answer_id, type(error).__name__)
 
 
 async def _ask(backend: Backend, found: Untitled) -> str:

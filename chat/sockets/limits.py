@@ -7,7 +7,7 @@ from collections.abc import Hashable
 BURST = 5.0
 """A bucket holds at most the tokens of this many seconds."""
 
-LEAST = 1_048_576
+MIN_BURST_BYTES = 1_048_576
 """The bytes that a socket may send at once, however small the largest frame is."""
 
 
@@ -31,7 +31,7 @@ def volume(largest: int, now: float) -> Bucket:
 
     Reading and parsing a frame of that size takes a third of a second, in which the process serves no other client.
     """
-    return Bucket(max(largest, LEAST) / 4, now)
+    return Bucket(max(largest, MIN_BURST_BYTES) / 4, now)
 
 
 class Sockets:

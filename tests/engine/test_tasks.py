@@ -8,18 +8,18 @@ from chat.engine.tasks import Tasks
 visitor = ContextVar("visitor", default="nobody")
 
 
-async def asked():
+async def current_visitor():
     return visitor.get()
 
 
 async def test_a_task_does_not_inherit_the_context_of_its_request():
     visitor.set("somebody")
-    assert await Tasks().spawn(asked()) == "nobody"
+    assert await Tasks().spawn(current_visitor()) == "nobody"
 
 
 async def test_a_task_that_serves_sockets_does_not_inherit_a_context_either():
     visitor.set("somebody")
-    assert await Tasks().spawn_for_socket(asked()) == "nobody"
+    assert await Tasks().spawn_for_socket(current_visitor()) == "nobody"
 
 
 async def test_tasks_that_are_started_meanwhile_are_waited_for_too():
