@@ -83,7 +83,7 @@ async def stored_ending(site: Site, answer: Answer, wait: float) -> Stored:
     return site.message(uid)
 
 
-async def all_beating(site: Site, wait: float = 10.0) -> None:
+async def heartbeats_updated(site: Site, wait: float = 10.0) -> None:
     """Wait until every live process has its row in the database and updates its heartbeat."""
     query = "SELECT pid, heartbeat_at FROM llm_chat_process"
     first = dict(site.database.rows(query))

@@ -53,7 +53,7 @@ async def test_a01_a_long_line_of_addresses_ends_no_process_while_it_grows_or_wh
 async def test_a04_a_flood_of_frames_after_a_bad_one_is_not_noticed_by_others(site, cookie, flood, count):
     with ExitStack() as stack:
         sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(count)]
-        first = frame(b"x", TEXT, final=False) if flood == "fragments" else frame(b"no frame of ours")
+        first = frame(b"x", TEXT, final=False) if flood == "fragments" else frame(b"not a valid frame")
         async with pinging(site[0]) as pings:
             with flooding(sockets, first, FLOODS[flood]):
                 await eventually(lambda: len(pings.times) >= 40, "the pings did not come back", wait=60)
@@ -72,7 +72,7 @@ async def test_a04_sockets_of_an_owner_beyond_the_limit_are_refused(site, cookie
     with ExitStack() as stack:
         sockets = [stack.enter_context(bare_socket(site[0], cookie)) for _ in range(11)]
         assert await asyncio.to_thread(closed_with, sockets[-1]) == 4429
-        sockets[0].sendall(frame(b"no frame of ours"))
+        sockets[0].sendall(frame(b"not a valid frame"))
         assert await asyncio.to_thread(closed_with, sockets[0]) == 4400
         later = stack.enter_context(bare_socket(site[0], cookie))
         later.sendall(frame(b'{"type":"ping","requestId":"a"}'))

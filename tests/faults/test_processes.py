@@ -10,12 +10,12 @@ import pytest
 from tests.faults import pace
 from tests.faults.played import begun, call_of, let_go, talking
 from tests.faults.promises import (
-    all_beating,
     assert_asked,
     assert_plain_errors,
     assert_sent_once,
     assert_shown_as_stored,
     eventually,
+    heartbeats_updated,
     stored_ending,
 )
 from tests.faults.visitor import fresh
@@ -44,7 +44,7 @@ async def test_f19_readers_of_a_killed_process_follow_the_same_run_on_another(si
             await tab.resume(reader)
             await reader.until(lambda reader=reader, heard=heard: len(reader.frames) > heard + 3)
         await asyncio.to_thread(site[1].start)  # a process that starts must not end what runs elsewhere
-        await all_beating(site)
+        await heartbeats_updated(site)
     assert site.message(answer.uid).status == "running"
     call.finish()
     assert {await each.ended() for each in [answer, *readers]} == {"finish"}
@@ -160,7 +160,7 @@ async def test_f20_a_suspended_process_adds_nothing_to_answers_that_others_have_
     site[0].resume()
     async with talking([call]):  # so that silence is not what ends it
         await let_go(call)
-    await all_beating(site)
+    await heartbeats_updated(site)
     assert await watcher.ended() == "error"
     await answer.until(lambda: answer.over)
     if answer.code == "lost":  # what it had read from the model is not what was stored
@@ -202,7 +202,7 @@ CLOCKS = {
 """The time that each of the two processes, and its database, is set to, in seconds from the real time."""
 
 
-async def beats(site, process, times):
+async def wait_for_heartbeats(site, process, times):
     """Wait until a process has updated its heartbeat ``times`` times."""
     query, seen = "SELECT heartbeat_at FROM llm_chat_process WHERE pid = %s", set()
 
@@ -222,7 +222,7 @@ async def test_a05_a_step_of_the_clock_ends_no_living_process_and_hides_no_dead_
     async with talking([first, second]):
         site.set_clocks(*CLOCKS[clocks])
         times = round(1.1 * pace.chat()["PROCESS_TIMEOUT"] / pace.chat()["HEARTBEAT"])
-        await asyncio.gather(*[beats(site, process, times) for process in site.processes])
+        await asyncio.gather(*[wait_for_heartbeats(site, process, times) for process in site.processes])
         assert [site.message(answer.uid).status for answer in (doomed, living)] == ["running", "running"]
         site[0].kill()
         assert (await stored_ending(site, doomed, wait=RECOVERY)).status == "interrupted"

@@ -6,13 +6,13 @@ import pytest
 
 from tests.faults import pace
 from tests.faults.promises import (
-    all_beating,
     assert_asked,
     assert_one_order,
     assert_plain_errors,
     assert_sent_once,
     assert_shown_as_stored,
     eventually,
+    heartbeats_updated,
     stored_ending,
 )
 from tests.faults.visitor import WAIT, Answer, asking, fresh
@@ -25,13 +25,13 @@ def copies(behaviour="ok"):
     return first, Answer(first.chat, first.question, first.message)
 
 
-async def first_over(*answers):
+async def first_ended(*answers):
     """Return the answers, with those whose requests have ended first, as soon as one has."""
     await eventually(lambda: any(answer.over for answer in answers), "both answers run", WAIT)
     return sorted(answers, key=lambda answer: not answer.over)
 
 
-async def speak(site, answer):
+async def let_model_answer(site, answer):
     """Let the model answer a question whose behaviour is ``gated``."""
     await eventually(lambda: site.upstream.calls_of(answer.question), "the model was not asked", WAIT)
     (call,) = site.upstream.calls_of(answer.question)
@@ -85,7 +85,7 @@ async def test_f03_a_message_whose_acknowledgement_dies_with_the_server_is_not_s
         assert_sent_once(site, answer)
         assert_shown_as_stored(site, answer)
         assert len(site.upstream.calls_of(answer.question)) <= 1
-        await all_beating(site)
+        await heartbeats_updated(site)
     assert_plain_errors(site, [answer])
 
 
@@ -117,14 +117,14 @@ async def test_f08_one_of_two_tabs_that_send_at_once_is_refused_and_history_has_
         chat = fresh("c")
         both = [Answer(chat, asking("gated"), fresh("m")) for _ in range(2)]
         await asyncio.gather(here.send(both[0]), there.send(both[1]))
-        refused, running = await first_over(*both)
+        refused, running = await first_ended(*both)
         assert await refused.ended() == "busy"
         assert_asked(site.upstream, refused, times=0)
-        await speak(site, running)
+        await let_model_answer(site, running)
         assert await running.ended() == "finish"
         assert [message.role for message in site.stored(chat)] == ["user", "assistant"]
         await here.send(refused)
-        await speak(site, refused)
+        await let_model_answer(site, refused)
         assert await refused.ended() == "finish"
         assert [message.text for message in site.stored(chat)[1::2]] == ["Hello"] * 2
         assert_one_order(site, chat)

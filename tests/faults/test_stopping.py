@@ -6,11 +6,17 @@ import pytest
 
 from tests.faults import pace
 from tests.faults.played import LET_GO, begun, let_go, talking
-from tests.faults.promises import all_beating, assert_asked, assert_sent_once, assert_shown_as_stored, stored_ending
+from tests.faults.promises import (
+    assert_asked,
+    assert_sent_once,
+    assert_shown_as_stored,
+    heartbeats_updated,
+    stored_ending,
+)
 from tests.faults.visitor import Visitor, asking
 
 SHARED = pytest.mark.parametrize("running_site", pace.SHARED, indirect=True)
-BEAT = pace.chat()["HEARTBEAT"]
+HEARTBEAT = pace.chat()["HEARTBEAT"]
 """The heartbeat interval: the delay of a stop that is only in the database."""
 
 
@@ -109,7 +115,7 @@ async def test_f26_a_stop_on_another_process_reaches_the_answer_while_redis_is_d
     redis_service.kill()
     await there.stop(joined)
     joined.uid = answer.uid
-    took = await assert_stopped(site, call, answer, joined, text="Half of it", wait=BEAT + LET_GO)
+    took = await assert_stopped(site, call, answer, joined, text="Half of it", wait=HEARTBEAT + LET_GO)
     record_property("stop", took)
 
 
@@ -150,21 +156,21 @@ get_user_model().objects.get(username="ann").delete()
 async def test_f26_a_deleted_conversation_stops_mid_answer_and_does_not_come_back(site, visitor):
     session = (await asyncio.to_thread(site[0].manage, "shell", "-v", "0", "-c", MEMBER)).split()[-1]
     async with Visitor.of(site[0], f"sessionid={session}") as member:
-        tabs = [await somebody.open(site[0].port) for somebody in (visitor, member)]
+        tabs = [await person.open(site[0].port) for person in (visitor, member)]
         both = [await begun(site, tab, "Half of it") for tab in tabs]
         joined = [
-            await (await somebody.open(site[-1].port, "html")).join(answer.chat)
-            for somebody, (answer, _) in zip((visitor, member), both, strict=True)
+            await (await person.open(site[-1].port, "html")).join(answer.chat)
+            for person, (answer, _) in zip((visitor, member), both, strict=True)
         ]
         await asyncio.to_thread(site[-1].manage, "shell", "-v", "0", "-c", DELETION.format(both[0][0].chat))
         async with talking([call for _, call in both]):  # so that silence is not what ends them
             for answer, call in both:
-                await let_go(call, BEAT + LET_GO)
+                await let_go(call, HEARTBEAT + LET_GO)
                 await answer.ended()
         for page in joined:
             await page.until(lambda page=page: page.over)
             assert page.code == "lost"
-        await all_beating(site)
+        await heartbeats_updated(site)
         for answer, _ in both:
             assert site.stored(answer.chat) == []
         for tab, page in zip(tabs, joined, strict=True):

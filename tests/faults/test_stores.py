@@ -14,12 +14,12 @@ from tests.faults import pace
 from tests.faults.conftest import warm
 from tests.faults.promises import (
     POOLS,
-    all_beating,
     assert_asked,
     assert_plain_errors,
     assert_sent_once,
     assert_shown_as_stored,
     eventually,
+    heartbeats_updated,
 )
 from tests.faults.services import free_port
 from tests.faults.visitor import Visitor, asking
@@ -63,11 +63,11 @@ def two_processes(shared_sites):
 async def site(two_processes, redis_service, postgres_service):
     """Provide the same site, healthy before each test."""
     two_processes.mend()
-    await well(two_processes)
+    await wait_until_ready(two_processes)
     return two_processes
 
 
-async def well(site):
+async def wait_until_ready(site):
     """Wait until each process has its database and shows the answers of the others."""
     for process in site.processes:
         await eventually(lambda port=process.port: says(port, "/readyz") == 200, "it does not become ready", wait=30)
@@ -325,7 +325,7 @@ async def test_f33_a_question_is_refused_without_the_database_and_works_when_it_
         await tab.send(answer)
         assert await answer.ended(HANG) == "finish"
         assert_kept(site, visitor, answer)
-    await all_beating(site)
+    await heartbeats_updated(site)
 
 
 async def test_f33_an_answer_that_ends_without_the_database_is_saved_when_it_is_back(site, visitor):
@@ -348,7 +348,7 @@ async def test_f33_an_answer_that_ends_without_the_database_is_saved_when_it_is_
     stored = site.message(answer.uid)
     assert (stored.status, stored.text) == ("complete", "Before, meanwhile.")
     assert_kept(site, visitor, answer, *readers)
-    await all_beating(site)
+    await heartbeats_updated(site)
 
 
 @contextlib.contextmanager
@@ -374,7 +374,7 @@ async def test_f34_a_postgres_without_free_connections_is_a_clear_error_in_bound
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.start, 40)
     try:
-        await well(site)
+        await wait_until_ready(site)
         tab = await visitor.open(site[0].port)
         with no_connection_left(site.database):
             began = time.monotonic()
@@ -390,7 +390,7 @@ async def test_f34_a_postgres_without_free_connections_is_a_clear_error_in_bound
             await tab.send(answer)
             assert await answer.ended(HANG) == "finish"
         assert_kept(site, visitor, asked[0])
-        await all_beating(site)
+        await heartbeats_updated(site)
     finally:
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)

@@ -55,7 +55,7 @@ class Soak:
                 chatters.append(Person(f"visitor {number}", visitor.cookie, doors, self.ledger, chance))
             assert self._site.redis is not None
             harm = Harm(self._site, self._site.redis, doors, chatters)
-            watching = asyncio.create_task(self._watch.look_around())
+            watching = asyncio.create_task(self._watch.sample())
             chatting = [asyncio.create_task(chatter.chat(self._over)) for chatter in chatters]
             await asyncio.wait([asyncio.create_task(self._harm(harm, lasts)), *chatting], return_when="FIRST_COMPLETED")
             self._over.set()

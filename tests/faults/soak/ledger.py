@@ -66,12 +66,12 @@ class Ledger:
                     raise
                 await asyncio.sleep(0.2)
 
-    async def check_shown(self, answer: Answer, who: str) -> None:
+    async def check_shown(self, answer: Answer, reader: str) -> None:
         """Check I2: an ended answer is shown as it is stored."""
         assert answer.uid is not None
         stored = await self.look(self._site.message, answer.uid)
         if difference := _difference(answer, stored):
-            self.violate("I2", f"{who} shows {answer.uid} differently from what is stored: {difference}")
+            self.violate("I2", f"{reader} shows {answer.uid} differently from what is stored: {difference}")
         self.seen[f"answers {stored.status}"] += 1
 
     async def check_running(self) -> None:

@@ -119,9 +119,9 @@ class Person:
                     await tab.stop(answer)
                     self._ledger.seen["stops"] += 1
             elif act < 0.75 and answer.uid is not None:
-                self._looking.add(asyncio.create_task(self._look_along(answer)))
+                self._looking.add(asyncio.create_task(self._join_in_second_tab(answer)))
 
-    async def _look_along(self, answer: Answer) -> None:
+    async def _join_in_second_tab(self, answer: Answer) -> None:
         """Follow the same answer in a second tab."""
         tab = await self._open()
         joined = Answer(answer.chat, answer.question, "")

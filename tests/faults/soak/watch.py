@@ -59,7 +59,7 @@ class Watch:
         self._memory: defaultdict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
         self._read: defaultdict[Path, list[tuple[int, float]]] = defaultdict(list)
 
-    async def look_around(self) -> None:
+    async def sample(self) -> None:
         while True:
             for number, process in enumerate(self._site.processes):
                 path = self._site.folder / f"process{number}.log"
