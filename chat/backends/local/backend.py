@@ -105,7 +105,7 @@ class LocalBackend(Backend):
                 request = Request(shorter, request.max_tokens)
 
     def _share(self, error: ContextError) -> float:
-        """Return the share of the messages to keep, from 0 to 1, so that there is room for the answer too."""
+        """Return the share of the messages to keep so that the answer has room too; half if the lengths are unknown."""
         if error.length is None or error.limit is None:
             return 0.5
         return min(MAX_PROMPT_TOKENS, error.limit - self._max_tokens) / error.length
