@@ -6,3 +6,7 @@ Two uvicorn processes run on Redis and PostgreSQL, each behind a network that ca
 their model. Times are those of a real site, except for ``PROCESS_TIMEOUT``: 10 s instead of 30, so that a dead process
 is noticed well before the next fault.
 """
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatproject.settings")  # the app's sentences are marked with gettext
