@@ -230,7 +230,7 @@ def test_a_short_answer_is_read_out_at_its_end_and_never_a_token(chat, script, s
     assert spoken(2) == ["Answering", "Because of scattering."]
 
 
-def test_of_a_long_answer_the_length_is_told(chat, script, spoken):
+def test_the_length_of_a_long_answer_is_announced(chat, script, spoken):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("x" * 1_234)
@@ -247,7 +247,7 @@ def test_an_answer_of_300_characters_is_short(chat, script, spoken, length, told
     assert spoken(2)[-1] == told
 
 
-def test_what_stands_below_an_answer_is_told_with_it(chat, script, spoken):
+def test_the_note_below_an_answer_is_announced_with_it(chat, script, spoken):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Half")
@@ -265,7 +265,7 @@ def test_what_stands_below_an_answer_is_told_with_it(chat, script, spoken):
     assert spoken(6)[-1] == "So far Stopped."
 
 
-def test_an_error_is_an_alert_and_ends_what_the_status_said(chat, script, spoken):
+def test_an_error_is_an_alert_and_clears_the_status(chat, script, spoken):
     chat.ask("Tell me")
     script.next_reply().fail("upstream")
     assert spoken(2) == ["Answering", ERRORS["upstream"].sentence]
@@ -275,7 +275,7 @@ def test_an_error_is_an_alert_and_ends_what_the_status_said(chat, script, spoken
     assert len(spoken(2)) == 2
 
 
-def test_a_long_wait_is_reminded_of_and_an_answer_told_of_four_times_at_most(chat, script, spoken):
+def test_a_long_wait_is_announced_again_and_an_answer_at_most_four_times(chat, script, spoken):
     chat.set("llm-chat-announcer", pause=20)
     chat.ask("Tell me")
     reply = script.next_reply()
@@ -298,7 +298,7 @@ def test_a_reminder_comes_after_a_pause_and_not_before(chat, script, spoken):
     assert spoken(2) == ["Answering", "Here"]
 
 
-def test_what_the_reader_does_is_told_beside_an_answer(chat, script, spoken):
+def test_an_action_of_the_visitor_is_announced_during_an_answer(chat, script, spoken):
     chat.ask("Tell me")
     reply = script.next_reply()
     chat.page.evaluate("""() => document.querySelector("llm-chat").dispatchEvent(
@@ -308,7 +308,7 @@ def test_what_the_reader_does_is_told_beside_an_answer(chat, script, spoken):
     assert spoken(3) == ["Answering", "Copied", "Here"]
 
 
-def test_an_answer_that_ended_while_the_connection_was_away_is_told(script, proxy, shaky):
+def test_an_answer_that_ended_without_a_connection_is_announced(script, proxy, shaky):
     shaky.settled()
     shaky.page.evaluate(SPOKEN)
     shaky.ask("Tell me")

@@ -59,7 +59,7 @@ def test_without_a_connection_an_answer_is_copied_as_it_is_shown(script, proxy, 
     assert copied(shaky) == "Some bold text"
 
 
-def test_a_connection_that_dies_before_it_brings_the_source_copies_what_is_shown(script, proxy, shaky):
+def test_copying_uses_the_shown_text_if_the_connection_dies_before_the_source_arrives(script, proxy, shaky):
     shaky.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     shaky.talk(script, answer="Some **bold** text")
     shaky.stay_away()
@@ -228,7 +228,7 @@ def test_b29_half_an_emoji_in_a_question_an_edit_or_a_title_is_sent_as_its_repla
     assert chat.sockets == 1
 
 
-def test_who_has_nothing_to_add_closes_the_form(chat, script):
+def test_the_form_can_be_closed_without_a_comment(chat, script):
     chat.talk(script)
     chat.click("Good answer")
     chat.click("Close")
@@ -357,7 +357,7 @@ def test_an_edit_that_is_refused_comes_back_and_the_old_branch_stays(script, sit
     chat.idle()
 
 
-def test_an_edit_without_a_connection_stands_as_sending_over_the_old_branch(script, proxy, shaky):
+def test_an_edit_without_a_connection_is_shown_as_sending_above_the_old_branch(script, proxy, shaky):
     shaky.talk(script, "One", "Uno")
     question = shaky.questions.first
     proxy.down()

@@ -151,7 +151,7 @@ def said(inside):
     return inside.locator("llm-chat-admission > :visible")
 
 
-def test_b30_a_browser_that_keeps_no_cookies_is_told_so(script, site, visit, settings):
+def test_b30_a_browser_that_keeps_no_cookies_shows_a_notice(script, site, visit, settings):
     settings.SESSION_COOKIE_DOMAIN = "elsewhere.example"  # which the browser does not take
     chat = visit(site.url)
     for _ in range(2):
@@ -167,7 +167,7 @@ def test_b30_a_browser_that_keeps_no_cookies_is_told_so(script, site, visit, set
     expect(chat.composer).to_have_value("Hello?")
 
 
-def test_b30_a_frame_in_another_site_whose_cookies_are_not_sent_there_is_told_so(script, site, visit, settings):
+def test_b30_a_frame_in_another_site_that_gets_no_cookies_shows_a_notice(script, site, visit, settings):
     settings.X_FRAME_OPTIONS = "ANY"  # not a value that browsers know
     settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"default-src": None}}
     page = visit(site.url).page

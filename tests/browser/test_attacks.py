@@ -160,7 +160,7 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
         assert chat.page.locator(f":is({place}) :is(img, svg, script, a[href^=java])").count() == 0
 
 
-def test_what_an_error_says_is_text(watched):
+def test_the_message_of_an_error_is_shown_as_text(watched):
     chat = watched().open()
     errors = [
         {"message": f"m{number}", "text": attack, "status": "unsent", "error": attack}

@@ -62,7 +62,7 @@ def test_each_answer_to_a_question_is_a_click_away(chat, script):
     assert [turn["content"] for turn in script.next_reply().request.messages] == ["Tell me", "Uno", "More"]
 
 
-def test_a_question_has_versions_each_with_what_follows_it(chat, script):
+def test_each_version_of_a_question_has_its_own_answers(chat, script):
     chat.talk(script, "One", "Uno")
     chat.talk(script, "Two", "Dos")
     edited(chat, script, "Other", "Otro")

@@ -51,7 +51,7 @@ def test_each_conversation_has_a_draft_of_its_own(chat):
     expect(chat.composer).to_have_value("")
 
 
-def test_what_was_sent_is_no_draft_any_more(chat, script):
+def test_a_sent_message_is_no_longer_a_draft(chat, script):
     chat.composer.fill("Tell me")
     assert len(drafts(chat)) == 1
     answered(chat, script)
@@ -151,7 +151,7 @@ LINE = "One line of forty characters, and so on\n"
     [(LINE * 5_000, 1.0), ("word " * 40_000, 1.0), ("x" * 200_000, 1.0), ("line\n" * 40_000, 3.0)],
     ids=["lines", "words", "word", "short lines"],
 )
-def test_200_000_pasted_characters_are_told_the_limit_at_once_and_kept(script, site, visit, text, most):
+def test_200_000_pasted_characters_show_the_limit_at_once_and_are_kept(script, site, visit, text, most):
     chat = visit(site.url, permissions=["clipboard-read", "clipboard-write"]).open().settled()
     chat.page.evaluate("text => navigator.clipboard.writeText(text)", text)
     measured = chat.page.context.new_cdp_session(chat.page)

@@ -43,7 +43,7 @@ def shown(chat):
     return chat.page.evaluate(SECTIONS)
 
 
-def test_b31_a_conversation_of_this_morning_in_tokyo_stands_under_today(listed):
+def test_b31_a_conversation_of_this_morning_in_tokyo_is_listed_under_today(listed):
     morning, evening = datetime(2026, 3, 9, 22, 11, tzinfo=UTC), datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
     chat = listed("Asia/Tokyo", morning, evening)
     assert shown(chat) == [["today", "Today", ["c0"]], ["yesterday", "Yesterday", ["c1"]]]
@@ -73,7 +73,7 @@ def test_b31_the_sections_are_those_that_a_server_in_the_readers_zone_would_make
     assert shown(chat) == [part for part in wanted if part[2]]
 
 
-def test_b31_at_midnight_what_was_today_is_yesterday_unless_it_is_pointed_at(listed):
+def test_b31_at_midnight_today_becomes_yesterday_unless_the_pointer_is_on_the_list(listed):
     before = datetime(2026, 3, 10, 14, 59, 30, tzinfo=UTC)  # in Tokyo, half a minute before midnight
     chat = listed("Asia/Tokyo", before - timedelta(hours=1), before - timedelta(days=1), now=before, ticks=True)
     assert [key for key, _, _ in shown(chat)] == ["today", "yesterday"]
@@ -90,7 +90,7 @@ def test_b31_at_midnight_what_was_today_is_yesterday_unless_it_is_pointed_at(lis
     assert shown(chat) == [["yesterday", "Yesterday", ["new", "c1"]], ["week", "Previous 7 days", ["c0"]]]
 
 
-def test_b31_what_is_found_by_a_search_is_not_sorted_by_days(listed):
+def test_b31_search_results_are_not_sorted_by_day(listed):
     chat = listed("Asia/Tokyo", NOW - timedelta(hours=20), NOW)
     chat.page.get_by_role("searchbox").fill("00")
     found = chat.page.locator("[data-found] [data-result]")

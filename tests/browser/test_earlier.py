@@ -44,7 +44,7 @@ def top(chat):
     return chat.page.locator(FIRST_ON_PAGE).get_attribute("data-message")
 
 
-def test_what_is_before_comes_by_itself_as_one_scrolls_up(long):
+def test_scrolling_up_loads_earlier_messages(long):
     assert articles(long) == 60
     assert long.page.locator("llm-chat-scroll[pinned]").count() == 1
     box = long.log.bounding_box()
@@ -107,7 +107,7 @@ def test_at_rest_in_the_middle_not_a_pixel_moves(long):
     assert abs(long.page.evaluate("window.seen.getBoundingClientRect().top - window.place")) < 1
 
 
-def test_who_scrolls_to_the_very_top_stays_with_what_was_there(long):
+def test_scrolling_to_the_very_top_keeps_the_first_shown_message_in_view(long):
     first = long.page.locator(f"[data-message={top(long)}]")
     long.log.evaluate("log => { log.scrollTop = 0 }")
     place = long.place(first)
@@ -154,7 +154,7 @@ def test_without_a_connection_it_waits_for_one(script, proxy, shaky):
     expect(shaky.page.locator("article")).to_have_count(82)
 
 
-def test_an_edit_of_the_first_question_on_the_page_ends_what_follows(long, script):
+def test_an_edit_of_the_first_question_on_the_page_hides_all_that_follows(long, script):
     long.log.evaluate("log => log.querySelector('llm-chat-earlier').toggleAttribute('loading', true)")  # none come
     question = long.page.locator(FIRST_ON_PAGE)
     question.hover()

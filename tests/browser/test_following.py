@@ -13,7 +13,7 @@ from chat.models import Conversation, Message
 from chat.sockets.following import follow_html, missed
 
 
-def test_a_reload_in_mid_answer_shows_the_beginning_and_the_rest(chat, script):
+def test_a_reload_mid_answer_shows_the_beginning_and_the_rest(chat, script):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -258,7 +258,7 @@ def test_a_connection_that_has_nothing_to_say_is_kept(chat, script):
     ["document.dispatchEvent(new Event('visibilitychange'))", "dispatchEvent(new Event('online'))"],
     ids=["reader", "network"],
 )
-def test_who_comes_back_to_a_dead_connection_gets_another_at_once(script, proxy, shaky, sign):
+def test_a_visitor_who_returns_to_a_dead_connection_gets_a_new_one_at_once(script, proxy, shaky, sign):
     shaky.ask("Tell me")
     reply = script.next_reply()
     reply.say("The beginning")
@@ -297,7 +297,7 @@ def test_after_a_restart_of_the_server_the_visitors_come_back_spread_out(script,
 
 
 @pytest.mark.parametrize("request_", ["send", "resume"])
-def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, visit, monkeypatch, request_):
+def test_an_answer_whose_stream_is_lost_is_fetched_by_another_request(script, site, visit, monkeypatch, request_):
     lost = []
 
     def lose_once(*args):
@@ -326,7 +326,7 @@ def test_an_answer_whose_log_is_lost_is_told_by_another_request(script, site, vi
     expect(chat.page.get_by_text("The server lost")).to_have_count(0)
 
 
-def test_what_is_asked_in_one_tab_is_shown_in_the_other_at_once(script, site, visit):
+def test_a_question_in_one_tab_is_shown_in_the_other_at_once(script, site, visit):
     first = visit(site.url).open("/chat/shared/")
     second = visit(site.url).open("/chat/shared/")
     first.ask("Asked in the first tab")

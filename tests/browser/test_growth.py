@@ -105,7 +105,7 @@ def test_growing_text_keeps_the_selection(growing, text, more):
     assert block.evaluate("() => getSelection().toString()") == selected
 
 
-def test_a_selection_at_the_end_of_a_paragraph_stays_when_what_follows_turns_bold(growing):
+def test_a_selection_at_the_end_of_a_paragraph_stays_when_the_next_words_turn_bold(growing):
     say, block = growing
     say("The words marked and last stand before **some", "**some")
     selected = block.evaluate(SELECT, ["marked", "last"])
@@ -133,7 +133,7 @@ def restyled(page, change):
     return sum(event["args"].get("elementCount", 0) for event in updates)
 
 
-def test_what_grows_restyles_nothing_around_it(chat, script):
+def test_growing_text_restyles_nothing_around_it(chat, script):
     # An inserted element that a :has() might mean costs the style of all that is around it, at each patch.
     chat.ask("Tell me")
     reply = script.next_reply()

@@ -84,7 +84,7 @@ def hide(chat, hidden=True):
     chat.page.evaluate(HIDE, hidden)
 
 
-def test_a_conversation_that_begins_stands_first_under_today(chat, script):
+def test_a_new_conversation_is_first_under_today(chat, script):
     chat.ask("Tell me")
     script.next_reply().say("Here")
     listed = List(chat)
@@ -147,7 +147,7 @@ def test_an_answer_that_ends_on_a_hidden_page_is_unread_and_marks_the_tab_until_
     eventually(lambda: not Conversation.objects.get(uid=chat.conversation).unread)
 
 
-def test_what_happens_moves_a_conversation_to_the_top(listed):
+def test_a_conversation_with_activity_moves_to_the_top(listed):
     assert listed.titles() == ["About older", "About old", "Tell me"]
     listed.page.mouse.move(800, 300)
     listed.hear("run-started", "old", "About old")
@@ -177,7 +177,7 @@ def test_nothing_moves_while_the_focus_is_there(listed):
     expect(listed.lines.first).to_have_attribute("data-conversation", "old")
 
 
-def test_another_title_stands_everywhere(listed):
+def test_a_new_title_is_shown_everywhere(listed):
     chat = listed.chat
     listed.hear("title", chat.conversation, "Named <b>$&</b>")
     expect(chat.page).to_have_title("Named <b>$&</b>")
@@ -196,7 +196,7 @@ def test_an_answer_in_a_conversation_that_is_not_listed_does_no_harm(listed):
     expect(listed.lines).to_have_count(3)
 
 
-def test_what_is_typed_is_looked_for_and_what_is_cleared_brings_the_list_back(listed):
+def test_typing_searches_and_clearing_the_field_brings_the_list_back(listed):
     listed.field.press_sequentially("what older", delay=20)
     expect(listed.found.get_by_role("link")).to_have_text(["About older"])
     expect(listed.page.locator("llm-chat-list")).to_be_hidden()
@@ -211,7 +211,7 @@ def test_what_is_typed_is_looked_for_and_what_is_cleared_brings_the_list_back(li
     expect(listed.found).to_be_hidden()
 
 
-def test_what_is_typed_in_one_go_is_one_request(listed):
+def test_typing_without_a_pause_sends_one_search_request(listed):
     asked = []
     listed.page.on("request", lambda request: "fragment" in request.url and asked.append(request.url))
     listed.field.press_sequentially("zebra", delay=20)
@@ -229,7 +229,7 @@ LATE = """() => {
 }"""
 
 
-def test_what_is_found_too_late_is_not_shown(listed):
+def test_search_results_that_arrive_too_late_are_not_shown(listed):
     listed.page.evaluate(LATE)
     listed.field.fill("old")
     listed.page.wait_for_function("() => window.release")

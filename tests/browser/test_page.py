@@ -133,7 +133,7 @@ def test_code_is_highlighted_when_its_fence_has_closed(chat, script):
     assert chat.answer.locator("[data-blocks]").inner_html() == live
 
 
-def test_what_an_answer_says_never_runs_and_never_loads(chat, script, site):
+def test_no_answer_runs_a_script_or_loads_a_resource(chat, script, site):
     requests = []
     chat.page.on("request", lambda request: requests.append(request.url))
     chat.ask("Attack me")
@@ -224,7 +224,7 @@ END = {
 
 @pytest.mark.parametrize("status", END)
 @pytest.mark.parametrize("text", ["Half", ""])
-def test_an_answer_says_how_it_ended_and_what_one_can_do(script, site, visit, status, text):
+def test_an_answer_says_how_it_ended_and_offers_the_next_step(script, site, visit, status, text):
     end, sentence, actions = END[status]
     if not text:
         actions = [action for action in actions if action != "Continue"]
@@ -289,7 +289,7 @@ def test_an_answer_that_could_not_be_saved_says_so_until_it_could(script, site, 
     ("status", "shown", "told"),
     [("saving", "Saving…", "Saving the answer…"), ("reconnecting", "Reconnecting…", "Reconnecting…")],
 )
-def test_the_page_says_what_an_answer_waits_for(chat, script, status, shown, told):
+def test_the_page_shows_the_reason_why_an_answer_waits(chat, script, status, shown, told):
     chat.ask("Tell me")
     reply = script.next_reply()
     reply.say("Here")

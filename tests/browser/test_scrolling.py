@@ -137,7 +137,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_looks_at_something_else_is_left_there_though_the_answer_grows(reading, way):
+def test_a_visitor_who_looks_elsewhere_is_left_there_while_the_answer_grows(reading, way):
     grown(reading)
     at_the_end(reading)
     WAYS[way](reading)
@@ -160,7 +160,7 @@ def stays(chat):
 
 
 @pytest.mark.parametrize("above", [20, 200], ids=["thumb", "track"])
-def test_a_reader_who_uses_the_scroll_bar_is_left_there(
+def test_using_the_scroll_bar_stops_following_the_end(
     site, script, visit, browser_type, browser_type_launch_args, above
 ):
     # Playwright hides what there is to drag.
@@ -187,7 +187,7 @@ def test_a_notch_up_with_nothing_that_grows_unpins_and_the_end_pins_again(chat, 
     expect(chat.page.get_by_role("button", name="Jump to latest")).to_be_hidden()
 
 
-def test_who_sends_wants_to_see_it(chat, script):
+def test_sending_scrolls_to_the_new_message(chat, script):
     chat.talk(script, answer=LINES)
     wheel(chat)
     expect(chat.page.get_by_role("button", name="Jump to latest")).to_be_visible()
@@ -204,7 +204,7 @@ def test_a_window_that_becomes_lower_or_higher_shows_the_end_all_the_time(chat, 
         at_the_end(chat)
 
 
-def test_what_opens_above_does_not_move_the_view(chat, script):
+def test_content_that_opens_above_does_not_move_the_view(chat, script):
     chat.ask("Think")
     reply = script.next_reply()
     reply.think(LINES)

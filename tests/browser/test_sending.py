@@ -63,7 +63,7 @@ def test_a_message_that_was_stopped_before_the_server_had_it_is_not_sent_after_a
     assert [message.text for message in Message.objects.filter(role="user")] == ["But this"]
 
 
-def test_a_message_that_cannot_be_encoded_is_sent_without_what_is_broken(chat, script):
+def test_a_message_that_cannot_be_encoded_is_sent_without_its_broken_characters(chat, script):
     chat.composer.fill("half \ud83d")
     chat.composer.press("Enter")
     assert script.next_reply().request.messages[-1]["content"] == "half \ufffd"
@@ -141,7 +141,7 @@ def test_a_message_that_was_not_acknowledged_is_sent_once_after_a_reload(script,
     assert script.waiting == 0
 
 
-def test_after_a_reload_a_message_stands_as_sending_until_the_server_has_it(script, proxy, shaky):
+def test_after_a_reload_a_message_is_shown_as_sending_until_the_server_has_it(script, proxy, shaky):
     shaky.stay_away()
     proxy.hold("client")
     shaky.ask("Once")
@@ -204,7 +204,7 @@ def fail(*args):
     raise DatabaseError("away")
 
 
-def test_another_visitor_in_the_same_tab_never_sends_what_the_first_one_wrote(script, proxy, shaky):
+def test_another_visitor_in_the_same_tab_never_sends_the_messages_of_the_first(script, proxy, shaky):
     proxy.down()
     shaky.disconnected()
     shaky.ask("Mine")
@@ -359,7 +359,7 @@ def test_an_answer_that_broke_off_is_gone_on_with(chat, script):
     chat.expect_answer("Half and whole")
 
 
-def test_a_question_stands_before_its_answer_though_the_connection_died_behind_the_acknowledgement(script, site, visit):
+def test_a_question_is_before_its_answer_although_the_connection_died_after_the_acknowledgement(script, site, visit):
     chat = visit(site.url).open()
     chat.page.evaluate("""() => {
       const chat = document.querySelector("llm-chat");

@@ -111,7 +111,7 @@ def test_an_answer_that_nobody_saw_is_unread_until_its_conversation_is_opened(pa
 
 
 @both
-def test_another_title_stands_on_both_pages(pages, script):
+def test_a_new_title_is_shown_on_both_pages(pages, script):
     here, there = pages("/chat/shared/", "/chat/shared/")
     answered(here, script)
     expect(there.page).to_have_title("Tell me")
@@ -145,7 +145,7 @@ def test_a_conversation_that_is_deleted_goes_from_both_pages(pages, script):
 
 
 @tabs
-def test_a_draft_survives_what_happens_on_the_other_page(pages, script):
+def test_a_draft_survives_changes_on_the_other_page(pages, script):
     here, there = pages("/chat/shared/", "/chat/shared/")
     there.composer.fill("Half a question")
     answered(here, script)

@@ -69,7 +69,7 @@ def test_while_the_page_refreshes_itself_nothing_can_be_typed_that_would_be_lost
     expect(plain.composer).to_be_visible()
 
 
-def test_a_question_from_another_tab_in_mid_answer_is_refused_and_kept(plain, script, site, console):
+def test_a_question_from_another_tab_during_an_answer_is_refused_and_kept(plain, script, site, console):
     ask(plain, "One")
     reply = script.next_reply()
     reply.say("Uno")
