@@ -45,6 +45,15 @@ def wait_until_gone(pid, wait):
         time.sleep(0.01)
 
 
+def environment_of(pid, wait=5.0):
+    """Return the environment of a process; Linux shows an empty one for a moment after the process was started."""
+    deadline = time.monotonic() + wait
+    while not (environment := psutil.Process(pid).environ()):
+        assert time.monotonic() < deadline, f"The process {pid} has no environment after {wait} s."
+        time.sleep(0.01)
+    return environment
+
+
 def gone(pid):
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -173,7 +182,7 @@ def test_a14_the_process_inherits_no_secret_of_its_parents(monkeypatch):
         monkeypatch.setenv(name, "a-secret")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with started() as child:
-        environment = psutil.Process(child.pid).environ()
+        environment = environment_of(child.pid)
     assert "a-secret" not in environment.values()
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment["PATH"] == os.environ["PATH"]
