@@ -40,10 +40,7 @@ def chat(
         ImproperlyConfigured: if there is no request in the context, the request has no session, or the id is malformed.
     """
     request = _request_in(context)
-    if not re.fullmatch(CONVERSATION_ID, conversation):
-        raise ImproperlyConfigured(
-            f"{{% chat %}} needs an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
-        )
+    _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
     before = request.GET.get("before", "")
@@ -67,6 +64,14 @@ def chat(
         "signed_in": owner.user_id is not None,
         "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
     }
+
+
+def _check_id(conversation: str) -> None:
+    """Raise ``ImproperlyConfigured`` if the id of a conversation is malformed."""
+    if not re.fullmatch(CONVERSATION_ID, conversation):
+        raise ImproperlyConfigured(
+            f"{{% chat %}} needs an id of 1 to 64 letters, digits, hyphens and underscores, got {conversation!r}."
+        )
 
 
 def _request_in(context: Context) -> Any:
