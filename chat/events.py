@@ -130,8 +130,7 @@ class Events:
 
     def publish(self, owner: str, event: Event) -> None:
         """Pass an event to every socket of an owner: at once in this process, through the layer in others."""
-        for listener in list(self._listeners.get(owner, ())):
-            listener(event)
+        self._deliver(owner, event)
         if self._layer is not None:
             task = asyncio.get_running_loop().create_task(self._send(owner, event), context=contextvars.Context())
             self._sending.add(task)
@@ -151,6 +150,10 @@ class Events:
             task.cancel()
             await asyncio.wait([task])
         self._running.pop(asyncio.get_running_loop(), None)
+
+    def _deliver(self, owner: str, event: Event) -> None:
+        for listener in list(self._listeners.get(owner, ())):
+            listener(event)
 
     async def _send(self, owner: str, event: Event) -> None:
         message = {"type": GROUP, "process": self._process, "owner": owner, "event": msgspec.to_builtins(event)}
@@ -179,9 +182,7 @@ class Events:
             async with asyncio.timeout(RENEWAL):
                 while True:
                     if (message := await _receive(layer, channel)) and message["process"] != self._process:
-                        event = msgspec.convert(message["event"], Event)
-                        for listener in list(self._listeners.get(message["owner"], ())):
-                            listener(event)
+                        self._deliver(message["owner"], msgspec.convert(message["event"], Event))
 
     def _fail(self, error: Exception) -> None:
         if not self._failing:

@@ -1,8 +1,9 @@
 """Counts the functions of ``chat/`` that a question passes through between the socket's frame and the model.
 
 Runs one question of a new visitor through the real consumer, database and engine, and records each function of
-``chat/`` that is entered after ``ChatConsumer.receive`` is called and before the backend's ``stream`` is. Properties,
-dunder methods, lambdas and comprehensions are not counted. Prints the functions by module, and the two totals:
+``chat/`` that is entered from the consumer's first one, which receives the frame, until the backend's ``stream`` is
+called. Properties, dunder methods, lambdas and comprehensions are not counted. Prints the functions by module, and the
+two totals:
 
     .venv/bin/python scripts/walks.py [--quiet]
 """
@@ -22,6 +23,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAT = ROOT / "chat"
+FIRST = {"ChatConsumer.websocket_receive", "ChatConsumer.receive"}
+"""The methods that may receive a frame first."""
 QUESTION = {
     "type": "send",
     "requestId": "r1",
@@ -34,7 +37,7 @@ QUESTION = {
 
 
 class Walk:
-    """The functions of ``chat/`` that are entered, on any thread, between ``receive`` and ``stream``."""
+    """The functions of ``chat/`` that are entered, on any thread, from the consumer to the model."""
 
     def __init__(self) -> None:
         self.found: set[tuple[str, str]] = set()
@@ -51,9 +54,8 @@ class Walk:
         code = frame.f_code
         if event != "call" or self.over.is_set() or not code.co_filename.startswith(f"{CHAT}{os.sep}"):
             return
-        if code.co_qualname == "ChatConsumer.receive":
-            self._begun = True
-        elif code.co_qualname == "ScriptedBackend.stream":
+        self._begun = self._begun or code.co_qualname in FIRST
+        if code.co_qualname == "ScriptedBackend.stream":
             self.over.set()
         elif self._begun:
             self.found.add((str(Path(code.co_filename).relative_to(CHAT)), code.co_qualname))
@@ -64,7 +66,6 @@ def walked() -> dict[str, list[str]]:
     walk = Walk()
     walk.record()
     asyncio.run(_ask(walk))
-    walk.found |= {("consumers.py", "ChatConsumer.receive")}
     modules: dict[str, list[str]] = {}
     for module, name in sorted(walk.found):
         last = name.rpartition(".")[2]

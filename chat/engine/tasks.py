@@ -30,8 +30,7 @@ class Tasks:
     def spawn_for_socket(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that serves sockets, in an empty context. The process does not wait for it to end."""
         task = self._loop.create_task(work, context=contextvars.Context())
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self.serve(task)
         return task
 
     def serve(self, task: asyncio.Task[Any]) -> None:
