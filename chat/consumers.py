@@ -33,7 +33,7 @@ from .sockets.received import (
     parse,
     version_in,
 )
-from .sockets.requests import HANDLERS, GoneError, Request, language_of
+from .sockets.requests import HANDLERS, GoneError, Request
 from .sockets.sent import error_frame, event_frame, reload_frame
 from .sockets.sent import frame as answer_frame
 
@@ -139,13 +139,17 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         raise StopConsumer
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
-        """Admit a frame, within the socket's limits of rate and size."""
+        """Admit a frame, within the socket's limits of rate and size. A client that is too fast has to wait."""
         data = message["text"] if message.get("text") is not None else message.get("bytes") or b""
-        await self._keep_pace()
-        size = _size(data)
+        size = len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode(errors="replace"))
+        now = time.monotonic()
+        wait = max(self._bucket.take(now), self._shared.take(now))
+        self._delayed = self._delayed + wait if wait else 0.0
+        if self._delayed > PATIENCE:
+            await self.leave(TOO_MUCH, f"Expected at most {conf.frame_rate:g} frames a second.")
         if size > conf.max_frame_size:
             await self.leave(TOO_BIG, f"A frame may have {conf.max_frame_size} bytes.")
-        if wait := self._volume.take(time.monotonic(), size):
+        if wait := max(wait, self._volume.take(now, size)):
             await asyncio.sleep(wait)
         await super().websocket_receive(message)
 
@@ -172,21 +176,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
                 raise Refusal("too_many")
             request = Request(self._engine, self._owner, frame, self._push)
         except Refusal as refusal:
-            await self.send(error_frame(frame.request_id, refusal.code, language_of(frame)))
+            await self.send(error_frame(frame.request_id, refusal.code, frame.page_language))
             return
         self._requests[request.id] = request
         task = self._spawn(request.serve(HANDLERS[type(frame)], frame))
         task.add_done_callback(lambda _: self._requests.pop(request.id))
-
-    async def _keep_pace(self) -> None:
-        """Wait if the socket sends faster than allowed, and close it if it does so for ``PATIENCE`` seconds."""
-        now = time.monotonic()
-        wait = max(self._bucket.take(now), self._shared.take(now))
-        self._delayed = self._delayed + wait if wait else 0.0
-        if self._delayed > PATIENCE:
-            await self.leave(TOO_MUCH, f"Expected at most {conf.frame_rate:g} frames a second.")
-        if wait:
-            await asyncio.sleep(wait)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._engine.tasks.spawn_for_socket(work)
@@ -212,8 +206,3 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             while self._events:
                 await self._push(event_frame(self._events[0]))
                 del self._events[:1]
-
-
-def _size(data: str | bytes) -> int:
-    """Return the size of a frame in bytes."""
-    return len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode(errors="replace"))

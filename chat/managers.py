@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, router
 
-from .owners import Owner
-
 if TYPE_CHECKING:
     from .models import Conversation  # noqa: F401 (the string below names it)
 
@@ -24,21 +22,23 @@ def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
 cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # otherwise Django queries that table before the call
 
 
+class OwnDatabaseQuerySet(models.QuerySet[ModelT]):
+    """A queryset that reads from the database that the app writes to, because a replica may lag behind."""
+
+    @property
+    def db(self) -> str:
+        """Return the alias of that database, unless ``using`` or ``db_manager`` names another."""
+        return self._db or router.db_for_write(self.model, **self._hints)  # type: ignore[attr-defined]
+
+
 class OwnDatabase(models.Manager[ModelT]):
-    """A manager that reads from the database that the app writes to, because a replica may lag behind."""
+    """A manager whose querysets are ``OwnDatabaseQuerySet``."""
 
-    def get_queryset(self) -> models.QuerySet[ModelT]:
-        """Return all rows of the database that the app writes to, unless ``using`` or ``db_manager`` names another."""
-        found = super().get_queryset()
-        return found if self._db else found.using(router.db_for_write(self.model, **self._hints))  # type: ignore[attr-defined]
+    _queryset_class = OwnDatabaseQuerySet
 
 
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    """A queryset of conversations. Every lookup starts with ``of``, so that an owner never reaches another's."""
-
-    def of(self, owner: Owner) -> "ConversationQuerySet":
-        """Return the conversations of one owner."""
-        return self.filter(owner=owner.key)
+class ConversationQuerySet(OwnDatabaseQuerySet["Conversation"]):
+    """A queryset of conversations. To find those of an owner, begin with ``Owner.conversations``."""
 
     def listed(self, limit: int = 200) -> "ConversationQuerySet":
         """Return at most ``limit`` conversations, the newest first, as the page lists them."""

@@ -8,10 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
 from .managers import ConversationManager, OwnDatabase, cascade
-from .owners import KEY_LENGTH
 from .text import TITLE_LENGTH
 
 COMMENT_LENGTH = 2_000
+
+KEY_LENGTH = 80
+"""Length limit of ``Conversation.owner``, the key of an owner, in characters."""
 
 SLICE = 128
 """Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, Protocol
 
 from django.http import HttpRequest
 
+from .managers import ConversationQuerySet
+from .models import KEY_LENGTH, Conversation
+
 VISITOR = "llm_chat_visitor"
 """The key of a visitor's id in the session."""
 
 FOR_NOW = "_llm_chat_visitor"
 """The attribute of a request that keeps the owner of a visitor whose id is not stored."""
-
-KEY_LENGTH = 80
-"""The length of the longest owner key that fits into the database, in characters."""
 
 
 class Account(Protocol):
@@ -40,6 +40,11 @@ class Owner(NamedTuple):
 
     key: str
     user_id: Any = None
+
+    @property
+    def conversations(self) -> ConversationQuerySet:
+        """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's."""
+        return Conversation.objects.filter(owner=self.key)
 
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":

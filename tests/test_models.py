@@ -18,8 +18,8 @@ def conversation():
 
 
 def test_only_the_owners_conversations_are_found(conversation):
-    assert Conversation.objects.of(Owner("visitor:ann")).get() == conversation
-    assert not Conversation.objects.of(Owner("visitor:bob")).exists()
+    assert Owner("visitor:ann").conversations.get() == conversation
+    assert not Owner("visitor:bob").conversations.exists()
 
 
 def test_the_lineage_of_a_message_goes_up_to_the_first(conversation):

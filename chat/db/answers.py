@@ -104,13 +104,13 @@ def ended_of(answer_ids: Collection[int]) -> dict[int, Message | None]:
 
 def last_answer(owner: Owner, uid: str) -> Message | None:
     """Return the answer at the tip of one of the owner's conversations, ``None`` if there is none."""
-    tip = Conversation.objects.of(owner).filter(uid=uid).values("tip")
+    tip = owner.conversations.filter(uid=uid).values("tip")
     return Message.objects.filter(pk__in=tip, role=Message.Role.ASSISTANT).first()
 
 
 def is_stopping(owner: Owner, uid: str) -> bool | None:
     """Tell whether the running answer of a conversation has been asked to stop; ``None`` if none is running."""
-    running = Conversation.objects.of(owner).filter(uid=uid, running__isnull=False)
+    running = owner.conversations.filter(uid=uid, running__isnull=False)
     return running.values_list("running__stopping", flat=True).first()
 
 

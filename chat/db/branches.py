@@ -107,7 +107,7 @@ def select(owner: Owner, uid: str, message: str) -> Stretch:
 
     Raises ``Refusal`` if the owner has no such message, or while an answer runs in the conversation.
     """
-    mine = Conversation.objects.of(owner).filter(uid=uid)
+    mine = owner.conversations.filter(uid=uid)
     mine.update(tip=F("tip"))  # a transaction that begins with a write: see turns.py
     conversation = mine.first()
     chosen = conversation.message_set.filter(uid=message).first() if conversation else None

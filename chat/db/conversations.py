@@ -14,7 +14,7 @@ from .threads import atomic
 
 def own(owner: Owner, uid: str) -> Conversation | None:
     """Return one of the owner's conversations, ``None`` if the owner has none with that ``uid``."""
-    return Conversation.objects.of(owner).filter(uid=uid).first()
+    return owner.conversations.filter(uid=uid).first()
 
 
 def rename(conversation: Conversation, title: str) -> None:
@@ -27,7 +27,7 @@ def mark_read(owner: Owner, uid: str) -> bool:
 
     Return whether there was a mark to clear. Raises ``Refusal`` if the owner has no such conversation.
     """
-    mine = Conversation.objects.of(owner).filter(uid=uid)
+    mine = owner.conversations.filter(uid=uid)
     if mine.filter(unread=True, running=None).update(unread=False):
         return True
     if not mine.exists():

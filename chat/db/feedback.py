@@ -6,7 +6,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from ..errors import Refusal
-from ..models import COMMENT_LENGTH, Conversation, Feedback, Message
+from ..models import COMMENT_LENGTH, Feedback, Message
 from ..owners import Owner
 from ..text import storable
 from .threads import atomic
@@ -14,7 +14,7 @@ from .threads import atomic
 
 def message_of(owner: Owner, conversation: str, uid: str) -> Message:
     """Return a message of one of the owner's conversations. Raises ``Refusal`` if there is none with these ids."""
-    found = Message.objects.filter(conversation__in=Conversation.objects.of(owner).filter(uid=conversation), uid=uid)
+    found = Message.objects.filter(conversation__in=owner.conversations.filter(uid=conversation), uid=uid)
     message = found.first()
     if message is None:
         raise Refusal("not_found")

@@ -55,7 +55,7 @@ def search(owner: Owner, query: str) -> Found:
     words = storable(query)[:MAX_QUERY_LENGTH].split()[:MAX_WORDS]
     if not words:
         return Found([], [], 0)
-    mine = Conversation.objects.of(owner)
+    mine = owner.conversations
     add_function(mine.db, _Contains.function, _contains)
     found = set(mine.values_list("pk", flat=True))
     first: dict[int, int] = {}

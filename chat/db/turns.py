@@ -73,7 +73,7 @@ def _lock(owner: Owner, uid: str) -> None:
     In Django's default mode, SQLite refuses at once, whatever its timeout, to turn a reading transaction into a writing
     one. Other databases lock the row, so that ``tip`` and ``running`` do not change after they are read.
     """
-    Conversation.objects.of(owner).filter(uid=uid).update(updated_at=timezone.now())
+    owner.conversations.filter(uid=uid).update(updated_at=timezone.now())
 
 
 def _with_branch(turn: Turn, first: Message) -> Turn:
@@ -87,7 +87,7 @@ def _with_branch(turn: Turn, first: Message) -> Turn:
 
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     _lock(request.owner, request.uid)
-    conversation = Conversation.objects.of(request.owner).filter(uid=request.uid).first()
+    conversation = request.owner.conversations.filter(uid=request.uid).first()
     if conversation is None:
         raise Refusal("not_found")
     messages = conversation.message_set.select_related("parent", "feedback")

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ..errors import Refusal
+from ..html.language import spoken
 from ..text import CONVERSATION_ID, acceptable, storable_json
 
 BAD_FRAME = 4400
@@ -57,23 +58,30 @@ class Frame(msgspec.Struct, frozen=True, tag_field="type", rename="camel"):
     request_id: RequestId
 
 
-class Send(Frame, tag="send", frozen=True):
-    """Ask, edit (``message_id`` and new text) or regenerate. Only the last of ``messages`` is decoded."""
+class Followed(Frame, frozen=True, kw_only=True):
+    """A frame about one conversation that is answered with an answer's stream, in either format."""
 
     id: ConversationId
-    trigger: Literal["submit-message", "regenerate-message"]
-    messages: list[msgspec.Raw]
     headers: msgspec.Raw = msgspec.Raw()
     body: Body = Body()
+
+    @property
+    def page_language(self) -> str:
+        """Return the language of the page; ``""`` in the ``text`` format, whose sentences are not translated."""
+        return spoken(self.body.language) if self.body.view == "html" else ""
+
+
+class Send(Followed, tag="send", frozen=True, kw_only=True):
+    """Ask, edit (``message_id`` and new text) or regenerate. Only the last of ``messages`` is decoded."""
+
+    trigger: Literal["submit-message", "regenerate-message"]
+    messages: list[msgspec.Raw]
     message_id: MessageId | None = None
 
 
-class Resume(Frame, tag="resume", frozen=True):
+class Resume(Followed, tag="resume", frozen=True, kw_only=True):
     """Follow the answer that is running, or that ended a moment ago."""
 
-    id: ConversationId
-    headers: msgspec.Raw = msgspec.Raw()
-    body: Body = Body()
     last_sequence: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
@@ -90,6 +98,11 @@ class Request(Frame, frozen=True, kw_only=True):
 
     id: ConversationId
     body: Body = Body()
+
+    @property
+    def page_language(self) -> str:
+        """Return the language of the page."""
+        return spoken(self.body.language)
 
 
 class Earlier(Request, tag="earlier", frozen=True, kw_only=True):

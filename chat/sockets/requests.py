@@ -22,7 +22,6 @@ from ..engine.engine import Engine
 from ..engine.start import begin
 from ..errors import Refusal
 from ..events import Event
-from ..html.language import spoken
 from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
@@ -47,7 +46,7 @@ class Request:
         self.engine = engine
         self.owner = owner
         self.id = asked.request_id
-        self.language = language_of(asked)
+        self.language = asked.page_language
         self.question = question(asked, engine.max_message_length) if isinstance(asked, Send) else None
         self._send = send
         self._prefix = ""
@@ -128,13 +127,6 @@ class Request:
         await self.end()
 
 
-def language_of(asked: Asked) -> str:
-    """Return the language of a request's page; ``""`` in the ``text`` format, whose sentences are not translated."""
-    if isinstance(asked, Send | Resume) and asked.body.view == "text":
-        return ""
-    return spoken(asked.body.language)
-
-
 Handler = Callable[[Request, Any], Coroutine[Any, Any, None]]
 
 HANDLERS: dict[type, Handler] = {}
@@ -149,8 +141,13 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 @handles(Send)
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
-    new, html = request.question, asked.body.view == "html"
-    turn = await begin(request.engine, _turn_asked(request, asked), request.follows)
+    new, body, html = request.question, asked.body, asked.body.view == "html"
+    wanted: Ask | Regenerate
+    if new is None:
+        wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, html)
+    else:
+        wanted = Ask(request.owner, asked.id, new.id, new.text, asked.message_id == new.id, body.attempt, html)
+    turn = await begin(request.engine, wanted, request.follows)
     if turn.turned:
         request.engine.events.publish(request.owner.key, Event.branch_selected(asked.id, turn.answer))
     if not html:
@@ -163,13 +160,6 @@ async def send(request: Request, asked: Send) -> None:
     if shown.followed is not None:
         request.follows(shown.followed)
     await request.show(shown, Start(turn.answer.uid), _title(turn))
-
-
-def _turn_asked(request: Request, asked: Send) -> Ask | Regenerate:
-    new, body, html = request.question, asked.body, asked.body.view == "html"
-    if new is None:
-        return Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, html)
-    return Ask(request.owner, asked.id, new.id, new.text, asked.message_id == new.id, body.attempt, html)
 
 
 def _title(turn: Turn) -> ConversationTitle:

@@ -122,7 +122,7 @@ def framed(request: HttpRequest, inner: str, context: dict[str, Any], status: in
 
 
 def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, Any], status: int) -> HttpResponse:
-    conversations = [conversation_view(found) for found in Conversation.objects.of(owner).listed()]
+    conversations = [conversation_view(found) for found in owner.conversations.listed()]
     around = {
         "sections": sections(conversations),
         "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),

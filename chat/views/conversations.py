@@ -55,7 +55,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
     """Delete all of the visitor's conversations."""
     if "confirm" not in request.POST:
         return _all_options(request, gettext("Tick the box to confirm."))
-    delete(Conversation.objects.of(visitor(request)))
+    delete(visitor(request).conversations)
     return done(request, reverse("llm_chat:page"))
 
 
@@ -73,6 +73,6 @@ def _options(
 
 
 def _all_options(request: HttpRequest, error: str = "") -> HttpResponse:
-    count = Conversation.objects.of(visitor(request)).count()
+    count = visitor(request).conversations.count()
     context = {"heading": gettext("All conversations"), "count": count, "error": error}
     return framed(request, "all_options", context, 400 if error else 200)

@@ -43,6 +43,6 @@ def test_a_conversation_is_not_marked_read_while_its_answer_runs(conversation):
 
 def test_conversations_are_deleted_with_running_answers_and_counted(conversation):
     Conversation.objects.update(running=Message.objects.get(), tip=Message.objects.get())
-    assert delete(Conversation.objects.of(ANN)) == 1
-    assert delete(Conversation.objects.of(ANN)) == 0
+    assert delete(ANN.conversations) == 1
+    assert delete(ANN.conversations) == 0
     assert not Message.objects.exists()
