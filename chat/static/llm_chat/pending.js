@@ -27,6 +27,7 @@ class ChatPending extends ChatElement {
     article.dataset.status = status;
     const footer = this.find("[data-footer]", article);
     footer.replaceChildren(status === "complete" ? "" : this.clone(status));
+    if (isLong(this.find("[data-blocks]", article).textContent)) footer.prepend(this.clone("fold"));
     for (const sentence of footer.querySelectorAll("[data-error]")) sentence.textContent = error;
   }
 
@@ -40,6 +41,12 @@ class ChatPending extends ChatElement {
     this.find("[data-blocks]", article).append(block);
     return article;
   }
+}
+
+/** Whether the server will fold it: `is_long` in html/messages.py. */
+function isLong(text) {
+  const lines = text.split("\n").map((line) => Math.max(1, Math.ceil(line.length / 70)));
+  return lines.reduce((sum, count) => sum + count, 0) > 14;
 }
 
 ChatPending.define("llm-chat-pending");
