@@ -26,11 +26,11 @@ def test_a_time_is_said_in_seconds_and_then_in_minutes(seconds, said):
 @pytest.mark.parametrize(
     ("language", "one", "three"),
     [
-        ("de", "1 Sekunde nachgedacht", "3 Sekunden nachgedacht"),
-        ("fr", "A réfléchi pendant 1 seconde", "A réfléchi pendant 3 secondes"),
-        ("ar", "مدة التفكير: 1 ثانية", "مدة التفكير: 3 ثوانٍ"),
+        ("de", "1 Minute nachgedacht", "3 Minuten nachgedacht"),
+        ("fr", "A réfléchi pendant 1 minute", "A réfléchi pendant 3 minutes"),
+        ("ar", "مدة التفكير: 1 دقيقة", "مدة التفكير: 3 دقائق"),
     ],
 )
 def test_a_time_has_the_plural_of_its_language(language, one, three):
     with override(language):
-        assert (thought_for(1.0), thought_for(3.0)) == (one, three)
+        assert (thought_for(60.0), thought_for(180.0)) == (one, three)
