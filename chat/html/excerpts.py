@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from html import unescape
-from math import ceil
 
 from django.utils.html import strip_tags
 from django.utils.text import Truncator
@@ -15,8 +14,8 @@ BEGINNING = 60
 LONGEST_MARKUP = 2_000
 """Characters of HTML in which they are looked for."""
 
-LINE, FOLDED = 70, 14
-"""Characters in a line of a question, about, and the most lines that are shown at once."""
+MAX_LINES, MAX_LENGTH = 14, 1_000
+"""The most lines and characters of a question that are shown at once: two more lines than are left if it is folded."""
 
 
 def first_words(blocks: Iterable[str]) -> str:
@@ -27,5 +26,5 @@ def first_words(blocks: Iterable[str]) -> str:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether a question takes more lines than are shown at once (``isLong`` in pending.js does the same)."""
-    return sum(max(1, ceil(len(line) / LINE)) for line in text.split("\n")) > FOLDED
+    """Tell whether a question is longer than what is shown at once (``isLong`` in pending.js does the same)."""
+    return len(text) > MAX_LENGTH or text.count("\n") >= MAX_LINES

@@ -168,6 +168,9 @@ def test_a_long_question_shows_its_beginning_and_all_of_it_on_demand(chat, scrip
     question.get_by_text("Show less").click()
     assert text.bounding_box()["height"] == folded
     assert text.inner_text().strip() == LONG
+    chat.page.emulate_media(media="print")
+    assert text.bounding_box()["height"] > 2.5 * folded
+    chat.page.emulate_media(media="screen")
     question.get_by_text("Show more").focus()
     chat.page.keyboard.press("ArrowRight")
     assert focused(chat.page) == "Copy"

@@ -19,7 +19,7 @@ def test_the_first_words_are_plain_text(blocks, words):
 
 @pytest.mark.parametrize(
     ("text", "long"),
-    [("one", False), ("x\n" * 13, False), ("x\n" * 14, True), ("word " * 150, False), ("word " * 250, True)],
+    [("one", False), ("x\n" * 13, False), ("x\n" * 14, True), ("word " * 150, False), ("word " * 201, True)],
 )
 def test_a_question_is_long_by_its_lines_or_by_its_length(text, long):
     assert is_long(text) is long

@@ -43,10 +43,9 @@ class ChatPending extends ChatElement {
   }
 }
 
-/** Whether the server will fold it: `is_long` in html/messages.py. */
+/** Whether the server will fold it: `is_long` in html/excerpts.py. */
 function isLong(text) {
-  const lines = text.split("\n").map((line) => Math.max(1, Math.ceil(line.length / 70)));
-  return lines.reduce((sum, count) => sum + count, 0) > 14;
+  return text.length > 1_000 || text.split("\n").length > 14;
 }
 
 ChatPending.define("llm-chat-pending");
