@@ -120,6 +120,8 @@ def test_from_right_to_left_the_left_arrow_goes_on(script, site, visit):
     reply = script.next_reply()
     reply.say("Uno")
     reply.finish()
+    expect(chat.answer).to_have_attribute("data-status", "complete")
+    chat.idle()
     chat.answer.locator("[data-action=copy]").focus()
     chat.page.keyboard.press("ArrowLeft")
     expect(chat.answer.locator("[data-action=retry]")).to_be_focused()
@@ -171,7 +173,7 @@ def test_a_long_question_shows_its_beginning_and_all_of_it_on_demand(chat, scrip
     chat.page.emulate_media(media="print")
     assert text.bounding_box()["height"] > 2.5 * folded
     chat.page.emulate_media(media="screen")
-    question.get_by_text("Show more").focus()
+    question.locator("summary").focus()
     chat.page.keyboard.press("ArrowRight")
     assert focused(chat.page) == "Copy"
 

@@ -216,7 +216,10 @@ class ChatSpeech extends ChatElement {
     for (const reasoning of copy.querySelectorAll("details")) reasoning.remove();
     for (const code of copy.querySelectorAll("pre")) code.replaceWith(`${this.dataset.code}\n`);
     for (const line of copy.querySelectorAll("[data-blocks] > * > *, li, td, th")) line.append("\n");
-    return (copy.textContent ?? "").split(/\n+/).filter((line) => line.trim());
+    return (copy.textContent ?? "")
+      .trim()
+      .split(/\s*\n\s*/)
+      .filter(Boolean);
   }
 
   #label(title = "", icon) {
