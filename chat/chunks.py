@@ -30,10 +30,29 @@ class FinishStep(Chunk, tag="finish-step", frozen=True):
     """The end of a call of the model."""
 
 
+class Timing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """When a part began, as a Unix time, or how many seconds it took; ``None`` if that is not measured or not known."""
+
+    started: float | None = None
+    seconds: float | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True, gc=False):
+    """What the app adds to a chunk of the AI SDK's, under its own name, as providers do."""
+
+    llm_chat: Timing
+
+
 class PartStart(Chunk, frozen=True):
     """The beginning of a part. ``id`` is the index of the part among the answer's parts, as a string."""
 
     id: str
+    provider_metadata: Metadata | None = None
+
+    @property
+    def started(self) -> float | None:
+        """Return when the part began."""
+        return self.provider_metadata.llm_chat.started if self.provider_metadata else None
 
 
 class PartDelta(Chunk, frozen=True):
@@ -47,6 +66,12 @@ class PartEnd(Chunk, frozen=True):
     """The end of the part ``id``."""
 
     id: str
+    provider_metadata: Metadata | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the part took."""
+        return self.provider_metadata.llm_chat.seconds if self.provider_metadata else None
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -162,6 +187,18 @@ class PartData(Data, frozen=True):
 
 class PartHtml(Transient[PartData], tag="data-part", frozen=True):
     """The shell of a part, in the html format."""
+
+
+class PartEndData(Data, frozen=True):
+    """The HTML of the heading of a part that has ended, and the index of the part in the message."""
+
+    message: str
+    part: int
+    html: str
+
+
+class PartEndHtml(Transient[PartEndData], tag="data-part-end", frozen=True):
+    """The end of a part that has a heading, in the html format."""
 
 
 class MessageEndData(Data, frozen=True):

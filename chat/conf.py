@@ -48,6 +48,7 @@ class Conf:
         "question",
         'Source of titles: the first `"question"`, or the `"model"`, by one more short call after the first answer',
     )
+    show_model = Setting(FLAG, True, "Pages name the model: below each answer, and in an empty chat")
     max_duration = Setting(SECONDS, 300.0, "Maximum duration of an answer, after the model has loaded; it is cut there")
     first_token_timeout = Setting(
         SECONDS,

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .chunks import Chunk, PartDelta, PartEnd, PartStart
+from .chunks import Chunk, Metadata, PartDelta, PartEnd, PartStart, Timing
 
 
 class TextStart(PartStart, tag="text-start", frozen=True):
@@ -43,10 +43,11 @@ class ReasoningEnd(PartEnd, tag="reasoning-end", frozen=True):
     """The end of a reasoning part."""
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type"):
-    """A part of a message that is the model's reasoning."""
+class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type", omit_defaults=True):
+    """A part of a message that is the model's reasoning, and how long it took, if that is known."""
 
     text: str
+    seconds: float | None = None
 
 
 Part = TextPart | ReasoningPart
@@ -59,8 +60,8 @@ class Kind:
 
     name: str
     """The ``type`` of its stored form."""
-    part: Callable[[str], Part]
-    """Makes the stored form of a part from its text."""
+    part: Callable[..., Part]
+    """Makes the stored form of a part from its text and, if it is timed, how many seconds it took."""
     start: type[PartStart]
     delta: type[PartDelta]
     end: type[PartEnd]
@@ -68,16 +69,37 @@ class Kind:
     """Whether its text is part of the answer's text, which models read in later turns and searches find."""
     export: Callable[[str], str]
     """Turns its text into what a Markdown export contains; an empty string to leave it out."""
+    timed: bool = False
+    """Whether the time that it takes is measured, stored, and shown in its heading."""
 
     @property
     def template(self) -> str:
         """Return the name of the template that shows a part of this kind."""
         return f"llm_chat/parts/{self.name}.html"
 
+    def stored(self, text: str, seconds: float | None) -> Part:
+        """Make the stored form of a part that took this long; ``None`` if that is not known."""
+        return self.part(text) if seconds is None else self.part(text, seconds)
+
+    def begin(self, index: str, started: float | None) -> PartStart:
+        """Make the chunk of a part that began at this Unix time; ``None`` if that is not known."""
+        return self.start(index) if started is None else self.start(index, Metadata(Timing(started=started)))
+
+    def finish(self, index: str, seconds: float | None) -> PartEnd:
+        """Make the chunk of the end of a part that took this long; ``None`` if that is not known."""
+        return self.end(index) if seconds is None else self.end(index, Metadata(Timing(seconds=seconds)))
+
 
 TEXT = Kind("text", TextPart, TextStart, TextDelta, TextEnd, is_text=True, export=str)
 REASONING = Kind(
-    "reasoning", ReasoningPart, ReasoningStart, ReasoningDelta, ReasoningEnd, is_text=False, export=lambda text: ""
+    "reasoning",
+    ReasoningPart,
+    ReasoningStart,
+    ReasoningDelta,
+    ReasoningEnd,
+    is_text=False,
+    export=lambda text: "",
+    timed=True,
 )
 
 KINDS = {kind.name: kind for kind in (TEXT, REASONING)}

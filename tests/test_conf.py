@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import SETTINGS, Conf, conf
 
-CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "USER_CONSTRAINT": False}
+CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "SHOW_MODEL": False, "USER_CONSTRAINT": False}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -23,7 +23,7 @@ ROWS = [
     ["backends"],
     ["events", "streams"],
     ["engine"],
-    ["html/messages", "html/form"],
+    ["html/messages", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
     ["html/live_parts"],
     ["html/live"],
     ["sockets/received", "sockets/sent"],

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from chat.endings import COMPLETE
-from chat.html.messages import PartView, message_chunk, message_end_chunk, message_view, part_chunk
+from chat.html.messages import PartView, message_chunk, message_end_chunk, message_view, part_chunk, part_end_chunk
 from chat.models import Conversation
 from chat.views.sections import timezone
 
@@ -52,6 +52,10 @@ def answer(admin_user):
         "parts/reasoning",
         "parts/text",
         "picker",
+        "dots",
+        "fold",
+        "thinking",
+        "time",
     ],
 )
 def test_a_site_can_replace_each_template_of_the_page(override, admin_client, answer, name):
@@ -84,6 +88,7 @@ def test_a_live_answer_is_rendered_by_the_replaced_templates(override, answer):
         ("footer", lambda: message_end_chunk(view, COMPLETE)),
         ("parts/text", lambda: part_chunk("a2", PartView(0, "text"))),
         ("parts/reasoning", lambda: part_chunk("a2", PartView(0, "reasoning"))),
+        ("thinking", lambda: part_end_chunk("a2", PartView(0, "reasoning"))),
     ):
         assert OWN not in chunk().data.html
         override(f"{name}.html")

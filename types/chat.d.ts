@@ -122,6 +122,7 @@ type Chunk =
   | { type: "data-status"; data: { status: string } }
   | { type: "data-part"; data: { message: string; part: number; html: string } }
   | { type: "data-patch"; data: Patch & { message: string; part: number } }
+  | { type: "data-part-end"; data: { message: string; part: number; html: string } }
   | { type: "data-message-end"; data: { message: string; status: string; html: string } }
   | { type: "data-conversation"; data: { id: string; title: string } }
   | { type: "error"; errorText: string }
@@ -185,7 +186,8 @@ type Listeners = {
 
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
-  Pick<WindowEventMap, "online" | "offline">;
+  Pick<SpeechSynthesisEventMap, "voiceschanged"> &
+  Pick<WindowEventMap, "online" | "offline" | "pagehide">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };

@@ -95,3 +95,12 @@ class Backends:
         self._replaced.clear()
         for backend in made:
             await backend.close()
+
+
+_named = Backends()
+"""Backends that are only asked for the names of their models, so they hold no connections."""
+
+
+def default_model() -> str:
+    """Return the name of the default model, which may be empty. Raises ``ImproperlyConfigured``."""
+    return _named["default"].model

@@ -81,7 +81,8 @@ def interrupt_with(stream: Written) -> Message | None:
     message = found.first()
     if message is None or message.status != Message.Status.RUNNING:
         return message
-    longer = sum(len(part.text) for part in stream.parts) > sum(len(part["text"]) for part in message.parts)
+    # With equal texts the stream may also have how long the reasoning took.
+    longer = sum(len(part.text) for part in stream.parts) >= sum(len(part["text"]) for part in message.parts)
     end = End(STOPPED if message.stopping else INTERRUPTED)
     columns = {**(stream.columns if longer else {}), **end.columns}
     Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)

@@ -1,7 +1,7 @@
 """Makes the chunks of a stream from a stored answer: all of them, or those that a reader is missing."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 from ..chunks import Chunk, Closing, FinishStep, PartDelta, PartEnd, Start, StartStep
 from ..endings import Ending, by_columns
@@ -41,12 +41,15 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
 def parts_of(held: Sequence[Chunk]) -> tuple[Part, ...]:
     """Return the parts of an answer, as far as the first chunks of its stream contain them."""
     parts: list[tuple[Kind, list[str]]] = []
+    seconds: dict[int, float | None] = {}
     for chunk in held:
         if isinstance(chunk, PartDelta):
             parts[int(chunk.id)][1].append(chunk.delta)
+        elif isinstance(chunk, PartEnd):
+            seconds[int(chunk.id)] = chunk.seconds
         elif kind := started_by(chunk):
             parts.append((kind, []))
-    return tuple(kind.part("".join(pieces)) for kind, pieces in parts)
+    return tuple(kind.stored("".join(pieces), seconds.get(index)) for index, (kind, pieces) in enumerate(parts))
 
 
 def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
@@ -56,7 +59,7 @@ def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
         yield StartStep()
 
 
-def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
+def _rest(stored: list[dict[str, Any]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
     """Yield the chunks of the texts that are not in ``held``, each in its part."""
     closed = not parts or any(isinstance(chunk, PartEnd) and chunk.id == str(len(parts) - 1) for chunk in held)
     for index, part in enumerate(stored):
@@ -68,7 +71,7 @@ def _rest(stored: list[dict[str, str]], parts: tuple[Part, ...], held: Sequence[
             yield kind.start(name)
         if text := part["text"][known:]:
             yield kind.delta(name, text)
-        yield kind.end(name)
+        yield kind.finish(name, part.get("seconds"))
 
 
 def _closing(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:

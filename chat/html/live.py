@@ -5,14 +5,22 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, Status
+from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, PartEnd, PartStart, Status
 from ..conf import conf
 from ..endings import Ending, by_chunk
 from ..models import Message
 from ..parts import started_by
 from ..streams.base import Stream
 from .live_parts import LivePart
-from .messages import MessageView, PartView, message_chunk, message_end_chunk, message_view, part_chunk, patch_chunk
+from .messages import (
+    MessageView,
+    message_chunk,
+    message_end_chunk,
+    message_view,
+    part_chunk,
+    part_end_chunk,
+    patch_chunk,
+)
 
 DUTY = 25
 """After a rendering comes a pause of this many times its cost, so an answer takes at most 4 % of a core."""
@@ -86,8 +94,10 @@ class Rendering:
     def _apply(self, chunk: Chunk) -> None:
         if isinstance(chunk, PartDelta):
             self.parts[int(chunk.id)].grow(chunk.delta)
-        elif kind := started_by(chunk):
-            self.parts.append(LivePart(len(self.parts), kind.name))
+        elif isinstance(chunk, PartEnd):
+            self.parts[int(chunk.id)].end(chunk.seconds)
+        elif isinstance(chunk, PartStart) and (kind := started_by(chunk)):
+            self.parts.append(LivePart(len(self.parts), kind, chunk.started))
         elif isinstance(chunk, Status):
             self.status = chunk
         elif isinstance(chunk, Closing):
@@ -109,6 +119,8 @@ class HtmlReader:
         self._language = language
         self._shown: list[tuple[str, ...]] = []
         self._known: list[int] = []
+        self._running: set[int] = set()
+        """The parts that the page shows as running."""
         self._status: Status | None = None
         self._provisional = False
 
@@ -129,6 +141,7 @@ class HtmlReader:
         parts = self._rendering.parts
         self._shown = [part.blocks for part in parts]
         self._known = [len(part.blocks) for part in parts]  # the page has DOM nodes for these, no source
+        self._running = {part.index for part in parts if part.running}
         # While the stream cannot be read, the last checkpoint is better than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
@@ -150,7 +163,8 @@ class HtmlReader:
             if part.index == len(self._shown):
                 self._shown.append(())
                 self._known.append(0)
-                yield part_chunk(uid, PartView(part.index, part.kind), self._language)
+                self._running |= {part.index} if part.running else set()
+                yield part_chunk(uid, part.shell(), self._language)
             shown = self._shown[part.index]
             if shown is part.blocks:
                 continue
@@ -158,6 +172,14 @@ class HtmlReader:
             self._shown[part.index] = part.blocks
             for patch in patches:
                 yield patch_chunk(uid, part.index, patch)
+        yield from self._ends()
+
+    def _ends(self) -> Iterator[Chunk]:
+        for index in sorted(self._running):
+            part = self._rendering.parts[index]
+            if not part.running:
+                self._running.discard(index)
+                yield part_end_chunk(self._message.uid, part.shell(), self._language)
 
     def _view(self) -> MessageView:
         return message_view(self._message, [part.view() for part in self._rendering.parts])

@@ -1,10 +1,13 @@
 """Renders a growing part of an answer: a short text on the event loop, a long one off it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import thread_time
 from typing import TypeVar
 
+from ..parts import Kind
 from .markdown import Diff, Live, Wanted, diff, highlight, render_live
 from .markdown.thread import LONG_TEXT, executor, giving_way
 from .messages import PartView, safe
@@ -16,10 +19,14 @@ T = TypeVar("T")
 class LivePart:
     """A part of a growing answer: its text so far, and the blocks of its HTML."""
 
-    def __init__(self, index: int, kind: str) -> None:
+    def __init__(self, index: int, kind: Kind, started: float | None = None) -> None:
         self.index = index
         self.kind = kind
         self.blocks: tuple[str, ...] = ()
+        self.running = kind.timed
+        """Whether it is of a timed kind, and has not ended."""
+        self._started = started
+        self._seconds: float | None = None
         self._pieces: list[str] = []
         self._stale = False
         self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
@@ -28,6 +35,11 @@ class LivePart:
         """Append text; the next ``render`` brings the HTML up to date."""
         self._pieces.append(text)
         self._stale = True
+
+    def end(self, seconds: float | None) -> None:
+        """Take its end, and how long it took."""
+        self.running = False
+        self._seconds = seconds
 
     async def render(self) -> float:
         """Update the blocks from the text, and return the cost of rendering in seconds of CPU time."""
@@ -55,7 +67,14 @@ class LivePart:
 
     def view(self) -> PartView:
         """Make the view of the part that templates receive."""
-        return PartView(self.index, self.kind, safe(self.blocks))
+        return replace(self.shell(), blocks=safe(self.blocks))
+
+    def shell(self) -> PartView:
+        """Make the view of the part without its blocks."""
+        elapsed = ""
+        if self.running and self._started is not None:
+            elapsed = f"{max(0.0, time.time() - self._started):.1f}"
+        return PartView(self.index, self.kind.name, (), self.running, elapsed, self._seconds)
 
 
 async def _rendered(text: str) -> tuple[Live, float]:

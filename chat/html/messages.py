@@ -23,6 +23,8 @@ from ..chunks import (
     MessageEndData,
     MessageHtml,
     PartData,
+    PartEndData,
+    PartEndHtml,
     PartHtml,
     Patch,
     PatchData,
@@ -31,21 +33,36 @@ from ..db.replay import ending_of
 from ..endings import Ending
 from ..models import Conversation, Message
 from ..parts import KINDS
+from .excerpts import first_words, is_long
 from .markdown import BlockPatch, escape_text, is_blank, render
+from .model_name import shown_name
+from .thinking import thought_for
 
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """One part of a message: its number, the name of its kind, such as ``text``, and its blocks of safe HTML."""
+    """One part of a message: its number, the name of its kind, such as ``text``, and its blocks of safe HTML.
+
+    The others are of a timed kind only: whether it is ``running``, then how many seconds it has taken so far, as text,
+    and afterwards how many it took. Both may be unknown.
+    """
 
     index: int
     kind: str
     blocks: Sequence[SafeString] = ()
+    running: bool = False
+    elapsed: str = ""
+    seconds: float | None = None
 
     @property
     def template(self) -> str:
         """Name of the template that shows the part."""
         return KINDS[self.kind].template
+
+    @property
+    def heading(self) -> str:
+        """Say in the active language how long the reasoning took, or only that it is reasoning."""
+        return thought_for(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,10 @@ class MessageView:
     siblings: Siblings | None = None
     rating: int = 0
     comment: str = ""
+    model: str = ""
+    """The name of the model, as pages show it; empty for a question, or if ``CHAT["SHOW_MODEL"]`` is off."""
+    is_long: bool = False
+    """Whether it is a question that is folded, because it has many lines."""
     ending: Ending | None = None
     """How the answer ended; ``None`` while it runs, and for a question."""
 
@@ -81,6 +102,11 @@ class MessageView:
     def has_text(self) -> bool:
         """Tell whether the message has text besides white space and reasoning."""
         return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
+
+    @property
+    def beginning(self) -> str:
+        """Return the first words of the message, to tell it from others; empty if it has none."""
+        return first_words(block for part in self.parts if KINDS[part.kind].is_text for block in part.blocks)
 
     @property
     def note(self) -> SafeString:
@@ -135,6 +161,8 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
+        model=shown_name(message.model) if message.role == Message.Role.ASSISTANT else "",
+        is_long=message.role == Message.Role.USER and is_long(message.text),
         ending=_ending(message),
     )
 
@@ -156,7 +184,14 @@ def _ending(message: Message) -> Ending | None:
 def _stored_parts(message: Message) -> list[PartView]:
     if message.role == Message.Role.USER:
         return [PartView(0, "text", safe([escape_text(message.text)]))]
-    return [PartView(i, part["type"], safe(render(part["text"]))) for i, part in enumerate(message.parts)]
+    return [_stored_part(message, index, part) for index, part in enumerate(message.parts)]
+
+
+def _stored_part(message: Message, index: int, part: dict[str, Any]) -> PartView:
+    """Make the view of a stored part; one that is not finished runs if it is the last one of a running answer."""
+    kind, seconds = KINDS[part["type"]], part.get("seconds")
+    unfinished = message.status == Message.Status.RUNNING and index == len(message.parts) - 1 and seconds is None
+    return PartView(index, kind.name, safe(render(part["text"])), kind.timed and unfinished, seconds=seconds)
 
 
 def conversation_view(conversation: Conversation) -> ConversationView:
@@ -207,6 +242,11 @@ def part_chunk(message: str, view: PartView, language: str | None = None) -> Par
     """Make the chunk that adds a new part, still empty, to a message."""
     html = _render(view.template, language, part=view)
     return PartHtml(PartData(message, view.index, html))
+
+
+def part_end_chunk(message: str, view: PartView, language: str | None = None) -> PartEndHtml:
+    """Make the chunk that changes the heading of a part of a timed kind, at its end."""
+    return PartEndHtml(PartEndData(message, view.index, _render("llm_chat/thinking.html", language, part=view)))
 
 
 def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:

@@ -29,7 +29,19 @@ def f(x):
 - [x] done
 """
 
-STATES = ["empty", "answering", "done", "error", "unsent", "editing", "comment", "options", "search"]
+STATES = [
+    "empty",
+    "answering",
+    "thinking",
+    "folded",
+    "done",
+    "error",
+    "unsent",
+    "editing",
+    "comment",
+    "options",
+    "search",
+]
 VIEWS = {
     "light": {},
     "dark": {"color_scheme": "dark"},
@@ -75,6 +87,18 @@ def reach(chat, script, state):
     """Bring the page into a state, by the keyboard, whatever the language."""
     page = chat.page
     if state == "empty":
+        return
+    if state == "thinking":
+        ask(chat)
+        script.next_reply().think("Let me see. This is a thought.")
+        expect(chat.answer.locator("[data-peek]")).to_have_text("This is a thought.")
+        return
+    if state == "folded":
+        page.evaluate(
+            "() => document.querySelector('llm-chat').dispatchEvent(new CustomEvent('chat:outgoing', "
+            "{ detail: { message: 'm', text: 'line\\n'.repeat(30), status: 'sending' } }))"
+        )
+        expect(page.locator("[data-fold]")).to_be_visible()
         return
     if state in ("answering", "error"):
         ask(chat)

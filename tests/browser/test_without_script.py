@@ -51,6 +51,15 @@ def test_an_answer_grows_with_each_refresh_and_is_stopped(plain, script):
     expect(plain.answer).to_contain_text("Stopped.")
 
 
+def test_a_long_question_can_be_unfolded(plain, script):
+    ask(plain, "\n".join(f"line {number}" for number in range(40)))
+    script.next_reply().finish()
+    text = plain.questions.locator("[data-blocks]")
+    folded = text.bounding_box()["height"]
+    plain.questions.get_by_text("Show more").click()
+    assert text.bounding_box()["height"] > 2.5 * folded
+
+
 def test_nothing_is_shown_that_would_need_a_script(plain, script):
     ask(plain, "Tell me")
     script.next_reply().fail("upstream")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chat.chunks import Abort, Closing, Error, Finish, FinishStep, Start, StartStep
 from chat.db.replay import parts_of, remainder, replay
 from chat.models import Message
-from chat.parts import ReasoningDelta, ReasoningStart, TextDelta, TextEnd, TextStart
+from chat.parts import ReasoningDelta, ReasoningPart, ReasoningStart, TextDelta, TextEnd, TextPart, TextStart
 
 
 def message(*parts, status="complete", finish_reason="stop", error=""):
@@ -71,6 +71,13 @@ def test_there_is_no_remainder_for_a_reader_that_has_something_else(parts, held)
 def test_the_parts_of_a_stream_are_those_of_its_message():
     held = [ReasoningStart("0"), ReasoningDelta("0", "Hm"), ReasoningDelta("0", "."), TextStart("1")]
     assert [(type(part).__name__, part.text) for part in parts_of(held)] == [("ReasoningPart", "Hm."), ("TextPart", "")]
+
+
+def test_how_long_reasoning_took_is_replayed_and_read_back():
+    stored = message(("reasoning", "Hm."), ("text", "So."))
+    stored.parts[0]["seconds"] = 12.3
+    assert replay(stored)[4].seconds == 12.3
+    assert parts_of(replay(stored)) == (ReasoningPart("Hm.", 12.3), TextPart("So."))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["text", "reasoning"]), st.text(min_size=1)), max_size=4), st.data())

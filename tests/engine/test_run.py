@@ -221,7 +221,9 @@ async def test_b10_signs_of_life_alone_do_not_extend_the_longest_duration(connec
 
 async def test_b11_reasoning_between_tags_is_a_part_that_the_history_leaves_out(connect, model, upstream):
     answer, _ = await answer_of(connect, model, "thinking")
-    assert answer.parts == [{"type": "reasoning", "text": "Let me see"}, {"type": "text", "text": ANSWER}]
+    reasoning, text = answer.parts
+    assert (reasoning["type"], reasoning["text"]) == ("reasoning", "Let me see")
+    assert text == {"type": "text", "text": ANSWER}
     assert answer.text == ANSWER
     socket = await connect()
     await socket.chunks(await socket.ask("And?", message="m2"))

@@ -5,11 +5,19 @@ import threading
 
 import pytest
 
-from chat.chunks import LOADING, Finish, Start
+from chat.chunks import LOADING, Finish, PartEndHtml, Start
 from chat.html import live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
-from chat.parts import TextDelta, TextEnd, TextStart
+from chat.parts import (
+    REASONING,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningStart,
+    TextDelta,
+    TextEnd,
+    TextStart,
+)
 from chat.streams.memory import MemoryStream
 
 
@@ -145,6 +153,37 @@ async def test_a_stream_that_is_closed_without_an_ending_does_not_hang_its_reade
     with Rendering.of(stream, asyncio.create_task) as rendering, pytest.raises(RuntimeError, match="without an ending"):
         async for _ in read(stream, rendering):
             pass
+
+
+async def test_a_page_learns_when_reasoning_began_and_how_long_it_took(monkeypatch):
+    stream = MemoryStream()
+    stream.append(Start("a1"))
+    stream.append(REASONING.begin("0", 1000.0))
+    stream.append(ReasoningDelta("0", "Hm."))
+    monkeypatch.setattr(live_parts.time, "time", lambda: 1004.5)
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        batches = read(stream, rendering)
+        (whole,) = await anext(batches)
+        assert 'elapsed="4.5"' in whole.data.html
+        stream.append(REASONING.finish("0", 12.3))
+        stream.append(TextStart("1"))
+        stream.append(TextDelta("1", "So."))
+        stream.append(TextEnd("1"))
+        stream.append(Finish("stop"))
+        stream.close()
+        rest = [chunk async for batch in batches for chunk in batch]
+    (end,) = [chunk for chunk in rest if isinstance(chunk, PartEndHtml)]
+    assert (end.data.message, end.data.part, end.data.html) == ("a1", 0, "Thought for 12 s")
+
+
+async def test_reasoning_without_a_known_time_shows_none():
+    stream = MemoryStream()
+    for chunk in (Start("a1"), ReasoningStart("0"), ReasoningDelta("0", "Hm."), ReasoningEnd("0"), Finish("stop")):
+        stream.append(chunk)
+    stream.close()
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        whole = (await anext(read(stream, rendering)))[0]
+    assert ">Reasoning" in whole.data.html
 
 
 async def test_a_status_before_the_text_is_sent_without_waiting_for_more(stream):

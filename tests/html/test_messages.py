@@ -18,6 +18,7 @@ from chat.html.messages import (
     part_chunk,
 )
 from chat.models import Conversation, Message
+from tests.conftest import chat_settings
 
 
 def message(**fields):
@@ -83,6 +84,49 @@ def test_b18_an_answer_with_a_word_can_be_copied_and_rated():
     assert "The answer is empty." not in html
     assert 'data-action="copy"' in html
     assert html.count('data-action="rate"') == 2
+
+
+@pytest.mark.parametrize(
+    ("parts", "headings"),
+    [
+        ([{"type": "reasoning", "text": "Hm."}], ["Thinking"]),
+        ([{"type": "reasoning", "text": "Hm.", "seconds": 12.3}], ["Thought for 12 s"]),
+        ([{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "So"}], ["Reasoning"]),
+        ([{"type": "text", "text": "So"}, {"type": "reasoning", "text": "Hm."}], ["Thinking"]),
+    ],
+)
+def test_the_checkpoint_of_a_running_answer_thinks_at_its_end_only(parts, headings):
+    html = message_html(message_view(message(status="running", parts=parts)))
+    known = ("Thinking", "Thought for 12 s", "Reasoning")
+    assert [heading for heading in known if f">{heading}" in html] == headings
+
+
+def test_an_ended_answer_does_not_think_even_if_nobody_knows_for_how_long_it_did():
+    html = message_html(message_view(message(status="interrupted", parts=[{"type": "reasoning", "text": "Hm."}])))
+    assert ">Reasoning" in html
+    assert "llm-chat-thinking" not in html
+
+
+def test_the_buttons_of_a_message_are_named_by_its_first_words():
+    question = message_html(message_view(message(role="user", text='Is 1 < 2 & "so"?')))
+    assert 'aria-label="Your message: Is 1 &lt; 2 &amp; &quot;so&quot;?"' in question
+    parts = [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "*Because* " + "of this " * 20}]
+    assert 'aria-label="Answer: Because of this ' in message_html(message_view(message(parts=parts)))
+    assert 'aria-label="Answer"' in message_html(message_view(message(status="failed", error="timeout")))
+
+
+def test_an_answer_names_its_model_unless_the_site_hides_it(settings):
+    answer = message(model="Qwen/Qwen3-8B", parts=[{"type": "text", "text": "So."}])
+    assert ">Qwen3-8B<" in message_html(message_view(answer))
+    settings.CHAT = chat_settings(SHOW_MODEL=False)
+    assert "Qwen" not in message_html(message_view(answer))
+
+
+def test_a_long_question_is_folded_and_a_long_answer_is_not():
+    text = "line\n" * 20
+    assert "data-fold" in message_html(message_view(message(role="user", text=text)))
+    assert "data-fold" not in message_html(message_view(message(role="user", text="line")))
+    assert "data-fold" not in message_html(message_view(message(parts=[{"type": "text", "text": text}])))
 
 
 def test_a_message_chunk_has_a_place_only_if_one_is_given():

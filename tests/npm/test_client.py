@@ -61,8 +61,12 @@ def test_reasoning_and_a_loading_model_are_shown_apart_from_the_text(chat, scrip
     reply.finish()
     assert chat.done("ask")["status"] == "ready"
     assert [part["data"]["status"] for part in chat.data] == ["loading", "waiting"]
-    assert parts_of(chat.answer) == stored().parts
-    assert stored().parts == [{"type": "reasoning", "text": "Let me see."}, {"type": "text", "text": "Here it is."}]
+    reasoning, text = stored().parts
+    seconds = reasoning.pop("seconds")
+    assert parts_of(chat.answer) == [reasoning, text]
+    assert (reasoning, text) == ({"type": "reasoning", "text": "Let me see."}, {"type": "text", "text": "Here it is."})
+    shown = next(part for part in chat.answer["parts"] if part["type"] == "reasoning")
+    assert shown["providerMetadata"] == {"llm_chat": {"seconds": seconds}}
 
 
 def test_a_second_question_takes_the_history_of_the_site_to_the_model(chat, script):

@@ -112,3 +112,121 @@ function detailOf(article) {
 }
 
 ChatActions.define("llm-chat-actions");
+
+/** `<llm-chat-tools role="toolbar">`: the buttons of a message, one tab stop. Arrow keys, Home and End move between them. */
+class ChatTools extends ChatElement {
+  connect() {
+    this.hear(this.chat, { "chat:state": () => this.#stop(this.#current) });
+    this.hear(this, {
+      focusin: ({ target }) => this.#stop(target),
+      keydown: (event) => this.#press(event),
+    });
+    this.#stop();
+  }
+
+  /** Make one button the tab stop: the one that is given, if it can have the focus. */
+  #stop(wanted) {
+    const items = this.#items;
+    const stop = items.includes(wanted) ? wanted : items[0];
+    /** @type {NodeListOf<HTMLElement>} */
+    const all = this.querySelectorAll("button, summary");
+    for (const item of all) item.tabIndex = item === stop ? 0 : -1;
+  }
+
+  #press(event) {
+    const items = this.#items;
+    const place = items.indexOf(event.target);
+    const next = this.matches(":dir(rtl)") ? "ArrowLeft" : "ArrowRight";
+    const back = next === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
+    /** @type {Record<string, number>} */
+    const places = { [next]: place + 1, [back]: place - 1, Home: 0, End: -1 };
+    if (place < 0 || !(event.key in places)) return;
+    event.preventDefault();
+    event.stopPropagation(); // the log would scroll
+    items.at(places[event.key] % items.length)?.focus();
+  }
+
+  // Internals
+
+  /** What can have the focus: buttons that start an answer are hidden while one is being made. */
+  get #items() {
+    const all = /** @type {HTMLElement[]} */ ([...this.querySelectorAll("button:enabled, summary")]);
+    return all.filter((item) => item.checkVisibility({ visibilityProperty: true }));
+  }
+
+  get #current() {
+    return this.querySelector("[tabindex='0']");
+  }
+}
+
+ChatTools.define("llm-chat-tools");
+
+/** `<llm-chat-speech>`: reads answers aloud, where the browser has a voice. */
+class ChatSpeech extends ChatElement {
+  /** @type {HTMLButtonElement | null} That of the answer which is being read. */
+  #button = null;
+
+  connect() {
+    if (!("speechSynthesis" in window)) return;
+    this.hear(speechSynthesis, { voiceschanged: () => this.#look() });
+    this.hear(window, { pagehide: () => this.#stop() });
+    this.hear(this.chat, { click: ({ target }) => this.#click(target.closest("[data-action=speak]")) });
+    this.#look();
+  }
+
+  disconnect() {
+    this.#stop();
+  }
+
+  #look() {
+    this.toggleAttribute("voices", speechSynthesis.getVoices().length > 0);
+  }
+
+  #click(button) {
+    if (!button) return;
+    const isStop = button === this.#button;
+    this.#stop();
+    if (!isStop) this.#read(button);
+  }
+
+  /** Read line by line, because some browsers break off in a long text. */
+  #read(button) {
+    this.#button = button;
+    this.#label(this.dataset.stop, "quiet");
+    for (const line of this.#lines(button.closest("[data-message]"))) {
+      const utterance = new SpeechSynthesisUtterance(line);
+      utterance.lang = this.chat.lang;
+      utterance.onend = () => button === this.#button && !speechSynthesis.pending && this.#stop();
+      speechSynthesis.speak(utterance);
+    }
+  }
+
+  #stop() {
+    if (!this.#button) return;
+    this.#label(this.dataset.start, "speak");
+    this.#button = null;
+    speechSynthesis.cancel();
+  }
+
+  // Internals
+
+  /** Return what to read: the text without its reasoning, with one word for a block of code. */
+  #lines(article) {
+    const copy = document.importNode(this.find("[data-parts]", article), true);
+    for (const reasoning of copy.querySelectorAll("details")) reasoning.remove();
+    for (const code of copy.querySelectorAll("pre")) code.replaceWith(`${this.dataset.code}\n`);
+    for (const line of copy.querySelectorAll("[data-blocks] > * > *, li, td, th")) line.append("\n");
+    return (copy.textContent ?? "")
+      .trim()
+      .split(/\s*\n\s*/)
+      .filter(Boolean);
+  }
+
+  #label(title = "", icon) {
+    if (!this.#button) return;
+    this.#button.title = title;
+    this.#button.querySelector("use")?.setAttribute("href", `#llm-chat-${icon}`);
+  }
+}
+
+ChatSpeech.define("llm-chat-speech");

@@ -27,6 +27,7 @@ class ChatPending extends ChatElement {
     article.dataset.status = status;
     const footer = this.find("[data-footer]", article);
     footer.replaceChildren(status === "complete" ? "" : this.clone(status));
+    if (isLong(this.find("[data-blocks]", article).textContent)) footer.prepend(this.clone("fold"));
     for (const sentence of footer.querySelectorAll("[data-error]")) sentence.textContent = error;
   }
 
@@ -40,6 +41,11 @@ class ChatPending extends ChatElement {
     this.find("[data-blocks]", article).append(block);
     return article;
   }
+}
+
+/** Whether the server will fold it: `is_long` in html/excerpts.py. */
+function isLong(text) {
+  return text.length > 1_000 || text.split("\n").length > 14;
 }
 
 ChatPending.define("llm-chat-pending");

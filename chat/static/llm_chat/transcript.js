@@ -3,6 +3,7 @@ const ChatElement = customElements.get("llm-chat-element");
 /** `<llm-chat-transcript>`: the articles of a conversation, as the server renders them. */
 class ChatTranscript extends ChatElement {
   /** What an answer waits for, as attributes. */
+  static apart = 5 * 60_000;
   static waits = ["loading", "saving", "reconnecting"];
 
   connect() {
@@ -17,6 +18,7 @@ class ChatTranscript extends ChatElement {
       "chat:close": () => this.#wait(),
     });
     localise(this);
+    this.#setApart();
   }
 
   #take(chunk) {
@@ -24,6 +26,7 @@ class ChatTranscript extends ChatElement {
     else if (chunk.type === "data-message") this.#show(chunk.data);
     else if (chunk.type === "data-status") this.#wait(chunk.data.status);
     else if (chunk.type === "data-part") this.#addPart(chunk.data);
+    else if (chunk.type === "data-part-end") this.#endPart(chunk.data);
     else if (chunk.type === "data-message-end") this.#finish(chunk.data);
     else if (chunk.type === "data-conversation") this.tell("chat:conversation", chunk.data);
   }
@@ -64,6 +67,7 @@ class ChatTranscript extends ChatElement {
   #lead({ html, more }) {
     this.prepend(fragment(html));
     this.toggleAttribute("earlier", more);
+    this.#setApart();
   }
 
   /** A message that comes with its place, behind another or first on the page, ends the branch. */
@@ -77,6 +81,7 @@ class ChatTranscript extends ChatElement {
     else if (old) old.before(article);
     else this.append(article);
     old?.remove();
+    this.#setApart();
     if (after === undefined) return;
     while (article.nextElementSibling) article.nextElementSibling.remove();
     if (after === null) this.toggleAttribute("earlier", Boolean(earlier));
@@ -87,6 +92,11 @@ class ChatTranscript extends ChatElement {
     this.#wait();
     if (old) old.replaceWith(fragment(html));
     else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
+  }
+
+  /** Tell how long it took. */
+  #endPart({ message, part, html }) {
+    this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(fragment(html));
   }
 
   #patch(patch) {
@@ -107,9 +117,22 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
+  /** Mark the questions that come minutes after what is above them: their times are shown. */
+  #setApart() {
+    for (const article of this.querySelectorAll(":scope > [data-role=user]")) {
+      const gap = timeOf(article) - timeOf(article.previousElementSibling);
+      article.toggleAttribute("data-apart", !(gap < ChatTranscript.apart));
+    }
+  }
+
   #part(message, part) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
+}
+
+/** @returns {number} When a message was made; `NaN` if there is none, or it is being made. */
+function timeOf(article) {
+  return Date.parse(article?.querySelector("time")?.dateTime ?? "");
 }
 
 function fragment(html) {
@@ -119,16 +142,62 @@ function fragment(html) {
 }
 
 const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
+const day = new Intl.DateTimeFormat([], { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
 
 /** Show times by the visitor's own clock. */
 function localise(root) {
+  const today = new Date().toDateString();
   for (const time of root.querySelectorAll("time")) {
     const date = new Date(time.dateTime);
-    time.textContent = clock.format(date);
+    time.textContent = (date.toDateString() === today ? clock : day).format(date);
     time.title = calendar.format(date);
   }
   return root;
 }
 
 ChatTranscript.define("llm-chat-transcript");
+
+/** `<llm-chat-thinking>`: for how long a model has been thinking, and the last line of its thoughts, once a second. */
+class ChatThinking extends ChatElement {
+  pause = 1_000;
+  /** When it began, by this page's clock, if the server knows. */
+  #began = NaN;
+  #timer = 0;
+
+  connect() {
+    const elapsed = this.getAttribute("elapsed");
+    if (elapsed) this.#began ||= performance.now() - Number(elapsed) * 1_000;
+    this.#timer = setInterval(() => this.#show(), this.pause);
+    this.#show();
+  }
+
+  disconnect() {
+    clearInterval(this.#timer);
+  }
+
+  /** Without a connection nobody knows whether the model still thinks. */
+  #show() {
+    if (!this.online || this.closest("[data-message]")?.dataset.status !== "running") return;
+    this.find("[data-time]").textContent = Number.isNaN(this.#began) ? "" : this.#time();
+    this.find("[data-peek]").textContent = this.#line();
+  }
+
+  #time() {
+    const seconds = Math.floor((performance.now() - this.#began) / 1_000);
+    const units = { minute: Math.floor(seconds / 60), second: seconds % 60 };
+    return Object.entries(units)
+      .filter(([unit, count]) => count || unit === "second")
+      .map(([unit, count]) => count.toLocaleString(this.chat.lang, { style: "unit", unit, unitDisplay: "narrow" }))
+      .join(" ");
+  }
+
+  /** Return the sentence that is being written. */
+  #line() {
+    const blocks = this.closest("[data-part]")?.querySelector("[data-blocks]");
+    const text = blocks?.lastElementChild?.textContent?.trim() ?? "";
+    return text.split(/\n|(?<=[.!?؟。]) /).at(-1) ?? "";
+  }
+}
+
+ChatThinking.define("llm-chat-thinking");
