@@ -62,13 +62,13 @@ class ChatTranscript extends ChatElement {
   // Internals
 
   #lead({ html, more }) {
-    this.prepend(fragment(html));
+    this.prepend(this.#build(html));
     this.toggleAttribute("earlier", more);
   }
 
   /** A message that comes with its place, behind another or first on the page, ends the branch. */
   #show({ id, html, after, earlier }) {
-    const article = fragment(html).firstElementChild;
+    const article = this.#build(html).firstElementChild;
     if (!article) return;
     const old = this.article(id);
     const before = this.article(after ?? "");
@@ -85,8 +85,8 @@ class ChatTranscript extends ChatElement {
   #addPart({ message, part, html }) {
     const old = this.#part(message, part);
     this.#wait();
-    if (old) old.replaceWith(fragment(html));
-    else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
+    if (old) old.replaceWith(this.#build(html));
+    else this.article(message)?.querySelector("[data-parts]")?.append(this.#build(html));
   }
 
   #patch(patch) {
@@ -97,7 +97,7 @@ class ChatTranscript extends ChatElement {
     const article = this.article(message);
     if (!article) return;
     article.dataset.status = status;
-    article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
+    article.querySelector("[data-footer]")?.replaceChildren(this.#build(html));
   }
 
   #note(article, text) {
@@ -107,15 +107,13 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
+  #build(html) {
+    return localise(this.fragment(html.trim()));
+  }
+
   #part(message, part) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
-}
-
-function fragment(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html.trim();
-  return localise(document.importNode(template.content, true));
 }
 
 const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
