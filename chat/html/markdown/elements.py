@@ -61,7 +61,6 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _CODE.sub(lambda code: _code(code, missing, is_open=code.start() == last), raw)
     html = _FORMULA.sub(_formula, html)
     html = _LINK.sub(_link, html)
-    html = _HEADING.sub(_heading, html)
     html = _TASK.sub(_task, html)
     # Code at the beginning of a text must not decide the text's direction.
     html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
@@ -70,6 +69,25 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = html.replace("<table>", '<llm-chat-box class="llm-chat-table"><div><table>')
     html = html.replace("</table>", "</table></div></llm-chat-box>")
     return Block(clean(html), tuple(missing))
+
+
+def outline(raw: str) -> str:
+    """Put the headings of a whole text below that of its message, an ``h2``, without gaps; ``data-level`` is their own.
+
+    A heading depends on those before it only, so that growth does not change what is on the page.
+    """
+    above: list[int] = []
+
+    def heading(tag: re.Match[str]) -> str:
+        level = int(tag[2])
+        while not tag[1] and above and above[-1] >= level:
+            above.pop()
+        if not tag[1]:
+            above.append(level)
+        name = f"h{min(6, 2 + len(above))}"
+        return f"</{name}>" if tag[1] else f'<{name} data-level="{level}">'
+
+    return _HEADING.sub(heading, raw) if "</h" in raw else raw
 
 
 def _depth(raw: str) -> int:
@@ -143,13 +161,6 @@ def _image_as_text(match: re.Match[str], address: str) -> str:
     if not aside:
         return f"![{match['alt']}]()"
     return f'<span class="llm-chat-image">{match["alt"]} ({aside})</span>'
-
-
-def _heading(match: re.Match[str]) -> str:
-    """Write a heading two levels lower: on the page it is below that of the message, which is an ``h2``."""
-    level = int(match[2])
-    name = f"h{min(6, level + 2)}"
-    return f"</{name}>" if match[1] else f'<{name} data-level="{level}">'
 
 
 def _task(match: re.Match[str]) -> str:

@@ -20,10 +20,10 @@ _TAGS = (
     " mtable mtd mtext mtr munder munderover"
 )
 _ATTRIBUTES = (
-    "accent accentunder align alttext checked class columnalign columnlines columnspacing data-file data-info data-"
-    " language data-level depth dir disabled display displaystyle fence form height href linebreak linethickness"
-    " lspace mathvariant maxsize minsize movablelimits notation rel rowlines rowspacing rspace scriptlevel separator"
-    " start stretchy target title type voffset width"
+    "accent accentunder align alttext checked class columnalign columnlines columnspacing data-file data-info"
+    " data-language data-level depth dir disabled display displaystyle fence form height href linebreak"
+    " linethickness lspace mathvariant maxsize minsize movablelimits notation rel rowlines rowspacing rspace"
+    " scriptlevel separator start stretchy target title type voffset width"
 )
 TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
 CLASS = re.compile(r"llm-chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")

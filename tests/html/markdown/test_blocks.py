@@ -229,6 +229,13 @@ def test_headings_are_below_that_of_the_message_and_remember_their_level():
     assert titles[4] == '<h6 data-level="5">t</h6>'
 
 
+def test_headings_leave_out_no_level_and_do_not_change_when_others_follow():
+    text = "## a\n\n#### b\n\n> ## c\n\n# d\n\n### e"
+    html = "".join(render(text))
+    assert re.findall("<h(.)", html) == ["3", "4", "3", "3", "4"]
+    assert html.startswith("".join(render(text.removesuffix("### e"))))
+
+
 def test_an_image_is_shown_as_its_description_and_a_link():
     (block,) = render("![A cat](https://img.example/cat.png)")
     assert Page(block).text == "A cat (https://img.example/cat.png)"
