@@ -139,6 +139,7 @@ TABLE = """
 | two<br>lines | =1+1 |
 | $x_1$ | -1+cmd |
 | **bold** `code` | @x |
+| - | \uff1dx |
 """
 
 
@@ -146,7 +147,7 @@ def test_a_table_is_copied_as_csv_without_formulas(clipboard, script):
     clipboard.talk(script, answer=TABLE)
     clipboard.answer.get_by_role("button", name="Copy as CSV").click()
     expect(clipboard.status).to_have_text("Copied")
-    rows = ["Name,Sum", '"a, ""b""",-5.00 €', '"two\nlines",\'=1+1', "x_1,'-1+cmd", "bold code,'@x", ""]
+    rows = ["Name,Sum", '"a, ""b""",-5.00 €', '"two\nlines",\'=1+1', "x_1,'-1+cmd", "bold code,'@x", "-,'\uff1dx", ""]
     assert copied(clipboard) == "\r\n".join(rows)
 
 

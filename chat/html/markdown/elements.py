@@ -19,7 +19,7 @@ _IMAGE = re.compile(r'<img src="(?P<src>[^"]*)" alt="(?P<alt>[^"]*)"(?: title="(
 _LINK = re.compile(
     rf'<a href="(?P<href>[^"]*)"(?: title="(?P<title>[^"]*)")?>(?P<text>.*?)</a>|{_IMAGE.pattern}', re.DOTALL
 )
-_HEADING = re.compile("<(/?)h([1-6])>")
+_HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 _TASK = re.compile(
     r'<li>(<input type="checkbox"(?: checked="")? disabled="" />)\s*(<p>)?(.*?)'
     r"(?=\s*(?:</(?:p|li)>|<(?:p|ul|ol|llm-chat-box|blockquote|table|h[1-6]|hr)\b))",
@@ -78,14 +78,13 @@ def outline(raw: str) -> str:
     """
     above: list[int] = []
 
-    def heading(tag: re.Match[str]) -> str:
-        level = int(tag[2])
-        while not tag[1] and above and above[-1] >= level:
+    def heading(found: re.Match[str]) -> str:
+        level = int(found[1])
+        while above and above[-1] >= level:
             above.pop()
-        if not tag[1]:
-            above.append(level)
+        above.append(level)
         name = f"h{min(6, 2 + len(above))}"
-        return f"</{name}>" if tag[1] else f'<{name} data-level="{level}">'
+        return f'<{name} data-level="{level}">{found[2]}</{name}>'
 
     return _HEADING.sub(heading, raw) if "</h" in raw else raw
 

@@ -1,7 +1,7 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** A spreadsheet would run these texts as formulas; numbers begin alike. */
-const FORMULA = /^(?![+-]?\p{Sc}?[\d.,\s]+[%\p{Sc}]?$)[=+@＝＋－＠-]/u;
+/** A spreadsheet would run these texts as formulas. Numbers and dashes begin alike. */
+const FORMULA = /^(?![+-]*\p{Sc}?[\d.,\s]*[%\p{Sc}]?$)[=+@＝＋－＠-]/u;
 
 /** `<llm-chat-box>`: code or a table, which scrolls sideways in its place, below the bar of buttons that it adds. */
 class ChatBox extends ChatElement {
@@ -29,11 +29,11 @@ class ChatBox extends ChatElement {
     else if (button) this.#copy(button, button.value === "csv" ? csv(content) : content?.textContent);
   }
 
-  // Internals
-
   #copy(button, text) {
     this.tell("chat:copy", { button, text: Promise.resolve(text) });
   }
+
+  // Internals
 
   #download(text) {
     const link = document.createElement("a");
