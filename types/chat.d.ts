@@ -12,7 +12,8 @@ interface ChatEventMap {
   "chat:retry": MessageDetail & { continues: boolean };
   "chat:edit": MessageDetail;
   "chat:discard": { message: string };
-  "chat:copy": { button: HTMLButtonElement; text: Promise<string> };
+  /** `article`: the message, if it is one that is copied. */
+  "chat:copy": { button: HTMLButtonElement; text: Promise<string>; article?: HTMLElement };
   "chat:stop": undefined;
 
   // What becomes of it
@@ -216,6 +217,11 @@ interface Element {
 interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
   "llm-chat-edit": HTMLElement;
+}
+
+/** Not in all browsers, and not in TypeScript's library. */
+interface Window {
+  trustedTypes?: { createPolicy<Rules>(name: string, rules: Rules): Rules };
 }
 
 interface CustomElementRegistry {

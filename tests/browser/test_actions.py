@@ -71,63 +71,115 @@ def test_copying_uses_the_shown_text_if_the_connection_dies_before_the_source_ar
     assert copied(shaky) == "Some bold text"
 
 
-def test_the_code_under_the_pointer_is_copied_exactly(clipboard, script):
+def bar(chat, name, number=0):
+    """One of the buttons above a block of code."""
+    return chat.answer.get_by_role("group", name="Code").get_by_role("button", name=name).nth(number)
+
+
+def test_code_is_copied_exactly_by_a_button_above_it(clipboard, script):
     clipboard.talk(script, answer=f"{MARKDOWN}\n```\nanother\n\n```\n")
-    blocks = clipboard.answer.locator("pre")
-    for block, code in ((blocks.first, CODE), (blocks.last, "another\n")):
-        block.hover()
-        button = clipboard.page.get_by_role("button", name="Copy the code")
-        box, place = block.bounding_box(), button.bounding_box()
-        assert box["y"] <= place["y"] < box["y"] + 20
-        assert box["x"] + box["width"] - 60 < place["x"] < box["x"] + box["width"] - place["width"]
-        button.click()
+    for number, code in enumerate((CODE, "another\n")):
+        bar(clipboard, "Copy the code", number).click()
         expect(clipboard.page.get_by_role("button", name="Copied")).to_be_visible()
+        expect(clipboard.page.get_by_role("button", name="Copied")).to_be_focused()
         assert copied(clipboard) == code
-        expect(button).to_be_visible()
-    clipboard.questions.first.hover()
-    expect(button).to_be_hidden()
+        expect(bar(clipboard, "Copy the code", 1)).to_be_visible()
 
 
-def test_the_code_in_focus_is_copied_from_the_keyboard(clipboard, script):
-    clipboard.talk(script, answer=f"{MARKDOWN}\n```\nanother\n```\n")
-    blocks = clipboard.answer.locator("pre")
-    button = clipboard.page.get_by_role("button", name="Copy the code")
-    blocks.first.focus()
-    clipboard.page.keyboard.press("Tab")
-    expect(button).to_be_focused()
-    clipboard.page.keyboard.press("Enter")
-    expect(clipboard.status).to_have_text("Copied")
-    assert copied(clipboard) == CODE
-    clipboard.page.keyboard.press("Shift+Tab")
-    expect(blocks.first).to_be_focused()
-    clipboard.page.keyboard.press("Tab")
-    clipboard.page.keyboard.press("Tab")
-    expect(blocks.last).to_be_focused()
-    clipboard.page.keyboard.press("Shift+Tab")
-    expect(blocks.first).to_be_focused()
-
-
-def test_the_button_of_a_long_code_block_stays_in_sight_and_leaves_the_block_as_it_is(chat, script):
+def test_the_bar_of_long_code_stays_in_sight(chat, script):
     chat.talk(script, answer="```python\n" + "print(1)\n" * 200 + "```\n")
-    block = chat.answer.locator("pre")
-    before = chat.answer.locator("[data-blocks]").evaluate("blocks => blocks.outerHTML")
-    block.hover(position={"x": 50, "y": 1_500})
-    button = chat.page.get_by_role("button", name="Copy the code")
-    expect(button).to_be_in_viewport(ratio=1)
-    assert chat.answer.locator("[data-blocks]").evaluate("blocks => blocks.outerHTML") == before
+    expect(bar(chat, "Copy the code")).to_be_in_viewport(ratio=1)
+    assert chat.answer.locator("pre").evaluate("code => code.getBoundingClientRect().top") < 0
 
 
-def test_code_that_still_grows_can_be_copied(clipboard, script):
+def test_lines_stay_wrapped_and_code_can_be_copied_while_it_grows(clipboard, script):
     clipboard.ask("Code?")
     reply = script.next_reply()
-    reply.say("```python\ndef f():\n")
-    clipboard.answer.locator("pre").hover()
+    reply.say(f"```python\ndef f():\n    # {'long ' * 100}\n")
+    code = clipboard.answer.locator("pre")
+    expect(code).to_have_attribute("tabindex", "0")
+    expect(code).to_have_accessible_name("Code")
+    bar(clipboard, "Wrap long lines").press("Enter")
+    expect(code).not_to_have_attribute("tabindex", "0")
     reply.say("    return 1\n")
-    expect(clipboard.answer.locator("pre")).to_contain_text("return 1")
-    clipboard.page.get_by_role("button", name="Copy the code").click()
+    expect(code).to_contain_text("return 1")
+    bar(clipboard, "Copy the code").click()
     expect(clipboard.page.get_by_role("button", name="Copied")).to_be_visible()
-    assert copied(clipboard) == CODE
+    assert copied(clipboard) == f"def f():\n    # {'long ' * 100}\n    return 1"
+    reply.say("```\n\nThat is all.")
+    expect(code.locator("span").first).to_be_visible()
+    expect(bar(clipboard, "Wrap long lines")).to_have_attribute("aria-pressed", "true")
+    expect(bar(clipboard, "Wrap long lines")).to_have_count(1)
+    assert code.evaluate("code => code.scrollWidth <= code.clientWidth")
     reply.finish()
+
+
+@pytest.mark.parametrize(
+    ("fence", "name"),
+    [
+        ("Python", "code.py"),
+        ("c++", "code.cpp"),
+        ("css", "code.css"),
+        ("", "code.txt"),
+        ('js title="src/a.b.js"', "a.b.js"),
+    ],
+)
+def test_code_is_downloaded_as_a_file_of_its_language(chat, script, fence, name):
+    chat.talk(script, answer=f"```{fence}\nx = 'é'\n```")
+    with chat.page.expect_download() as download:
+        bar(chat, "Download the code").click()
+    assert download.value.suggested_filename == name
+    assert download.value.path().read_text() == "x = 'é'\n"
+
+
+TABLE = """
+| Name | Sum |
+|------|-----|
+| a, "b" | -5.00 € |
+| two<br>lines | =1+1 |
+| $x_1$ | -1+cmd |
+| **bold** `code` | @x |
+| - | \uff1dx |
+"""
+
+
+def test_a_table_is_copied_as_csv_without_formulas(clipboard, script):
+    clipboard.talk(script, answer=TABLE)
+    clipboard.answer.get_by_role("button", name="Copy as CSV").click()
+    expect(clipboard.status).to_have_text("Copied")
+    rows = ["Name,Sum", '"a, ""b""",-5.00 €', '"two\nlines",\'=1+1', "x_1,'-1+cmd", "bold code,'@x", "-,'\uff1dx", ""]
+    assert copied(clipboard) == "\r\n".join(rows)
+
+
+def test_only_a_table_that_is_too_wide_can_be_focused(chat, script):
+    chat.page.set_viewport_size({"width": 360, "height": 640})
+    chat.talk(script, answer=f"| a | b |\n|---|---|\n| 2026-07-01 | {'word ' * 12}|\n\n| a |\n|---|\n| b |")
+    boxes = chat.answer.locator("llm-chat-box > div:last-child")
+    expect(boxes.first).to_have_attribute("tabindex", "0")
+    expect(boxes.first).to_have_accessible_name("Table")
+    expect(boxes.last).not_to_have_attribute("tabindex", "0")
+    date = boxes.first.locator("td").first
+    assert date.bounding_box()["height"] < 80, "few lines of a long text"
+    lines = (
+        "cell => { const range = new Range(); range.selectNodeContents(cell); return range.getClientRects().length; }"
+    )
+    assert date.evaluate(lines) == 1
+
+
+def test_an_answer_is_copied_as_rich_text_too(clipboard, script):
+    clipboard.talk(script, answer=f"# Title\n\n- [x] [done](https://a.example/)\n\n{MARKDOWN}{TABLE}")
+    clipboard.click("Copy")
+    expect(clipboard.status).to_have_text("Copied")
+    html = clipboard.page.evaluate("""async () => {
+        const [item] = await (window.board ?? navigator.clipboard).read();
+        return (await item.getType("text/html")).text();
+    }""")
+    assert "<p>Some <strong>bold</strong> text and <code>code</code>:</p>" in html
+    assert f"<pre><code>{CODE}</code></pre>" in html
+    assert html.startswith("<h1>Title</h1>")
+    assert '<li>☑ <a href="https://a.example/">done</a></li>' in html
+    assert "<table>" in html
+    assert not re.search("class=|llm-chat|<button|<svg|tabindex|<div|<span", html)
 
 
 def test_while_an_answer_runs_nothing_begins_another_one_and_the_rest_works(clipboard, script):
@@ -487,7 +539,6 @@ def test_the_actions_are_accessible(script, site, visit, scheme):
     chat.talk(script, answer=MARKDOWN)
     chat.click("Bad answer")
     edit(chat, chat.questions.first)
-    chat.answer.locator("pre").hover()
     expect(chat.page.get_by_role("button", name="Copy the code")).to_be_visible()
     assert Axe().run(chat.page).response["violations"] == []
     for button in chat.log.get_by_role("button").all():

@@ -41,7 +41,7 @@ SEEN = """articles => {
         while (texts.nextNode()) if (isSeen(texts.currentNode)) seen.push(texts.currentNode.data);
         for (const link of blocks.querySelectorAll("a")) seen.push(link.getAttribute("href"), link.title);
         for (const math of blocks.querySelectorAll("math")) seen.push(math.getAttribute("alttext"));
-        for (const code of blocks.querySelectorAll("pre")) seen.push(getComputedStyle(code, "::before").content);
+        for (const box of blocks.querySelectorAll("llm-chat-box")) seen.push(getComputedStyle(box, "::before").content);
         return seen.join(" ");
     });
 }"""

@@ -62,10 +62,14 @@ def test_a_long_question_can_be_unfolded(plain, script):
 
 def test_nothing_is_shown_that_would_need_a_script(plain, script):
     ask(plain, "Tell me")
-    script.next_reply().fail("upstream")
+    reply = script.next_reply()
+    reply.say("```python app.py\nx = 1\n```\n\n| a |\n|---|\n| b |\n")
+    reply.fail("upstream")
     expect(plain.answer).to_contain_text(ERRORS["upstream"].sentence)
     for button in plain.page.locator(".llm-chat").get_by_role("button").all():
         expect(button).to_have_text(re.compile("Send"))
+    label = plain.answer.locator("llm-chat-box").first.evaluate("box => getComputedStyle(box, '::before').content")
+    assert label == '"python app.py"'
     expect(plain.page.get_by_text("JavaScript")).to_have_count(0)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .cache import Cache
-from .elements import Block, Wanted, finish, plain
+from .elements import Block, Wanted, finish, outline, plain
 from .engine import to_html
 from .highlight import highlight
 from .limits import TooLargeError
@@ -87,7 +87,7 @@ def _append_bare(blocks: list[str], text: str) -> None:
 
 
 def _render(text: str, *, keep_last: bool) -> Live:
-    html = to_html(text)
+    html = outline(to_html(text))
     *settled, last = split(html) or [""]
     finished = [_finish(raw) for raw in settled]
     if _ends_in_open_fence(text, html):

@@ -5,7 +5,7 @@ from html import unescape
 from typing import NamedTuple
 
 from .formulas import formula
-from .highlight import can_highlight, highlighted
+from .highlight import can_highlight, extension, highlighted
 from .limits import MAX_DEPTH, TooLargeError
 from .sanitise import clean, is_address
 
@@ -13,15 +13,21 @@ _OPENING_OR_CLOSING = re.compile(r"<(/?)(?!br|hr|img|input)[a-z]")
 _CODE = re.compile(r"<pre><code([^>]*)>(.*?)</code></pre>", re.DOTALL)
 _LANGUAGE = re.compile(r' class="language-([^"]*)"')
 _INFO = re.compile(r' data-meta="([^"]*)"')
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.[A-Za-z][A-Za-z0-9]{0,11}(?![^\s&])")
 _FORMULA = re.compile(r'<span data-math-style="(inline|display)">(.*?)</span>', re.DOTALL)
 _IMAGE = re.compile(r'<img src="(?P<src>[^"]*)" alt="(?P<alt>[^"]*)"(?: title="(?P<caption>[^"]*)")? />')
 _LINK = re.compile(
     rf'<a href="(?P<href>[^"]*)"(?: title="(?P<title>[^"]*)")?>(?P<text>.*?)</a>|{_IMAGE.pattern}', re.DOTALL
 )
-_TASK = re.compile(r'<input type="checkbox"( checked="")? disabled="" />\s*(<p>)?')
+_HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
+_TASK = re.compile(
+    r'<li>(<input type="checkbox"(?: checked="")? disabled="" />)\s*(<p>)?(.*?)'
+    r"(?=\s*(?:</(?:p|li)>|<(?:p|ul|ol|llm-chat-box|blockquote|table|h[1-6]|hr)\b))",
+    re.DOTALL,
+)
 _LEADING_CODE = re.compile(
     r"(<(?:p|li|h[1-6]|t[dh])(?: [^>]*)?>(?:<(?:p|strong)>)?"
-    r'(?:<span class="llm-chat-task">.</span> )?(?:<strong>)?)<code'
+    r"(?:<label><input[^>]*> )?(?:<strong>)?)<code"
 )
 _CELL = re.compile(r"<(t[dh])(?: [^>]*)?>.*?</\1>", re.DOTALL)
 _BREAK = re.compile(r"<(?:code|math)\b.*?</(?:code|math)>|&lt;br ?/?&gt;", re.DOTALL | re.IGNORECASE)
@@ -60,10 +66,27 @@ def finish(raw: str, *, is_open: bool) -> Block:
     html = _LEADING_CODE.sub(r'\1<code dir="ltr"', html)
     if "<table>" in html and "&lt;" in html:
         html = _CELL.sub(_break_lines, html)
-    html = html.replace("<table>", '<div class="llm-chat-table" tabindex="0"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    html = html.replace("<table>", '<llm-chat-box class="llm-chat-table"><div><table>')
+    html = html.replace("</table>", "</table></div></llm-chat-box>")
     return Block(clean(html), tuple(missing))
+
+
+def outline(raw: str) -> str:
+    """Put the headings of a whole text below that of its message, an ``h2``, without gaps; ``data-level`` is their own.
+
+    A heading depends on those before it only, so that growth does not change what is on the page.
+    """
+    above: list[int] = []
+
+    def heading(found: re.Match[str]) -> str:
+        level = int(found[1])
+        while above and above[-1] >= level:
+            above.pop()
+        above.append(level)
+        name = f"h{min(6, 2 + len(above))}"
+        return f'<{name} data-level="{level}">{found[2]}</{name}>'
+
+    return _HEADING.sub(heading, raw) if "</h" in raw else raw
 
 
 def _depth(raw: str) -> int:
@@ -87,9 +110,17 @@ def _code(match: re.Match[str], missing: list[Wanted], *, is_open: bool) -> str:
         if found is None:
             missing.append((language, code))
         html = found or html
-    labels = (("data-language", name), ("data-info", _group(_INFO.search(attributes))))
+    info = _group(_INFO.search(attributes))
+    labels = (("data-language", name), ("data-info", info), ("data-file", _file_name(language, info)))
     shown = "".join(f' {label}="{value}"' for label, value in labels if value)
-    return f'<pre class="llm-chat-code" dir="ltr" tabindex="0"{shown}><code>{html}</code></pre>'
+    return f'<llm-chat-box class="llm-chat-code" dir="ltr"{shown}><pre><code>{html}</code></pre></llm-chat-box>'
+
+
+def _file_name(language: str, info: str) -> str:
+    """Name the file as which code is downloaded: the model often writes the name after the language."""
+    if named := _FILE.search(info):
+        return named[0]
+    return f"code.{ending}" if (ending := extension(language)) else ""
 
 
 def _group(match: re.Match[str] | None) -> str:
@@ -132,8 +163,8 @@ def _image_as_text(match: re.Match[str], address: str) -> str:
 
 
 def _task(match: re.Match[str]) -> str:
-    """Write a check box as a character; a disabled form control would need a label and a style."""
-    return f'{match[2] or ""}<span class="llm-chat-task">{"☑" if match[1] else "☐"}</span> '
+    """Write a check box with its text as the label: screen readers tell its state in their own language."""
+    return f'<li class="llm-chat-task">{match[2] or ""}<label>{match[1]} {match[3]}</label>'
 
 
 def _break_lines(cell: re.Match[str]) -> str:

@@ -47,6 +47,7 @@ def _mathml(source: str, display: str) -> str:
         raise ValueError("This formula is nested too deeply.")
     sparse = _ROW_SPACING.sub(r"\\\\ ", source)
     root = Converter(display=display).convert_to_element(sparse)
+    _group_fences(root)
     if _depth(root) > MAX_FORMULA_DEPTH:
         raise ValueError("This formula is nested too deeply.")
     if _letters(_NAMES.sub(" ", sparse)) - _letters(_shown(root)):
@@ -62,6 +63,17 @@ def _mathml(source: str, display: str) -> str:
     root.set("alttext", source.strip())
     # The library writes characters as references, which ``tostring`` has escaped; only these are unescaped.
     return _REFERENCE.sub(r"&\1", tostring(root, encoding="unicode"))
+
+
+def _group_fences(root: Element) -> None:
+    """Put each matrix and its fences into a row: only at the ends of one fences grow, and an exponent has one base."""
+    for parent in list(root.iter()):
+        for place in range(len(parent) - 3, -1, -1):
+            fenced = parent[place : place + 3]
+            if len(parent) > 3 and [element.tag for element in fenced] == ["mo", "mtable", "mo"]:
+                row = Element("mrow")
+                row[:] = fenced
+                parent[place : place + 3] = [row]
 
 
 def _nesting(source: str) -> int:

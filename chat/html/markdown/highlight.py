@@ -1,6 +1,7 @@
 """Highlights code with Pygments: few classes, a cache, and a limit on the time that it takes."""
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
@@ -15,7 +16,14 @@ from .cache import Cache
 
 logger = logging.getLogger(__name__)
 
-LANGUAGES = frozenset(alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases)
+_LEXERS = [(aliases, patterns) for _, aliases, patterns, _ in get_all_lexers(plugins=False)]
+
+LANGUAGES = frozenset(alias for aliases, _ in _LEXERS for alias in aliases)
+
+_PATTERN = re.compile(r"\*\.(\w{1,12})")
+_EXTENSIONS = {
+    alias: _PATTERN.findall(" ".join(patterns).lower()) for aliases, patterns in _LEXERS for alias in aliases
+}
 
 # Named as in Pygments, so that its style sheets fit. A token type without an entry takes that of its parent. Types that
 # no style colours (names, punctuation, white space: two thirds of all tokens) get no element.
@@ -41,6 +49,12 @@ TOKEN_CLASSES: dict[_TokenType, str] = {
 }
 
 _cache: Cache[tuple[str, str]] = Cache(4_000_000)
+
+
+def extension(language: str) -> str:
+    """Return the usual extension of a language's files, without the dot; empty if it has none."""
+    known = _EXTENSIONS.get(language, [])
+    return language if language in known and len(language) < 5 else next(iter(known), "")
 
 
 def can_highlight(language: str, code: str) -> bool:

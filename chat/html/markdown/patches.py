@@ -11,7 +11,7 @@ ANCHOR = 16
 MAX_PIECES = 8
 """Maximum number of places in one patch; everything after the last of them is sent as a whole."""
 
-_CODE_BLOCK = re.compile(r'(<pre(?: [a-z-]+="[^"]*")*><code(?: [a-z-]+="[^"]*")*>)([^<]*)</code></pre>')
+_CODE_BLOCK = re.compile(r'(<llm-chat-box(?: [a-z-]+="[^"]*")*><pre><code>)([^<]*)</code></pre></llm-chat-box>')
 
 
 class BlockPatch(NamedTuple):

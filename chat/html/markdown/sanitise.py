@@ -7,7 +7,12 @@ import nh3
 
 from .highlight import TOKEN_CLASSES
 
-_TEXT = "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
+# A box has no more than its class: its buttons are not in the HTML of a block. The page's script adds them, so that no
+# text of a model's can bring a button.
+_TEXT = (
+    "a blockquote br code del div em h3 h4 h5 h6 hr input label li llm-chat-box ol p pre span strong table tbody td th"
+    " thead tr ul"
+)
 _MATH = (
     "math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd"
     " mtext mtr munder munderover"
@@ -19,9 +24,10 @@ TAGS = frozenset(f"{_TEXT} {_MATH}".split())
 
 ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title"},
-    "div": {"tabindex"},
     "code": {"dir"},
-    "pre": {"dir", "tabindex", "data-language", "data-info"},
+    **{f"h{level}": {"data-level"} for level in range(3, 7)},
+    "input": {"checked"},
+    "llm-chat-box": {"data-file", "data-info", "data-language", "dir"},
     "ol": {"start"},
     "td": {"align"},
     "th": {"align"},
@@ -44,10 +50,10 @@ ATTRIBUTES: dict[str, set[str]] = {
 
 CLASSES: dict[str, set[str]] = {
     "code": {"llm-chat-math"},
-    "div": {"llm-chat-table"},
+    "li": {"llm-chat-task"},
+    "llm-chat-box": {"llm-chat-code", "llm-chat-table"},
     "p": {"llm-chat-plain"},
-    "pre": {"llm-chat-code"},
-    "span": {"llm-chat-image", "llm-chat-task", *TOKEN_CLASSES.values()},
+    "span": {"llm-chat-image", *TOKEN_CLASSES.values()},
 }
 
 SCHEMES = frozenset({"http", "https", "mailto"})
@@ -63,7 +69,8 @@ _cleaner = nh3.Cleaner(
     clean_content_tags=set(),
     link_rel="noreferrer",
     # Links open beside the chat, not in its place: an answer may be running, or the chat may be in a small frame.
-    set_tag_attribute_values={"a": {"target": "_blank"}},
+    # An input can only be a check box that shows a state.
+    set_tag_attribute_values={"a": {"target": "_blank"}, "input": {"type": "checkbox", "disabled": ""}},
 )
 
 

@@ -34,7 +34,7 @@ class ChatActions extends ChatElement {
   #copy(article, button) {
     const { innerText } = this.find("[data-parts]", article);
     const source = this.request({ type: "source", messageId: article.dataset.message });
-    this.tell("chat:copy", { button, text: source.then(([{ text }]) => text).catch(() => innerText) });
+    this.tell("chat:copy", { button, article, text: source.then(([{ text }]) => text).catch(() => innerText) });
   }
 
   /** Rate an answer; the button that is pressed takes the rating back. */

@@ -1,51 +1,21 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-copy>`: the clipboard, and one button for all code blocks, which moves to where the visitor points or tabs to. */
+const PLAIN = "text/plain";
+const RICH = "text/html";
+
+/** `<llm-chat-copy>`: the clipboard. An answer goes there as Markdown, and as HTML that mails and documents take. */
 class ChatCopy extends ChatElement {
   pause = 2_000;
-  /** @type {HTMLElement | null} */
-  #code = null;
-  #growth = new ResizeObserver(() => this.#place());
 
   connect() {
-    const log = /** @type {HTMLElement} */ (this.parentElement);
-    this.hear(this.chat, { "chat:copy": ({ button, text }) => this.#copy(button, text) });
-    this.hear(log, {
-      pointerover: ({ target }) => this.querySelector(":focus-visible") || this.#point(target),
-      focusin: ({ target }) => this.#point(target),
-      keydown: (event) => event.key === "Tab" && this.#tab(event),
-    });
-    this.hear(this, { click: () => this.#copy(this.#button, Promise.resolve(this.#code?.textContent ?? "")) });
-    for (const box of [log, ...log.children]) this.#growth.observe(box);
+    this.hear(this.chat, { "chat:copy": (detail) => this.#copy(detail) });
   }
 
-  disconnect() {
-    this.#growth.disconnect();
-  }
-
-  #point(target) {
-    if (this.contains(target)) return;
-    this.#code = target.closest("pre");
-    this.hidden = !this.#code;
-    this.#place();
-  }
-
-  /** In the order of tabs, the button follows its block. */
-  #tab(event) {
-    const { shiftKey, target } = event;
-    if (target === this.#button) {
-      this.#code?.focus({ preventScroll: true }); // from where the browser continues
-      if (shiftKey) event.preventDefault();
-    } else if (!shiftKey && target.matches("pre")) {
-      this.#point(target);
-      this.#button.focus({ preventScroll: true });
-      event.preventDefault();
-    }
-  }
-
-  async #copy(button, text) {
+  /** @param {ChatEventMap["chat:copy"]} detail */
+  async #copy({ button, text, article }) {
     const { copied = "", failed = "" } = this.dataset;
-    if (await this.#write(text, button)) {
+    const html = article?.matches("[data-role=assistant]") ? htmlOf(article) : "";
+    if (await this.#write(text, html, button)) {
       this.tell("chat:say", { text: copied });
       this.#confirm(button, copied);
     } else {
@@ -68,36 +38,28 @@ class ChatCopy extends ChatElement {
     }, this.pause);
   }
 
-  #place() {
-    if (this.hidden) return;
-    if (!this.#code?.isConnected) {
-      this.hidden = true;
-      return;
-    }
-    const to = this.#code.getBoundingClientRect();
-    const from = this.getBoundingClientRect();
-    this.style.width = `${to.width}px`;
-    this.style.height = `${to.height}px`;
-    this.style.top = `${(parseFloat(this.style.top) || 0) + to.top - from.top}px`;
-    this.style.left = `${(parseFloat(this.style.left) || 0) + to.left - from.left}px`;
-  }
-
-  /** Some browsers allow nothing later than the click, so they get the promise. */
-  async #write(text, button) {
-    const type = "text/plain";
+  /** Some browsers allow nothing later than the click, so they get the promise. Some take plain text only. */
+  async #write(text, html, button) {
     try {
-      const blob = text.then((content) => new Blob([content], { type }));
-      await navigator.clipboard.write([new ClipboardItem({ [type]: blob })]);
+      /** @type {Record<string, Blob | Promise<Blob>>} */
+      const item = { [PLAIN]: text.then((content) => new Blob([content], { type: PLAIN })) };
+      if (html && ClipboardItem.supports?.(RICH) !== false) item[RICH] = new Blob([html], { type: RICH });
+      await navigator.clipboard.write([new ClipboardItem(item)]);
       return true;
     } catch {
-      return this.#writeWithoutTls(await text, button);
+      return this.#writeWithoutTls(await text, html, button);
     }
   }
 
-  #writeWithoutTls(text, button) {
+  #writeWithoutTls(text, html, button) {
     const field = document.createElement("textarea");
     field.className = "llm-chat-visually-hidden";
     field.value = text;
+    field.addEventListener("copy", (event) => {
+      event.preventDefault();
+      event.clipboardData?.setData(PLAIN, text);
+      if (html) event.clipboardData?.setData(RICH, html);
+    });
     this.chat.append(field);
     field.focus({ preventScroll: true });
     field.select();
@@ -106,10 +68,30 @@ class ChatCopy extends ChatElement {
     button.focus({ preventScroll: true });
     return done;
   }
+}
 
-  get #button() {
-    return this.find("button");
+/** Attributes that mean something on this page only. */
+const OURS = ["class", "dir", "tabindex", "role", "aria-label", "target", "rel"];
+
+/** Return an answer as other programs have it: without reasoning, bars and our classes, headings at their own level. */
+function htmlOf(article) {
+  return Array.from(article.querySelectorAll("[data-part] > [data-blocks]"), cleaned).join("");
+}
+
+function cleaned(blocks) {
+  const copy = blocks.cloneNode(true);
+  for (const bar of copy.querySelectorAll("[data-bar]")) bar.remove();
+  for (const box of copy.querySelectorAll("input")) box.replaceWith(box.checked ? "\u2611" : "\u2610");
+  for (const heading of copy.querySelectorAll("[data-level]")) {
+    const own = document.createElement(`h${heading.dataset.level}`);
+    own.append(...heading.childNodes);
+    heading.replaceWith(own);
   }
+  for (const element of copy.querySelectorAll("*")) {
+    if (element.matches("div, label, llm-chat-box, span")) element.replaceWith(...element.childNodes);
+    else for (const name of OURS) element.removeAttribute(name);
+  }
+  return copy.innerHTML;
 }
 
 ChatCopy.define("llm-chat-copy");

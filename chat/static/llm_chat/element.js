@@ -1,3 +1,7 @@
+const RULES = { createHTML: (/** @type {string} */ html) => html };
+/** @type {typeof RULES | undefined} Made when it is first used: a page has one policy of a name. */
+let policy;
+
 /**
  * The base class of the chat's elements. They find it in the registry, because imports would break where static files are
  * hashed. docs/page.md explains their events.
@@ -105,6 +109,14 @@ class ChatElement extends HTMLElement {
   /** @param {string} name */
   cloneElement(name) {
     return /** @type {HTMLElement} */ (this.clone(name).firstElementChild);
+  }
+
+  /** @param {string} html The server's: Trusted Types let nothing else become elements. */
+  fragment(html) {
+    policy ??= window.trustedTypes?.createPolicy("llm-chat", RULES) ?? RULES;
+    const template = document.createElement("template");
+    template.innerHTML = policy.createHTML(html);
+    return template.content;
   }
 
   /** @param {string} text It may have half an emoji, which cannot be stored. */

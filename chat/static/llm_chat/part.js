@@ -1,6 +1,8 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-const CODE_END = "</code></pre>";
+const CODE_END = "</code></pre></llm-chat-box>";
+/** The attributes that boxes set, never the server. */
+const SET_BY_SCRIPTS = ["tabindex", "role", "aria-label", "wrapped"];
 /** @type {Record<string, string>} */
 const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 
@@ -29,9 +31,8 @@ class ChatPart extends ChatElement {
   #replace(blocks, keep, html) {
     this.#sources[keep] = html;
     const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
-    const next = document.createElement("template");
-    next.innerHTML = html;
-    keepSelection(block, () => grow(block, next.content));
+    const next = this.fragment(html);
+    keepSelection(block, () => grow(block, next));
   }
 
   /** Append to the text node, so that a selection inside it stays; and to the source, escaped as the server does. */
@@ -106,6 +107,7 @@ function place(block, node, offset) {
 function grow(node, next) {
   let old = node.firstChild;
   let fresh = next.firstChild;
+  if (old instanceof Element && old.matches("[data-bar]")) old = old.nextSibling; // the box's own
   while (old && fresh && (old.isEqualNode(fresh) || adapt(old, fresh))) {
     old = old.nextSibling;
     fresh = fresh.nextSibling;
@@ -128,7 +130,10 @@ function adapt(old, fresh) {
     adaptText(old, fresh.data);
     return true;
   }
-  if (!(old instanceof Element) || !old.cloneNode().isEqualNode(fresh.cloneNode())) return false;
+  if (!(old instanceof Element)) return false;
+  const likeness = /** @type {Element} */ (old.cloneNode());
+  for (const name of SET_BY_SCRIPTS) likeness.removeAttribute(name);
+  if (!likeness.isEqualNode(fresh.cloneNode())) return false;
   grow(old, fresh);
   return true;
 }

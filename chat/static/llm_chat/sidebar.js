@@ -190,7 +190,8 @@ class ChatSidebar extends ChatElement {
   async #fill(panel, url, options) {
     try {
       const response = await fetch(url, options);
-      if (response.ok || response.status === 400) this.find(panel).innerHTML = await response.text();
+      const html = await response.text();
+      if (response.ok || response.status === 400) this.find(panel).replaceChildren(this.fragment(html));
       return response.status;
     } catch {
       return 0;

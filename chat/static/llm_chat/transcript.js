@@ -65,14 +65,14 @@ class ChatTranscript extends ChatElement {
   // Internals
 
   #lead({ html, more }) {
-    this.prepend(fragment(html));
+    this.prepend(this.#build(html));
     this.toggleAttribute("earlier", more);
     this.#setApart();
   }
 
   /** A message that comes with its place, behind another or first on the page, ends the branch. */
   #show({ id, html, after, earlier }) {
-    const article = fragment(html).firstElementChild;
+    const article = this.#build(html).firstElementChild;
     if (!article) return;
     const old = this.article(id);
     const before = this.article(after ?? "");
@@ -90,13 +90,13 @@ class ChatTranscript extends ChatElement {
   #addPart({ message, part, html }) {
     const old = this.#part(message, part);
     this.#wait();
-    if (old) old.replaceWith(fragment(html));
-    else this.article(message)?.querySelector("[data-parts]")?.append(fragment(html));
+    if (old) old.replaceWith(this.#build(html));
+    else this.article(message)?.querySelector("[data-parts]")?.append(this.#build(html));
   }
 
   /** Tell how long it took. */
   #endPart({ message, part, html }) {
-    this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(fragment(html));
+    this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
   }
 
   #patch(patch) {
@@ -107,7 +107,7 @@ class ChatTranscript extends ChatElement {
     const article = this.article(message);
     if (!article) return;
     article.dataset.status = status;
-    article.querySelector("[data-footer]")?.replaceChildren(fragment(html));
+    article.querySelector("[data-footer]")?.replaceChildren(this.#build(html));
   }
 
   #note(article, text) {
@@ -125,6 +125,10 @@ class ChatTranscript extends ChatElement {
     }
   }
 
+  #build(html) {
+    return localise(this.fragment(html.trim()));
+  }
+
   #part(message, part) {
     return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
   }
@@ -133,12 +137,6 @@ class ChatTranscript extends ChatElement {
 /** @returns {number} When a message was made; `NaN` if there is none, or it is being made. */
 function timeOf(article) {
   return Date.parse(article?.querySelector("time")?.dateTime ?? "");
-}
-
-function fragment(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html.trim();
-  return localise(document.importNode(template.content, true));
 }
 
 const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });

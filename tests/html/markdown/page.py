@@ -10,20 +10,20 @@ from urllib.parse import unquote
 from chat.html.markdown import BlockPatch, diff, highlight, render_live
 from chat.html.markdown.plain import printable
 
-VOID = {"br", "hr", "mspace"}
+VOID = {"br", "hr", "input", "mspace"}
 SHOWN_ATTRIBUTES = {"href", "title", "alttext", "data-language", "data-info"}
 
 
 _TAGS = (
-    "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong table tbody td th thead tr ul"
-    " math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd"
-    " mtext mtr munder munderover"
+    "a blockquote br code del div em h3 h4 h5 h6 hr input label li llm-chat-box ol p pre span strong table tbody td th"
+    " thead tr ul math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup"
+    " mtable mtd mtext mtr munder munderover"
 )
 _ATTRIBUTES = (
-    "accent accentunder align alttext class columnalign columnlines columnspacing data-info data-language depth dir"
-    " display displaystyle fence form height href linebreak linethickness lspace mathvariant maxsize minsize"
-    " movablelimits notation rel rowlines rowspacing rspace scriptlevel separator start stretchy tabindex target title"
-    " voffset width"
+    "accent accentunder align alttext checked class columnalign columnlines columnspacing data-file data-info"
+    " data-language data-level depth dir disabled display displaystyle fence form height href linebreak"
+    " linethickness lspace mathvariant maxsize minsize movablelimits notation rel rowlines rowspacing rspace"
+    " scriptlevel separator start stretchy target title type voffset width"
 )
 TAGS, ATTRIBUTES = set(_TAGS.split()), set(_ATTRIBUTES.split())
 CLASS = re.compile(r"llm-chat-(block|code|image|math|plain|table|task)|[a-z]{1,2}")
@@ -118,8 +118,8 @@ def rest(html: str, units: int) -> str:
 
 def append_to_code(html: str, text: str) -> str:
     """Append text to the HTML of a code block, as a browser does in the document."""
-    end = "</code></pre>"
-    assert html.startswith("<pre ") and html.endswith(end), "appended to something that is not a code block"
+    end = "</code></pre></llm-chat-box>"
+    assert html.startswith("<llm-chat-box ") and html.endswith(end), "appended to something that is not a code block"
     return html.removesuffix(end) + escape(text, quote=False).replace("\xa0", "&nbsp;") + end
 
 

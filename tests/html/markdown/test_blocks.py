@@ -1,5 +1,6 @@
 """Blocks on the page: nothing is lost, nothing unsafe is shown, and live equals final."""
 
+import re
 from collections import Counter
 from html import unescape
 from urllib.parse import unquote
@@ -152,16 +153,33 @@ def test_code_at_the_beginning_of_a_text_has_its_own_direction(text):
     assert "dir=" not in render(f"هو {text.strip('->| ')}")[0]
 
 
-def test_code_carries_its_language_and_can_be_focused():
+def test_code_is_in_a_box_that_carries_its_language():
     assert render("```Python x.py\n1\n```") == (
-        '<pre class="llm-chat-code" dir="ltr" tabindex="0" data-language="Python" data-info="x.py">'
-        '<code><span class="m">1</span></code></pre>',
+        '<llm-chat-box class="llm-chat-code" dir="ltr" data-language="Python" data-info="x.py" data-file="x.py">'
+        '<pre><code><span class="m">1</span></code></pre></llm-chat-box>',
     )
+
+
+@pytest.mark.parametrize(
+    ("fence", "name"),
+    [
+        ("python", "code.py"),
+        ("C++", "code.cpp"),
+        ("r", "code.r"),
+        ("markdown", "code.md"),
+        ('js title="src/a.b.js"', "a.b.js"),
+        ("python ../../.bashrc v3.11", "code.py"),
+        ("unknown", None),
+    ],
+)
+def test_code_carries_the_name_of_a_file(fence, name):
+    ((_, attributes), *_) = Page(render(f"```{fence}\n1\n```")[0]).elements
+    assert attributes.get("data-file") == name
 
 
 def test_tables_scroll_and_keep_cells_beyond_their_width():
     (table,) = render("|a|b|\n|-|-|\n|1|2|3|")
-    assert table.startswith('<div class="llm-chat-table" tabindex="0"><table>')
+    assert table.startswith('<llm-chat-box class="llm-chat-table"><div><table>')
     assert "<td>2|3</td>" in table
 
 
@@ -182,8 +200,40 @@ def test_b26_a_br_tag_is_text_in_a_formula():
     assert "<mtext>b&lt;br&gt;c</mtext>" in table
 
 
-def test_check_boxes_of_tasks_are_characters():
-    assert show(render("- [ ] a\n- [x] b")).text.split() == ["☐", "a", "☑", "b"]
+def test_tasks_are_check_boxes_that_only_show_their_state_and_have_a_name():
+    (tasks,) = render("- [ ] a `b`\n  - [x] c")
+    assert re.findall(r'<li class="llm-chat-task"><label><input[^>]*> (.*?)</label>', tasks) == [
+        "a <code>b</code>",
+        "c",
+    ]
+    page = Page(tasks)
+    assert [attributes for tag, attributes in page.elements if tag == "input"] == [
+        {"type": "checkbox", "disabled": ""},
+        {"type": "checkbox", "disabled": "", "checked": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- [ ] a\n  - b", "- [ ] a\n\n  b", "- [ ] a\n  ```\n  b\n  ```", "- [ ] a\n  > b", "- [ ] a\n  ***\n  b"],
+)
+def test_the_label_of_a_task_ends_before_the_next_block(text):
+    (tasks,) = render(text)
+    assert re.search(r"<label>(.*)</label>", tasks, re.DOTALL)[1].endswith(" a")
+    assert Page(tasks).odd == []
+
+
+def test_headings_are_below_that_of_the_message_and_remember_their_level():
+    titles = render("\n\n".join(f"{'#' * level} t" for level in range(1, 7)))
+    assert [title[:3] for title in titles] == ["<h3", "<h4", "<h5", "<h6", "<h6", "<h6"]
+    assert titles[4] == '<h6 data-level="5">t</h6>'
+
+
+def test_headings_leave_out_no_level_and_do_not_change_when_others_follow():
+    text = "## a\n\n#### b\n\n> ## c\n\n# d\n\n### e"
+    html = "".join(render(text))
+    assert re.findall("<h(.)", html) == ["3", "4", "3", "3", "4"]
+    assert html.startswith("".join(render(text.removesuffix("### e"))))
 
 
 def test_an_image_is_shown_as_its_description_and_a_link():

@@ -1,5 +1,7 @@
 """Formulas as MathML, or as their source where MathML would lose a part."""
 
+import re
+
 import pytest
 
 from chat.html.markdown.formulas import formula
@@ -46,6 +48,15 @@ def test_a_formula_is_mathml(source, text):
 def test_a_formula_is_shown_as_its_source_where_mathml_would_lose_a_part(source):
     page = Page(formula(source, "block"))
     assert (page.elements, page.text) == ([("code", {"class": "llm-chat-math"})], f"$${source}$$")
+
+
+@pytest.mark.parametrize("source", ["A = M x", "M^T", "M M", "\\frac{M}{2}", "\\sqrt{M}", "M"])
+@pytest.mark.parametrize("kind", ["pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix"])
+def test_the_fences_of_a_matrix_are_the_ends_of_a_row(kind, source):
+    html = formula(source.replace("M", f"\\begin{{{kind}}} a \\\\ b \\end{{{kind}}}"), "block")
+    matrices = re.findall(r"<(\w+)[^>]*><mo>[^<]*</mo><mtable>.*?</mtable><mo>[^<]*</mo></(\w+)>", html)
+    assert len(matrices) == source.count("M")
+    assert {tag for pair in matrices for tag in pair} <= {"math", "mrow", "msqrt"}
 
 
 def test_no_length_in_a_formula_exceeds_a_few_letters():

@@ -207,4 +207,5 @@ def test_definitions_at_the_end_do_not_resend_the_whole_text():
 
 
 def test_the_model_of_the_page_appends_as_a_browser_does():
-    assert append_to_code("<pre ><code>a</code></pre>", "<\xa0") == "<pre ><code>a&lt;&nbsp;</code></pre>"
+    before, after = (f"<llm-chat-box ><pre><code>{code}</code></pre></llm-chat-box>" for code in ("a", "a&lt;&nbsp;"))
+    assert append_to_code(before, "<\xa0") == after
