@@ -7,25 +7,35 @@
 interface ChatEventMap {
   // What the visitor wants
 
-  /** `message`: the question that the text replaces. */
-  "chat:submit": { text: string; message?: string };
+  /** `message`: the question that the text replaces; `id`: that of a new question, where it has one already. */
+  "chat:submit": { text: string; message?: string; id?: string };
+  /** A question for the time after the answer that runs. */
+  "chat:queue": { text: string };
   "chat:retry": MessageDetail & { continues: boolean };
   "chat:edit": MessageDetail;
   "chat:discard": { message: string };
   "chat:copy": { button: HTMLButtonElement; text: Promise<string> };
   "chat:stop": undefined;
+  /** `text`: what to write before the text of the composer, which takes the focus. */
+  "chat:compose": { text: string };
+  /** `by`: how many questions further, at present 1 or -1. */
+  "chat:turn": { by: number };
 
   // What becomes of it
 
   "chat:ask": Ask;
   "chat:outgoing": Outgoing;
   "chat:stored": Outcome;
-  /** `text`: the server's sentence; empty where the visitor took the message back. */
-  "chat:refused": Outcome & { text: string };
+  /** `text`: the server's sentence; empty where the visitor took the message back. `code`: its error, if it has one. */
+  "chat:refused": Outcome & { text: string; code: string };
   "chat:state": { streaming: boolean };
+  /** There is a connection, and nothing is asked. */
+  "chat:idle": undefined;
   /** `elsewhere`: the page shows the sentence already, so that it is only read out. */
   "chat:problem": { text: string; elsewhere?: boolean };
   "chat:say": { text: string };
+  /** What had the focus is gone. */
+  "chat:focus": undefined;
 
   // Between the page and the server
 
@@ -163,6 +173,11 @@ interface OutboxEntry {
   refused?: string;
 }
 
+interface QueuedQuestion {
+  message: string;
+  text: string;
+}
+
 /** The request whose chunks are those of an answer. `next`: the sequence number that is expected. */
 interface CurrentRequest {
   requestId: string;
@@ -185,7 +200,7 @@ type Listeners = {
 
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
-  Pick<WindowEventMap, "online" | "offline">;
+  Pick<WindowEventMap, "online" | "offline" | "pagehide" | "pageshow">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };

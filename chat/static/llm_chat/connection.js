@@ -42,7 +42,12 @@ class ChatConnection extends ChatElement {
       "chat:transmit": (frame) => this.#transmit(frame),
       "chat:reset": () => this.#lose(),
     });
-    this.hear(window, { online: () => this.#check(), offline: () => this.#lose() });
+    this.hear(window, {
+      online: () => this.#check(),
+      offline: () => this.#lose(),
+      pagehide: () => this.#pause(),
+      pageshow: ({ persisted }) => persisted && this.#check(),
+    });
     this.hear(document, { visibilitychange: () => document.hidden || this.#check() });
     this.#expectNotice();
     this.#open();
@@ -80,6 +85,13 @@ class ChatConnection extends ChatElement {
   #check() {
     if (!this.#socket && !this.hasAttribute("closed")) this.#open();
     else if (this.hasAttribute("connected") && Date.now() - this.#heardAt > this.doubt) this.#ping(this.doubt);
+  }
+
+  /** An open connection keeps the page from being shown again at once, by the browser's Back. */
+  #pause() {
+    this.#lose();
+    clearTimeout(this.#attempt);
+    clearTimeout(this.#notice);
   }
 
   // Internals

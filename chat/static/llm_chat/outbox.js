@@ -12,18 +12,21 @@ class ChatOutbox extends ChatElement {
   #entries = [];
   /** @type {OutboxEntry | undefined} The newest. */
   #asked;
+  /** @type {{ entry: OutboxEntry, edits: boolean } | undefined} What takes the place of the answer that is being stopped. */
+  #next;
   #timer = 0;
   #repeats = 0;
 
   connect() {
     this.hear(this.chat, {
-      "chat:submit": ({ text, message }) => this.#submit(text, message, Boolean(message)),
+      "chat:submit": ({ text, message, id }) => this.#submit(text, message ?? id, Boolean(message)),
       "chat:retry": (retry) => this.#retry(retry),
       "chat:discard": ({ message }) => this.#drop(message),
       "chat:request": ({ frame }) => frame.type === "send" && this.#await(),
       "chat:stored": () => this.#acknowledge(),
       "chat:refused": ({ text }) => this.#refuse(text),
       "chat:close": () => clearTimeout(this.#timer),
+      "chat:idle": () => this.#proceed(),
     });
     this.#restore();
   }
@@ -32,8 +35,22 @@ class ChatOutbox extends ChatElement {
     clearTimeout(this.#timer);
   }
 
-  #submit(text, message = unique(), edits = false) {
-    this.#begin({ trigger: "submit-message", message, text: this.wellFormed(text), sent: false }, edits);
+  /** Stop the answer that runs, if there is one: the visitor does not want to wait for it. */
+  #submit(text, message = this.unique(), edits = false) {
+    /** @type {OutboxEntry} */
+    const entry = { trigger: "submit-message", message, text: this.wellFormed(text), sent: false };
+    if (!this.chat.hasAttribute("streaming")) {
+      this.#begin(entry, edits);
+    } else {
+      this.#next = { entry, edits };
+      this.tell("chat:stop");
+    }
+  }
+
+  #proceed() {
+    const next = this.#next;
+    this.#next = undefined;
+    if (next) this.#begin(next.entry, next.edits);
   }
 
   #retry({ message, role, text, continues }) {
@@ -45,7 +62,7 @@ class ChatOutbox extends ChatElement {
   #begin(entry, needsAttempt) {
     if (this.chat.hasAttribute("streaming")) return;
     const earlier = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
-    this.#ask({ ...entry, attempt: earlier?.attempt ?? (needsAttempt ? unique() : undefined) });
+    this.#ask({ ...entry, attempt: earlier?.attempt ?? (needsAttempt ? this.unique() : undefined) });
   }
 
   #drop(message) {
@@ -95,7 +112,7 @@ class ChatOutbox extends ChatElement {
 
   /** Repeat what an earlier page left, unless the server has it. */
   #restore() {
-    this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
+    this.#keep(this.kept("outbox").filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
       if (entry.refused === undefined) this.#ask(entry);
       else this.#show(entry, "unsent");
@@ -109,27 +126,9 @@ class ChatOutbox extends ChatElement {
     this.tell("chat:outgoing", { message, text, status, error: refused, edits });
   }
 
-  #stored() {
-    try {
-      const entries = JSON.parse(sessionStorage.getItem(this.#key) ?? "[]");
-      return Array.isArray(entries) ? entries : [];
-    } catch {
-      return [];
-    }
-  }
-
   #keep(entries) {
     this.#entries = entries;
-    try {
-      if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
-      else sessionStorage.removeItem(this.#key);
-    } catch {
-      // Full, or closed to this site: the entries last as long as the page.
-    }
-  }
-
-  get #key() {
-    return `llm-chat ${this.chat.getAttribute("owner")} ${this.chat.getAttribute("conversation")}`;
+    this.keep("outbox", entries);
   }
 }
 
@@ -147,11 +146,6 @@ function frameOf({ message, text, attempt, continues }) {
 function proofOf({ message, attempt }) {
   if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
   return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;
-}
-
-/** `crypto.randomUUID` is missing where a site is served without TLS. */
-function unique() {
-  return crypto.getRandomValues(new BigUint64Array(2)).join("-");
 }
 
 ChatOutbox.define("llm-chat-outbox");
