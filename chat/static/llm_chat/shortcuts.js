@@ -95,6 +95,7 @@ class ChatShortcuts extends ChatElement {
 
   #help() {
     this.#dialog.showModal();
+    this.find("h2").focus();
     return true;
   }
 
