@@ -41,6 +41,11 @@ class Owner(NamedTuple):
     key: str
     user_id: Any = None
 
+    @property
+    def digest(self) -> str:
+        """Return what a page may know of its owner: enough to recognise another one."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":
         """Return the owner behind a user and a session, ``None`` if there is neither an account nor a visitor's id."""

@@ -66,6 +66,7 @@ class ChatConnection extends ChatElement {
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
+    url.searchParams.set("owner", this.chat.getAttribute("owner") ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
