@@ -7,8 +7,8 @@
 interface ChatEventMap {
   // What the visitor wants
 
-  /** `message`: the question that the text replaces; `id`: that of a new question, where it has one already. */
-  "chat:submit": { text: string; message?: string; id?: string };
+  /** `message`: the question that the text replaces. */
+  "chat:submit": { text: string; message?: string };
   /** A question for the time after the answer that runs. */
   "chat:queue": { text: string };
   "chat:retry": MessageDetail & { continues: boolean };
@@ -25,6 +25,7 @@ interface ChatEventMap {
 
   "chat:ask": Ask;
   "chat:outgoing": Outgoing;
+  "chat:queued": { message: string; text?: string };
   "chat:stored": Outcome;
   /** `text`: the server's sentence; empty where the visitor took the message back. `code`: its error, if it has one. */
   "chat:refused": Outcome & { text: string; code: string };
@@ -169,13 +170,10 @@ interface OutboxEntry {
   continues?: boolean;
   sent: boolean;
   attempt?: string;
+  /** Whether it is to be asked after the answer that runs. */
+  queued?: boolean;
   /** Why the server refused it; empty where the visitor took it back. */
   refused?: string;
-}
-
-interface QueuedQuestion {
-  message: string;
-  text: string;
 }
 
 /** The request whose chunks are those of an answer. `next`: the sequence number that is expected. */

@@ -83,25 +83,36 @@ def test_a_journey_by_keys_alone_never_loses_the_focus(chat, script):
     expect(chat.log).to_be_focused()
 
 
-def test_letters_that_are_typed_anywhere_on_the_page_go_to_the_field_unless_that_is_switched_off(chat, script):
+def test_letters_that_are_typed_anywhere_on_the_page_go_to_the_field(chat, script):
     chat.talk(script)
     chat.log.focus()
     chat.page.keyboard.type("a word")
     expect(chat.composer).to_have_value("a word")
+    chat.page.get_by_role("link", name="New chat").first.focus()
+    chat.page.keyboard.type("?/s")
+    expect(chat.composer).to_have_value("a word?/s")
     chat.log.focus()
     chat.page.keyboard.press("Control+c")
     chat.page.keyboard.press("Space")
     expect(chat.log).to_be_focused()
-    chat.page.keyboard.press("?")
-    dialog(chat).get_by_role("checkbox").uncheck()
-    chat.page.keyboard.press("Escape")
-    for _ in range(2):
-        chat.log.focus()
-        chat.page.keyboard.type("x/?")
-        expect(chat.log).to_be_focused()
-        expect(dialog(chat)).to_be_hidden()
-        chat.reload()
-    expect(chat.composer).to_have_value("a word")
+
+
+def test_a_chat_on_another_page_takes_only_keys_that_are_pressed_in_it(chat):
+    chat.page.evaluate("""() => {
+      const chat = document.querySelector("llm-chat");
+      chat.removeAttribute("page-url");
+      chat.replaceWith(chat); // starts its elements again
+    }""")
+    link = chat.page.get_by_role("link", name="New chat").first
+    link.focus()
+    chat.page.keyboard.type("x?/")
+    expect(link).to_be_focused()
+    chat.log.focus()
+    chat.page.keyboard.type("x")
+    expect(chat.composer).to_have_value("x")
+    chat.log.focus()
+    chat.page.keyboard.type("?")
+    expect(dialog(chat)).to_be_visible()
 
 
 def test_the_list_of_keys_is_opened_by_a_button_and_closed_by_a_click_beside_it(chat):

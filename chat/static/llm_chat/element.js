@@ -110,40 +110,6 @@ class ChatElement extends HTMLElement {
     return /** @type {HTMLElement} */ (this.clone(name).firstElementChild);
   }
 
-  /** @param {string} name What this tab has kept under it for the conversation and its owner. */
-  kept(name) {
-    try {
-      const entries = JSON.parse(sessionStorage.getItem(this.#key(name)) ?? "[]");
-      return Array.isArray(entries) ? entries : [];
-    } catch {
-      return [];
-    }
-  }
-
-  /**
-   * Keep something over a reload of this tab.
-   *
-   * @param {string} name
-   * @param {object[]} entries
-   */
-  keep(name, entries) {
-    try {
-      if (entries.length) sessionStorage.setItem(this.#key(name), JSON.stringify(entries));
-      else sessionStorage.removeItem(this.#key(name));
-    } catch {
-      // Full, or closed to this site: the entries last as long as the page.
-    }
-  }
-
-  /** Return an id that nobody else makes. `crypto.randomUUID` is missing where a site is served without TLS. */
-  unique() {
-    return crypto.getRandomValues(new BigUint64Array(2)).join("-");
-  }
-
-  #key(name) {
-    return `llm-chat ${name} ${this.chat.getAttribute("owner")} ${this.chat.getAttribute("conversation")}`;
-  }
-
   /** @param {string} text It may have half an emoji, which cannot be stored. */
   wellFormed(text) {
     return text.replace(/\p{Surrogate}/gu, "\ufffd");
