@@ -116,7 +116,9 @@ def reach(chat, script, state):
 
 
 SEEN = [("light", state) for state in STATES]
-SEEN += [(view, state) for view in VIEWS if view != "light" for state in ("empty", "done", "editing", "options", "queued")]
+SEEN += [
+    (view, state) for view in VIEWS if view != "light" for state in ("empty", "done", "editing", "options", "queued")
+]
 
 
 @pytest.mark.parametrize(("view", "state"), SEEN)

@@ -122,11 +122,11 @@ class ChatKeyboard extends ChatElement {
 
 /** Return the name of a key with its modifiers; `Mod` is Control, or Command on Apple's keyboards. */
 function nameOf({ key, code, altKey, ctrlKey, metaKey, shiftKey }) {
-  const letter = /^[a-z]$/i.test(key) ? key : code.slice(-1); // other alphabets have other letters there
   const alt = altKey ? "Alt+" : "";
-  if (APPLE ? metaKey && !ctrlKey : ctrlKey && !metaKey)
-    return `Mod+${alt}${shiftKey ? "Shift+" : ""}${letter.toLowerCase()}`;
-  return ctrlKey || metaKey ? "" : alt + key;
+  if (!ctrlKey && !metaKey) return alt + key;
+  const letter = /^[a-z]$/i.test(key) ? key : code.slice(-1); // other alphabets have other letters there
+  const mod = (APPLE ? ctrlKey : metaKey) ? "Other" : "Mod";
+  return `${mod}+${alt}${shiftKey ? "Shift+" : ""}${letter.toLowerCase()}`;
 }
 
 ChatKeyboard.define("llm-chat-keyboard");

@@ -12,10 +12,11 @@ class ChatQueue extends ChatElement {
     this.hear(this, { click: ({ target }) => this.#click(target.closest("[data-action]")) });
   }
 
-  #show({ message, text }) {
+  /** @param {{ message: string, text?: string }} question */
+  #show({ message, text = "" }) {
     const item = this.#item(message) ?? this.cloneElement("queued");
     item.dataset.queued = message;
-    this.find("[data-text]", item).textContent = text ?? "";
+    this.find("[data-text]", item).textContent = text;
     this.find("ol").append(item);
     this.hidden = false;
   }
