@@ -115,7 +115,8 @@ def test_a_chat_on_another_page_takes_only_keys_that_are_pressed_in_it(chat):
     expect(dialog(chat)).to_be_visible()
 
 
-def test_the_list_of_keys_is_opened_by_a_button_and_closed_by_a_click_beside_it(chat):
+def test_the_list_of_keys_is_opened_by_a_button_and_closed_by_a_click_beside_it(chat, script):
+    chat.talk(script)
     chat.page.get_by_role("button", name="Keyboard shortcuts").click()
     expect(dialog(chat)).to_be_visible()
     chat.page.keyboard.type("/?")

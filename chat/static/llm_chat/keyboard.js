@@ -52,7 +52,8 @@ class ChatKeyboard extends ChatElement {
 
   #press(event) {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return; // for the input method
-    if (document.querySelector("dialog[open], :popover-open")) return;
+    const open = [...document.querySelectorAll("dialog[open], :popover-open")];
+    if (open.some((each) => !each.contains(this.chat))) return;
     const name = nameOf(event);
     const act = this.#acts(name, event.target) && this.#keys[name];
     if (act ? act() : this.#write(name, event.target)) event.preventDefault();

@@ -61,6 +61,7 @@ class ChatOutbox extends ChatElement {
 
   /** Nothing runs: ask the next question, unless another tab that has a copy has asked it. */
   #proceed() {
+    this.#reflect();
     for (const entry of this.#queued) if (this.chat.querySelector(proofOf(entry))) this.tell("chat:discard", entry);
     const next = this.#next ?? (this.hasAttribute("held") ? undefined : this.#queued[0]);
     this.#next = undefined;

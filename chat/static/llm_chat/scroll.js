@@ -77,8 +77,8 @@ class ChatScroll extends ChatElement {
 
   /** Make the log so high that its end has the newest question at the top, or the last lines of a long one. */
   #reserve() {
-    const question = this.#questions.at(-1);
     if (!this.#reserves) return;
+    const question = this.#questions.at(-1);
     const height = question ? this.#placeOf(question) + this.#log.clientHeight : 0;
     this.find("[data-room]").style.blockSize = `${Math.floor(height)}px`;
   }
