@@ -134,6 +134,11 @@ class Conf:
         return settings.AUTH_USER_MODEL
 
     @property
+    def session_cookie(self) -> str:
+        """Django's ``SESSION_COOKIE_NAME``."""
+        return settings.SESSION_COOKIE_NAME
+
+    @property
     def language(self) -> str:
         """Django's ``LANGUAGE_CODE``, used when the client names no language that the site supports."""
         return settings.LANGUAGE_CODE

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from .conf import conf
 from .engine.engine import engine
 from .errors import Refusal
-from .events import Event
+from .events import Event, sockets_of
 from .html.version import PAGE_VERSION
 from .owners import Owner
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
@@ -30,6 +30,7 @@ from .sockets.received import (
     Asked,
     BadFrameError,
     Ping,
+    owner_in,
     parse,
     version_in,
 )
@@ -44,6 +45,8 @@ MAX_EVENTS = 100
 
 NO_CODE = 1006
 """The close code of a socket that ended without a close frame (RFC 6455, section 7.4.1)."""
+
+ANOTHER_OWNER = "The browser has signed in or out since the page was loaded: load it again."
 
 PATIENCE = 10.0
 """A socket that sends too many frames for this long is closed, in seconds."""
@@ -66,6 +69,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._bucket = Bucket(conf.frame_rate, time.monotonic())
         self._volume = volume(conf.max_frame_size, time.monotonic())
         self._delayed = 0.0
+        self._over = False
         self._engine = engine()
 
     async def __call__(self, *arguments: Any) -> None:
@@ -95,6 +99,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if owner is None:
             logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
+        if owner_in(self.scope["query_string"]) not in ("", owner.digest):
+            await self.leave(NO_SESSION, ANOTHER_OWNER)
         self._owner = owner
         self._enter(owner)
         if not self._entered:
@@ -102,6 +108,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.leave(TOO_MUCH, "Too many connections are open.")
         self._engine.tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._subscriptions.enter_context(self._engine.events.subscribe(self._owner.key, self._queue_event))
+        if session := sockets_of(self.scope.get("cookies", {})):
+            self._subscriptions.enter_context(self._engine.events.subscribe(session, self._end_session))
         try:
             await self._engine.start()
         except DatabaseError:
@@ -140,6 +148,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Admit a frame, within the socket's limits of rate and size. A client that is too fast has to wait."""
+        if self._over:
+            return
         data = message["text"] if message.get("text") is not None else message.get("bytes") or b""
         size = len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode(errors="replace"))
         now = time.monotonic()
@@ -193,6 +203,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.base_send({"type": "websocket.send", "text": text})
         except OSError:  # raised by the server if the client is gone; disconnect() follows
             raise GoneError from None
+
+    def _end_session(self, _: Event) -> None:
+        """Stop serving the socket: its browser has signed in or out."""
+        self._over = True
+        self._subscriptions.close()
+        for task in self._tasks:
+            task.cancel()
+        self._spawn(self.close(NO_SESSION, ANOTHER_OWNER))
 
     def _queue_event(self, event: Event) -> None:
         """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it catches up later."""

@@ -8,16 +8,18 @@ only the sockets of the same process. Events are best effort: a page that missed
 import asyncio
 import contextlib
 import contextvars
+import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
 from channels.layers import get_channel_layer
 
+from .conf import conf
 from .db.threads import on_commit
 from .models import Conversation, Message
 
@@ -46,7 +48,7 @@ def next_version() -> int:
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that happened to one of an owner's conversations. Later events have a higher ``version``."""
 
-    event: Literal["run-started", "run-ended", "deleted", "title", "branch", "read"]
+    event: Literal["run-started", "run-ended", "deleted", "title", "branch", "read", "session-ended"]
     id: str
     """The conversation's ``uid``."""
     message: str
@@ -84,6 +86,17 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     def deleted(cls, uid: str) -> "Event":
         """Report that a conversation was deleted."""
         return cls("deleted", uid, "")
+
+    @classmethod
+    def session_ended(cls) -> "Event":
+        """Report that a browser has signed in or out. Only the server's own sockets receive it (``sockets_of``)."""
+        return cls("session-ended", "", "")
+
+
+def sockets_of(cookies: Mapping[str, str]) -> str:
+    """Return the name under which the sockets of a browser subscribe, given its cookies; ``""`` without a session."""
+    session = cookies.get(conf.session_cookie, "")
+    return session and f"session:{hashlib.sha256(session.encode()).hexdigest()}"
 
 
 Listener = Callable[[Event], None]

@@ -46,6 +46,11 @@ class Owner(NamedTuple):
         """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's."""
         return Conversation.objects.filter(owner=self.key)
 
+    @property
+    def digest(self) -> str:
+        """Return what a page may know of its owner: enough to recognise another one."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":
         """Return the owner behind a user and a session, ``None`` if there is neither an account nor a visitor's id."""

@@ -78,7 +78,7 @@ def test_the_compiled_catalogue_is_up_to_date(folder):
 def test_this_test_finds_texts_in_code_and_templates():
     app = marked(CATALOGUES[0])
     assert {"Try again", "New chat", "user", ERRORS["busy"].sentence} <= app
-    assert any("%(max)s" in text for text in app)
+    assert any("%(query)s" in text for text in app)
     assert "Sign out" in marked(CATALOGUES[-1])
 
 

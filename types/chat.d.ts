@@ -9,24 +9,35 @@ interface ChatEventMap {
 
   /** `message`: the question that the text replaces. */
   "chat:submit": { text: string; message?: string };
+  /** A question for the time after the answer that runs. */
+  "chat:queue": { text: string };
   "chat:retry": MessageDetail & { continues: boolean };
   "chat:edit": MessageDetail;
   "chat:discard": { message: string };
   /** `article`: the message, if it is one that is copied. */
   "chat:copy": { button: HTMLButtonElement; text: Promise<string>; article?: HTMLElement };
   "chat:stop": undefined;
+  /** `text`: what to write before the text of the composer, which takes the focus. */
+  "chat:compose": { text: string };
+  /** `by`: how many questions further, at present 1 or -1. */
+  "chat:turn": { by: number };
 
   // What becomes of it
 
   "chat:ask": Ask;
   "chat:outgoing": Outgoing;
+  "chat:queued": { message: string; text?: string };
   "chat:stored": Outcome;
-  /** `text`: the server's sentence; empty where the visitor took the message back. */
-  "chat:refused": Outcome & { text: string };
+  /** `text`: the server's sentence; empty where the visitor took the message back. `code`: its error, if it has one. */
+  "chat:refused": Outcome & { text: string; code: string };
   "chat:state": { streaming: boolean };
+  /** There is a connection, and nothing is asked. */
+  "chat:idle": undefined;
   /** `elsewhere`: the page shows the sentence already, so that it is only read out. */
   "chat:problem": { text: string; elsewhere?: boolean };
   "chat:say": { text: string };
+  /** What had the focus is gone. */
+  "chat:focus": undefined;
 
   // Between the page and the server
 
@@ -161,6 +172,8 @@ interface OutboxEntry {
   continues?: boolean;
   sent: boolean;
   attempt?: string;
+  /** Whether it is to be asked after the answer that runs. */
+  queued?: boolean;
   /** Why the server refused it; empty where the visitor took it back. */
   refused?: string;
 }
@@ -188,7 +201,7 @@ type Listeners = {
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
   Pick<SpeechSynthesisEventMap, "voiceschanged"> &
-  Pick<WindowEventMap, "online" | "offline" | "pagehide">;
+  Pick<WindowEventMap, "online" | "offline" | "pagehide" | "pageshow">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };

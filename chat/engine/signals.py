@@ -1,15 +1,16 @@
-"""Stops the answers of deleted conversations, tells open pages, and deletes the conversations of deleted users."""
+"""Reacts to deleted conversations and users, and to browsers that sign in or out."""
 
 from functools import partial
 from typing import Any
 
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from ..conf import conf
 from ..db.conversations import delete
 from ..db.threads import database, on_commit
-from ..events import Event, Events
+from ..events import Event, Events, sockets_of
 from ..models import Conversation
 from .engine import engines
 
@@ -40,6 +41,13 @@ def forget_user(instance: Any, using: str, **_: Any) -> None:
     user = instance.pk
     if using != database():
         on_commit(partial(_delete_all_of, user), using=using)
+
+
+@receiver([user_logged_in, user_logged_out], dispatch_uid="llm_chat.sessions")
+def end_session(request: Any, **_: Any) -> None:
+    """Close the sockets that the browser's other tabs have open: their pages show another owner's conversations."""
+    if name := sockets_of(getattr(request, "COOKIES", {})):
+        Events.publish_from_thread(name, Event.session_ended())
 
 
 def _delete_all_of(user: Any) -> None:

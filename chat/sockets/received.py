@@ -164,7 +164,16 @@ _messages = msgspec.json.Decoder(_Message)
 
 def version_in(query: bytes) -> str:
     """Return the version of the page that opens a socket, from the handshake's query; ``""`` for other clients."""
-    return parse_qs(query.decode("latin-1")).get("v", [""])[-1]
+    return _last(query, "v")
+
+
+def owner_in(query: bytes) -> str:
+    """Return the digest of the owner whose page opens a socket, from its query; ``""`` for other clients."""
+    return _last(query, "owner")
+
+
+def _last(query: bytes, name: str) -> str:
+    return parse_qs(query.decode("latin-1")).get(name, [""])[-1]
 
 
 def parse(text: str | bytes) -> Received:

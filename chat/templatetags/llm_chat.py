@@ -1,6 +1,5 @@
 """``{% load llm_chat %}{% chat %}``: a conversation on any page of a site."""
 
-import hashlib
 import re
 from typing import Any
 
@@ -52,7 +51,7 @@ def chat(
     return {
         "request": request,
         "conversation_id": conversation,
-        "owner": hashlib.sha256(owner.key.encode()).hexdigest()[:16],
+        "owner": owner.digest,
         "messages": [message_view(message) for message in shown.messages],
         "earlier": shown.earlier,
         "later": older is not None,

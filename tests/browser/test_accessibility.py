@@ -41,6 +41,8 @@ STATES = [
     "comment",
     "options",
     "search",
+    "queued",
+    "keys",
 ]
 VIEWS = {
     "light": {},
@@ -100,11 +102,15 @@ def reach(chat, script, state):
         )
         expect(page.locator("[data-fold]")).to_be_visible()
         return
-    if state in ("answering", "error"):
+    if state in ("answering", "error", "queued"):
         ask(chat)
         reply = script.next_reply()
         reply.say(RICH)
         expect(chat.answer.locator("table")).to_be_visible()
+        if state == "queued":
+            ask(chat, "And then?")
+            composer(chat).fill("Half a question")
+            expect(page.locator("[data-queued]")).to_be_visible()
         if state == "error":
             reply.fail("upstream")
             expect(chat.answer).to_have_attribute("data-status", "failed")
@@ -116,6 +122,9 @@ def reach(chat, script, state):
         )
         return
     answered(chat, script)
+    if state == "keys":
+        page.locator("[role=log]").press("?")
+        expect(page.locator(".llm-chat-help")).to_be_visible()
     if state == "editing":
         chat.questions.locator("[data-action=edit]").click()
         expect(page.locator("llm-chat-edit textarea")).to_be_visible()
@@ -133,7 +142,9 @@ def reach(chat, script, state):
 
 
 SEEN = [("light", state) for state in STATES]
-SEEN += [(view, state) for view in VIEWS if view != "light" for state in ("empty", "done", "editing", "options")]
+SEEN += [
+    (view, state) for view in VIEWS if view != "light" for state in ("empty", "done", "editing", "options", "queued")
+]
 
 
 @pytest.mark.parametrize(("view", "state"), SEEN)

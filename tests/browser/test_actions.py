@@ -420,7 +420,7 @@ def test_an_edit_without_a_connection_is_shown_as_sending_above_the_old_branch(s
     expect(question.get_by_text("Other", exact=True)).to_be_visible()
     expect(question.get_by_text("One")).to_be_hidden()
     expect(question.get_by_text("Sending…")).to_be_visible()
-    expect(shaky.log).to_be_focused()
+    expect(shaky.composer).to_be_focused()
     shaky.expect_answer("Uno")
     proxy.up()
     reply = script.next_reply(20)

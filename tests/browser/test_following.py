@@ -424,3 +424,21 @@ def test_a_page_that_missed_a_chunk_asks_for_the_whole_again(chat, script):
     chat.expect_answer("The beginning and the rest.")
     chat.idle()
     assert chat.sockets == 2
+
+
+def test_a_page_that_is_left_and_shown_again_as_it_was_closes_its_connection_and_opens_another(chat, script):
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    expect(chat.answer).to_contain_text("Here")
+    chat.stay_away()
+    change = "type => dispatchEvent(new PageTransitionEvent(type, { persisted: true }))"
+    chat.page.evaluate(change, "pagehide")
+    chat.disconnected()
+    reply.say(" and there")
+    chat.page.evaluate(change, "pageshow")
+    chat.connected()
+    expect(chat.answer).to_contain_text("Here and there")
+    reply.finish()
+    chat.idle()
+    assert chat.sockets == 2

@@ -219,3 +219,54 @@ def test_content_that_opens_above_does_not_move_the_view(chat, script):
     chat.answer.locator("details").evaluate("details => { details.open = true }")
     chat.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     assert abs(chat.place(seen) - place) < 1  # a browser scrolls by whole pixels
+
+
+def test_a_question_that_is_sent_comes_to_the_top_and_nothing_scrolls_before_its_answer_fills_the_view(chat, script):
+    chat.talk(script, answer=LINES)
+    chat.ask("More")
+    reply = script.next_reply()
+    reply.say("The first line.")
+    expect(chat.answer).to_contain_text("The first line.")
+    place = chat.place(chat.questions.last)
+    assert 0 <= place - chat.place(chat.log) < 40
+    for number in range(5):
+        reply.say(f"\n\nLine {number}.")
+        expect(chat.answer).to_contain_text(f"Line {number}.")
+        assert chat.place(chat.questions.last) == place
+    assert pinned(chat)
+    reply.say(f"\n\n{LINES}")
+    expect(chat.answer).to_contain_text("Paragraph 79")
+    at_the_end(chat)
+    reply.finish()
+    chat.idle()
+
+
+def test_a_question_stays_at_the_top_when_the_view_changes_its_size_and_when_it_is_asked_in_other_words(chat, script):
+    chat.talk(script, answer=LINES)
+    chat.talk(script, "More")
+
+    def at_the_top():
+        script = """() => {
+          const top = (element) => element.getBoundingClientRect().top;
+          const question = [...document.querySelectorAll("[data-role=user]")].at(-1);
+          const below = top(question) - top(document.querySelector("[role=log]"));
+          return below >= 0 && below < 40;
+        }"""
+        chat.page.wait_for_function(script)
+
+    for height in (400, 900, 700):
+        chat.page.set_viewport_size({"width": 800, "height": height})
+        at_the_top()
+    chat.click("Edit", chat.questions.last)
+    chat.page.keyboard.type(" and more")
+    chat.page.keyboard.press("Enter")
+    script.next_reply().finish()
+    chat.idle()
+    expect(chat.questions.last).to_contain_text("and more")
+    at_the_top()
+
+
+def test_of_a_long_question_the_end_stays_in_view(chat, script):
+    chat.talk(script, LINES, "Here")
+    box, log = chat.questions.last.bounding_box(), chat.log.bounding_box()
+    assert log["y"] < box["y"] + box["height"] < log["y"] + 0.5 * log["height"]

@@ -188,3 +188,18 @@ def test_a_branch_that_is_switched_to_is_shown_on_both_pages(pages, script):
         expect(chat.answers).to_have_count(1)
     there.reload()
     there.expect_answer("One")
+
+
+def test_a_tab_whose_browser_has_signed_out_elsewhere_sends_nothing_into_the_account(site, visit, script):
+    User.objects.create_user("ann", password="correct horse")
+    here, there = visit(site.url), visit(site.url)
+    sign_in(here)
+    here.open("/chat/shared/").settled()
+    there.page.goto(f"{site.url}/chat/other/")
+    there.page.get_by_role("button", name="Sign out").click()
+    expect(here.page.get_by_text("You have been signed out.").first).to_be_visible()
+    here.ask("Not into the account")
+    expect(here.page.get_by_text("Reload the page first.")).to_be_visible()
+    expect(here.composer).to_have_value("Not into the account")
+    assert script.waiting == 0
+    assert not Conversation.objects.exists()

@@ -56,7 +56,7 @@ class ChatAnnouncer extends ChatElement {
     const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
     const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [])];
     const text = blocks.map((block) => block.textContent).join("\n");
-    const summary = this.dataset.long?.replace("{length}", text.length.toLocaleString());
+    const summary = this.dataset.long?.replace("{length}", text.length.toLocaleString(this.chat.lang));
     const note = answer?.querySelector("[data-footer] .llm-chat-note")?.textContent ?? "";
     this.#say(`${text.length > this.short ? summary : text} ${note}`.trim());
   }

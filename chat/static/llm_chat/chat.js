@@ -64,12 +64,14 @@ class Chat extends ChatElement {
 
   #proceed() {
     if (this.closed) this.#refuse("");
-    if (this.#ask && this.online && !this.#request) {
+    const isFree = this.online && !this.#request;
+    if (this.#ask && isFree) {
       this.#request = { own: true, running: true };
       this.#ask.sent = true;
       this.tell("chat:request", { frame: { type: "send", trigger: this.#ask.trigger, ...this.#ask.frame } });
     }
     this.#reflect();
+    if (isFree && !this.#request) this.tell("chat:idle");
   }
 
   #lose(final, refused) {
@@ -117,18 +119,18 @@ class Chat extends ChatElement {
     const refused = this.#ask && !this.#ask.stored && (this.#request?.own || this.#stopping);
     this.#request = null;
     this.#stopping = false;
-    if (refused) this.#refuse(error);
+    if (refused) this.#refuse(error, code);
     else if (error) this.tell("chat:problem", { text: error });
     if (this.#ask?.stored) this.#ask = null;
     if (code === "busy") this.#catchUp(); // with an answer that another tab asked for
     this.#proceed();
   }
 
-  #refuse(text) {
+  #refuse(text, code = "") {
     const ask = this.#ask;
     this.#ask = null;
     this.#stopping = false;
-    if (ask) this.tell("chat:refused", { ...outcome(ask), text });
+    if (ask) this.tell("chat:refused", { ...outcome(ask), text, code });
     this.#reflect();
   }
 

@@ -3,17 +3,16 @@ const ChatElement = customElements.get("llm-chat-element");
 const DRAFT = "llm-chat draft ";
 
 /**
- * `<llm-chat-composer>`: a form with a text and one button, which sends or, while an answer is being made, stops. The text is
- * never locked and leaves the field only when it is sent; until then the device keeps it.
+ * `<llm-chat-composer>`: a form with a text and a button, which sends or, while an answer is being made and nothing is written,
+ * stops. The text is never locked and leaves the field only when it is sent or queued; until then the device keeps it.
  */
 class ChatComposer extends ChatElement {
-  /** Here Enter breaks a line, because nothing else does and the button is near. */
-  static touch = matchMedia("(hover: none) and (pointer: coarse)");
-
   connect() {
     this.hear(this.chat, {
       "chat:state": ({ streaming }) => this.#reflect(streaming),
       "chat:close": ({ final }) => final && this.#keep(),
+      "chat:compose": ({ text }) => this.#isEdit || this.#lead(text),
+      "chat:focus": () => this.#isEdit || this.#focus(),
       dragover: (event) => this.#refuseFiles(event, event.dataTransfer),
       drop: (event) => this.#refuseFiles(event, event.dataTransfer),
     });
@@ -24,6 +23,7 @@ class ChatComposer extends ChatElement {
       paste: (event) => this.#refuseFiles(event, event.clipboardData),
     });
     this.hear(this.find("[type=submit]"), { click: (event) => this.#click(event) });
+    this.hear(this, { click: ({ target }) => target.closest("[data-action=stop]") && this.tell("chat:stop") });
     if (!this.#isEdit) this.#restore();
     this.#reflect(this.chat.hasAttribute("streaming"));
   }
@@ -32,21 +32,32 @@ class ChatComposer extends ChatElement {
   send(text) {
     this.#field.value = "";
     this.#change(); // first, because sending gives a new chat its address
-    this.tell("chat:submit", { text });
-  }
-
-  cancel() {
-    if (this.hasAttribute("streaming")) this.tell("chat:stop");
+    if (this.hasAttribute("streaming")) this.tell("chat:queue", { text });
+    else this.tell("chat:submit", { text });
   }
 
   #submit(event) {
     event.preventDefault();
     const text = this.#field.value;
-    this.#field.focus();
+    this.#focus();
     if (!text.trim()) return;
     if (this.closed) this.#hint("lost");
-    else if (this.hasAttribute("streaming")) this.#hint("busy");
     else if (this.#measure() <= this.#limit) this.send(text);
+  }
+
+  /** Put a text, if there is one, before what is written, and let the visitor write. */
+  #lead(text) {
+    if (text) {
+      this.#field.value = [text, this.#field.value].filter((part) => part.trim()).join("\n\n");
+      this.#change();
+    }
+    this.#field.focus();
+  }
+
+  /** Take the focus; on a touch screen the log does, because the field would open the keyboard. */
+  #focus() {
+    if (!ChatElement.touch.matches) this.#field.focus({ preventScroll: true });
+    else this.find("[role=log]", this.chat).focus({ preventScroll: true, focusVisible: false });
   }
 
   #change() {
@@ -64,22 +75,24 @@ class ChatComposer extends ChatElement {
 
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return; // for the input method
-    if (event.key === "Escape") this.cancel();
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
-    if (ChatComposer.touch.matches && !event.ctrlKey && !event.metaKey) return;
+    // On a screen's keyboard nothing else breaks a line, and the button is near.
+    if (ChatElement.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.#form.requestSubmit();
   }
 
   #click(event) {
-    if (!this.hasAttribute("streaming")) return;
+    if (!this.hasAttribute("streaming") || this.hasAttribute("written")) return;
     event.preventDefault();
     if (event.detail < 2) this.tell("chat:stop"); // not at the end of a double click on Send
   }
 
   #reflect(streaming) {
+    const isLeaving = !streaming && document.activeElement?.matches("[data-action=stop]");
     this.toggleAttribute("streaming", streaming);
     this.#measure();
+    if (isLeaving) this.find("[type=submit]").focus();
   }
 
   // Drafts
@@ -95,7 +108,7 @@ class ChatComposer extends ChatElement {
       sessionStorage.removeItem(this.#key(""));
     });
     this.#keep();
-    if (this.chat.getAttribute("page-url") && !ChatComposer.touch.matches) this.#field.focus({ preventScroll: true });
+    if (this.chat.getAttribute("page-url") && !ChatElement.touch.matches) this.#field.focus({ preventScroll: true });
   }
 
   /** Without a session the next page will have another owner: then this tab keeps the draft. */
@@ -128,11 +141,18 @@ class ChatComposer extends ChatElement {
     const text = this.#field.value;
     const length = text.length > this.#limit ? [...text].length : text.length;
     const isTooLong = length > this.#limit;
-    for (const output of this.querySelectorAll("[data-length]")) output.textContent = length.toLocaleString();
+    this.toggleAttribute("written", /\S/.test(text));
+    if (isTooLong) this.#count({ length, limit: this.#limit });
     this.#field.setAttribute("aria-invalid", String(isTooLong));
     this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;
+  }
+
+  /** Show numbers in the language of the page, both alike. */
+  #count(numbers) {
+    const { format } = new Intl.NumberFormat(this.chat.lang);
+    for (const [name, number] of Object.entries(numbers)) this.find(`[data-${name}]`).textContent = format(number);
   }
 
   #fit() {
@@ -175,7 +195,16 @@ ChatComposer.define("llm-chat-composer");
 class ChatEdit extends ChatComposer {
   connect() {
     super.connect();
-    this.hear(this, { click: ({ target }) => target.closest("[data-cancel]") && this.cancel() });
+    this.hear(this, {
+      click: ({ target }) => target.closest("[data-cancel]") && this.cancel(),
+      keydown: (event) => this.#escape(event),
+    });
+  }
+
+  #escape(event) {
+    if (event.key !== "Escape" || event.isComposing) return;
+    event.preventDefault(); // the answer that runs does not stop
+    this.cancel();
   }
 
   /** @param {string} text */

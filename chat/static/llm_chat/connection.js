@@ -42,7 +42,12 @@ class ChatConnection extends ChatElement {
       "chat:transmit": (frame) => this.#transmit(frame),
       "chat:reset": () => this.#lose(),
     });
-    this.hear(window, { online: () => this.#check(), offline: () => this.#lose() });
+    this.hear(window, {
+      online: () => this.#check(),
+      offline: () => this.#lose(),
+      pagehide: () => this.#pause(),
+      pageshow: ({ persisted }) => persisted && this.#check(),
+    });
     this.hear(document, { visibilitychange: () => document.hidden || this.#check() });
     this.#expectNotice();
     this.#open();
@@ -61,6 +66,7 @@ class ChatConnection extends ChatElement {
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
+    url.searchParams.set("owner", this.chat.getAttribute("owner") ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
@@ -80,6 +86,13 @@ class ChatConnection extends ChatElement {
   #check() {
     if (!this.#socket && !this.hasAttribute("closed")) this.#open();
     else if (this.hasAttribute("connected") && Date.now() - this.#heardAt > this.doubt) this.#ping(this.doubt);
+  }
+
+  /** An open connection keeps the page from being shown again at once, by the browser's Back. */
+  #pause() {
+    this.#lose();
+    clearTimeout(this.#attempt);
+    clearTimeout(this.#notice);
   }
 
   // Internals

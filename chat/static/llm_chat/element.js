@@ -9,6 +9,9 @@ let policy;
  * @typedef {typeof ChatElement} ChatElementClass
  */
 class ChatElement extends HTMLElement {
+  /** Whether the keyboard is one on the screen, which a focused field opens. */
+  static touch = matchMedia("(hover: none) and (pointer: coarse)");
+
   #listening = new AbortController();
 
   /** @param {string} name */

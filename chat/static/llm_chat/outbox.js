@@ -2,7 +2,8 @@ const ChatElement = customElements.get("llm-chat-element");
 
 /**
  * `<llm-chat-outbox>`: turns what the visitor does into asks, and keeps each until the server has it: over lost connections,
- * and by the session storage over reloads. Ids that are made here make a repeat harmless.
+ * and by the session storage over reloads. Ids that are made here make a repeat harmless. What is asked while an answer runs is
+ * asked after it, unless the answer was stopped or failed: then the attribute `held` says that the visitor decides.
  */
 class ChatOutbox extends ChatElement {
   /** Milliseconds that an acknowledgement may take; each repeat waits longer. */
@@ -12,18 +13,23 @@ class ChatOutbox extends ChatElement {
   #entries = [];
   /** @type {OutboxEntry | undefined} The newest. */
   #asked;
+  /** @type {OutboxEntry | undefined} What takes the place of the answer that is being stopped. */
+  #next;
   #timer = 0;
   #repeats = 0;
 
   connect() {
     this.hear(this.chat, {
-      "chat:submit": ({ text, message }) => this.#submit(text, message, Boolean(message)),
+      "chat:submit": ({ text, message }) => this.#begin(question(this.wellFormed(text), message, Boolean(message))),
+      "chat:queue": ({ text }) => this.#queue(question(this.wellFormed(text))),
       "chat:retry": (retry) => this.#retry(retry),
       "chat:discard": ({ message }) => this.#drop(message),
       "chat:request": ({ frame }) => frame.type === "send" && this.#await(),
       "chat:stored": () => this.#acknowledge(),
-      "chat:refused": ({ text }) => this.#refuse(text),
+      "chat:refused": ({ text, code }) => this.#refuse(text, code),
       "chat:close": () => clearTimeout(this.#timer),
+      "chat:state": () => this.#reflect(),
+      "chat:idle": () => this.#proceed(),
     });
     this.#restore();
   }
@@ -32,20 +38,34 @@ class ChatOutbox extends ChatElement {
     clearTimeout(this.#timer);
   }
 
-  #submit(text, message = unique(), edits = false) {
-    this.#begin({ trigger: "submit-message", message, text: this.wellFormed(text), sent: false }, edits);
-  }
-
   #retry({ message, role, text, continues }) {
-    if (role === "user") this.#submit(text, message, false);
-    else this.#begin({ trigger: "regenerate-message", message, continues, sent: false }, true);
+    if (role === "user") this.#begin(question(text, message));
+    else this.#begin({ trigger: "regenerate-message", message, continues, sent: false, attempt: unique() });
   }
 
-  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. */
-  #begin(entry, needsAttempt) {
-    if (this.chat.hasAttribute("streaming")) return;
-    const earlier = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
-    this.#ask({ ...entry, attempt: earlier?.attempt ?? (needsAttempt ? unique() : undefined) });
+  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. Stop an answer that runs. */
+  #begin(entry) {
+    if (this.chat.hasAttribute("streaming")) {
+      this.#next = entry;
+      this.tell("chat:stop");
+    } else {
+      const earlier = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
+      this.#ask({ ...entry, attempt: earlier?.attempt ?? entry.attempt });
+    }
+  }
+
+  #queue(entry, others = this.#entries) {
+    this.#keep([...others, { ...entry, queued: true, sent: false }]);
+    this.tell("chat:queued", entry);
+  }
+
+  /** Nothing runs: ask the next question, unless another tab that has a copy has asked it. */
+  #proceed() {
+    this.#reflect();
+    for (const entry of this.#queued) if (this.chat.querySelector(proofOf(entry))) this.tell("chat:discard", entry);
+    const next = this.#next ?? (this.hasAttribute("held") ? undefined : this.#queued[0]);
+    this.#next = undefined;
+    if (next) this.#begin({ ...next, queued: undefined });
   }
 
   #drop(message) {
@@ -65,10 +85,25 @@ class ChatOutbox extends ChatElement {
     this.#keep(this.#entries.filter((entry) => entry !== this.#asked));
   }
 
-  #refuse(text) {
+  /** Another tab may have asked first: then this question is the next. */
+  #refuse(text, code) {
     this.#settle();
-    if (this.#asked) this.#asked.refused = text;
-    this.#keep(this.#entries);
+    const entry = this.#asked;
+    if (entry && code === "busy" && entry.attempt === undefined) {
+      const later = this.#queued;
+      this.tell("chat:discard", entry);
+      this.#keep(this.#entries.filter((kept) => !later.includes(kept)));
+      for (const each of [entry, ...later]) this.#queue(each);
+    } else {
+      if (entry) entry.refused = text;
+      this.#keep(this.#entries);
+    }
+  }
+
+  #reflect() {
+    const last = [...this.chat.querySelectorAll("[data-message]")].at(-1);
+    const isOver = ["complete", "cut"].includes(last?.dataset.status ?? "");
+    this.toggleAttribute("held", !isOver && !this.chat.hasAttribute("streaming"));
   }
 
   // Internals
@@ -97,9 +132,11 @@ class ChatOutbox extends ChatElement {
   #restore() {
     this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
     for (const entry of [...this.#entries]) {
-      if (entry.refused === undefined) this.#ask(entry);
+      if (entry.queued) this.tell("chat:queued", entry);
+      else if (entry.refused === undefined) this.#ask(entry);
       else this.#show(entry, "unsent");
     }
+    this.#reflect();
   }
 
   /** @param {OutboxEntry} entry */
@@ -128,6 +165,10 @@ class ChatOutbox extends ChatElement {
     }
   }
 
+  get #queued() {
+    return this.#entries.filter(({ queued }) => queued);
+  }
+
   get #key() {
     return `llm-chat ${this.chat.getAttribute("owner")} ${this.chat.getAttribute("conversation")}`;
   }
@@ -135,6 +176,11 @@ class ChatOutbox extends ChatElement {
 
 function alike(one, other) {
   return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
+}
+
+/** @returns {OutboxEntry} */
+function question(text, message = unique(), edits = false) {
+  return { trigger: "submit-message", message, text, sent: false, attempt: edits ? unique() : undefined };
 }
 
 function frameOf({ message, text, attempt, continues }) {

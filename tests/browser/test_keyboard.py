@@ -1,0 +1,203 @@
+"""The page without a pointer: keys, and a focus that is never lost."""
+
+import re
+
+from playwright.sync_api import expect
+
+HAS_FOCUS = "() => document.activeElement !== document.body"
+LINES = "\n\n".join(f"Paragraph {number} of a long text." for number in range(40))
+
+
+def stays_inside(chat):
+    """Check, after the browser has had time to give up an element that is gone, that something has the focus."""
+    chat.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    assert chat.page.evaluate(HAS_FOCUS)
+
+
+def running(chat, script, text="Here"):
+    reply = script.next_reply()
+    reply.say(text)
+    expect(chat.answer).to_contain_text(text)
+    return reply
+
+
+def dialog(chat):
+    return chat.page.get_by_role("dialog", name="Keyboard shortcuts")
+
+
+def test_a_journey_by_keys_alone_never_loses_the_focus(chat, script):
+    keys = chat.page.keyboard
+    press = lambda *names: [(keys.press(name), stays_inside(chat)) for name in names]  # noqa: E731
+    skip = chat.page.get_by_role("link", name="Skip to the message field")
+    chat.page.locator(".site-name").focus()
+    press("Shift+Tab")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    press("Enter")
+    expect(chat.composer).to_be_focused()
+    keys.type("One")
+    press("Enter")
+    running(chat, script)
+    press("Shift+Tab", "Shift+Tab")
+    expect(chat.composer).not_to_be_focused()
+    press("Escape")
+    expect(chat.answer).to_have_attribute("data-status", "stopped")
+    press("/")
+    expect(chat.composer).to_be_focused()
+    chat.answer.get_by_role("button", name="Try again").focus()
+    press("Enter")
+    expect(chat.composer).to_be_focused()
+    reply = running(chat, script, "Again")
+    keys.type("Two")
+    press("Enter")
+    keys.type("Three")
+    press("Enter")
+    press("ArrowUp")
+    expect(chat.composer).to_have_value("Three")
+    press("Control+a", "Delete")
+    chat.page.locator("[data-queued]").get_by_role("button", name="Remove").focus()
+    press("Enter")
+    expect(chat.composer).to_be_focused()
+    reply.finish()
+    chat.expect_answer("Again")
+    chat.idle()
+    press("ArrowUp")
+    edit = chat.questions.last.locator("textarea")
+    expect(edit).to_be_focused()
+    press("Escape")
+    expect(edit).to_have_count(0)
+    press("/", "ArrowUp")
+    keys.type(" more")
+    press("Enter")
+    expect(chat.composer).to_be_focused()
+    reply = running(chat, script, "More")
+    reply.finish()
+    chat.idle()
+    stays_inside(chat)
+    expect(chat.composer).to_be_focused()
+    chat.log.focus()
+    press("?")
+    expect(dialog(chat)).to_be_visible()
+    press("Tab", "Escape")
+    expect(dialog(chat)).to_be_hidden()
+    expect(chat.log).to_be_focused()
+
+
+def test_letters_that_are_typed_anywhere_on_the_page_go_to_the_field(chat, script):
+    chat.talk(script)
+    chat.log.focus()
+    chat.page.keyboard.type("a word")
+    expect(chat.composer).to_have_value("a word")
+    chat.page.get_by_role("link", name="New chat").first.focus()
+    chat.page.keyboard.type("?/s")
+    expect(chat.composer).to_have_value("a word?/s")
+    chat.log.focus()
+    chat.page.keyboard.press("Control+c")
+    chat.page.keyboard.press("Space")
+    expect(chat.log).to_be_focused()
+
+
+def test_a_chat_on_another_page_takes_only_keys_that_are_pressed_in_it(chat):
+    chat.page.evaluate("""() => {
+      const chat = document.querySelector("llm-chat");
+      chat.removeAttribute("page-url");
+      chat.replaceWith(chat); // starts its elements again
+    }""")
+    link = chat.page.get_by_role("link", name="New chat").first
+    link.focus()
+    chat.page.keyboard.type("x?/")
+    expect(link).to_be_focused()
+    chat.log.focus()
+    chat.page.keyboard.type("x")
+    expect(chat.composer).to_have_value("x")
+    chat.log.focus()
+    chat.page.keyboard.type("?")
+    expect(dialog(chat)).to_be_visible()
+
+
+def test_the_list_of_keys_is_opened_by_a_button_and_closed_by_a_click_beside_it(chat, script):
+    chat.talk(script)
+    chat.page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(dialog(chat)).to_be_visible()
+    chat.page.keyboard.type("/?")
+    expect(chat.composer).to_have_value("")
+    chat.page.mouse.click(5, 5)
+    expect(dialog(chat)).to_be_hidden()
+
+
+def test_search_and_a_new_chat_have_keys_in_every_alphabet(chat, script):
+    chat.talk(script)
+    chat.page.keyboard.press("Control+k")
+    expect(chat.page.get_by_role("searchbox")).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    pressed = """() => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+        { key: "Щ", code: "KeyO", ctrlKey: true, shiftKey: true, bubbles: true, cancelable: true }))"""
+    chat.page.evaluate(pressed)
+    chat.connected()
+    expect(chat.questions).to_have_count(0)
+
+
+def test_keys_do_nothing_while_an_input_method_composes(chat, script):
+    chat.talk(script)
+    press = """key => document.querySelector("textarea").dispatchEvent(new KeyboardEvent("keydown",
+        { key, isComposing: true, bubbles: true, cancelable: true }))"""
+    for key in ("ArrowUp", "Escape", "?"):
+        assert chat.page.evaluate(press, key)
+    expect(chat.page.locator("llm-chat-edit")).to_have_count(0)
+
+
+def test_escape_closes_what_is_open_and_the_answer_goes_on(chat, script):
+    chat.ask("Tell me")
+    reply = running(chat, script)
+    chat.log.focus()
+    chat.page.keyboard.press("?")
+    expect(dialog(chat)).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(dialog(chat)).to_be_hidden()
+    reply.say(" and there")
+    reply.finish()
+    chat.expect_answer("Here and there")
+
+
+def test_keys_jump_between_questions(chat, script):
+    for question in ("One", "Two", "Three"):
+        chat.talk(script, question, LINES)
+    top = chat.place(chat.log)
+    for key, name in (("ArrowUp", "Three"), ("ArrowUp", "Two"), ("ArrowUp", "One"), ("ArrowDown", "Two")):
+        chat.page.keyboard.press(f"Alt+{key}")
+        question = chat.questions.filter(has_text=re.compile(rf"\b{name}\b"))
+        chat.page.wait_for_function(
+            "([question, top]) => Math.abs(question.getBoundingClientRect().top - top) < 40",
+            arg=[question.element_handle(), top],
+        )
+    expect(chat.composer).to_be_focused()
+
+
+def test_where_a_thumb_types_the_focus_goes_to_the_log_and_opens_no_keyboard(script, site, visit):
+    chat = visit(site.url, has_touch=True, is_mobile=True).open()
+    chat.composer.fill("Tell me")
+    chat.send.tap()
+    expect(chat.log).to_be_focused()
+    script.next_reply().fail("upstream")
+    chat.idle()
+    chat.answer.get_by_role("button", name="Try again").tap()
+    expect(chat.log).to_be_focused()
+    script.next_reply().finish()
+    chat.idle()
+
+
+def test_the_focus_goes_to_the_field_when_its_message_is_discarded(chat):
+    chat.page.evaluate(
+        "() => document.querySelector('llm-chat').dispatchEvent(new CustomEvent('chat:outgoing', "
+        "{ detail: { message: 'm', text: 'Not sent', status: 'unsent', error: 'Why.' } }))"
+    )
+    chat.page.get_by_role("button", name="Discard").focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.composer).to_be_focused()
+
+
+def test_on_a_low_screen_the_log_keeps_two_fifths_of_the_height_while_one_types(chat, script):
+    chat.talk(script, answer=LINES)
+    chat.page.set_viewport_size({"width": 320, "height": 256})
+    chat.composer.fill("\n".join(["A line"] * 8))
+    assert chat.log.bounding_box()["height"] >= 0.4 * 256
