@@ -43,8 +43,11 @@ class Owner(NamedTuple):
 
     @property
     def conversations(self) -> ConversationQuerySet:
-        """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's."""
-        return Conversation.objects.filter(owner=self.key)
+        """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's.
+
+        Deleted ones are left out, even while their deletion can be undone (``db.deletion``).
+        """
+        return Conversation.objects.filter(owner=self.key, deleted_at=None)
 
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":
