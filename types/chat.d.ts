@@ -47,6 +47,18 @@ interface ChatEventMap {
   "chat:patch": Patch;
   "chat:conversation": { id: string; title: string };
   "chat:earlier": EarlierMessages;
+
+  // The list of conversations
+
+  /** `id`: the first one; without it, none is selected yet. */
+  "chat:select": { id?: string };
+  /** `html`: the form that undoes it. */
+  "chat:deleted": { ids: string[]; html: string };
+  "chat:sort": undefined;
+  "chat:adrift": undefined;
+
+  // What stays in its place
+
   /** What `change` returns, or else `from`, comes to the place on the screen where `from` was. */
   "chat:keep": { from: Element; change: () => Element | null | void };
 }
@@ -115,6 +127,9 @@ interface ConversationEvent {
   id: string;
   message: string;
   title?: string;
+  updated?: number;
+  pinned?: boolean;
+  unread?: boolean;
 }
 
 type Chunk =
@@ -185,7 +200,7 @@ type Listeners = {
 
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
-  Pick<WindowEventMap, "online" | "offline">;
+  Pick<WindowEventMap, "online" | "offline" | "pagehide">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };
