@@ -231,6 +231,11 @@ interface HTMLElementTagNameMap {
   "llm-chat-edit": HTMLElement;
 }
 
+/** Not in all browsers, and not in TypeScript's library. */
+interface Window {
+  trustedTypes?: { createPolicy<Rules>(name: string, rules: Rules): Rules };
+}
+
 interface CustomElementRegistry {
   get(name: "llm-chat-element"): import("../chat/static/llm_chat/element.js").ChatElementClass;
 }

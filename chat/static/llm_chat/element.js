@@ -1,3 +1,7 @@
+const RULES = { createHTML: (/** @type {string} */ html) => html };
+/** @type {typeof RULES | undefined} Made when it is first used: a page has one policy of a name. */
+let policy;
+
 /**
  * The base class of the chat's elements. They find it in the registry, because imports would break where static files are
  * hashed. docs/page.md explains their events.
@@ -78,11 +82,11 @@ class ChatElement extends HTMLElement {
   }
 
   /**
-   * Post a form, or fields, as the page's own scripts do.
+   * Post fields as the page's own scripts do.
    *
    * @param {string} url
    * @param {FormData | Record<string, string>} fields
-   * @returns {Promise<{ done: boolean, html: string }>} `html` is what the server answers, empty where no answer came.
+   * @returns {Promise<{ done: boolean, html: string }>} The server's answer, empty if none came.
    */
   async post(url, fields) {
     const body = fields instanceof FormData ? fields : new FormData();
@@ -94,13 +98,6 @@ class ChatElement extends HTMLElement {
     } catch {
       return { done: false, html: "" };
     }
-  }
-
-  /** @param {string} html What the server has rendered. */
-  parse(html) {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    return document.importNode(template.content, true);
   }
 
   /**
@@ -134,6 +131,14 @@ class ChatElement extends HTMLElement {
   /** @param {string} name */
   cloneElement(name) {
     return /** @type {HTMLElement} */ (this.clone(name).firstElementChild);
+  }
+
+  /** @param {string} html The server's: Trusted Types let nothing else become elements. */
+  fragment(html) {
+    policy ??= window.trustedTypes?.createPolicy("llm-chat", RULES) ?? RULES;
+    const template = document.createElement("template");
+    template.innerHTML = policy.createHTML(html);
+    return template.content;
   }
 
   /** @param {string} text It may have half an emoji, which cannot be stored. */

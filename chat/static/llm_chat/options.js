@@ -121,7 +121,7 @@ class ChatRename extends ChatElement {
     const unchanged = { done: true, html: "" };
     const { done, html } = await (title === this.#before ? unchanged : this.post(this.#url, { title }));
     this.#settled = false;
-    this.find("[role=alert]").textContent = this.parse(html).querySelector("[role=alert]")?.textContent ?? "";
+    this.find("[role=alert]").textContent = this.fragment(html).querySelector("[role=alert]")?.textContent ?? "";
     this.#field.ariaInvalid = String(!done);
     if (!done) return;
     this.tell("chat:event", { event: "title", id: this.#line.dataset.conversation ?? "", message: "", title });
@@ -278,7 +278,7 @@ class ChatUndo extends ChatElement {
     for (const id of ids) this.tell("chat:event", { event: "deleted", id, message: "" });
     const shown = document.querySelector("llm-chat")?.getAttribute("conversation") ?? "";
     if (ids.includes(shown)) location.assign(this.find("llm-chat-sidebar a", document).getAttribute("href") ?? "");
-    else this.#show(this.parse(html));
+    else this.#show(this.fragment(html));
   }
 
   /** Stand above everything else, even an open sidebar, until the time is over. */
@@ -299,7 +299,7 @@ class ChatUndo extends ChatElement {
     event.preventDefault();
     const form = event.target;
     const { done, html } = await this.post(form.action, new FormData(form));
-    const late = this.parse(html).querySelector("[role=alert]")?.textContent;
+    const late = this.fragment(html).querySelector("[role=alert]")?.textContent;
     if (late) this.find("p").textContent = late;
     else if (!done) form.submit();
     else if (!document.querySelector("llm-chat-connection[connected]")) location.reload(); // no event comes here

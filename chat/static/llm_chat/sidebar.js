@@ -186,7 +186,7 @@ class ChatSidebar extends ChatElement {
     try {
       const response = await fetch(`${this.#field.form?.action}?${query}`, { signal: this.#search.signal });
       if (!response.ok) return;
-      found.replaceChildren(this.parse(await response.text()));
+      found.replaceChildren(this.fragment(await response.text()));
     } catch {
       return;
     }
