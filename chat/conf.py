@@ -91,6 +91,9 @@ class Conf:
         SECONDS, 30.0, "How long to keep retrying the final save before telling readers it has not been saved"
     )
     grace_period = Setting(SECONDS, 20.0, "How long a stopping process lets its running answers finish")
+    undo_period = Setting(
+        SECONDS, 10.0, "How long deleted conversations can be brought back; then a heartbeat removes them for good"
+    )
     stream_retention = Setting(SECONDS, 60.0, "How long an answer that has ended can be followed and resumed")
     database_threads = Setting(COUNT, 8, "Threads, and therefore database connections, of one process")
     database_wait = Setting(SECONDS, 10.0, "Maximum wait for one of these threads; a step that waits longer is refused")

@@ -48,14 +48,22 @@ def next_version() -> int:
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that happened to one of an owner's conversations. Later events have a higher ``version``."""
 
-    event: Literal["run-started", "run-ended", "deleted", "title", "branch", "read", "session-ended"]
+    event: Literal[
+        "run-started", "run-ended", "deleted", "restored", "title", "pinned", "branch", "read", "session-ended"
+    ]
     id: str
     """The conversation's ``uid``."""
     message: str
     """The answer of a run that started or ended, or the tip of the branch that is now shown."""
     version: int = msgspec.field(default_factory=next_version)
     title: str = ""
-    """The conversation's title, where a run started and where the title changed."""
+    """The conversation's title, where a run started, where the title changed and where a deletion was undone."""
+    updated: float = 0.0
+    """The time of the conversation's last activity, in seconds since 1970, where a deletion was undone."""
+    pinned: bool = False
+    """Whether the conversation is at the top of the list, where that changed and where a deletion was undone."""
+    unread: bool = False
+    """Whether the conversation has an unread answer, where a deletion was undone."""
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
@@ -86,6 +94,24 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     def deleted(cls, uid: str) -> "Event":
         """Report that a conversation was deleted."""
         return cls("deleted", uid, "")
+
+    @classmethod
+    def restored(cls, conversation: Conversation) -> "Event":
+        """Report that a deletion was undone, with all that a line of the list shows."""
+        return cls(
+            "restored",
+            conversation.uid,
+            "",
+            title=conversation.title,
+            updated=conversation.updated_at.timestamp(),
+            pinned=conversation.pinned,
+            unread=conversation.unread,
+        )
+
+    @classmethod
+    def pinning(cls, uid: str, *, pinned: bool) -> "Event":
+        """Report that a conversation was pinned to the top of the list, or no longer is."""
+        return cls("pinned", uid, "", pinned=pinned)
 
     @classmethod
     def session_ended(cls) -> "Event":

@@ -41,8 +41,8 @@ class ConversationQuerySet(OwnDatabaseQuerySet["Conversation"]):
     """A queryset of conversations. To find those of an owner, begin with ``Owner.conversations``."""
 
     def listed(self, limit: int = 200) -> "ConversationQuerySet":
-        """Return at most ``limit`` conversations, the newest first, as the page lists them."""
-        return self.order_by("-updated_at", "-pk")[:limit]
+        """Return at most ``limit`` conversations as the page lists them: pinned ones first, then the newest."""
+        return self.order_by("-pinned", "-updated_at", "-pk")[:limit]
 
 
 ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)

@@ -74,6 +74,9 @@ class Conversation(models.Model):
         related_name="+",
     )
     unread = models.BooleanField(_("unread"), default=False, editable=False)
+    pinned = models.BooleanField(_("pinned"), default=False, editable=False)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False, db_index=True)
+    """Set while a deletion can be undone, by the database's clock; ``Owner.conversations`` leaves the row out then."""
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), db_index=True)
 

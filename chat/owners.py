@@ -43,8 +43,11 @@ class Owner(NamedTuple):
 
     @property
     def conversations(self) -> ConversationQuerySet:
-        """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's."""
-        return Conversation.objects.filter(owner=self.key)
+        """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's.
+
+        Deleted ones are left out, even while their deletion can be undone (``db.deletion``).
+        """
+        return Conversation.objects.filter(owner=self.key, deleted_at=None)
 
     @property
     def digest(self) -> str:

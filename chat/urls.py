@@ -30,10 +30,12 @@ register_converter(ConversationIdConverter, "conversation")
 urlpatterns = [
     path("", page, name="page"),
     path("~options/", options.all_options, name="all-options"),
-    path("~delete/", options.delete_all, name="delete-all"),
+    path("~delete/", options.delete_several, name="delete-several"),
+    path("~undo/", options.undo_deletion, name="undo"),
     path("<conversation:uid>/", page, name="conversation"),
     path("<conversation:uid>/options/", options.options, name="options"),
     path("<conversation:uid>/rename/", options.rename_one, name="rename"),
+    path("<conversation:uid>/pin/", options.pin_one, name="pin"),
     path("<conversation:uid>/delete/", options.delete_one, name="delete"),
     path("<conversation:uid>/stop/", asking.stop, name="stop"),
     path("<conversation:uid>/export.md", export.markdown, name="export-markdown"),

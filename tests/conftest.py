@@ -76,6 +76,7 @@ def chat_settings(**changes):
         "GRACE_PERIOD": 0.5,
         "PROCESS_TIMEOUT": 1.5,
         "SAVE_TIMEOUT": 0.2,
+        "UNDO_PERIOD": 0.5,
         **changes,
     }
 

@@ -59,6 +59,18 @@ interface ChatEventMap {
   "chat:patch": Patch;
   "chat:conversation": { id: string; title: string };
   "chat:earlier": EarlierMessages;
+
+  // The list of conversations
+
+  /** `id`: the first one; without it, none is selected yet. */
+  "chat:select": { id?: string };
+  /** `html`: the form that undoes it. */
+  "chat:deleted": { ids: string[]; html: string };
+  "chat:sort": undefined;
+  "chat:adrift": undefined;
+
+  // What stays in its place
+
   /** What `change` returns, or else `from`, comes to the place on the screen where `from` was. */
   "chat:keep": { from: Element; change: () => Element | null | void };
 }
@@ -127,6 +139,9 @@ interface ConversationEvent {
   id: string;
   message: string;
   title?: string;
+  updated?: number;
+  pinned?: boolean;
+  unread?: boolean;
 }
 
 type Chunk =

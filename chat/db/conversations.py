@@ -1,4 +1,4 @@
-"""Actions of an owner on whole conversations: rename, mark as read, delete; and titles by the model."""
+"""Actions of an owner on whole conversations: rename, pin, mark as read, delete for good; and titles by the model."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,11 @@ def rename(conversation: Conversation, title: str) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(title=title)
 
 
+def pin(conversation: Conversation, *, pinned: bool) -> None:
+    """Keep a conversation at the top of the list, or no longer."""
+    Conversation.objects.filter(pk=conversation.pk).update(pinned=pinned)
+
+
 def mark_read(owner: Owner, uid: str) -> bool:
     """Clear the unread mark of one of the owner's conversations, unless an answer runs in it.
 
@@ -37,7 +42,7 @@ def mark_read(owner: Owner, uid: str) -> bool:
 
 @atomic
 def delete(conversations: ConversationQuerySet) -> int:
-    """Delete conversations with their messages, including running answers; return how many there were.
+    """Delete conversations for good, with their messages and running answers; return how many there were.
 
     The transaction begins with writes because SQLite refuses to turn a reading transaction into a writing one. They
     lock a message before its conversation, as the end of an answer does, so that the two cannot deadlock.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from ..models import Message, Process
@@ -20,7 +20,7 @@ class Heartbeats(NamedTuple):
     running: set[int]
     """The answers that run in this process, according to the database."""
     stopping: set[int]
-    """Those of them that have been asked to stop."""
+    """Those of them that have been asked to stop, or whose conversation is deleted."""
     known: bool
     """Whether the process still had its row."""
     others: dict[str, datetime]
@@ -51,7 +51,8 @@ def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats
     mine = _running().filter(process_id=process)
     for written in checkpoints:
         mine.filter(pk=written.answer_id).update(**written.columns)
-    found = dict(mine.values_list("pk", "stopping"))
+    asked = Q(stopping=True) | Q(conversation__deleted_at__isnull=False)
+    found = {pk: bool(stop) for pk, stop in mine.values_list("pk", Case(When(asked, then=1), default=0))}
     others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
     return Heartbeats(set(found), {answer_id for answer_id, stopping in found.items() if stopping}, known, others)
 

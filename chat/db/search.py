@@ -31,10 +31,14 @@ _UNSPACED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A conversation that was found, and the text of its first message with a word; empty if only its title has one."""
+    """A conversation that was found, and its first message with a word: its text and ``uid``.
+
+    Both are empty if only the title has a word.
+    """
 
     conversation: Conversation
-    text: str
+    text: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,13 @@ def search(owner: Owner, query: str) -> Found:
     order = mine.order_by("-updated_at", "-pk").values_list("pk", flat=True)
     newest = [key for key in order if key in found][:LIMIT]
     conversations = mine.in_bulk(newest)
-    texts = dict(
-        Message.objects.filter(pk__in=[first[key] for key in newest if key in first]).values_list("pk", "text")
-    )
-    hits = [Hit(conversations[key], texts.get(first.get(key, 0), "")) for key in newest if key in conversations]
+    messages = Message.objects.only("text", "uid").in_bulk([first[key] for key in newest if key in first])
+    hits = [_hit(conversations[key], messages.get(first.get(key, 0))) for key in newest if key in conversations]
     return Found(words, hits, len(found))
+
+
+def _hit(conversation: Conversation, message: Message | None) -> Hit:
+    return Hit(conversation, message.text, message.uid) if message else Hit(conversation)
 
 
 class _Contains(Func):

@@ -35,6 +35,8 @@ def ask(request: Ask, writer: Writer) -> Turn:
         uid=request.uid,
         defaults={"user_id": request.owner.user_id, "title": title_of(request.text), "updated_at": timezone.now()},
     )
+    if conversation.deleted_at is not None:  # undoing the deletion must bring back what was there, and nothing else
+        raise Refusal("gone")
     uid, parent, text = request.question, conversation.tip_id, request.text
     existing = conversation.message_set.filter(uid=uid).first()
     if existing is not None and existing.text != text:

@@ -1,4 +1,7 @@
-"""The heartbeat of a process: it writes checkpoints, retries failed writes, and recovers answers of dead processes."""
+"""The heartbeat of a process: it writes checkpoints and retries failed writes, and cleans up behind others.
+
+That is, it recovers the answers of dead processes and removes deleted conversations for good.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
+from ..db.deletion import purge
 from ..db.processes import Heartbeats, prune, update_heartbeat
 from ..db.threads import in_database
 from ..models import Message
@@ -57,6 +61,7 @@ class Heartbeat:
                 await self.update()
                 if self._streams.shared:
                     await self._recover()
+                await in_database(purge)
             except Exception:  # whatever it is: without heartbeats, other processes take the answers over
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()

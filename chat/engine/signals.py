@@ -19,10 +19,12 @@ from .engine import engines
 def forget(instance: Conversation, using: str, **_: Any) -> None:
     """Publish a deletion and give up the conversation's running answer, once the deletion is committed.
 
-    An answer that runs in another process is given up with that process's next heartbeat.
+    Where the deletion could be undone first, it has been published already: by now, there may be another conversation
+    with this id. An answer that runs in another process is given up with that process's next heartbeat.
     """
     # The event comes first. Otherwise the pages would see an answer end with an error before the conversation is gone.
-    Events.publish_from_thread(instance.owner, Event.deleted(instance.uid), using=using)
+    if instance.deleted_at is None:
+        Events.publish_from_thread(instance.owner, Event.deleted(instance.uid), using=using)
     if instance.running_id is not None:
         on_commit(partial(_abandon, instance.running_id), using=using)
 

@@ -129,6 +129,7 @@ class ConversationView:
     url: str
     running: bool = False
     unread: bool = False
+    pinned: bool = False
     updated: datetime | None = None
 
     @property
@@ -202,6 +203,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
         url=page_url(conversation.uid),
         running=conversation.running_id is not None,
         unread=conversation.unread,
+        pinned=conversation.pinned,
         updated=moment(conversation.updated_at) if conversation.updated_at else None,
     )
 

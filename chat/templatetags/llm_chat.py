@@ -53,6 +53,7 @@ def chat(
         "conversation_id": conversation,
         "owner": owner.digest,
         "messages": [message_view(message) for message in shown.messages],
+        "hit": request.GET.get("hit", ""),
         "earlier": shown.earlier,
         "later": older is not None,
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),

@@ -13,17 +13,21 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ..conf import conf
 from ..db.conversations import mark_read, own
+from ..db.deletion import undoable
 from ..db.threads import without_transaction
 from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
 from ..models import Conversation
 from ..owners import Owner, owner_of, visitor
-from ..text import storable
+from ..text import TITLE_LENGTH, storable
 from .sections import sections
 
 PLACEHOLDER = "_id_"
 """Placeholder for the id in the template from which a script makes the list entry of a new conversation."""
+
+SCRIPT = "llm-chat"
+"""The header ``X-Requested-With`` of the requests that the page's scripts send."""
 
 View = Callable[..., HttpResponse]
 
@@ -85,7 +89,7 @@ def conversation_of(request: HttpRequest, uid: str) -> Conversation:
 def by_script(request: HttpRequest) -> bool:
     """Tell whether a script of the page sent the request. It shows fragments, and learns from events what happened."""
     accepted = request.headers.get("Accept", "")
-    return "application/json" in accepted or request.headers.get("X-Requested-With") == "llm-chat"
+    return "application/json" in accepted or request.headers.get("X-Requested-With") == SCRIPT
 
 
 def done(request: HttpRequest, url: str) -> HttpResponse:
@@ -127,5 +131,7 @@ def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, 
         "sections": sections(conversations),
         "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),
         "query": field_of(request.GET, "q"),
+        "deletion": undoable(owner),
+        "title_length": TITLE_LENGTH,
     }
     return render(request, f"llm_chat/{template}.html", {**around, **context}, status=status)

@@ -7,6 +7,7 @@ from unicodedata import combining
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
@@ -26,10 +27,12 @@ STEP = 16
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A conversation that was found."""
+    """A conversation that was found: its entry, title and snippet with the words marked, and a link to the hit."""
 
     item: ConversationView
+    title: SafeString
     snippet: SafeString
+    url: str
 
 
 def search(request: HttpRequest) -> HttpResponse:
@@ -46,12 +49,31 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def _result(hit: Hit, words: list[str]) -> Result:
-    return Result(conversation_view(hit.conversation), snippet(hit.text, words))
+    view = conversation_view(hit.conversation)
+    # Without a script, the fragment leads to the message if it is on the page; a script finds it in any case.
+    place = f"?{urlencode({'hit': hit.message})}#llm-chat-hit" if hit.message else ""
+    rest = _beyond(view.title, hit.text)
+    return Result(
+        view,
+        _marked(view.title or gettext("New chat"), any_of(words)),
+        snippet(rest, words) if any_of(words).search(folded(rest)) else SafeString(),
+        view.url + place,
+    )
+
+
+def _beyond(title: str, text: str) -> str:
+    """Return the text without the title, if it begins with it, because the title is shown above the snippet."""
+    return text.strip().removeprefix(title.removesuffix("…")) if title else text
+
+
+def any_of(words: list[str]) -> re.Pattern[str]:
+    """Make the pattern that finds any of the words in a folded text."""
+    return re.compile("|".join(re.escape(folded(word)) for word in words))
 
 
 def snippet(text: str, words: list[str]) -> SafeString:
     """Return the text around the first of the words, escaped, with each of the words marked."""
-    any_word = re.compile("|".join(re.escape(folded(word)) for word in words))
+    any_word = any_of(words)
     first = any_word.search(folded(text))
     at = _unfolded(text, first.start()) if first else 0
     begin, end = max(0, at - BEFORE), at + AFTER

@@ -23,13 +23,17 @@ class Section:
 
 
 def sections(conversations: Iterable[ConversationView], today: date | None = None) -> list[Section]:
-    """Group conversations, newest first, into today, yesterday, the last seven days, and months.
+    """Group conversations, newest first: the pinned ones, then today, yesterday, the last seven days, and months.
 
-    The section of today is always there, even if it is empty, because scripts add new conversations to it.
+    The sections of the pinned ones and of today are always there, even if empty, because scripts add to them.
     """
     today = today or _day(timezone.now())
-    found = [Section("today", gettext("Today"))]
+    pinned = Section("pinned", gettext("Pinned"))
+    found = [pinned, Section("today", gettext("Today"))]
     for view in conversations:
+        if view.pinned:
+            pinned.items.append(view)
+            continue
         key, heading = _section_of(_day(view.updated) if view.updated else today, today)
         if found[-1].key != key:
             found.append(Section(key, heading))

@@ -29,6 +29,12 @@ def f(x):
 - [x] done
 """
 
+CHOSEN = {"renaming": "rename", "selecting": "select", "deleted": "delete"}
+"""What is chosen in the menu of a conversation, by the state that it leads to."""
+
+LISTED = ["options", "search", *CHOSEN]
+"""The states of the sidebar."""
+
 STATES = [
     "empty",
     "answering",
@@ -39,10 +45,9 @@ STATES = [
     "unsent",
     "editing",
     "comment",
-    "options",
-    "search",
     "queued",
     "keys",
+    *LISTED,
 ]
 VIEWS = {
     "light": {},
@@ -131,11 +136,15 @@ def reach(chat, script, state):
     if state == "comment":
         chat.answer.locator("[data-action=rate]").first.click()
         expect(page.locator("[data-comment]")).to_be_visible()
-    if state in ("options", "search") and page.locator("[popovertarget]").is_visible():
-        page.locator("[popovertarget]").click()
-    if state == "options":
+    opener = page.locator("[popovertarget=llm-chat-sidebar]")
+    if state in LISTED and opener.is_visible():
+        opener.click()
+    if state in LISTED and state != "search":
         page.locator("llm-chat-list [data-action=options]").first.click()
-        expect(page.locator("dialog [data-options]")).to_be_visible()
+        expect(page.locator("llm-chat-menu")).to_be_visible()
+    if state in CHOSEN:
+        page.locator(f"llm-chat-menu [data-action={CHOSEN[state]}]").click()
+        expect(page.locator("llm-chat-rename, llm-chat-selection:not([hidden]), llm-chat-undo form")).to_be_visible()
     if state == "search":
         page.locator("[name=q]").fill("text")
         expect(page.locator("[data-found] li")).to_be_visible()
@@ -148,7 +157,8 @@ SEEN += [
 
 
 @pytest.mark.parametrize(("view", "state"), SEEN)
-def test_axe_finds_nothing(script, site, visit, console, state, view):
+def test_axe_finds_nothing(script, site, visit, console, settings, state, view):
+    settings.CHAT = {**settings.CHAT, "UNDO_PERIOD": 60.0}
     chat = visit(site.url, reduced_motion="reduce", **VIEWS[view]).open().settled()
     reach(chat, script, state)
     assert violations(chat.page) == []
@@ -218,7 +228,7 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
         "llm-chat-conversation-link",
         "llm-chat-options",
     ]
-    wanted += ["llm-chat-options-all", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
+    wanted += ["llm-chat-foot-button", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
     assert [name for name in order if name in wanted] == wanted
     assert {"llm-chat-tool", "llm-chat-block"} <= set(order)
 

@@ -405,7 +405,8 @@ def test_a_conversation_that_was_deleted_elsewhere_leaves_the_page(script, site,
     Conversation.objects.all().delete()
     event = {"type": "event", "requestId": "conversation", "event": "deleted", "message": "", "version": 1}
     chat.hear(**event, id=chat.conversation)
-    expect(chat.page.get_by_text(ERRORS["gone"].sentence)).to_be_visible()
+    expect(chat.page.locator(".llm-chat-gone")).to_have_text(ERRORS["gone"].sentence)
+    expect(chat.page.locator(".llm-chat-gone")).to_be_visible()
     expect(chat.questions).to_have_count(0)
     expect(line).to_have_count(0)
     assert chat.sockets == 1

@@ -116,9 +116,7 @@ def test_a_new_title_is_shown_on_both_pages(pages, script):
     answered(here, script)
     expect(there.page).to_have_title("Tell me")
     listed = List(here)
-    listed.options("shared")
-    listed.dialog.get_by_label("Title").fill("Renamed")
-    listed.dialog.get_by_role("button", name="Rename").click()
+    listed.rename("shared", "Renamed")
     for chat in (here, there):
         expect(chat.page).to_have_title("Renamed")
         expect(chat.page.locator("h1").last).to_have_text("Renamed")
@@ -130,17 +128,17 @@ def test_a_conversation_that_is_deleted_goes_from_both_pages(pages, script):
     here, there = pages("/chat/other/", "/chat/shared/")
     answered(there, script)
     listed = List(here)
-    listed.options("shared")
-    listed.dialog.get_by_role("checkbox").check()
-    listed.dialog.get_by_role("button", name="Delete").click()
+    listed.choose("shared", "Delete")
     expect(listed.line("shared")).to_have_count(0)
     expect(there.questions).to_have_count(0)
     expect(List(there).line("shared")).to_have_count(0)
     expect(there.page).to_have_title("New chat")
-    empty = there.page.get_by_text("What would you like to know?")
-    expect(empty).to_be_visible()
+    note = there.page.get_by_text("This conversation is no longer there.").first
+    expect(note).to_be_visible()
+    expect(there.page.locator("llm-chat-announcer[problem]")).to_have_count(0)
+    eventually(lambda: not Conversation.objects.filter(uid="shared").exists())
     there.ask("Begin anew")
-    expect(empty).to_be_hidden()
+    expect(note).to_be_hidden()
     assert script.next_reply().request.messages == [{"role": "user", "content": "Begin anew"}]
 
 

@@ -121,7 +121,8 @@ def test_a_conversation_is_renamed_found_saved_and_deleted(plain, script):
     page.get_by_role("searchbox").fill("apples leaves")
     page.get_by_role("searchbox").press("Enter")
     expect(page.locator("mark")).to_have_text(["Leaves", "apples"])
-    page.locator("[data-result]").get_by_role("link", name="Trees").click()
+    page.locator("[data-result]").get_by_role("link", name="Trees", exact=True).click()
+    expect(page.locator("#llm-chat-hit")).to_be_visible()
     page.get_by_role("link", name="Options for “Trees”").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Save as Markdown").click()
@@ -132,3 +133,5 @@ def test_a_conversation_is_renamed_found_saved_and_deleted(plain, script):
     page.get_by_role("button", name="Delete").click()
     expect(page.locator("[data-conversation]")).to_have_count(0)
     expect(plain.questions).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("[data-conversation]")).to_have_count(1)

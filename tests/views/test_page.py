@@ -114,7 +114,7 @@ def test_the_list_marks_running_and_unread_answers_and_links_to_the_options(ann,
 
 def test_the_page_has_the_template_of_a_new_list_entry(client):
     page = visit(client)
-    assert page.count("data-conversations>") == 1
+    assert page.count("data-conversations>") == 2
     assert '<section class="llm-chat-day" data-day="today">' in page
     template = re.search(r'<template data-template="conversation">(.*?)</template>', page, re.S)[1]
     assert 'data-conversation="_id_"' in template

@@ -26,8 +26,33 @@ def test_a_result_links_to_its_conversation_and_shows_the_snippet(results, conve
     converse(uid="c2", title="Grass", answer="Chlorophyll.")
     found, status, page = results("scattering")
     assert (found, status) == (["c1"], "1 conversation found.")
-    assert 'href="/chat/c1/"' in page
+    assert 'href="/chat/c1/?hit=a-c1#llm-chat-hit"' in page
+    assert 'href="/chat/c1/options/"' in page
+    assert "<time" in page
     assert "It is &lt;b&gt;Rayleigh&lt;/b&gt; <mark>scattering</mark>." in page
+
+
+@pytest.mark.django_db
+def test_a_word_of_the_title_is_marked_there_and_not_repeated_below(results, converse):
+    converse(title="Why is the sky blue?", question="Why is the sky blue?", answer="It is.")
+    page = results("blue")[2]
+    assert "Why is the sky <mark>blue</mark>?</a>" in page
+    assert page.count("<mark>") == 1
+    assert "llm-chat-snippet" not in page
+
+
+@pytest.mark.django_db
+def test_a_snippet_shows_what_follows_the_title(results, converse):
+    converse(title="A long first line that was c…", question="A long first line that was cut. Needle!", answer="It is.")
+    page = results("needle")[2]
+    assert ">ut. <mark>Needle</mark>!</p>" in page
+
+
+@pytest.mark.django_db
+def test_the_message_that_was_found_is_marked_on_the_page(ann, converse):
+    converse()
+    assert ann.get("/chat/c1/?hit=a-c1").content.decode().count('id="llm-chat-hit"') == 1
+    assert 'id="llm-chat-hit"' not in ann.get("/chat/c1/?hit=").content.decode()
 
 
 @pytest.mark.parametrize(

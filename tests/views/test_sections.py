@@ -1,5 +1,6 @@
 """The list of conversations by day."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -25,6 +26,7 @@ def grouped(*views):
 
 def test_conversations_are_grouped_by_day_and_month():
     assert grouped(*(ago(days) for days in (0, 1, 2, 7, 8, 9, 40, 100))) == [
+        ("pinned", "Pinned", []),
         ("today", "Today", ["c0"]),
         ("yesterday", "Yesterday", ["c1"]),
         ("week", "Previous 7 days", ["c2", "c7"]),
@@ -34,9 +36,14 @@ def test_conversations_are_grouped_by_day_and_month():
     ]
 
 
-def test_the_section_of_today_is_always_there():
-    assert grouped() == [("today", "Today", [])]
-    assert [key for key, _, _ in grouped(ago(1))] == ["today", "yesterday"]
+def test_the_sections_of_pinned_conversations_and_of_today_are_always_there():
+    assert grouped() == [("pinned", "Pinned", []), ("today", "Today", [])]
+    assert [key for key, _, _ in grouped(ago(1))] == ["pinned", "today", "yesterday"]
+
+
+def test_pinned_conversations_come_first_whatever_their_day():
+    old = replace(ago(40), pinned=True)
+    assert grouped(old, ago(0))[:2] == [("pinned", "Pinned", ["c40"]), ("today", "Today", ["c0"])]
 
 
 def test_days_are_those_of_the_visitors_time_zone():
@@ -51,7 +58,7 @@ def test_days_are_those_of_the_visitors_time_zone():
 def test_a_site_without_time_zones_has_sections_too(settings):
     settings.USE_TZ = False
     assert [key for key, _, items in grouped(view(datetime(2026, 3, 9, 12))) if items] == ["yesterday"]
-    assert sections([])[0].key == "today"
+    assert sections([])[1].key == "today"
 
 
 @pytest.mark.parametrize(("language", "month"), [("de", "Januar"), ("fr", "janvier")])

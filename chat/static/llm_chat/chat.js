@@ -120,10 +120,16 @@ class Chat extends ChatElement {
     this.#request = null;
     this.#stopping = false;
     if (refused) this.#refuse(error, code);
-    else if (error) this.tell("chat:problem", { text: error });
+    else this.#report(error, code);
     if (this.#ask?.stored) this.#ask = null;
     if (code === "busy") this.#catchUp(); // with an answer that another tab asked for
     this.#proceed();
+  }
+
+  /** That the conversation is gone stands in the place of its messages. */
+  #report(text, code) {
+    if (code === "gone") this.toggleAttribute("gone", true);
+    if (text) this.tell(code === "gone" ? "chat:say" : "chat:problem", { text });
   }
 
   #refuse(text, code = "") {

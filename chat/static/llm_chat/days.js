@@ -9,6 +9,7 @@ class ChatDays extends ChatElement {
   connect() {
     this.hear(document, { visibilitychange: () => document.hidden || this.#update() });
     this.hear(this.#list, {
+      "chat:sort": () => this.#sort(),
       pointerleave: () => this.#update(),
       focusout: () => setTimeout(() => this.#update()),
     });
@@ -27,13 +28,15 @@ class ChatDays extends ChatElement {
   #sort() {
     this.#today = midnight();
     let last = this.#section("today");
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
     for (const [key, lines] of this.#linesByDay()) {
       const section = this.#section(key) ?? this.#build(key, dateOf(lines[0]));
       if (!section.isConnected) last?.after(section);
       const list = this.find("ul", section);
       if (lines.some((line, place) => line !== list.children[place])) list.append(...lines);
-      last = section;
+      if (key !== "pinned") last = section;
     }
+    if (focused !== document.activeElement) focused.focus({ preventScroll: true }); // its line has moved
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#update(), midnight(1) - Date.now());
   }
@@ -44,8 +47,9 @@ class ChatDays extends ChatElement {
   #linesByDay() {
     /** @type {Map<string, Element[]>} */
     const found = new Map();
-    for (const line of this.#list.querySelectorAll("li:has([data-updated])")) {
-      const key = this.#keyOf(dateOf(line));
+    const lines = [...this.#list.querySelectorAll("li:has([data-updated])")];
+    for (const line of lines.sort((one, other) => Number(dateOf(other)) - Number(dateOf(one)))) {
+      const key = line.matches("[data-pinned]") ? "pinned" : this.#keyOf(dateOf(line));
       found.set(key, [...(found.get(key) ?? []), line]);
     }
     return found;

@@ -85,6 +85,25 @@ class ChatElement extends HTMLElement {
   }
 
   /**
+   * Post fields as the page's own scripts do.
+   *
+   * @param {string} url
+   * @param {FormData | Record<string, string>} fields
+   * @returns {Promise<{ done: boolean, html: string }>} The server's answer, empty if none came.
+   */
+  async post(url, fields) {
+    const body = fields instanceof FormData ? fields : new FormData();
+    const token = /** @type {HTMLInputElement} */ (this.find("[name=csrfmiddlewaretoken]", document));
+    for (const [name, value] of Object.entries({ ...fields, [token.name]: token.value })) body.set(name, value);
+    try {
+      const response = await fetch(url, { method: "post", body, headers: { "X-Requested-With": "llm-chat" } });
+      return { done: response.ok, html: await response.text() };
+    } catch {
+      return { done: false, html: "" };
+    }
+  }
+
+  /**
    * Return an element that the templates have.
    *
    * @template {string} Selector
@@ -103,9 +122,12 @@ class ChatElement extends HTMLElement {
     return this.querySelector(`:scope > [data-message="${CSS.escape(id)}"]`);
   }
 
-  /** @param {string} name A `<template data-template>` of the chat's. */
-  clone(name) {
-    const template = /** @type {HTMLTemplateElement} */ (this.find(`[data-template="${name}"]`, this.chat));
+  /**
+   * @param {string} name A `<template data-template>`.
+   * @param {HTMLElement} [root]
+   */
+  clone(name, root = this.chat) {
+    const template = /** @type {HTMLTemplateElement} */ (this.find(`[data-template="${name}"]`, root));
     return document.importNode(template.content, true);
   }
 

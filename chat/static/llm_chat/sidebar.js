@@ -1,30 +1,35 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+/** Where this tab keeps the search and the place in the list from one page to the next. */
+const PLACE = "llm-chat sidebar";
+
 /** `<llm-chat-list>`: the lines of conversations and the tab's title, in step with any chat. */
 class ChatList extends ChatElement {
   /** @type {Map<string, HTMLElement>} Lines that go to the top when nobody points at the list. */
   #moving = new Map();
   #title = document.title;
   #mark = "";
+  /** @type {Record<string, (event: ConversationEvent) => void>} */
+  #events = {
+    "run-started": ({ id, title }) => this.#begin(id, title),
+    "run-ended": ({ id }) => this.#end(id),
+    title: ({ id, title }) => this.#name(id, title),
+    pinned: ({ id, pinned }) => this.#pin(this.#line(id), pinned),
+    read: ({ id }) => this.#line(id)?.removeAttribute("data-unread"),
+    deleted: ({ id }) => this.#drop(id),
+    restored: (event) => this.#restore(event),
+  };
 
   connect() {
     this.hear(document, {
       "chat:conversation": ({ id, title }) => this.#move(id, title),
-      "chat:event": (event) => this.#take(event),
+      "chat:event": (event) => this.#events[event.event]?.(event),
       visibilitychange: () => document.hidden || this.#markTab(""),
     });
     this.hear(this, {
       pointerleave: () => this.#settle(),
       focusout: () => setTimeout(() => this.#settle()),
     });
-  }
-
-  #take({ event, id, title = "" }) {
-    if (event === "run-started") this.#begin(id, title);
-    else if (event === "run-ended") this.#end(id);
-    else if (event === "title") this.#name(id, title);
-    else if (event === "read") this.#line(id)?.removeAttribute("data-unread");
-    else if (event === "deleted") this.#drop(id);
   }
 
   #move(id, title) {
@@ -51,8 +56,7 @@ class ChatList extends ChatElement {
   }
 
   #name(id, title) {
-    const line = this.#line(id);
-    if (line) this.#label(line, title);
+    for (const line of this.#lines(id)) this.#label(line, title);
     if (!this.#shows(id)) return;
     this.#title = title;
     this.#markTab(this.#mark);
@@ -60,18 +64,40 @@ class ChatList extends ChatElement {
   }
 
   #drop(id) {
-    const line = this.#line(id);
-    const hadFocus = line?.contains(document.activeElement);
-    line?.remove();
+    const hadFocus = document.activeElement?.closest(`[data-conversation="${CSS.escape(id)}"]`);
+    for (const line of this.#lines(id)) line.remove();
     this.#moving.delete(id);
-    if (hadFocus) this.closest("nav")?.querySelector("a")?.focus();
+    if (hadFocus) this.tell("chat:adrift");
     if (this.#shows(id)) this.#name(id, this.find("a", this.#template).textContent);
+  }
+
+  #pin(line, pinned = false) {
+    line?.toggleAttribute("data-pinned", pinned);
+    this.tell("chat:sort");
+  }
+
+  /**
+   * Bring a line back to the place that it had.
+   *
+   * @param {ConversationEvent} event
+   */
+  #restore({ id, title, updated, pinned, unread = false }) {
+    const line = this.#line(id) ?? this.#build(id);
+    this.#moving.delete(id);
+    this.#label(line, title);
+    this.find("a", line).dataset.updated = String(updated);
+    line.toggleAttribute("data-unread", unread);
+    if (!line.isConnected) this.querySelector("ul")?.append(line);
+    this.#pin(line, pinned);
+    if (this.#shows(id)) this.#name(id, title);
   }
 
   /** A line that is pointed at stays where it is, and so do those around it. */
   #settle() {
-    if (this.matches(":hover, :focus-within")) return;
-    for (const line of this.#moving.values()) this.querySelector("ul")?.prepend(line);
+    if (this.matches(":hover, :focus-within, [selecting] > *")) return;
+    for (const line of this.#moving.values()) {
+      this.find(line.matches("[data-pinned]") ? "[data-day=pinned] ul" : "[data-day=today] ul").prepend(line);
+    }
     this.#moving.clear();
   }
 
@@ -81,9 +107,17 @@ class ChatList extends ChatElement {
     return this.querySelector(`[data-conversation="${CSS.escape(id)}"]`) ?? this.#moving.get(id);
   }
 
+  /** The lines of a conversation: that of the list, and that of a search. */
+  #lines(id) {
+    const lines = document.querySelectorAll(`llm-chat-sidebar [data-conversation="${CSS.escape(id)}"]`);
+    const moving = this.#moving.get(id);
+    return new Set(moving ? [...lines, moving] : lines);
+  }
+
   #build(id) {
     const line = document.importNode(this.#template, true);
     line.dataset.conversation = id;
+    /** @type {HTMLInputElement} */ (this.find("[name=id]", line)).value = id;
     for (const link of line.querySelectorAll("a[href]")) {
       link.setAttribute("href", (link.getAttribute("href") ?? "").replace("_id_", id)); // the template's own id
     }
@@ -116,7 +150,7 @@ class ChatList extends ChatElement {
 
 ChatList.define("llm-chat-list");
 
-/** `<llm-chat-sidebar>`: search and options without leaving the page; without a script they are pages of their own. */
+/** `<llm-chat-sidebar>`: search without leaving the page; without a script it is a page of its own. */
 class ChatSidebar extends ChatElement {
   /** Milliseconds without a key before a search. */
   pause = 250;
@@ -125,8 +159,10 @@ class ChatSidebar extends ChatElement {
 
   connect() {
     this.hear(this.#field, { input: () => this.#type(), keydown: (event) => this.#press(event) });
-    this.hear(this, { click: (event) => this.#click(event) });
-    this.hear(this.#dialog, { submit: (event) => this.#submit(event), close: () => this.#leave() });
+    this.hear(this, { click: (event) => this.#click(event), toggle: () => this.#seek() });
+    this.hear(document, { "chat:adrift": () => this.#focus() });
+    this.hear(window, { pagehide: () => this.#keep() });
+    this.#comeBack();
   }
 
   #type() {
@@ -145,57 +181,55 @@ class ChatSidebar extends ChatElement {
 
   async #find() {
     this.#search = new AbortController();
-    const { signal } = this.#search;
     const query = new URLSearchParams({ q: this.#field.value, fragment: "" });
-    if ((await this.#fill("[data-found]", `${this.#field.form?.action}?${query}`, { signal })) !== 200) return;
-    this.#showFound(true);
-    const text = this.find("[data-found] [role=status]").textContent;
-    this.#page?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
-  }
-
-  #click(event) {
-    const link = event.target.closest("a");
-    if (!link || this.#dialog.contains(link) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (link.matches("[data-action=options]") && this.#page) {
-      event.preventDefault();
-      this.#openOptions(link.href);
-    } else {
-      this.hidePopover();
+    const found = this.find("[data-found]");
+    try {
+      const response = await fetch(`${this.#field.form?.action}?${query}`, { signal: this.#search.signal });
+      if (!response.ok) return;
+      found.replaceChildren(this.fragment(await response.text()));
+    } catch {
+      return;
     }
+    this.#showFound(true);
+    const text = this.find("[role=status]", found).textContent;
+    document.querySelector("llm-chat")?.dispatchEvent(new CustomEvent("chat:say", { detail: { text } }));
   }
 
-  async #openOptions(url) {
-    if ((await this.#fill("[data-panel]", `${url}?fragment`)) === 200) this.#dialog.showModal();
-    else location.assign(url);
+  /** A result keeps the search; any other link ends it. */
+  #click(event) {
+    const link = event.target.closest("a:not([role], [data-action])");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!this.find("[data-found]").contains(link)) this.#field.value = "";
+    this.hidePopover();
   }
 
-  async #submit(event) {
-    const form = /** @type {HTMLFormElement} */ (event.target);
-    if (form.method === "dialog") return;
-    event.preventDefault();
-    const headers = { "X-Requested-With": "llm-chat" };
-    const status = await this.#fill("[data-panel]", form.action, { method: "post", body: new FormData(form), headers });
-    if (status === 204) this.#dialog.close();
-    else if (status !== 400) form.submit();
+  /** What had the focus is gone, or hidden: give it to something that is there. */
+  #focus() {
+    const focused = document.activeElement;
+    if (focused !== document.body && focused?.checkVisibility()) return;
+    const places = [...this.querySelectorAll("a"), document.querySelector("[popovertarget=llm-chat-sidebar]")];
+    /** @type {HTMLElement | null | undefined} */ (places.find((place) => place?.checkVisibility()))?.focus();
   }
 
-  /** The line that had the focus may be gone. */
-  #leave() {
-    if (document.activeElement?.matches("body, dialog *")) this.querySelector("a")?.focus();
+  #keep() {
+    attempt(() => sessionStorage.setItem(PLACE, JSON.stringify([this.#field.value, this.scrollTop])));
+  }
+
+  async #comeBack() {
+    const [query, top] = attempt(() => JSON.parse(sessionStorage.getItem(PLACE) ?? "")) ?? [];
+    if (query && !this.#field.value) {
+      this.#field.value = query;
+      await this.#find();
+    }
+    this.scrollTop = top ?? 0;
+    this.#seek();
   }
 
   // Internals
 
-  /** Show what the server answers, if it is meant to be shown. Return the status, or 0 where no answer came. */
-  async #fill(panel, url, options) {
-    try {
-      const response = await fetch(url, options);
-      const html = await response.text();
-      if (response.ok || response.status === 400) this.find(panel).replaceChildren(this.fragment(html));
-      return response.status;
-    } catch {
-      return 0;
-    }
+  /** Bring the current line into view. */
+  #seek() {
+    this.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }
 
   #showFound(found) {
@@ -203,16 +237,16 @@ class ChatSidebar extends ChatElement {
     this.find("llm-chat-list").hidden = found;
   }
 
-  get #page() {
-    return document.querySelector("llm-chat");
-  }
-
   get #field() {
     return /** @type {HTMLInputElement} */ (this.find("[name=q]"));
   }
+}
 
-  get #dialog() {
-    return this.find("dialog");
+function attempt(act) {
+  try {
+    return act();
+  } catch {
+    return undefined; // the storage is empty, full, or closed to this site
   }
 }
 

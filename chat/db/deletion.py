@@ -1,0 +1,82 @@
+"""Deletes conversations so that they can be brought back for ``CHAT["UNDO_PERIOD"]`` seconds.
+
+A deleted conversation is hidden by ``deleted_at``, and ``Owner.conversations`` leaves it out. The heartbeat of any
+process removes the row for good. All times are the database's, so that the clocks of the processes do not matter.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.functions import Now
+
+from ..conf import conf
+from ..managers import ConversationQuerySet
+from ..models import Conversation
+from ..owners import Owner
+from .conversations import delete
+
+BATCH = 100
+"""How many conversations a heartbeat removes at most, so that the next one is not late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """An owner's last deletion: how many conversations it hid and when, and the seconds in which it can be undone."""
+
+    count: int
+    at: datetime
+    left: float
+
+
+def hide(conversations: ConversationQuerySet) -> list[Conversation]:
+    """Delete conversations of one owner for now; return them, each with the answer that runs in it.
+
+    They all get the same time, which no other deletion has: ``undoable`` finds them by it.
+    """
+    now: datetime | None = conversations.values_list(Now(), flat=True).first()
+    if now is None:
+        return []
+    keys = list(conversations.values_list("pk", flat=True))
+    conversations.update(deleted_at=now)
+    # Read after the update, which waits for a turn that is being stored: its answer must be stopped, too.
+    found = Conversation.objects.select_related("running").in_bulk(keys)
+    return [conversation for conversation in found.values() if conversation.deleted_at is not None]
+
+
+def undoable(owner: Owner) -> Undoable | None:
+    """Return the owner's last deletion, ``None`` if there is none that can still be undone."""
+    times: list[tuple[datetime, datetime]] = list(_deleted(owner).values_list("deleted_at", Now()))
+    if not times:
+        return None
+    last, now = max(times)
+    left = conf.undo_period - (now - last).total_seconds()
+    return Undoable(sum(at == last for at, _ in times), last, left) if left > 0 else None
+
+
+def restore(owner: Owner, at: datetime) -> list[Conversation]:
+    """Bring the conversations back that were deleted ``at`` this time, as they were; return those still there."""
+    hidden = _deleted(owner).filter(deleted_at=at)
+    keys = list(hidden.values_list("pk", flat=True))
+    hidden.update(deleted_at=None)
+    return list(owner.conversations.in_bulk(keys).values())
+
+
+def purge() -> int:
+    """Remove conversations whose deletion can no longer be undone, one per transaction; return how many there were.
+
+    Several processes may do so at once. Each transaction looks again, because the visitor may be quicker.
+    """
+    expired = Conversation.objects.filter(deleted_at__lte=_undo_deadline())
+    keys = list(expired.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    return sum(delete(expired.filter(pk=key)) for key in keys)
+
+
+def _deleted(owner: Owner) -> ConversationQuerySet:
+    return Conversation.objects.filter(owner=owner.key, deleted_at__isnull=False)
+
+
+def _undo_deadline() -> "ExpressionWrapper[Any]":
+    """Return the time at which the deletions happened that can no longer be undone."""
+    return ExpressionWrapper(Now() - timedelta(seconds=conf.undo_period), DateTimeField())
