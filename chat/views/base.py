@@ -127,5 +127,6 @@ def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, 
         "sections": sections(conversations),
         "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),
         "query": field_of(request.GET, "q"),
+        "sharing": conf.sharing,
     }
     return render(request, f"llm_chat/{template}.html", {**around, **context}, status=status)
