@@ -18,11 +18,6 @@ export default {
       rules: { "selector-class-pattern": "^(llm-chat(-[a-z]+)*|[a-z]{1,2})$" },
     },
     {
-      // The colours come from Django's admin.
-      files: ["**/llm_chat/admin.css"],
-      rules: { "custom-property-pattern": null },
-    },
-    {
       // The site around the chat.
       files: ["chatproject/**"],
       rules: { "selector-class-pattern": "^site(-[a-z]+)*$", "custom-property-pattern": "^site-[a-z]+(-[a-z]+)*$" },

@@ -185,7 +185,7 @@ type Listeners = {
 
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
-  Pick<WindowEventMap, "online" | "offline" | "storage">;
+  Pick<WindowEventMap, "online" | "offline" | "load">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };

@@ -29,7 +29,7 @@ def f(x):
 - [x] done
 """
 
-STATES = ["empty", "answering", "done", "error", "unsent", "editing", "comment", "options", "search"]
+STATES = ["empty", "answering", "done", "error", "unsent", "editing", "comment", "options", "search", "menu"]
 VIEWS = {
     "light": {},
     "dark": {"color_scheme": "dark"},
@@ -98,8 +98,12 @@ def reach(chat, script, state):
     if state == "comment":
         chat.answer.locator("[data-action=rate]").first.click()
         expect(page.locator("[data-comment]")).to_be_visible()
-    if state in ("options", "search") and page.locator("[popovertarget]").is_visible():
-        page.locator("[popovertarget]").click()
+    opener = page.locator("[popovertarget=llm-chat-sidebar]")
+    if state in ("options", "search") and opener.is_visible():
+        opener.click()
+    if state == "menu":
+        page.locator("[popovertarget=llm-chat-menu]").click()
+        expect(page.locator("#llm-chat-menu")).to_be_visible()
     if state == "options":
         page.locator("llm-chat-list [data-action=options]").first.click()
         expect(page.locator("dialog [data-options]")).to_be_visible()
@@ -167,7 +171,7 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
     answered(chat, script)
     page = chat.page
     page.evaluate("() => document.activeElement.blur()")
-    page.mouse.click(400, 2)
+    page.mouse.click(2, 2)
     order = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -183,7 +187,7 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
         "llm-chat-conversation-link",
         "llm-chat-options",
     ]
-    wanted += ["llm-chat-options-all", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
+    wanted += ["llm-chat-options-all", "llm-chat-bar-button", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
     assert [name for name in order if name in wanted] == wanted
     assert {"llm-chat-tool", "llm-chat-block"} <= set(order)
 

@@ -24,7 +24,7 @@ def bar(chat):
 def opened(chat):
     """Open the menu of the bar, and return it."""
     chat.page.get_by_role("button", name="Menu").click()
-    menu = chat.page.locator("llm-chat-menu")
+    menu = chat.page.locator("#llm-chat-menu")
     expect(menu).to_be_visible()
     return menu
 

@@ -15,7 +15,7 @@ CODE = "```python\nvalue = " + " + ".join(f"some_long_name_{number}" for number 
 TABLE = "| a | b |\n|---|---|\n| " + "cell " * 60 + "| " + "verylongword" * 20 + " |"
 ANSWER = "\n\n".join([*PARAGRAPHS, CODE, TABLE, "$$" + " + ".join(f"x_{{{n}}}" for n in range(12)) + "$$", "The end."])
 HIDDEN = (
-    "llm-chat-sidebar, llm-chat-composer, llm-chat-menu, llm-chat-announcer, llm-chat-connection,"
+    "llm-chat-sidebar, llm-chat-composer, .llm-chat-menu, llm-chat-announcer, llm-chat-connection,"
     " llm-chat-admission, button, textarea, input, [data-action]"
 )
 A4 = {"format": "A4", "margin": dict.fromkeys(("top", "right", "bottom", "left"), "1.5cm")}

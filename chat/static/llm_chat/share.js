@@ -3,26 +3,16 @@ const ChatElement = customElements.get("llm-chat-element");
 /** `<llm-chat-share>`: a share link, which its button copies. */
 class ChatShare extends ChatElement {
   connect() {
-    this.#button.hidden = !navigator.clipboard;
-    this.hear(this.#button, { click: () => this.#copy() });
-    this.hear(this.#field, { focus: () => this.#field.select() });
+    const field = this.find("input");
+    const button = this.find("button");
+    button.hidden = !navigator.clipboard; // there is none on an insecure page
+    this.hear(field, { focus: () => field.select() });
+    this.hear(button, { click: () => this.#copy(field.value, button) });
   }
 
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText(this.#field.value);
-      this.#button.textContent = this.#button.dataset.copied ?? "";
-    } catch {
-      this.#field.focus(); // selected, to be copied by hand
-    }
-  }
-
-  get #field() {
-    return this.find("input");
-  }
-
-  get #button() {
-    return this.find("button");
+  async #copy(link, button) {
+    await navigator.clipboard.writeText(link);
+    button.textContent = button.dataset.copied;
   }
 }
 
