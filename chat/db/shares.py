@@ -47,9 +47,9 @@ def revoke(conversation: Conversation, uid: str) -> bool:
     return bool(conversation.shares.filter(uid=uid).delete()[0])
 
 
-def messages_of(share: Share) -> list[Message]:
+def messages_of(found: Share) -> list[Message]:
     """Return the messages that a share has copied, unsaved and without ids."""
-    return [Message(**copied) for copied in share.messages]
+    return [Message(**copied) for copied in found.messages]
 
 
 def _copied(message: Message) -> dict[str, Any]:

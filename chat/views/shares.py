@@ -50,23 +50,25 @@ def share_one(request: HttpRequest, uid: str) -> HttpResponse:
 
 @command
 @if_sharing
-def revoke_one(request: HttpRequest, uid: str, share: str) -> HttpResponse:
+def revoke_one(request: HttpRequest, uid: str, link: str) -> HttpResponse:
     """Delete the copy behind a link, so that the link leads nowhere."""
-    if not revoke(conversation_of(request, uid), share):
+    if not revoke(conversation_of(request, uid), link):
         raise Http404("There is no such link.")
     return SeeOther(reverse("llm_chat:shares", args=[uid]))
 
 
 @reading
 @if_sharing
-def read(request: HttpRequest, share: str) -> HttpResponse:
+def read(request: HttpRequest, link: str) -> HttpResponse:
     """Show a copy to everybody who has its link. Search engines must not list it, and no link in it must reveal it."""
-    found = shared(share)
+    found = shared(link)
     if found is None:
         raise Http404("There is no such link.")
     context = {"share": found, "messages": [message_view(message) for message in messages_of(found)]}
-    headers = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
-    return HttpResponse(render(request, "llm_chat/shared.html", context).content, headers=headers)
+    response = render(request, "llm_chat/shared.html", context)
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def _shares(request: HttpRequest, conversation: Conversation, error: str = "") -> HttpResponse:
