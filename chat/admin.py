@@ -1,16 +1,22 @@
-"""The admin's read-only view of conversations, messages, feedback and server processes."""
+"""The admin's read-only view of conversations, feedback, share links and server processes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import router
-from django.db.models import Prefetch, QuerySet
-from django.db.models.functions import Left
-from django.http import HttpRequest
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Left
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .models import Conversation, Feedback, Message, Process
+from .html.messages import MessageView, message_view
+from .models import Conversation, Feedback, Message, Process, Share
 
 BEGINNING = 80
 """Characters of an answer that the list of feedback shows."""
@@ -28,41 +34,81 @@ class ReadOnly:
         return False
 
 
-class MessageInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
-    """The messages of a conversation, in order."""
+@dataclass(frozen=True, slots=True)
+class ThreadItem:
+    """A message of a conversation, in the order in which they were written."""
 
-    model = Message
-    fields = readonly_fields = ("created_at", "role", "status", "error", "model", "text", "rating")
-    ordering = ("pk",)
+    message: Message
+    view: MessageView
+    shown: bool
+    """Whether it is on the branch that the conversation shows."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        """Load the messages with their feedback in one query."""
-        return super().get_queryset(request).select_related("feedback")
+    @property
+    def feedback(self) -> str:
+        """Return the visitor's rating of the message with its comment, empty if there is none."""
+        feedback: Feedback | None = getattr(self.message, "feedback", None)
+        return ": ".join(filter(None, (feedback.get_value_display(), feedback.comment))) if feedback else ""
 
-    @admin.display(description=_("feedback"), empty_value="")
-    def rating(self, message: Message) -> str | None:
-        """Return the visitor's rating of the message with its comment, or ``None`` if there is none."""
-        feedback: Feedback | None = getattr(message, "feedback", None)
-        if feedback is None:
-            return None
-        return ": ".join(filter(None, (feedback.get_value_display(), feedback.comment)))
+    @property
+    def tokens(self) -> int | None:
+        """Return how many tokens the answer took, if its endpoint has reported them in OpenAI's form."""
+        return (self.message.usage or {}).get("total_tokens")
 
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Conversations, the most recently updated first."""
+    """Conversations, the most recently updated first; each with its messages, as a thread to read."""
 
-    list_display = ("title", "user", "created_at", "updated_at")
+    list_display = ("title", "owned_by", "count", "created_at", "updated_at")
     search_fields = ("title", "message__text")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = readonly_fields = ("title", "user", "created_at", "updated_at")
-    inlines = (MessageInline,)
+    fields = readonly_fields = ("title", "owned_by", "count", "created_at", "updated_at")
+
+    class Media:
+        """The styles of the thread."""
+
+        css = {  # noqa: RUF012 (Django's own form)
+            "all": [f"llm_chat/{name}.css" for name in ("chat", "messages", "markdown", "code", "record")]
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        """Load the users by a second query, because they may be in another database."""
+        """Count the messages; load the users by a second query, because they may be in another database."""
         users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
-        return super().get_queryset(request).prefetch_related(Prefetch("user", users))
+        found: QuerySet[Conversation] = super().get_queryset(request)
+        messages = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
+        count = Subquery(messages.annotate(count=Count("pk")).values("count"))
+        return found.prefetch_related(Prefetch("user", users)).annotate(messages=Coalesce(count, 0))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the messages, which the template shows below the fields."""
+        thread = list(_thread(context["original"]))
+        return super().render_change_form(request, {**context, "thread": thread}, *args, **kwargs)
+
+    @admin.display(description=_("user"), ordering="user_id")
+    def owned_by(self, conversation: Conversation) -> str:
+        """Name the user whose conversation it is, or say that it is a visitor's without an account."""
+        return str(conversation.user or gettext("Visitor"))
+
+    @admin.display(description=_("messages"), ordering="messages")
+    def count(self, conversation: Conversation) -> int:
+        """Return the number of messages, in all branches."""
+        return int(getattr(conversation, "messages"))  # noqa: B009 (annotated)
+
+
+def _thread(conversation: Conversation) -> Iterator[ThreadItem]:
+    """Return all messages of a conversation with their feedback, by one query."""
+    messages = list(conversation.message_set.select_related("feedback").order_by("pk"))
+    parents = {message.pk: message.parent_id for message in messages}
+    shown = set()
+    last = conversation.tip_id
+    while last is not None:
+        shown.add(last)
+        last = parents.get(last)
+    for message in messages:
+        yield ThreadItem(message, message_view(message), message.pk in shown or not shown)
 
 
 @admin.register(Feedback)
@@ -112,6 +158,23 @@ class FeedbackAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def answer(self, feedback: Feedback) -> str:
         """Return the full text of the answer."""
         return feedback.message.text
+
+
+@admin.register(Share)
+class ShareAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Share links, the newest first. To delete one is to revoke it."""
+
+    list_display = ("title", "conversation", "created_at")
+    list_select_related = ("conversation",)
+    search_fields = ("title", "uid")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = readonly_fields = ("title", "uid", "conversation", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Share]:
+        """Leave out the texts, which neither the list nor the form shows."""
+        found: QuerySet[Share] = super().get_queryset(request)
+        return found.defer("messages")
 
 
 @admin.register(Process)

@@ -108,6 +108,11 @@ class Conf:
     )
     redis_timeout = Setting(SECONDS, 2.0, "Maximum wait for a connection to Redis, and for a reply")
     socket_path = Setting(PATH, "/ws/chat/", "Path of the websocket")
+    sharing = Setting(
+        FLAG,
+        False,
+        "Visitors can make links to read-only copies of their conversations, which everybody who has the link can read",
+    )
     user_constraint = Setting(
         FLAG,
         True,

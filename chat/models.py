@@ -210,3 +210,25 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.get_value_display(), self.comment[:60])))
+
+
+class Share(models.Model):
+    """A copy of a conversation that everybody can read who has its link, until it is deleted."""
+
+    uid = models.CharField(_("UID"), max_length=64, unique=True, editable=False)
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, verbose_name=_("conversation"), related_name="shares", editable=False
+    )
+    title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True, editable=False)
+    messages = models.JSONField(_("messages"), default=list, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    objects = OwnDatabase["Share"]()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("share link")
+        verbose_name_plural = _("share links")
+
+    def __str__(self) -> str:
+        return self.title or self.uid

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 
 from .text import CONVERSATION_ID
 from .views import conversations as options
-from .views import export, page
+from .views import export, manifest, page, printing, shares
 from .views import form as asking
 
 app_name = "llm_chat"
@@ -32,12 +32,18 @@ urlpatterns = [
     path("~options/", options.all_options, name="all-options"),
     path("~delete/", options.delete_several, name="delete-several"),
     path("~undo/", options.undo_deletion, name="undo"),
+    path("~manifest.json", manifest.manifest, name="manifest"),
+    path("~shared/<conversation:link>/", shares.read, name="shared"),
     path("<conversation:uid>/", page, name="conversation"),
     path("<conversation:uid>/options/", options.options, name="options"),
     path("<conversation:uid>/rename/", options.rename_one, name="rename"),
     path("<conversation:uid>/pin/", options.pin_one, name="pin"),
     path("<conversation:uid>/delete/", options.delete_one, name="delete"),
     path("<conversation:uid>/stop/", asking.stop, name="stop"),
+    path("<conversation:uid>/shares/", shares.shares, name="shares"),
+    path("<conversation:uid>/shares/new/", shares.share_one, name="share"),
+    path("<conversation:uid>/shares/<conversation:link>/revoke/", shares.revoke_one, name="revoke"),
+    path("<conversation:uid>/print/", printing.printed, name="print"),
     path("<conversation:uid>/export.md", export.markdown, name="export-markdown"),
     path("<conversation:uid>/export.json", export.json, name="export-json"),
 ]

@@ -1,11 +1,14 @@
 """The admin: rows can be viewed and deleted, and what people wrote is shown as text."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat.models import Conversation, Feedback
+from chat.db.shares import share
+from chat.models import Conversation, Feedback, Share
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -31,6 +34,50 @@ def test_a_conversation_shows_its_messages_and_cannot_be_changed(admin_client, c
     assert ATTACK not in page
     assert admin_client.post(path, {"title": "other"}).status_code == 403
     assert admin_client.get("/admin/llm_chat/conversation/add/").status_code == 403
+
+
+def test_the_list_counts_messages_and_names_who_has_no_account(admin_client, admin_user, conversation):
+    mine = Conversation.objects.create(owner="user:1", user=admin_user, uid="c2", updated_at=timezone.now())
+    page = admin_client.get("/admin/llm_chat/conversation/").content.decode()
+    assert re.findall(r'field-owned_by">(.*?)<.*?field-count">(\d+)<', page) == [
+        (str(admin_user), "0"),
+        ("Visitor", "1"),
+    ]
+    assert f"/admin/llm_chat/conversation/{mine.pk}/change/" in page
+
+
+def test_a_conversation_reads_as_a_thread(admin_client, conversation):
+    question = conversation.message_set.get()
+    for uid, text in (("a1", "An **older** answer"), ("a2", "The *answer* that is shown")):
+        conversation.tip = conversation.message_set.create(
+            uid=uid,
+            role="assistant",
+            parent=question,
+            status="cut",
+            model="gpt-x",
+            text=text,
+            parts=[{"type": "text", "text": text}],
+            usage={"total_tokens": 1},
+        )
+    conversation.save()
+    page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
+    first, older, shown = page.split("<article ")[1:]
+    assert "&lt;script&gt;" in first and "other version" not in first
+    assert "<strong>older</strong>" in older and "other version" in older
+    assert "<em>answer</em>" in shown and "other version" not in shown
+    for text in ("Assistant", "cut", "gpt-x", "1 token<"):
+        assert text in shown, text
+
+
+def test_share_links_are_listed_and_revoked(admin_client, conversation):
+    made = share(conversation)
+    page = admin_client.get("/admin/llm_chat/share/").content.decode()
+    assert "1 share link" in page and ATTACK not in page
+    path = f"/admin/llm_chat/share/{made.pk}"
+    assert made.uid in admin_client.get(f"{path}/change/").content.decode()
+    assert admin_client.get("/admin/llm_chat/share/add/").status_code == 403
+    admin_client.post(f"{path}/delete/", {"post": "yes"})
+    assert not Share.objects.exists()
 
 
 def test_a_conversation_can_be_deleted_with_its_messages(admin_client, conversation):
@@ -107,7 +154,7 @@ def test_a_conversation_shows_the_visitors_feedback(admin_client, feedback, conv
 def test_models_fields_and_rows_are_named_in_the_users_language(admin_client, feedback, conversation):
     german = {"Accept-Language": "de"}
     page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/", headers=german).content.decode()
-    for text in ("Unterhaltung", "Nachrichten", "Titel", "Benutzer: ", "gut"):
+    for text in ("Unterhaltung", "Nachrichten", "Titel", "<strong>Benutzer</strong>", "gut"):
         assert text in page
     rated = Feedback.objects.get(value=1)
     page = admin_client.get(f"/admin/llm_chat/feedback/{rated.pk}/change/", headers=german).content.decode()

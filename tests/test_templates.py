@@ -39,6 +39,7 @@ def answer(admin_user):
 @pytest.mark.parametrize(
     "name",
     [
+        "account",
         "base",
         "composer",
         "conversation",
@@ -47,6 +48,7 @@ def answer(admin_user):
         "hints",
         "icons",
         "list",
+        "menu",
         "message",
         "page",
         "parts/reasoning",
@@ -56,6 +58,7 @@ def answer(admin_user):
         "fold",
         "thinking",
         "time",
+        "start",
     ],
 )
 def test_a_site_can_replace_each_template_of_the_page(override, admin_client, answer, name):
@@ -72,10 +75,16 @@ def test_a_site_can_replace_each_template_of_the_page(override, admin_client, an
         ("all_options", "all-options"),
         ("search", "page"),
         ("frame", "options"),
+        ("print", "print"),
+        ("reading", "print"),
+        ("record", "print"),
+        ("shares", "shares"),
     ],
 )
-def test_a_site_can_replace_each_template_of_the_other_pages(override, admin_client, answer, name, url):
-    address = reverse(f"llm_chat:{url}", args=["c1"] if url == "options" else []) + ("?q=Why" if url == "page" else "")
+def test_a_site_can_replace_each_template_of_the_other_pages(settings, override, admin_client, answer, name, url):
+    settings.CHAT = {**settings.CHAT, "SHARING": True}
+    of_one = url in ("options", "print", "shares")
+    address = reverse(f"llm_chat:{url}", args=["c1"] if of_one else []) + ("?q=Why" if url == "page" else "")
     assert OWN not in admin_client.get(address).content.decode()
     override(f"{name}.html", OWN)
     assert OWN in admin_client.get(address).content.decode()

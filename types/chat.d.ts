@@ -216,7 +216,7 @@ type Listeners = {
 type BrowserEventMap = HTMLElementEventMap &
   Pick<DocumentEventMap, "visibilitychange"> &
   Pick<SpeechSynthesisEventMap, "voiceschanged"> &
-  Pick<WindowEventMap, "online" | "offline" | "pagehide" | "pageshow">;
+  Pick<WindowEventMap, "online" | "offline" | "pagehide" | "pageshow" | "load">;
 
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };

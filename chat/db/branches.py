@@ -1,6 +1,6 @@
 """The branches of a conversation: which one it shows, and which stretch of it a page gets.
 
-No function loads more messages than a page shows at once; further up a branch, only keys are read.
+No function but ``whole`` loads more messages than a page shows at once; further up a branch, only keys are read.
 """
 
 from collections import defaultdict
@@ -41,6 +41,13 @@ def tip_window(owner: Owner, uid: str) -> Stretch:
     """Return the last messages of the branch that a conversation shows; none if the owner has no such conversation."""
     conversation = own(owner, uid)
     return _window(conversation, conversation.tip_id) if conversation else Stretch()
+
+
+def whole(conversation: Conversation) -> list[Message]:
+    """Return all messages of the branch that a conversation shows, in order: for paper, files and shared copies."""
+    keys = [pk for pk, _parent in conversation.lineage(conversation.tip_id)]
+    found = conversation.message_set.in_bulk(keys)
+    return [found[pk] for pk in reversed(keys) if pk in found]
 
 
 def earlier(owner: Owner, uid: str, message: str) -> Stretch:

@@ -14,6 +14,7 @@ from ..db.branches import Stretch, earlier, tip_window
 from ..errors import ERRORS, Refusal
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
+from ..html.model_name import name_of_default
 from ..html.version import PAGE_VERSION
 from ..models import Message
 from ..owners import Owner, visitor
@@ -61,6 +62,7 @@ def chat(
         "temporary_errors": " ".join(code for code, kind in ERRORS.items() if kind.temporary),
         "page_url": page,
         "max_message_length": max_message_length(),
+        "model": name_of_default(),
         "signed_in": owner.user_id is not None,
         "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
     }

@@ -133,5 +133,6 @@ def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, 
         "query": field_of(request.GET, "q"),
         "deletion": undoable(owner),
         "title_length": TITLE_LENGTH,
+        "sharing": conf.sharing,
     }
     return render(request, f"llm_chat/{template}.html", {**around, **context}, status=status)

@@ -47,6 +47,7 @@ STATES = [
     "comment",
     "queued",
     "keys",
+    "menu",
     *LISTED,
 ]
 VIEWS = {
@@ -139,6 +140,9 @@ def reach(chat, script, state):
     opener = page.locator("[popovertarget=llm-chat-sidebar]")
     if state in LISTED and opener.is_visible():
         opener.click()
+    if state == "menu":
+        page.locator("[popovertarget=llm-chat-menu]").click()
+        expect(page.locator("#llm-chat-menu")).to_be_visible()
     if state in LISTED and state != "search":
         page.locator("llm-chat-list [data-action=options]").first.click()
         expect(page.locator("llm-chat-menu")).to_be_visible()
@@ -212,7 +216,7 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
     answered(chat, script)
     page = chat.page
     page.evaluate("() => document.activeElement.blur()")
-    page.mouse.click(400, 2)
+    page.mouse.click(2, 2)
     order = []
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -228,7 +232,7 @@ def test_everything_is_reached_by_tab_in_the_order_of_the_page_and_shows_the_foc
         "llm-chat-conversation-link",
         "llm-chat-options",
     ]
-    wanted += ["llm-chat-foot-button", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
+    wanted += ["llm-chat-foot-button", "llm-chat-bar-button", "llm-chat-log", "llm-chat-input", "llm-chat-send"]
     assert [name for name in order if name in wanted] == wanted
     assert {"llm-chat-tool", "llm-chat-block"} <= set(order)
 

@@ -168,6 +168,7 @@ def test_every_response_carries_the_security_policy(chat):
         "img-src": "'self'",
         "font-src": "'self'",
         "frame-src": "'self'",
+        "manifest-src": "'self'",
         "form-action": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'self'",

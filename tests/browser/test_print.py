@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from chat.models import Conversation
+from tests.support.pdf import text_of
+
 PARAGRAPHS = [
     f"Paragraph {number}. " + "It says something that fills two or three lines of a page. " * 4 for number in range(60)
 ]
@@ -12,7 +15,7 @@ CODE = "```python\nvalue = " + " + ".join(f"some_long_name_{number}" for number 
 TABLE = "| a | b |\n|---|---|\n| " + "cell " * 60 + "| " + "verylongword" * 20 + " |"
 ANSWER = "\n\n".join([*PARAGRAPHS, CODE, TABLE, "$$" + " + ".join(f"x_{{{n}}}" for n in range(12)) + "$$", "The end."])
 HIDDEN = (
-    "llm-chat-sidebar, llm-chat-composer, .llm-chat-page-bar, .site-header, llm-chat-announcer, llm-chat-connection,"
+    "llm-chat-sidebar, llm-chat-composer, .llm-chat-menu, llm-chat-announcer, llm-chat-connection,"
     " llm-chat-admission, button, textarea, input, [data-action]"
 )
 A4 = {"format": "A4", "margin": dict.fromkeys(("top", "right", "bottom", "left"), "1.5cm")}
@@ -64,3 +67,63 @@ def test_b28_on_the_screen_everything_is_as_before(chat, script):
     assert chat.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
     expect(chat.composer).to_be_visible()
     expect(chat.page.locator("llm-chat-sidebar")).to_be_visible()
+
+
+@pytest.fixture
+def talk(chat, script):
+    """A conversation of 100 turns, of which the page has the last ones."""
+    chat.talk(script, question="Question 0.", answer="Answer 0.")
+    conversation = Conversation.objects.get()
+    parent = conversation.tip
+    for number in range(1, 100):
+        asked = conversation.message_set.create(
+            uid=f"q{number}", role="user", text=f"Question {number}.", parent=parent
+        )
+        parts = [{"type": "text", "text": f"Answer {number}. " + "It takes a line or two. " * 9}]
+        parent = conversation.message_set.create(uid=f"a{number}", role="assistant", parent=asked, parts=parts)
+    conversation.tip = parent
+    conversation.save()
+    chat.reload()
+    return chat
+
+
+def printed(page):
+    """The turns whose question and answer are on paper."""
+    text = text_of(page.pdf(**A4))
+    return [number for number in range(100) if f"Question{number}." in text and f"Answer{number}." in text]
+
+
+@pytest.fixture
+def dialogs(talk):
+    """How often a page has opened the print dialog, which Chromium does not show without a screen."""
+    talk.page.context.add_init_script("window.dialogs = 0; window.print = () => { window.dialogs += 1; }")
+
+
+def test_the_menu_prints_all_of_100_turns(talk, dialogs):
+    talk.page.get_by_role("button", name="Menu").click()
+    with talk.page.expect_popup() as popup:
+        talk.page.get_by_role("link", name="Print").click()
+    page = popup.value
+    page.wait_for_function("window.dialogs === 1")
+    assert printed(page) == list(range(100))
+    page.get_by_role("button", name="Print").click()
+    assert page.evaluate("window.dialogs") == 2
+    page.get_by_role("link", name="Back to the conversation").click()
+    expect(page).to_have_url(talk.page.url)
+
+
+def test_the_key_for_printing_opens_that_page_only_while_messages_are_missing(talk, dialogs):
+    with talk.page.expect_popup() as popup:
+        talk.page.keyboard.press("Control+p")
+    assert popup.value.url.endswith("/print/")
+    talk.page.evaluate("document.querySelector('llm-chat-transcript').removeAttribute('earlier')")
+    talk.page.evaluate("addEventListener('keydown', (event) => { window.left = !event.defaultPrevented; })")
+    talk.page.keyboard.press("Control+p")
+    assert talk.page.evaluate("window.left"), "the browser's own dialog"
+
+
+def test_all_of_100_turns_are_printed_without_javascript(talk, site, visit):
+    page = visit(site.url, "no script", java_script_enabled=False, storage_state=talk.page.context.storage_state()).page
+    page.goto(talk.page.url + "print/")
+    assert printed(page) == list(range(100))
+    expect(page.locator("button").locator("visible=true")).to_have_count(0)

@@ -1,0 +1,25 @@
+const ChatElement = customElements.get("llm-chat-element");
+
+/** `<llm-chat-print>`: in the menu, the link to the print page; on that page, the button that prints, at once the first time. */
+class ChatPrint extends ChatElement {
+  connect() {
+    if (this.querySelector("a")) this.hear(document, { keydown: (event) => this.#press(event) });
+    else this.#offer(this.find("button"));
+  }
+
+  /** `beforeprint` cannot wait for the messages that the chat lacks. */
+  #press(event) {
+    if (event.key !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    if (!document.querySelector("llm-chat-transcript[earlier]")) return;
+    event.preventDefault();
+    this.find("a").click();
+  }
+
+  #offer(button) {
+    button.hidden = false;
+    this.hear(button, { click: () => window.print() });
+    this.hear(window, { load: () => button.click() });
+  }
+}
+
+ChatPrint.define("llm-chat-print");

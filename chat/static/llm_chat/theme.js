@@ -1,0 +1,39 @@
+/*
+ * Applies the theme that this device keeps, and keeps what the menu chooses. A classic script in the head: a module would run
+ * after the first paint.
+ */
+{
+  const name = "llm-chat-theme";
+
+  const show = (theme) => {
+    document.documentElement.style.colorScheme = theme;
+    for (const meta of document.querySelectorAll("meta[data-theme]")) {
+      const { theme: own = "" } = meta.dataset;
+      const media = { "": `(prefers-color-scheme: ${own})`, [own]: "all" };
+      meta.setAttribute("media", media[theme] ?? "not all");
+    }
+    for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (document.getElementsByName(name))) {
+      choice.checked = choice.value === theme;
+      choice.closest("fieldset")?.removeAttribute("hidden");
+    }
+  };
+
+  const apply = () => {
+    try {
+      show(localStorage.getItem(name) ?? "");
+    } catch {
+      // The browser keeps nothing: the page follows the system.
+    }
+  };
+
+  const keep = ({ target }) => {
+    if (target.name !== name) return;
+    localStorage.setItem(name, target.value);
+    apply();
+  };
+
+  addEventListener("change", keep);
+  addEventListener("storage", apply);
+  addEventListener("DOMContentLoaded", apply);
+  apply();
+}
