@@ -151,7 +151,7 @@ class ChatTools extends ChatElement {
   /** What can have the focus: buttons that start an answer are hidden while one is being made. */
   get #items() {
     const all = /** @type {HTMLElement[]} */ ([...this.querySelectorAll("button:enabled, summary")]);
-    return all.filter((item) => item.checkVisibility({ visibilityProperty: true }));
+    return all.filter((item) => item.checkVisibility?.({ visibilityProperty: true }) ?? true);
   }
 
   get #current() {

@@ -194,7 +194,7 @@ class ChatThinking extends ChatElement {
   #line() {
     const blocks = this.closest("[data-part]")?.querySelector("[data-blocks]");
     const text = blocks?.lastElementChild?.textContent?.trim() ?? "";
-    return text.split(/\n|(?<=[.!?؟。]) /).at(-1) ?? "";
+    return text.split(/\n|[.!?؟] |。/).at(-1) ?? "";
   }
 }
 
