@@ -19,27 +19,37 @@ TRAP = "for (const name of ['alert', 'msgbox', 'print', 'open']) window[name] = 
 
 TITLES = [title for title in dict.fromkeys(map(title_of, map(storable, ATTACKS))) if title]
 
-ELEMENT = """(element) => [
-    element.tagName.toLowerCase(),
-    Object.fromEntries(element.getAttributeNames().map((name) => [name, element.getAttribute(name)])),
-    element.protocol ?? "",
-]"""
+ELEMENT = """(element) => {
+    const ours = element.parentElement?.matches("llm-chat-box") ? ["tabindex", "role", "aria-label"] : [];
+    const names = element.getAttributeNames().filter((name) => !ours.includes(name));
+    const attributes = Object.fromEntries(names.map((name) => [name, element.getAttribute(name)]));
+    return [element.tagName.toLowerCase(), attributes, element.protocol ?? ""];
+}"""
 
-ANSWERED = """() => [...document.querySelectorAll("[data-role=assistant] .llm-chat-block *")].map(ELEMENT)""".replace(
-    "ELEMENT", ELEMENT
-)
+IS_TEXTS = """(element) => {
+    const bars = [...document.querySelectorAll("[data-template]")].map(({ innerHTML }) => innerHTML);
+    const bar = element.closest("[data-bar]");
+    return !bar?.parentElement.matches("llm-chat-box") || !bars.includes(bar.outerHTML);
+}"""
+"""Whether an element is the text's own, not one of a bar, which a box has cloned from its template."""
+
+ANSWERED = f"""() => [...document.querySelectorAll("[data-role=assistant] .llm-chat-block *")]
+    .filter({IS_TEXTS}).map({ELEMENT})"""
 
 GROW = """(part, growth) => {
     const blocks = part.querySelector("[data-blocks]");
     const seen = new Map();
     for (const patches of growth) {
         for (const detail of patches) part.dispatchEvent(new CustomEvent("chat:patch", { detail }));
-        for (const element of blocks.querySelectorAll("*")) seen.set(element.cloneNode().outerHTML, element);
+        for (const element of blocks.querySelectorAll("*")) {
+            const shape = element.cloneNode().outerHTML;
+            if (!seen.has(shape) && (IS_TEXTS)(element)) seen.set(shape, element);
+        }
     }
     const again = document.createElement("template");
     again.innerHTML = blocks.innerHTML;
     return { elements: [...seen.values()].map(ELEMENT), html: blocks.innerHTML, again: again.innerHTML };
-}""".replace("ELEMENT", ELEMENT)
+}""".replace("ELEMENT", ELEMENT).replace("IS_TEXTS", IS_TEXTS)
 """Apply patches one after the other: all elements that ever stood there, and whether a second parser sees the same."""
 
 
