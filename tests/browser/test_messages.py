@@ -68,7 +68,7 @@ def test_the_time_so_far_is_counted_from_when_the_model_began(chat, script):
     chat.page.evaluate("document.querySelector('llm-chat-thinking').setAttribute('elapsed', '61.5')")
     html = "part => { const twin = part.cloneNode(true); part.replaceWith(twin); }"
     chat.answer.locator("llm-chat-thinking").evaluate(html)
-    expect(chat.answer.locator("[data-time]")).to_have_text(re.compile(r"^1m \d+s$"))
+    expect(chat.answer.locator("[data-time]")).to_have_text(re.compile(r"^6\ds$"))
 
 
 def test_the_buttons_of_a_message_are_one_tab_stop_and_arrow_keys_move_among_them(chat, script):
@@ -80,8 +80,10 @@ def test_the_buttons_of_a_message_are_one_tab_stop_and_arrow_keys_move_among_the
         "Your message: Two",
         "Answer: Dos",
     ]
-    for bar in chat.page.get_by_role("toolbar").all():
-        expect(bar.locator("[tabindex='0']")).to_have_count(1)
+    for _ in range(2):
+        for bar in chat.page.get_by_role("toolbar").all():
+            expect(bar.locator("[tabindex='0']")).to_have_count(1)
+        chat.reload()
     press = chat.page.keyboard.press
     chat.composer.focus()
     press("Shift+Tab")

@@ -116,12 +116,12 @@ ChatActions.define("llm-chat-actions");
 /** `<llm-chat-tools role="toolbar">`: the buttons of a message, one tab stop. Arrow keys, Home and End move between them. */
 class ChatTools extends ChatElement {
   connect() {
-    this.hear(this.chat, { "chat:state": () => this.#stop(this.#current) });
+    this.hear(this.chat, { "chat:state": () => this.#stop(this.querySelector(":focus")) });
     this.hear(this, {
       focusin: ({ target }) => this.#stop(target),
       keydown: (event) => this.#press(event),
     });
-    this.#stop();
+    customElements.whenDefined("llm-chat").then(() => this.#stop()); // until then all buttons are hidden
   }
 
   /** Make one button the tab stop: the one that is given, if it can have the focus. */
@@ -152,10 +152,6 @@ class ChatTools extends ChatElement {
   get #items() {
     const all = /** @type {HTMLElement[]} */ ([...this.querySelectorAll("button:enabled, summary")]);
     return all.filter((item) => item.checkVisibility?.({ visibilityProperty: true }) ?? true);
-  }
-
-  get #current() {
-    return this.querySelector("[tabindex='0']");
   }
 }
 

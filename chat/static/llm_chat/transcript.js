@@ -183,11 +183,7 @@ class ChatThinking extends ChatElement {
 
   #time() {
     const seconds = Math.floor((performance.now() - this.#began) / 1_000);
-    const units = { minute: Math.floor(seconds / 60), second: seconds % 60 };
-    return Object.entries(units)
-      .filter(([unit, count]) => count || unit === "second")
-      .map(([unit, count]) => count.toLocaleString(this.chat.lang, { style: "unit", unit, unitDisplay: "narrow" }))
-      .join(" ");
+    return seconds.toLocaleString(this.chat.lang, { style: "unit", unit: "second", unitDisplay: "narrow" });
   }
 
   /** Return the sentence that is being written. */
