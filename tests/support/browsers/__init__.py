@@ -1,0 +1,7 @@
+"""Three browsers behind one small interface: a browser opens tabs, and a tab runs scripts and takes input."""
+
+from playwright.sync_api import Error
+from selenium.common import WebDriverException
+
+FAILURES = (Error, WebDriverException)
+"""What the drivers raise, above all where a page is left while a script runs in it."""
