@@ -50,6 +50,12 @@ class Visitor:
     def reload(self):
         self.open(self.js("() => location.pathname"))
 
+    def speak(self, language):
+        """Read the page in another language."""
+        self.js("(language) => { document.cookie = `django_language=${language}; path=/`; }", language)
+        self.reload()
+        self.shows(f"html[lang={language}]")
+
     def js(self, function, *values):
         """Call a function in the page, with values that JSON has; return what its promise becomes."""
         call = f"({function})(...{json.dumps(values)})"
@@ -100,15 +106,9 @@ class Visitor:
         """Return what the page's console said, as far as the page itself can tell."""
         return (self.js(f"() => localStorage.getItem('{NOTED}')") or "").splitlines()
 
-    def excuse(self, complaint):
-        """Forget what a test complains of on purpose. Return whether there was any of it."""
-        script = """(key, text) => {
-          const lines = (localStorage.getItem(key) ?? "").split("\\n");
-          const others = lines.filter((line) => !line.includes(text));
-          localStorage.setItem(key, others.join("\\n"));
-          return others.length < lines.length;
-        }"""
-        return self.js(script, NOTED, complaint)
+    def forgive(self):
+        """Forget the complaints."""
+        self.js(f"() => localStorage.removeItem('{NOTED}')")
 
     # Mouse and keyboard
 

@@ -122,11 +122,18 @@ class ChatSidebar extends ChatElement {
   pause = 250;
   #timer = 0;
   #search = new AbortController();
+  #pressedBeside = false;
 
   connect() {
     this.hear(this.#field, { input: () => this.#type(), keydown: (event) => this.#press(event) });
     this.hear(this, { click: (event) => this.#click(event) });
-    this.hear(this.#dialog, { submit: (event) => this.#submit(event), close: () => this.#leave() });
+    this.hear(this.#dialog, {
+      submit: (event) => this.#submit(event),
+      close: () => this.#leave(),
+      pointerdown: (event) => this.#dismiss(event),
+      click: (event) => this.#dismiss(event),
+      keydown: (event) => event.key === "Escape" && !event.isComposing && this.#escape(event),
+    });
   }
 
   #type() {
@@ -177,6 +184,20 @@ class ChatSidebar extends ChatElement {
     const status = await this.#fill("[data-panel]", form.action, { method: "post", body: new FormData(form), headers });
     if (status === 204) this.#dialog.close();
     else if (status !== 400) form.submit();
+  }
+
+  /** Safari lacks `closedby`. Its backdrop is the dialog itself to events; selecting text may end there, but not begin. */
+  #dismiss({ type, target, clientX, clientY }) {
+    const { left, right, top, bottom } = this.#dialog.getBoundingClientRect();
+    const isInside = clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
+    if (type === "click" && this.#pressedBeside) this.#dialog.close();
+    this.#pressedBeside = type === "pointerdown" && target === this.#dialog && !isInside;
+  }
+
+  /** Safari would close the sidebar behind the dialog as well. */
+  #escape(event) {
+    event.preventDefault();
+    this.#dialog.close();
   }
 
   /** The line that had the focus may be gone. */
