@@ -60,6 +60,13 @@ def engine(request):
 
 
 @pytest.fixture
+def script(script, settings):
+    """Have patience with the test that plays the model, because three browsers run side by side."""
+    settings.CHAT = {**settings.CHAT, "FIRST_TOKEN_TIMEOUT": 60.0, "DELTA_TIMEOUT": 60.0}
+    return script
+
+
+@pytest.fixture
 def site(transactional_db):
     with left_in_mid_answer() as site:
         yield site

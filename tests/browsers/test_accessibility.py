@@ -1,4 +1,4 @@
-"""What axe-core finds on the page, in each of its states and in each browser."""
+"""What axe-core finds on the page in Firefox, in each of its states; tests/browser/ asks it in Chromium."""
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -79,6 +79,7 @@ def narrow(chat, script):
 STATES = [empty, thinking, answering, done, failed, editing, dialog, searching, dark, right_to_left, narrow]
 
 
+@pytest.mark.parametrize("engine", ["firefox"], indirect=True, scope="session")
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_axe_finds_nothing(open_tab, script, state):
     chat = open_tab(width=360 if state is narrow else 1280)

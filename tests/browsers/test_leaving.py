@@ -36,7 +36,6 @@ def test_back_returns_to_a_page_that_lives(chat, script):
     reply = script.next_reply()
     reply.say("The beginning")
     chat.answered("The beginning", status="running")
-    chat.js("() => { window.kept = true; }")
     chat.tab.go(f"{chat.url}/accounts/login/")
     reply.say(" and the end")
     reply.finish()

@@ -6,7 +6,7 @@ import time
 from tests.support.browsers import FAILURES
 from tests.support.watching import NOTED
 
-WAIT = 15.0
+WAIT = 20.0
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"
 COMPOSER = "llm-chat-composer textarea"

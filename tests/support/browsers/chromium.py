@@ -1,6 +1,6 @@
 """Chromium, driven by Playwright."""
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 
 class Chromium:
@@ -8,7 +8,7 @@ class Chromium:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
-        self._visitor = browser.new_context()
+        self._visitor = self._enter()
         self.complaints: list[str] = []
         """What the console said."""
 
@@ -23,11 +23,14 @@ class Chromium:
     def forget(self) -> None:
         """Close all tabs: the next one is another visitor's."""
         self._visitor.close()
-        self._visitor = self._browser.new_context()
+        self._visitor = self._enter()
 
     def close(self) -> None:
         """Leave the browser to Playwright."""
         self._visitor.close()
+
+    def _enter(self) -> BrowserContext:
+        return self._browser.new_context(reduced_motion="reduce")
 
 
 class Tab:

@@ -16,11 +16,11 @@ from selenium.webdriver.remote.websocket_connection import WebSocketConnection
 from scripts.lease import hold
 from tests.support.browsers.actions import Acting
 
-WAIT = 15.0
+WAIT = 60.0  # a first start takes long on a busy machine
 SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 PREFERENCES = """
-user_pref("browser.sessionhistory.max_total_viewers", -1); // Back returns to a live page, which tests seldom want
 user_pref("services.settings.server", "data:,#remote-settings-dummy/v1"); // nothing is fetched from outside
+user_pref("ui.prefersReducedMotion", 1);
 user_pref("ui.primaryPointerCapabilities", 6); // a mouse: fine, and it can hover
 user_pref("ui.allPointerCapabilities", 6);
 """
