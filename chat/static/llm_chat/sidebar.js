@@ -186,12 +186,12 @@ class ChatSidebar extends ChatElement {
     else if (status !== 400) form.submit();
   }
 
-  /** Safari lacks `closedby`. Its backdrop is the dialog itself to events; selecting text may end there, but not begin. */
+  /** Safari lacks `closedby`. The backdrop is the dialog itself to events; selecting text may end on it. */
   #dismiss({ type, target, clientX, clientY }) {
     const { left, right, top, bottom } = this.#dialog.getBoundingClientRect();
     const isInside = clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
     if (type === "click" && this.#pressedBeside) this.#dialog.close();
-    this.#pressedBeside = type === "pointerdown" && target === this.#dialog && !isInside;
+    this.#pressedBeside = type !== "click" && target === this.#dialog && !isInside;
   }
 
   /** Safari would close the sidebar behind the dialog as well. */
