@@ -77,4 +77,4 @@ def test_the_search_field_has_nothing_on_its_magnifier(chat):
 def test_the_corners_of_code_that_scrolls_sideways_are_round(chat, script):
     chat.talk(script, "Code?", CODE)
     assert chat.js(SIDEWAYS, f"{ANSWER} pre") > 0
-    assert chat.js(CORNERS, f"{ANSWER} pre") == [False, False]
+    assert chat.js(CORNERS, f"{ANSWER} .llm-chat-code") == [False, False]
