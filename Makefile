@@ -4,6 +4,7 @@
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
 #   make test           all tests except the long rounds, in less than five minutes
 #   make test-browser   all tests of the page in a browser, in about the same time
+#   make test-browsers  the page in Chromium, Firefox and WebKit, in about four minutes
 #   make test-faults    the fault tests again, in real time and with all their rounds, in half an hour
 #   make coverage       how much of the app the tests cover, in about ten minutes
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
@@ -25,7 +26,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-faults coverage soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -38,6 +39,9 @@ test:
 
 test-browser:
 	@$(BOOTSTRAP) test-browser
+
+test-browsers:
+	@$(BOOTSTRAP) test-browsers
 
 test-faults:
 	@$(BOOTSTRAP) test-faults

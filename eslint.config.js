@@ -48,5 +48,6 @@ export default [
     languageOptions: { globals: globals.browser },
     rules: { "no-restricted-syntax": ["error", noImports] },
   },
+  { files: ["tests/support/*.js"], languageOptions: { globals: globals.browser } },
   { files: ["*.config.js", "tests/npm/*.mjs"], languageOptions: { globals: globals.node } },
 ];

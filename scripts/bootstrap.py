@@ -3,6 +3,7 @@
     python scripts/bootstrap.py run [port]    as `make run` does: .venv, packages, database, server
     python scripts/bootstrap.py test          as `make test` does: also the tests' packages and a browser
     python scripts/bootstrap.py test-browser  as `make test-browser` does: all tests of the page in a browser
+    python scripts/bootstrap.py test-browsers as `make test-browsers` does: the page in Chromium, Firefox and WebKit
     python scripts/bootstrap.py test-faults   as `make test-faults` does: the fault tests, in real time
     python scripts/bootstrap.py coverage      as `make coverage` does: how much of the app the tests cover
     python scripts/bootstrap.py cluster [port]   as `make cluster` does: two processes, Redis, PostgreSQL, a balancer
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from chromium import chromium
 from server import free_port, migrate, start
 from steps import ROOT, SetUpError
-from testing import run_browser_tests, run_coverage, run_fault_tests, run_tests
+from testing import run_browser_tests, run_browsers_tests, run_coverage, run_fault_tests, run_tests
 from virtualenv import Virtualenv
 
 
@@ -43,6 +44,11 @@ def test(venv: Virtualenv, arguments: list[str]) -> int:
 def test_browser(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_browser_tests(venv)
+
+
+def test_browsers(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_browsers_tests(venv)
 
 
 def test_faults(venv: Virtualenv, arguments: list[str]) -> int:
@@ -79,6 +85,7 @@ COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "run": run,
     "test": test,
     "test-browser": test_browser,
+    "test-browsers": test_browsers,
     "test-faults": test_faults,
     "coverage": coverage,
     "cluster": cluster,

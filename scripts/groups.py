@@ -19,6 +19,7 @@ SITE_VARIABLES = {
 }
 
 BROWSER = ("tests/browser",)
+BROWSERS = ("tests/browsers",)
 FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending", "stopping"))
 SERVERS = (
     *(f"tests/test_{name}.py" for name in ("bootstrap", "cluster", "existing_sites", "lease", "postgres", "servers")),
@@ -37,7 +38,7 @@ GROUPS = {
     # Playwright's and pytest-asyncio's both want the main thread's loop.
     "The browser's first tests": ("-m", "not thorough", *BROWSER),
     "The tests that start servers": SERVERS,
-    "All other tests": all_but(("tests/faults", *BROWSER, *SERVERS), "tests"),
+    "All other tests": all_but(("tests/faults", *BROWSER, *BROWSERS, *SERVERS), "tests"),
 }
 
 
@@ -56,3 +57,5 @@ BROWSER_GROUPS = {
     "The browser's first tests": GROUPS["The browser's first tests"],
     "The browser's other tests": ("-m", "thorough", *BROWSER),
 }
+
+BROWSERS_GROUPS = {f"The page in {name}": ("-k", name.lower(), *BROWSERS) for name in ("Chromium", "Firefox", "WebKit")}

@@ -5,8 +5,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from browsers import install_browsers
 from chromium import chromium
-from groups import BROWSER_GROUPS, COVERED, GROUPS, SITE_VARIABLES
+from groups import BROWSER_GROUPS, BROWSERS_GROUPS, COVERED, GROUPS, SITE_VARIABLES
 from lease import Lease
 from services import program
 from steps import ROOT, SetUpError, say
@@ -25,6 +26,12 @@ def run_tests(venv: Virtualenv) -> int:
 def run_browser_tests(venv: Virtualenv) -> int:
     """Run all tests of the page in a browser."""
     return _run_groups(venv, BROWSER_GROUPS)
+
+
+def run_browsers_tests(venv: Virtualenv) -> int:
+    """Run the tests of what the page does in each browser, in all browsers side by side."""
+    install_browsers(venv.log)
+    return _run_groups(venv, BROWSERS_GROUPS)
 
 
 def run_coverage(venv: Virtualenv) -> int:

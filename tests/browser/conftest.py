@@ -8,10 +8,8 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from chat.endings import INTERRUPTED
-from chat.engine.engine import engines
 from tests.support.proxy import Proxy
-from tests.support.servers import running
+from tests.support.servers import left_in_mid_answer
 
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"
@@ -39,15 +37,8 @@ def unsafe(monkeypatch):
 
 @pytest.fixture
 def site(transactional_db):
-    with running() as site:
+    with left_in_mid_answer() as site:
         yield site
-        for loop, process in engines():  # nothing to wait for: a test may leave its model in mid-answer
-            loop.call_soon_threadsafe(end_answers, process)
-
-
-def end_answers(process):
-    for run in list(process.runs.values()):
-        run.end(INTERRUPTED)
 
 
 @pytest.fixture

@@ -7,27 +7,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
 from chat.errors import ERRORS
-
-RICH = """Some *text* with `code`, a [link](https://example.com/) and math $x_1 + \\frac{1}{2}$.
-
-## A heading
-
-```python
-def f(x):
-    return x + 1  # a comment
-```
-
-| one | two |
-|-----|----:|
-| 1   | 2   |
-
-1. first
-2. second
-
-> quoted
-
-- [x] done
-"""
+from tests.support.texts import RICH
 
 CHOSEN = {"renaming": "rename", "selecting": "select", "deleted": "delete"}
 """What is chosen in the menu of a conversation, by the state that it leads to."""

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from chat.endings import INTERRUPTED
+from chat.engine.engine import Engine, engines
+
 WAIT = 15.0
 
 
@@ -66,3 +69,17 @@ def running() -> Iterator[Site]:
         yield site
     finally:
         site.stop()
+
+
+@contextlib.contextmanager
+def left_in_mid_answer() -> Iterator[Site]:
+    """Run the site for a test that may leave its model in mid-answer: nothing waits for the end of that."""
+    with running() as site:
+        yield site
+        for loop, process in engines():
+            loop.call_soon_threadsafe(_end_answers, process)
+
+
+def _end_answers(process: Engine) -> None:
+    for run in list(process.runs.values()):
+        run.end(INTERRUPTED)
