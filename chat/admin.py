@@ -69,7 +69,7 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         """The styles of the thread."""
 
         css = {  # noqa: RUF012 (Django's own form)
-            "all": [f"llm_chat/{name}.css" for name in ("chat", "messages", "markdown", "code", "record")]
+            "all": [f"llm_chat/{name}.css" for name in ("chat", "messages", "record")]
         }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:

@@ -1,5 +1,205 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+/** Pixels from the end that count as the end. */
+const CLOSE = 4;
+
+/** How much of a question is kept in view, as a share of the view's height. */
+const SHARE = 0.4;
+
+/**
+ * `<llm-chat-scroll>`: keeps the newest line in view until the visitor scrolls away. A question that is sent comes to the top of
+ * the view, above room that its answer grows into: nothing scrolls before the room is full.
+ */
+class ChatScroll extends ChatElement {
+  /** Fires after scroll events: a scroll of the visitor's in the same frame has been heard. */
+  #growth = new ResizeObserver((entries) => this.#grow(entries));
+  #content = new MutationObserver(() => this.#change());
+  /** Whether there is to be room for an answer: not before this page has asked something. */
+  #reserves = false;
+  #top = 0;
+  #end = 0;
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:outgoing": ({ status, edits }) => status === "sending" && !edits && this.#lead(),
+      "chat:stored": ({ replaces }) => replaces && this.#lead(), // until then the old branch is shown
+      "chat:turn": ({ by }) => this.#turn(by),
+      "chat:keep": ({ from, change }) => this.#keep(from, change),
+    });
+    this.hear(this.#log, this.#moves, { passive: true });
+    this.hear(this.#button, { click: () => this.#jump() });
+    this.hear(this, { click: ({ target }) => this.#turn(Number(target.closest("[data-turn]")?.dataset.turn)) });
+    for (const box of [this.#log, ...this.#log.children]) {
+      this.#growth.observe(box);
+      this.#content.observe(box, { childList: true });
+    }
+    this.#scrollToEnd();
+  }
+
+  disconnect() {
+    this.#growth.disconnect();
+    this.#content.disconnect();
+  }
+
+  /** @returns {Listeners} */
+  get #moves() {
+    return {
+      scroll: () => this.#heed(),
+      // The intention counts, because following growth would end a smooth scroll before it has begun.
+      wheel: ({ deltaY }) => deltaY < 0 && this.#unpin(),
+      keydown: ({ key }) => ["ArrowUp", "PageUp", "Home"].includes(key) && this.#unpin(),
+      // A press on the scroll bar's track scrolls smoothly too.
+      pointerdown: (event) => this.#isOnScrollBar(event) && this.#unpin(),
+    };
+  }
+
+  #jump() {
+    this.#log.focus({ preventScroll: true }); // the button is about to disappear
+    this.#scrollToEnd();
+  }
+
+  #lead() {
+    this.#reserves = true;
+    this.#reserve();
+    this.#pin();
+  }
+
+  /** Articles have come or gone. */
+  #change() {
+    this.chat.toggleAttribute("empty", !this.querySelector("[data-message]"));
+    this.#reserve();
+  }
+
+  #grow(entries) {
+    if (entries.some(({ target }) => target === this.#log)) this.#reserve();
+    this.#follow();
+  }
+
+  /** Make the log so high that its end has the newest question at the top, or the last lines of a long one. */
+  #reserve() {
+    if (!this.#reserves) return;
+    const question = this.#questions.at(-1);
+    const height = question ? this.#placeOf(question) + this.#log.clientHeight : 0;
+    this.find("[data-room]").style.blockSize = `${Math.floor(height)}px`;
+  }
+
+  /** Go to the question before what is in view, or to the one after it. */
+  #turn(by) {
+    if (!by) return;
+    const top = this.#log.scrollTop;
+    const places = this.#questions.map((question) => Math.floor(this.#placeOf(question)));
+    const next = by < 0 ? places.findLast((place) => place < top - CLOSE) : places.find((place) => place > top + CLOSE);
+    if (next === undefined && by > 0) this.#scrollToEnd();
+    else this.#log.scrollTop = next ?? 0;
+  }
+
+  #scrollToEnd() {
+    this.#pin();
+    this.#follow();
+  }
+
+  #pin() {
+    this.toggleAttribute("pinned", true);
+    if (!this.#button.hidden) this.#button.hidden = true;
+  }
+
+  #unpin() {
+    if (this.#log.scrollHeight <= this.#log.clientHeight) return;
+    this.removeAttribute("pinned");
+    this.#button.hidden = false;
+  }
+
+  /** An upward scroll is the visitor's own, unless the content has shrunk. */
+  #heed() {
+    const top = this.#top;
+    const end = this.#end;
+    this.#look();
+    if (this.#top < top && this.#end >= end) this.#unpin();
+    // The event of our own scroll comes late, to a place that is known.
+    else if (this.#top !== top && this.#end - this.#top < CLOSE) this.#pin();
+  }
+
+  #follow() {
+    if (!this.hasAttribute("pinned")) return;
+    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#look();
+  }
+
+  #keep(from, change) {
+    const top = from.getBoundingClientRect().top;
+    const to = change() ?? from;
+    this.#reserve();
+    this.#log.scrollTop += to.getBoundingClientRect().top - top;
+    this.#look();
+    if (this.#end - this.#top < CLOSE) this.#pin();
+    else this.#unpin();
+  }
+
+  // Internals
+
+  #isOnScrollBar({ target, offsetX }) {
+    return target === this.#log && (offsetX < 0 || offsetX >= this.#log.clientWidth);
+  }
+
+  #look() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    this.#top = scrollTop;
+    this.#end = scrollHeight - clientHeight;
+  }
+
+  /** Return where the log is scrolled to when it shows a question at the top. */
+  #placeOf(question) {
+    const log = this.#log;
+    const { top, bottom } = question.getBoundingClientRect();
+    const start = log.getBoundingClientRect().top + log.clientTop;
+    const margin = parseFloat(getComputedStyle(log).paddingBlockStart);
+    return log.scrollTop - start + Math.max(top - margin, bottom - SHARE * log.clientHeight);
+  }
+
+  get #questions() {
+    return [...this.querySelectorAll("[data-role=user]")];
+  }
+
+  get #log() {
+    return this.find("[role=log]");
+  }
+
+  get #button() {
+    return this.find("[data-action=jump]");
+  }
+}
+
+ChatScroll.define("llm-chat-scroll");
+
+/** `<llm-chat-hit>`: shows the message that a search has found, `?hit=` in the address, however far up it is. */
+class ChatHit extends ChatElement {
+  #wanted = new URLSearchParams(location.search).get("hit");
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:answered": () => this.#look(),
+      "chat:earlier": () => setTimeout(() => this.#look()),
+    });
+    this.#look();
+  }
+
+  #look() {
+    if (!this.#wanted) return;
+    const article = this.chat.querySelector(`[data-message="${CSS.escape(this.#wanted)}"]`);
+    const earlier = this.chat.querySelector(":has(+ llm-chat-transcript[earlier]) > a[href]");
+    if (article) this.#show(article);
+    else earlier?.click();
+  }
+
+  #show(article) {
+    this.#wanted = null;
+    article.scrollIntoView({ block: "center" });
+    article.toggleAttribute("data-hit", true);
+  }
+}
+
+ChatHit.define("llm-chat-hit");
+
 /**
  * `<llm-chat>`: one conversation. It decides what is asked of the server, and when.
  *
@@ -158,3 +358,255 @@ function outcome({ message, frame }) {
 }
 
 Chat.define("llm-chat");
+
+/**
+ * `<llm-chat-requests>`: sends requests, and sorts the frames that answer. At most one of them, the current one, makes or
+ * follows an answer; each of the others resolves a promise.
+ */
+class ChatRequests extends ChatElement {
+  /** Milliseconds that one of the others may take. */
+  patience = 10_000;
+
+  /** @type {CurrentRequest | null} */
+  #current = null;
+  /** @type {Map<string, OtherRequest>} */
+  #others = new Map();
+  /** @type {ConversationEvent[]} Those to be delivered. */
+  #events = [];
+  #count = 0;
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:request": (request) => this.#begin(request),
+      "chat:abort": () => this.tell("chat:transmit", { type: "abort", requestId: this.#current?.requestId }),
+      "chat:frame": (frame) => this.#receive(frame),
+      "chat:close": () => this.#lose(),
+    });
+  }
+
+  disconnect() {
+    this.#lose();
+  }
+
+  /** @param {ServerRequest} request */
+  #begin({ frame, resolve, reject }) {
+    if (!resolve) {
+      this.#current = { requestId: this.#transmit(frame), type: frame.type, next: 0 };
+    } else if (this.online) {
+      const requestId = this.#transmit(frame);
+      this.#others.set(requestId, { data: [], resolve, reject });
+      setTimeout(() => this.#fail(requestId), this.patience);
+    } else {
+      reject?.("");
+    }
+  }
+
+  #receive(frame) {
+    const current = this.#current;
+    if (frame.type === "event") this.#deliver(frame);
+    else if (frame.requestId === current?.requestId) this.#follow(current, frame);
+    else if (this.#others.has(frame.requestId)) this.#collect(frame);
+  }
+
+  // Internals
+
+  #follow(current, frame) {
+    if (frame.type === "chunk") this.#pass(current, frame);
+    else if (frame.type === "start") this.tell("chat:found");
+    else if (frame.type === "end" || frame.type === "no-active") this.#end();
+    else if (frame.type === "error") this.#refuse(current, frame);
+  }
+
+  #pass(current, { sequence, chunk, code }) {
+    if (sequence < current.next) return;
+    if (sequence > current.next || this.#isTemporary(code)) {
+      this.tell("chat:reset");
+    } else {
+      current.next += 1;
+      this.tell("chat:chunk", chunk);
+    }
+  }
+
+  /** Repeat a resume that failed, on another connection, unless the conversation was deleted. */
+  #refuse(current, { errorText, code }) {
+    const failed = current.type === "resume" && code !== "gone";
+    if (failed || this.#isTemporary(code)) this.tell("chat:reset");
+    else this.#end(errorText, code);
+  }
+
+  /** The server lists the codes after which another connection may succeed. */
+  #isTemporary(code) {
+    if (code === undefined) return false;
+    return (this.chat.getAttribute("temporary-errors") ?? "").split(" ").includes(code);
+  }
+
+  #end(text = "", code = "") {
+    this.#current = null;
+    this.tell("chat:answered", { text, code });
+  }
+
+  #collect({ type, requestId, chunk, errorText }) {
+    const request = this.#others.get(requestId);
+    if (!request || type === "start") return;
+    if (type === "chunk") {
+      request.data.push(chunk.data);
+    } else if (type === "end") {
+      this.#forget(requestId);
+      request.resolve(request.data);
+    } else {
+      this.#fail(requestId, errorText);
+    }
+  }
+
+  #fail(requestId, errorText = "") {
+    const request = this.#others.get(requestId);
+    this.#forget(requestId);
+    request?.reject?.(errorText);
+  }
+
+  #forget(requestId) {
+    if (this.#others.delete(requestId)) setTimeout(() => this.#deliver());
+  }
+
+  /** Deliver events only after the requests that may have caused them. */
+  #deliver(...events) {
+    this.#events.push(...events);
+    if (this.#others.size) return;
+    for (const event of this.#events.splice(0)) this.tell("chat:event", event);
+  }
+
+  #lose() {
+    this.#current = null;
+    for (const requestId of [...this.#others.keys()]) this.#fail(requestId);
+  }
+
+  #transmit(frame) {
+    this.#count += 1;
+    const requestId = `request-${this.#count}`;
+    const body = { view: "html", language: this.chat.lang, ...frame.body };
+    this.tell("chat:transmit", { ...frame, requestId, id: this.chat.getAttribute("conversation"), headers: {}, body });
+    return requestId;
+  }
+}
+
+ChatRequests.define("llm-chat-requests");
+
+/** `<llm-chat-earlier>`: a link above the first message. Earlier ones come as the visitor comes near, or clicks. */
+class ChatEarlier extends ChatElement {
+  /** @type {IntersectionObserver | undefined} */
+  #sight;
+
+  connect() {
+    this.#sight = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.#load(), {
+      root: this.parentElement,
+      rootMargin: "150% 0px",
+    });
+    this.hear(this.chat, { "chat:open": () => this.#look() });
+    this.hear(this, { click: (event) => this.#click(event) });
+    this.#look();
+  }
+
+  disconnect() {
+    this.#sight?.disconnect();
+  }
+
+  #click(event) {
+    event.preventDefault();
+    this.#load();
+  }
+
+  async #load() {
+    const first = this.#first;
+    if (!first || this.hasAttribute("loading")) return;
+    this.toggleAttribute("loading", true);
+    const request = this.request({ type: "earlier", messageId: first.dataset.message });
+    /** @type {EarlierMessages[]} */
+    const [page] = await request.catch(() => []);
+    this.removeAttribute("loading");
+    if (!page || first !== this.#first) return;
+    this.tell("chat:keep", { from: first, change: () => this.tell("chat:earlier", page) });
+    if (!page.more && this.matches(":focus-within")) this.parentElement?.focus({ preventScroll: true });
+    this.#look();
+  }
+
+  /** Re-observe to get an initial callback. */
+  #look() {
+    this.#sight?.unobserve(this);
+    this.#sight?.observe(this);
+  }
+
+  get #first() {
+    return this.chat?.querySelector("llm-chat-transcript > [data-message]");
+  }
+}
+
+ChatEarlier.define("llm-chat-earlier");
+
+/**
+ * `<llm-chat-events>`: notices from events what the page lacks, and tells the server what the visitor has seen. Nothing can be
+ * fetched while a request is under way, so it looks again at the end of each.
+ */
+class ChatEvents extends ChatElement {
+  /** Statuses that do not change any more. */
+  static settled = ["complete", "cut", "stopped"];
+
+  /** @type {ConversationEvent[]} Those since the last resume. */
+  #events = [];
+  /** Whether an answer may have ended that the server considers unread. */
+  #unread = true;
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:event": (event) => this.#take(event),
+      "chat:request": ({ frame }) => this.#forget(frame.type),
+      "chat:open": () => this.#doubt(),
+      "chat:answered": () => this.#look(),
+    });
+    this.hear(document, { visibilitychange: () => document.hidden || this.#return() });
+  }
+
+  #take(event) {
+    if (event.id !== this.chat.getAttribute("conversation")) return;
+    this.#unread ||= event.event === "run-ended";
+    this.#events.push(event);
+    this.#look();
+  }
+
+  #forget(type) {
+    if (type === "resume") this.#events = [];
+  }
+
+  #doubt() {
+    this.#unread = true;
+  }
+
+  #return() {
+    this.tell("chat:stale");
+    this.#read();
+  }
+
+  #look() {
+    this.#events = this.#events.filter((event) => !this.#shows(event));
+    if (this.#events.length) this.tell("chat:stale");
+    this.#read();
+  }
+
+  #read() {
+    if (!this.#unread || document.hidden || !this.chat.querySelector("[data-role=assistant]")) return;
+    this.#unread = false;
+    this.request({ type: "read" }).catch(() => this.#doubt());
+  }
+
+  // Internals
+
+  /** Return whether the page shows already what an event is about. */
+  #shows({ event, message }) {
+    if (event === "title" || event === "read") return true;
+    const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
+    if (event === "run-started") return Boolean(shown);
+    if (event === "branch") return Boolean(shown && !shown.nextElementSibling);
+    return event === "run-ended" && ChatEvents.settled.includes(shown?.dataset.status ?? "");
+  }
+}
+
+ChatEvents.define("llm-chat-events");

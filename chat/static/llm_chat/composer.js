@@ -99,7 +99,7 @@ class ChatComposer extends ChatElement {
 
   /** Bring the draft back. Owners of other drafts have signed out in this browser: remove theirs. */
   #restore() {
-    attempt(() => {
+    tryStorage(() => {
       const own = DRAFT + this.#owner;
       for (const key of Object.keys(localStorage)) {
         if (key.startsWith(DRAFT) && !key.startsWith(own)) localStorage.removeItem(key);
@@ -115,7 +115,7 @@ class ChatComposer extends ChatElement {
   #keep() {
     if (this.#isEdit) return;
     const text = this.#field.value;
-    attempt(() => {
+    tryStorage(() => {
       const storage = this.closed ? sessionStorage : localStorage;
       const key = this.#key(this.closed ? "" : this.#owner);
       if (text.trim()) storage.setItem(key, text);
@@ -181,7 +181,7 @@ class ChatComposer extends ChatElement {
   }
 }
 
-function attempt(act) {
+function tryStorage(act) {
   try {
     act();
   } catch {
@@ -226,3 +226,384 @@ class ChatEdit extends ChatComposer {
 }
 
 ChatEdit.define("llm-chat-edit");
+
+const FIELDS = "input, textarea, select, [contenteditable]";
+const APPLE = /mac|iphone|ipad/i.test(navigator.platform);
+
+/**
+ * `<llm-chat-keyboard>`: the keys of the chat, the dialog that lists them, and a place for the focus where the element that has
+ * it disappears. docs/page.md lists the keys and says where they act.
+ */
+class ChatKeyboard extends ChatElement {
+  /** @type {Record<string, () => boolean>} By the key's name; each returns whether it has done something. */
+  #keys = {
+    "Mod+Shift+o": () => this.#click(document.querySelector("a[data-shortcut=new]")),
+    "Mod+k": () => this.#search(),
+    "Alt+ArrowUp": () => this.#tell("chat:turn", { by: -1 }),
+    "Alt+ArrowDown": () => this.#tell("chat:turn", { by: 1 }),
+    ArrowUp: () => this.#edit(),
+    Escape: () => this.chat.hasAttribute("streaming") && this.#tell("chat:stop"),
+    "/": () => this.#tell("chat:compose", { text: "" }),
+    "?": () => this.#help(),
+  };
+
+  /** Hears of articles that come and go, and not of the text that grows in them. */
+  #articles = new MutationObserver(() => this.#rescue());
+  /** @type {HTMLElement | undefined} What had the focus last, in the chat. */
+  #last;
+
+  connect() {
+    const ground = this.chat.getAttribute("page-url") ? document : this.chat;
+    this.hear(ground, {
+      keydown: (event) => this.#press(event),
+      click: ({ target }) => target.closest("[data-action=shortcuts]") && this.#help(),
+    });
+    this.hear(this.#dialog, {
+      click: ({ target }) => target === this.#dialog && this.#dialog.close(), // `closedby` is not in every browser
+    });
+    this.hear(this.chat, {
+      focusin: ({ target }) => this.#note(target),
+      "chat:submit": ({ message }) => message && this.tell("chat:focus"),
+      "chat:retry": () => this.tell("chat:focus"),
+      "chat:state": () => this.#rescue(),
+    });
+    for (const box of this.chat.querySelectorAll("llm-chat-transcript, llm-chat-pending")) {
+      this.#articles.observe(box, { childList: true });
+    }
+    if (APPLE) for (const key of this.querySelectorAll("[data-apple]")) key.textContent = key.dataset.apple ?? "";
+  }
+
+  disconnect() {
+    this.#articles.disconnect();
+  }
+
+  #press(event) {
+    if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return; // for the input method
+    const open = [...document.querySelectorAll("dialog[open], :popover-open")];
+    if (open.some((each) => !each.contains(this.chat))) return;
+    const name = nameOf(event);
+    const act = this.#acts(name, event.target) && this.#keys[name];
+    if (act ? act() : this.#write(name, event.target)) event.preventDefault();
+  }
+
+  /** Return whether a key is the chat's where it was pressed. */
+  #acts(name, target) {
+    const field = target.closest(FIELDS);
+    if (name.startsWith("Mod+")) return true;
+    if (name === "ArrowUp") return field?.matches("llm-chat-composer :placeholder-shown");
+    if (name.length === 1) return !field && this.chat.contains(target);
+    return !field || (field.closest("llm-chat-composer") && (name === "Escape" || !field.value));
+  }
+
+  /** Move the focus to where the browser then writes the character. */
+  #write(name, target) {
+    if ([...name].length === 1 && name !== " " && !target.closest(FIELDS)) this.tell("chat:compose", { text: "" });
+    return false;
+  }
+
+  #tell(type, detail) {
+    this.tell(type, detail);
+    return true;
+  }
+
+  /** @param {HTMLElement | null | undefined} button */
+  #click(button) {
+    button?.click();
+    return Boolean(button);
+  }
+
+  /** Edit the newest question: one that is queued, or else one that is answered. */
+  #edit() {
+    const stored = ", [data-role=user] [data-action=edit]";
+    const buttons = this.chat.querySelectorAll(
+      `[data-queued] [value=edit]${this.chat.hasAttribute("streaming") ? "" : stored}`,
+    );
+    return this.#click([...buttons].at(-1));
+  }
+
+  #search() {
+    const field = document.querySelector("llm-chat-sidebar [name=q]");
+    if (!field?.checkVisibility()) field?.closest("[popover]")?.showPopover();
+    field?.focus();
+    return Boolean(field);
+  }
+
+  #help() {
+    this.#dialog.showModal();
+    this.find("h2").focus(); // so that it is read out first
+    return true;
+  }
+
+  #note(target) {
+    this.#last = target;
+  }
+
+  #rescue() {
+    const isLost = [document.body, this.#last].includes(/** @type {HTMLElement} */ (document.activeElement));
+    if (isLost && this.#last?.checkVisibility({ visibilityProperty: true }) === false) this.tell("chat:focus");
+  }
+
+  get #dialog() {
+    return this.find("dialog");
+  }
+}
+
+/** Return the name of a key with its modifiers; `Mod` is Control, or Command on Apple's keyboards. */
+function nameOf({ key, code, altKey, ctrlKey, metaKey, shiftKey }) {
+  const alt = altKey ? "Alt+" : "";
+  if (!ctrlKey && !metaKey) return alt + key;
+  const letter = /^[a-z]$/i.test(key) ? key : code.slice(-1); // other alphabets have other letters there
+  const mod = (APPLE ? ctrlKey : metaKey) ? "Other" : "Mod";
+  return `${mod}+${alt}${shiftKey ? "Shift+" : ""}${letter.toLowerCase()}`;
+}
+
+ChatKeyboard.define("llm-chat-keyboard");
+
+/** `<llm-chat-queue>`: the questions that were sent while an answer ran, as the outbox keeps them. */
+class ChatQueue extends ChatElement {
+  connect() {
+    this.hear(this.chat, {
+      "chat:queue": () => this.tell("chat:say", { text: this.dataset.notice ?? "" }),
+      "chat:queued": (question) => this.#show(question),
+      "chat:outgoing": ({ message }) => this.#drop(message),
+      "chat:discard": ({ message }) => this.#drop(message),
+    });
+    this.hear(this, { click: ({ target }) => this.#click(target.closest("[data-action]")) });
+  }
+
+  /** @param {{ message: string, text?: string }} question */
+  #show({ message, text = "" }) {
+    const item = this.#item(message) ?? this.cloneElement("queued");
+    item.dataset.queued = message;
+    this.find("[data-text]", item).textContent = text;
+    this.find("ol").append(item);
+    this.hidden = false;
+  }
+
+  #drop(message) {
+    this.#item(message)?.remove();
+    this.hidden = !this.querySelector("li");
+  }
+
+  #click(button) {
+    const item = button?.closest("[data-queued]");
+    if (!item) return;
+    const message = item.dataset.queued;
+    const text = this.find("[data-text]", item).textContent;
+    if (button.value === "send") {
+      this.tell("chat:retry", { message, role: "user", text, continues: false });
+    } else {
+      this.tell("chat:discard", { message });
+      if (button.value === "edit") this.tell("chat:compose", { text });
+      else this.tell("chat:focus");
+    }
+  }
+
+  #item(message) {
+    return this.querySelector(`[data-queued="${CSS.escape(message)}"]`);
+  }
+}
+
+ChatQueue.define("llm-chat-queue");
+
+/**
+ * `<llm-chat-outbox>`: turns what the visitor does into asks, and keeps each until the server has it: over lost connections,
+ * and by the session storage over reloads. Ids that are made here make a repeat harmless. What is asked while an answer runs is
+ * asked after it, unless the answer was stopped or failed: then the attribute `held` says that the visitor decides.
+ */
+class ChatOutbox extends ChatElement {
+  /** Milliseconds that an acknowledgement may take; each repeat waits longer. */
+  overdue = 10_000;
+
+  /** @type {OutboxEntry[]} */
+  #entries = [];
+  /** @type {OutboxEntry | undefined} The newest. */
+  #asked;
+  /** @type {OutboxEntry | undefined} What takes the place of the answer that is being stopped. */
+  #next;
+  #timer = 0;
+  #repeats = 0;
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:submit": ({ text, message }) => this.#begin(entryOf(this.wellFormed(text), message, Boolean(message))),
+      "chat:queue": ({ text }) => this.#queue(entryOf(this.wellFormed(text))),
+      "chat:retry": (retry) => this.#retry(retry),
+      "chat:discard": ({ message }) => this.#drop(message),
+      "chat:request": ({ frame }) => frame.type === "send" && this.#await(),
+      "chat:stored": () => this.#acknowledge(),
+      "chat:refused": ({ text, code }) => this.#refuse(text, code),
+      "chat:close": () => clearTimeout(this.#timer),
+      "chat:state": () => this.#reflect(),
+      "chat:idle": () => this.#proceed(),
+    });
+    this.#restore();
+  }
+
+  disconnect() {
+    clearTimeout(this.#timer);
+  }
+
+  #retry({ message, role, text, continues }) {
+    if (role === "user") this.#begin(entryOf(text, message));
+    else this.#begin({ trigger: "regenerate-message", message, continues, sent: false, attempt: unique() });
+  }
+
+  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. Stop an answer that runs. */
+  #begin(entry) {
+    if (this.chat.hasAttribute("streaming")) {
+      this.#next = entry;
+      this.tell("chat:stop");
+    } else {
+      const earlier = this.#entries.find((kept) => alike(kept, entry) && kept.text === entry.text);
+      this.#ask({ ...entry, attempt: earlier?.attempt ?? entry.attempt });
+    }
+  }
+
+  #queue(entry, others = this.#entries) {
+    this.#keep([...others, { ...entry, queued: true, sent: false }]);
+    this.tell("chat:queued", entry);
+  }
+
+  /** Nothing runs: ask the next question, unless another tab that has a copy has asked it. */
+  #proceed() {
+    this.#reflect();
+    for (const entry of this.#queued) if (this.chat.querySelector(proofOf(entry))) this.tell("chat:discard", entry);
+    const next = this.#next ?? (this.hasAttribute("held") ? undefined : this.#queued[0]);
+    this.#next = undefined;
+    if (next) this.#begin({ ...next, queued: undefined });
+  }
+
+  #drop(message) {
+    this.#keep(this.#entries.filter((entry) => entry.message !== message));
+  }
+
+  #await() {
+    if (this.#asked) this.#asked.sent = true;
+    this.#keep(this.#entries);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.tell("chat:reset"), this.overdue * 2 ** Math.min(this.#repeats, 3));
+    this.#repeats += 1;
+  }
+
+  #acknowledge() {
+    this.#settle();
+    this.#keep(this.#entries.filter((entry) => entry !== this.#asked));
+  }
+
+  /** Another tab may have asked first: then this question is the next. */
+  #refuse(text, code) {
+    this.#settle();
+    const entry = this.#asked;
+    if (entry && code === "busy" && entry.attempt === undefined) {
+      const later = this.#queued;
+      this.tell("chat:discard", entry);
+      this.#keep(this.#entries.filter((kept) => !later.includes(kept)));
+      for (const each of [entry, ...later]) this.#queue(each);
+    } else {
+      if (entry) entry.refused = text;
+      this.#keep(this.#entries);
+    }
+  }
+
+  #reflect() {
+    const last = [...this.chat.querySelectorAll("[data-message]")].at(-1);
+    const isOver = ["complete", "cut"].includes(last?.dataset.status ?? "");
+    this.toggleAttribute("held", !isOver && !this.chat.hasAttribute("streaming"));
+  }
+
+  // Internals
+
+  #settle() {
+    clearTimeout(this.#timer);
+    this.#repeats = 0;
+  }
+
+  #ask(entry) {
+    this.#asked = entry;
+    this.#keep([...this.#entries.filter((kept) => !alike(kept, entry)), entry]);
+    this.#takeAddress();
+    this.#show(entry, "sending");
+    const { trigger, message, sent } = entry;
+    this.tell("chat:ask", { trigger, message, sent, frame: frameOf(entry), proof: proofOf(entry) });
+  }
+
+  /** Give a new chat its own address, so that a reload returns to this conversation. */
+  #takeAddress() {
+    const url = new URL(this.chat.getAttribute("page-url") || location.href, location.href);
+    if (url.pathname !== location.pathname) history.replaceState(history.state, "", url);
+  }
+
+  /** Repeat what an earlier page left, unless the server has it. */
+  #restore() {
+    this.#keep(this.#stored().filter((entry) => !this.chat.querySelector(proofOf(entry))));
+    for (const entry of [...this.#entries]) {
+      if (entry.queued) this.tell("chat:queued", entry);
+      else if (entry.refused === undefined) this.#ask(entry);
+      else this.#show(entry, "unsent");
+    }
+    this.#reflect();
+  }
+
+  /** @param {OutboxEntry} entry */
+  #show({ message, text, refused }, status) {
+    if (text === undefined) return;
+    const edits = Boolean(this.chat.querySelector(`llm-chat-transcript > [data-message="${CSS.escape(message)}"]`));
+    this.tell("chat:outgoing", { message, text, status, error: refused, edits });
+  }
+
+  #stored() {
+    try {
+      const entries = JSON.parse(sessionStorage.getItem(this.#key) ?? "[]");
+      return Array.isArray(entries) ? entries : [];
+    } catch {
+      return [];
+    }
+  }
+
+  #keep(entries) {
+    this.#entries = entries;
+    try {
+      if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
+      else sessionStorage.removeItem(this.#key);
+    } catch {
+      // Full, or closed to this site: the entries last as long as the page.
+    }
+  }
+
+  get #queued() {
+    return this.#entries.filter(({ queued }) => queued);
+  }
+
+  get #key() {
+    return `llm-chat ${this.chat.getAttribute("owner")} ${this.chat.getAttribute("conversation")}`;
+  }
+}
+
+function alike(one, other) {
+  return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
+}
+
+/** @returns {OutboxEntry} */
+function entryOf(text, message = unique(), edits = false) {
+  return { trigger: "submit-message", message, text, sent: false, attempt: edits ? unique() : undefined };
+}
+
+function frameOf({ message, text, attempt, continues }) {
+  const messages = text === undefined ? [] : [{ id: message, role: "user", parts: [{ type: "text", text }] }];
+  if (attempt === undefined) return { messages };
+  return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
+}
+
+/** @param {OutboxEntry} entry */
+function proofOf({ message, attempt }) {
+  if (attempt !== undefined) return `[data-attempt="${CSS.escape(attempt)}"]`;
+  return `[data-message="${CSS.escape(message)}"]:not([data-status=sending], [data-status=unsent])`;
+}
+
+/** `crypto.randomUUID` is missing where a site is served without TLS. */
+function unique() {
+  return crypto.getRandomValues(new BigUint64Array(2)).join("-");
+}
+
+ChatOutbox.define("llm-chat-outbox");

@@ -1,5 +1,101 @@
 const ChatElement = customElements.get("llm-chat-element");
 
+/** `<llm-chat-days>`: sorts the lines around it by the days of the visitor's time zone; the server knows only its own. */
+class ChatDays extends ChatElement {
+  /** The day by which they are sorted. */
+  #today = 0;
+  #timer = 0;
+
+  connect() {
+    this.hear(document, { visibilitychange: () => document.hidden || this.#update() });
+    this.hear(this.#list, {
+      "chat:sort": () => this.#sort(),
+      pointerleave: () => this.#update(),
+      focusout: () => setTimeout(() => this.#update()),
+    });
+    this.#sort();
+  }
+
+  disconnect() {
+    clearTimeout(this.#timer);
+  }
+
+  /** Another day may have begun. A line that is pointed at stays where it is. */
+  #update() {
+    if (this.#today !== midnight() && !this.#list.matches(":hover, :focus-within")) this.#sort();
+  }
+
+  #sort() {
+    this.#today = midnight();
+    let last = this.#section("today");
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    for (const [key, lines] of this.#linesByDay()) {
+      const section = this.#section(key) ?? this.#build(key, dateOf(lines[0]));
+      if (!section.isConnected) last?.after(section);
+      const list = this.find("ul", section);
+      if (lines.some((line, place) => line !== list.children[place])) list.append(...lines);
+      if (key !== "pinned") last = section;
+    }
+    if (focused !== document.activeElement) focused.focus({ preventScroll: true }); // its line has moved
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#update(), midnight(1) - Date.now());
+  }
+
+  // Internals
+
+  /** Return the lines of each section, the newest first. */
+  #linesByDay() {
+    /** @type {Map<string, Element[]>} */
+    const found = new Map();
+    const lines = [...this.#list.querySelectorAll("li:has([data-updated])")];
+    for (const line of lines.sort((one, other) => Number(dateOf(other)) - Number(dateOf(one)))) {
+      const key = line.matches("[data-pinned]") ? "pinned" : this.#keyOf(dateOf(line));
+      found.set(key, [...(found.get(key) ?? []), line]);
+    }
+    return found;
+  }
+
+  #keyOf(date) {
+    const days = Math.round((this.#today - midnight(0, date)) / 86_400_000); // one of them may have 23 hours
+    if (days < 1) return "today";
+    if (days < 2) return "yesterday";
+    if (days < 8) return "week";
+    return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}`;
+  }
+
+  #build(key, date) {
+    const template = document.importNode(this.find("template").content, true);
+    const section = /** @type {HTMLElement} */ (template.firstElementChild);
+    section.dataset.day = key;
+    this.find("h2", section).textContent = this.dataset[key] ?? monthOf(date, this.closest("[lang]")?.lang);
+    return section;
+  }
+
+  #section(key) {
+    return this.#list.querySelector(`[data-day="${key}"]`);
+  }
+
+  get #list() {
+    return /** @type {HTMLElement} */ (this.parentElement);
+  }
+}
+
+/** Return when the day of a date begins, or one some days later. */
+function midnight(later = 0, date = new Date()) {
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + later).getTime();
+}
+
+function dateOf(line) {
+  return new Date(Number(line.querySelector("[data-updated]")?.getAttribute("data-updated")) * 1_000);
+}
+
+function monthOf(date, language) {
+  const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return new Intl.DateTimeFormat(language || [], { month: "long", year }).format(date);
+}
+
+ChatDays.define("llm-chat-days");
+
 /** Where this tab keeps the search and the place in the list from one page to the next. */
 const PLACE = "llm-chat sidebar";
 
@@ -251,3 +347,311 @@ function attempt(act) {
 }
 
 ChatSidebar.define("llm-chat-sidebar");
+
+/** `<llm-chat-menu>`: what can be done with a conversation; without a script its options link leads to a page. */
+class ChatMenu extends ChatElement {
+  /** @type {HTMLAnchorElement | null} */
+  #link = null;
+
+  connect() {
+    this.hear(this.#sidebar, { click: (event) => this.#open(event) });
+    this.hear(this, {
+      click: ({ target }) => this.#choose(target.closest("[role=menuitem]")),
+      keydown: (event) => this.#press(event),
+      toggle: () => this.#reflect(),
+    });
+  }
+
+  #open(event) {
+    const link = event.target.closest("[data-conversation] > [data-action=options]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
+    event.preventDefault();
+    if (link.ariaExpanded === "true") return; // this click has closed it
+    this.#reflect();
+    this.#link = link;
+    this.toggleAttribute("pinned", link.parentElement.matches("[data-pinned]"));
+    for (const item of this.querySelectorAll("[data-path]")) item.setAttribute("href", this.#url(item.dataset.path));
+    this.showPopover();
+    this.#reflect();
+    this.#items[0]?.focus();
+  }
+
+  #press(event) {
+    const place = this.#items.findIndex((item) => item === document.activeElement);
+    const moves = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: -1 };
+    if (event.key in moves) this.#items.at(moves[event.key] % this.#items.length)?.focus();
+    else if (["Escape", "Tab"].includes(event.key)) this.#close();
+    else return;
+    event.preventDefault(); // the sidebar stays open
+  }
+
+  #choose(item) {
+    if (!item) return;
+    this.#close();
+    const id = this.#line?.dataset.conversation ?? "";
+    const { action } = item.dataset;
+    if (action === "rename") this.#line?.append(this.clone("rename", this.#sidebar));
+    else if (action === "select") this.tell("chat:select", { id });
+    else if (action === "delete") this.#delete(id);
+    else if (action) this.#pin(id, action === "pin");
+  }
+
+  async #pin(id, pinned) {
+    const { done } = await this.#command("pin/", pinned ? { pinned: "yes" } : {});
+    if (done) this.tell("chat:event", { event: "pinned", id, message: "", pinned });
+  }
+
+  async #delete(id) {
+    const { done, html } = await this.#command("delete/", { confirm: "yes" });
+    if (done) this.tell("chat:deleted", { ids: [id], html });
+  }
+
+  // Internals
+
+  /** Where a command fails, the page of options says why. */
+  async #command(path, fields) {
+    const answer = await this.post(this.#url(path), fields);
+    if (!answer.done) location.assign(this.#url("options/"));
+    return answer;
+  }
+
+  #close() {
+    this.hidePopover();
+    this.#link?.focus();
+  }
+
+  #reflect() {
+    this.#link?.setAttribute("aria-expanded", String(this.matches(":popover-open")));
+  }
+
+  #url(path) {
+    return this.#link?.href.replace(/options\/$/, path) ?? "";
+  }
+
+  get #line() {
+    return this.#link?.closest("[data-conversation]");
+  }
+
+  get #items() {
+    return [...this.querySelectorAll("[role=menuitem]")].filter((item) => item.checkVisibility());
+  }
+
+  get #sidebar() {
+    return /** @type {HTMLElement} */ (this.closest("llm-chat-sidebar"));
+  }
+}
+
+ChatMenu.define("llm-chat-menu");
+
+/** `<llm-chat-rename>`: a field in the place of a title in the list. Enter and leaving it save, Escape does not. */
+class ChatRename extends ChatElement {
+  #before = "";
+  /** Whether there is nothing to save: it is being saved, or over. */
+  #settled = false;
+
+  connect() {
+    this.hear(this, {
+      submit: (event) => this.#save(event),
+      keydown: (event) => event.key === "Escape" && this.#leave(event),
+      focusout: (event) => this.#save(event),
+    });
+    this.#before = this.find("a", this.#line).textContent;
+    this.#field.value = this.#before;
+    this.#field.select();
+    this.#field.focus();
+  }
+
+  async #save(event) {
+    event.preventDefault();
+    if (this.#settled) return;
+    this.#settled = true;
+    const title = this.#field.value;
+    const unchanged = { done: true, html: "" };
+    const { done, html } = await (title === this.#before ? unchanged : this.post(this.#url, { title }));
+    this.#settled = false;
+    this.find("[role=alert]").textContent = this.fragment(html).querySelector("[role=alert]")?.textContent ?? "";
+    this.#field.ariaInvalid = String(!done);
+    if (!done) return;
+    this.tell("chat:event", { event: "title", id: this.#line.dataset.conversation ?? "", message: "", title });
+    this.#leave(event);
+  }
+
+  /** Give the focus back, unless the visitor has taken it elsewhere. */
+  #leave(event) {
+    event.preventDefault(); // the sidebar stays open
+    const hadFocus = this.contains(document.activeElement);
+    const link = this.#link;
+    this.#settled = true;
+    this.remove();
+    if (hadFocus) link.focus();
+  }
+
+  // Internals
+
+  get #url() {
+    return this.#link.href.replace(/options\/$/, "rename/");
+  }
+
+  get #line() {
+    return /** @type {HTMLElement} */ (this.parentElement);
+  }
+
+  get #link() {
+    return /** @type {HTMLAnchorElement} */ (this.find("[data-action=options]", this.#line));
+  }
+
+  get #field() {
+    return /** @type {HTMLInputElement} */ (this.find("input"));
+  }
+}
+
+ChatRename.define("llm-chat-rename");
+
+/** `<llm-chat-selection>`: several conversations are selected, by a click anywhere on their lines, and deleted at once. */
+class ChatSelection extends ChatElement {
+  /** @type {HTMLInputElement | undefined} The box that was clicked last. */
+  #last;
+
+  connect() {
+    this.hear(document, { "chat:select": ({ id }) => this.#start(id) });
+    this.hear(this.#nav, {
+      click: (event) => this.#click(event),
+      keydown: (event) => event.key === "Escape" && !event.defaultPrevented && this.#leave(event),
+    });
+    this.hear(this, { submit: (event) => this.#submit(event) });
+  }
+
+  #start(id) {
+    this.#toggle(true);
+    const box = this.#boxes.find(({ value }) => value === id) ?? this.#boxes[0];
+    box.checked = Boolean(id);
+    box.focus();
+    this.#last = box;
+    this.#count();
+  }
+
+  #click(event) {
+    const { action } = event.target.closest("[data-action]")?.dataset ?? {};
+    const line = event.target.closest("[data-conversation]");
+    if (action === "select-several") this.#start();
+    else if (action === "cancel") this.#leave(event);
+    else if (line && !this.hidden) this.#pick(event, this.find("[name=id]", line));
+  }
+
+  /** With Shift, all from the last one on follow. */
+  #pick(event, box) {
+    if (event.target !== box) {
+      event.preventDefault();
+      box.checked = !box.checked;
+    }
+    const boxes = this.#boxes;
+    const ends = [event.shiftKey ? this.#last : box, box].map((end) => boxes.findIndex((other) => other === end));
+    for (const between of boxes.slice(Math.min(...ends), Math.max(...ends))) between.checked = box.checked;
+    this.#last = box;
+    this.#count();
+  }
+
+  #leave(event) {
+    if (this.hidden) return;
+    event.preventDefault(); // the sidebar stays open
+    this.#toggle(false);
+    this.#last?.parentElement?.querySelector("a")?.focus();
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const ids = this.#checked.map((box) => box.value);
+    const { done, html } = await this.post(this.#form.action, new FormData(this.#form));
+    if (!done) this.#form.submit();
+    this.#toggle(false);
+    if (done) this.tell("chat:deleted", { ids, html });
+    this.tell("chat:adrift");
+  }
+
+  // Internals
+
+  #toggle(selecting) {
+    this.#form.reset();
+    this.hidden = !selecting;
+    this.#nav.toggleAttribute("selecting", selecting);
+  }
+
+  #count() {
+    const { dataset } = this.find("[role=status]");
+    this.find("[role=status]").textContent = dataset.count?.replace("{count}", String(this.#checked.length)) ?? "";
+    this.find("[type=submit]").toggleAttribute("disabled", !this.#checked.length);
+  }
+
+  get #checked() {
+    return this.#boxes.filter((box) => box.checked);
+  }
+
+  /** Those of the list, or of the search that is shown in its place. */
+  get #boxes() {
+    const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (this.#nav.querySelectorAll("[name=id]"));
+    return [...boxes].filter((box) => box.checkVisibility());
+  }
+
+  get #nav() {
+    return /** @type {HTMLElement} */ (this.parentElement);
+  }
+
+  get #form() {
+    return this.find("form");
+  }
+}
+
+ChatSelection.define("llm-chat-selection");
+
+/** `<llm-chat-undo>`: says that conversations were deleted, as long as that can be undone; after a reload, too. */
+class ChatUndo extends ChatElement {
+  #timer = 0;
+
+  connect() {
+    this.hear(document, {
+      "chat:deleted": ({ ids, html }) => this.#take(ids, html),
+      "chat:event": ({ event }) => event === "restored" && this.#show(),
+    });
+    this.hear(this, { submit: (event) => this.#undo(event) });
+    const rendered = [...this.childNodes];
+    this.replaceChildren();
+    setTimeout(() => this.#show(...rendered)); // screen readers announce what comes later
+  }
+
+  disconnect() {
+    clearTimeout(this.#timer);
+  }
+
+  #take(ids, html) {
+    for (const id of ids) this.tell("chat:event", { event: "deleted", id, message: "" });
+    const shown = document.querySelector("llm-chat")?.getAttribute("conversation") ?? "";
+    if (ids.includes(shown)) location.assign(this.find("llm-chat-sidebar a", document).getAttribute("href") ?? "");
+    else this.#show(this.fragment(html));
+  }
+
+  /** Stand above everything else, even an open sidebar, until the time is over. */
+  #show(...nodes) {
+    const hadFocus = this.contains(document.activeElement);
+    this.popover = "manual";
+    this.hidePopover();
+    this.showPopover();
+    this.replaceChildren(...nodes);
+    const form = this.querySelector("form");
+    form?.style.setProperty("--_left", `${form.dataset.left}s`);
+    clearTimeout(this.#timer);
+    if (form) this.#timer = setTimeout(() => this.#show(), Number(form.dataset.left) * 1_000);
+    if (hadFocus) this.tell("chat:adrift");
+  }
+
+  async #undo(event) {
+    event.preventDefault();
+    const form = event.target;
+    const { done, html } = await this.post(form.action, new FormData(form));
+    const late = this.fragment(html).querySelector("[role=alert]")?.textContent;
+    if (late) this.find("p").textContent = late;
+    else if (!done) form.submit();
+    else if (!document.querySelector("llm-chat-connection[connected]")) location.reload(); // no event comes here
+  }
+}
+
+ChatUndo.define("llm-chat-undo");
