@@ -236,7 +236,7 @@ class ChatBox extends ChatElement {
 
 /** Write a table as RFC 4180 says. */
 function csv(table) {
-  const lines = Array.from(table.rows, ({ cells }) => Array.from(cells, field).join(","));
+  const lines = Array.from(table.rows, ({ cells }) => Array.from(cells, fieldOf).join(","));
   return `${lines.join("\r\n")}\r\n`;
 }
 
