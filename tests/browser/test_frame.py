@@ -89,7 +89,7 @@ def test_an_empty_chat_asks_in_large_type_with_the_field_beside_it(chat):
     assert sentence.evaluate("element => getComputedStyle(element).fontSize") == "28px"
     gap = chat.place(chat.composer) - chat.place(sentence)
     assert 0 < gap < 120
-    expect(chat.page.locator(".llm-chat-start")).to_have_text("")
+    expect(chat.page.locator(".llm-chat-start")).to_have_text("scripted")  # the model
 
 
 def test_the_menu_has_no_entries_for_a_conversation_that_does_not_exist_yet(chat, script):

@@ -29,7 +29,7 @@ def test_a_journey_by_keys_alone_never_loses_the_focus(chat, script):
     keys = chat.page.keyboard
     press = lambda *names: [(keys.press(name), stays_inside(chat)) for name in names]  # noqa: E731
     skip = chat.page.get_by_role("link", name="Skip to the message field")
-    chat.page.locator(".site-name").focus()
+    chat.page.get_by_role("link", name="New chat").first.focus()
     press("Shift+Tab")
     expect(skip).to_be_focused()
     expect(skip).to_be_in_viewport()

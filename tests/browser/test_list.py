@@ -422,7 +422,7 @@ def test_the_menu_is_used_by_keyboard_and_gives_the_focus_back(listed):
 def test_the_menu_stays_on_the_screen_beside_a_line_at_the_bottom(script, site, visit, begun, language):
     chat = visit(site.url, locale=language, viewport={"width": 375, "height": 480}).open()
     chat.page.locator(".llm-chat-input").first.fill("Tell me")
-    chat.page.locator(".llm-chat-send").click()
+    chat.page.locator(".llm-chat-send[type=submit]").click()
     script.next_reply().finish()
     begun(chat, *(f"c{number}" for number in range(9)))
     chat.page.locator("[data-status=complete]").last.wait_for()

@@ -85,8 +85,7 @@ def test_the_buttons_of_a_message_are_one_tab_stop_and_arrow_keys_move_among_the
             expect(bar.locator("[tabindex='0']")).to_have_count(1)
         chat.reload()
     press = chat.page.keyboard.press
-    chat.composer.focus()
-    press("Shift+Tab")
+    chat.answer.get_by_role("toolbar").locator("[tabindex='0']").focus()
     assert focused(chat.page) == "Copy"
     press("ArrowRight")
     assert focused(chat.page) == "Try again"

@@ -194,6 +194,7 @@ def test_a_tab_whose_browser_has_signed_out_elsewhere_sends_nothing_into_the_acc
     sign_in(here)
     here.open("/chat/shared/").settled()
     there.page.goto(f"{site.url}/chat/other/")
+    there.page.get_by_role("button", name="Menu").click()
     there.page.get_by_role("button", name="Sign out").click()
     expect(here.page.get_by_text("You have been signed out.").first).to_be_visible()
     here.ask("Not into the account")

@@ -79,5 +79,6 @@ def search_and_open_options(page):
     expect(page.locator("[data-found] li")).to_have_count(1)
     page.locator("[name=q]").fill("")
     page.locator("llm-chat-list [data-action=options]").first.click()
-    expect(page.locator("dialog [data-options]")).to_be_visible()
+    page.get_by_role("menuitem", name="Rename").click()
+    expect(page.get_by_label("Title")).to_be_visible()
     page.keyboard.press("Escape")

@@ -312,7 +312,8 @@ class ChatSidebar extends ChatElement {
   }
 
   async #comeBack() {
-    const [query, top] = attempt(() => JSON.parse(sessionStorage.getItem(PLACE) ?? "")) ?? [];
+    const kept = attempt(() => JSON.parse(sessionStorage.getItem(PLACE) ?? ""));
+    const [query, top] = Array.isArray(kept) ? kept : [];
     if (query && !this.#field.value) {
       this.#field.value = query;
       await this.#find();
