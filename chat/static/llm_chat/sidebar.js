@@ -466,7 +466,7 @@ class ChatRename extends ChatElement {
     event.preventDefault();
     if (this.#settled) return;
     this.#settled = true;
-    const title = this.#field.value;
+    const title = this.wellFormed(this.#field.value);
     const unchanged = { done: true, html: "" };
     const { done, html } = await (title === this.#before ? unchanged : this.post(this.#url, { title }));
     this.#settled = false;
