@@ -104,7 +104,8 @@ def test_the_menu_prints_all_of_100_turns(talk, dialogs):
     with talk.page.expect_popup() as popup:
         talk.page.get_by_role("link", name="Print").click()
     page = popup.value
-    page.wait_for_function("window.dialogs === 1")
+    page.wait_for_load_state()
+    assert page.evaluate("window.dialogs") == 1
     assert printed(page) == list(range(100))
     page.get_by_role("button", name="Print").click()
     assert page.evaluate("window.dialogs") == 2
