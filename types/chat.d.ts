@@ -224,27 +224,37 @@ type OnElement<E extends Event> = E & { readonly target: HTMLElement };
 /** The arguments that dispatch an event: its detail, where it has one. */
 type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
 
-/** The element that a selector finds: a tag's own class, otherwise any element of HTML. */
+/** The element that a selector finds: a tag's own class, a field, a template, or else any element of HTML. */
 type Found<Selector extends string> = Selector extends keyof HTMLElementTagNameMap
   ? HTMLElementTagNameMap[Selector]
-  : HTMLElement;
+  : Selector extends `[name=${string}`
+    ? HTMLInputElement
+    : Selector extends `[data-template=${string}`
+      ? HTMLTemplateElement
+      : HTMLElement;
 
-// What the scripts find by an attribute is an element of HTML.
-
-type ByAttribute = `${string}[${string}`;
+// What the scripts find is an element of HTML, also by other selectors than the name of a tag.
 
 interface ParentNode {
-  querySelector(selector: ByAttribute): HTMLElement | null;
-  querySelectorAll(selector: ByAttribute): NodeListOf<HTMLElement>;
+  querySelector<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): HTMLElementTagNameMap[Tag] | null;
+  querySelector<Type extends Element = HTMLElement>(selector: string): Type | null;
+  querySelectorAll<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): NodeListOf<HTMLElementTagNameMap[Tag]>;
+  querySelectorAll(selector: `input${string}`): NodeListOf<HTMLInputElement>;
+  querySelectorAll<Type extends Element = HTMLElement>(selector: string): NodeListOf<Type>;
 }
 
 interface Element {
-  closest(selector: ByAttribute): HTMLElement | null;
+  closest(selector: "llm-chat"): HTMLElement;
+  closest<Type extends Element = HTMLElement>(selector: string): Type | null;
 }
 
 interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
   "llm-chat-edit": HTMLElement;
+}
+
+interface Performance {
+  getEntriesByType(type: "navigation"): PerformanceNavigationTiming[];
 }
 
 /** Not in all browsers, and not in TypeScript's library. */

@@ -2,12 +2,8 @@ const ChatElement = customElements.get("llm-chat-element");
 
 const SESSION = "llm-chat session";
 
-/**
- * `<llm-chat-admission>`: says why a server turns the page away, in its attribute `reason`. A page of another version than the
- * server's is reloaded first.
- */
+/** `<llm-chat-admission>`: says why a server turns the page away. A page of another version is reloaded first. */
 class ChatAdmission extends ChatElement {
-  /** @type {Record<number, string>} */
   static reasons = { 4401: "session", 4409: "outdated" };
 
   /** Whether a server has ever admitted the page. */
@@ -51,20 +47,18 @@ class ChatAdmission extends ChatElement {
   /** Return whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
   #isBlocked() {
     const again = note(SESSION);
-    /** @type {any} */
-    const navigation = performance.getEntriesByType("navigation")[0];
+    const [navigation] = performance.getEntriesByType("navigation");
     return !navigator.cookieEnabled || again || (!this.#known && navigation?.transferSize > 0);
   }
 }
 
 /** Return whether a reload would lose something that is written. The composer keeps its text. */
 function isUnsaved() {
-  /** @type {NodeListOf<HTMLInputElement>} */
-  const fields = document.querySelectorAll("input, textarea");
-  return [...fields].some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
+  const fields = [...document.querySelectorAll("input, textarea")];
+  return fields.some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
 }
 
-/** Note something for this tab. Return whether it had been noted before, `undefined` where nothing can be noted. */
+/** Note something for this tab. Return whether it was noted before, `undefined` where nothing can be. */
 function note(key) {
   return attempt(() => {
     const noted = sessionStorage.getItem(key) !== null;
@@ -83,29 +77,25 @@ function attempt(act) {
 
 ChatAdmission.define("llm-chat-admission");
 
-/**
- * `<llm-chat-connection>`: a websocket to the attribute `path`. It reconnects after a loss, and gives up a connection that is
- * open but dead, which takes the browser minutes to notice.
- */
+/** `<llm-chat-connection>`: a websocket to its `path`, opened again after a loss, or where it is open but dead. */
 class ChatConnection extends ChatElement {
-  /** The close code after which another attempt is pointless. */
+  // Close codes
   static noSession = 4401;
-  /** Close codes that answer a frame of ours, which would close the next connection too. */
+  /** A frame of ours was refused, and would close the next connection too. */
   static badFrame = [1009, 4400];
-  /** The close code of a server that restarts. */
   static restart = 1012;
 
-  /** Milliseconds before an attempt: full jitter spreads out the visitors of a restarted server. */
-  backoff = (/** @type {number} */ failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
-  /** Milliseconds that a handshake may take. */
+  // Milliseconds
+  /** Before an attempt: full jitter spreads out the visitors of a restarted server. */
+  backoff = (failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
   handshake = 10_000;
-  /** Milliseconds without a connection before the page says so. */
+  /** Without a connection, before the page says so. */
   patience = 2_000;
-  /** Milliseconds after which the next failure counts as the first. */
+  /** Connected, after which the next failure counts as the first. */
   stable = 5_000;
-  /** Milliseconds without a frame before the server is sent a ping. */
+  /** Without a frame, before a ping. */
   silence = 20_000;
-  /** Milliseconds that it may take to answer. */
+  /** Until it is answered. */
   pong = 10_000;
   /** Both where the network or the visitor has just come back. */
   doubt = 3_000;
@@ -138,8 +128,7 @@ class ChatConnection extends ChatElement {
 
   disconnect() {
     this.#forget();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
+    this.#stopTimers();
     this.removeAttribute("connected");
     this.removeAttribute("closed");
   }
@@ -160,9 +149,7 @@ class ChatConnection extends ChatElement {
 
   #transmit(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(
-      JSON.stringify(frame, (_, value) => (typeof value === "string" ? this.wellFormed(value) : value)),
-    );
+    this.#socket.send(JSON.stringify(frame, (_, value) => (typeof value === "string" ? value.toWellFormed() : value)));
   }
 
   /** The network or the visitor is back: connect at once, or make sure that the connection is alive. */
@@ -174,18 +161,14 @@ class ChatConnection extends ChatElement {
   /** An open connection keeps the page from being shown again at once, by the browser's Back. */
   #pause() {
     this.#lose();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
+    this.#stopTimers();
   }
 
   // Internals
 
   #opened() {
     this.#openedAt = Date.now();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
-    this.removeAttribute("down");
-    this.toggleAttribute("connected", true);
+    this.#settle("connected");
     this.#heard();
     this.tell("chat:open");
   }
@@ -206,7 +189,7 @@ class ChatConnection extends ChatElement {
     if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
     this.#openedAt = Infinity;
     const final = code === ChatConnection.noSession;
-    if (final) this.#close();
+    if (final) this.#settle("closed");
     else this.#retry();
     this.tell("chat:close", { code, final, refused: code !== undefined && ChatConnection.badFrame.includes(code) });
   }
@@ -217,23 +200,24 @@ class ChatConnection extends ChatElement {
     this.#failures += 1;
   }
 
-  #close() {
+  #settle(state) {
+    this.#stopTimers();
+    this.removeAttribute("down");
+    this.toggleAttribute(state, true);
+  }
+
+  #stopTimers() {
     clearTimeout(this.#attempt);
     clearTimeout(this.#notice);
-    this.removeAttribute("down");
-    this.toggleAttribute("closed", true);
   }
 
   /** Do not wait for the close event, which takes minutes where the network is gone. */
   #forget() {
     clearTimeout(this.#watch);
-    const socket = this.#socket;
+    if (!this.#socket) return;
+    Object.assign(this.#socket, { onopen: null, onmessage: null, onclose: null });
+    this.#socket.close();
     this.#socket = null;
-    if (!socket) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.close();
   }
 
   #expectNotice() {

@@ -1,10 +1,9 @@
-const RULES = { createHTML: (/** @type {string} */ html) => html };
-/** @type {typeof RULES | undefined} Made when it is first used: a page has one policy of a name. */
+const RULES = { createHTML: (html) => html };
+/** @type {typeof RULES} Made when it is first used: a page has one policy of a name. */
 let policy;
 
 /**
- * The base class of the chat's elements. They find it in the registry, because imports would break where static files are
- * hashed. docs/page.md explains their events.
+ * The base class of the chat's elements, which find it in the registry. docs/page.md explains why, and their events.
  *
  * @typedef {typeof ChatElement} ChatElementClass
  */
@@ -35,7 +34,7 @@ class ChatElement extends HTMLElement {
   disconnect() {}
 
   get chat() {
-    return /** @type {HTMLElement} */ (this.closest("llm-chat"));
+    return this.closest("llm-chat");
   }
 
   /** Whether the chat has a connection. */
@@ -56,9 +55,8 @@ class ChatElement extends HTMLElement {
    * @param {object} [options]
    */
   hear(target, listeners, options) {
-    for (const [type, listen] of Object.entries(listeners)) {
-      /** @param {any} event */
-      const listener = (event) => /** @type {Function} */ (listen)(type.startsWith("chat:") ? event.detail : event);
+    for (const type in listeners) {
+      const listener = (event) => listeners[type](type.startsWith("chat:") ? event.detail : event);
       target.addEventListener(type, listener, { signal: this.#listening.signal, ...options });
     }
   }
@@ -76,7 +74,7 @@ class ChatElement extends HTMLElement {
    * Send a request beside the current one.
    *
    * @param {ClientFrame} frame
-   * @returns {Promise<any[]>} The data of the chunks that answer, or the server's sentence as the reason of a failure.
+   * @returns {Promise<any[]>} The data of the chunks that answer. It is rejected with the server's sentence.
    */
   request(frame) {
     return new Promise((resolve, reject) => {
@@ -85,15 +83,13 @@ class ChatElement extends HTMLElement {
   }
 
   /**
-   * Post fields as the page's own scripts do.
-   *
    * @param {string} url
    * @param {FormData | Record<string, string>} fields
    * @returns {Promise<{ done: boolean, html: string }>} The server's answer, empty if none came.
    */
   async post(url, fields) {
     const body = fields instanceof FormData ? fields : new FormData();
-    const token = /** @type {HTMLInputElement} */ (this.find("[name=csrfmiddlewaretoken]", document));
+    const token = this.find("[name=csrfmiddlewaretoken]", document);
     for (const [name, value] of Object.entries({ ...fields, [token.name]: token.value })) body.set(name, value);
     try {
       const response = await fetch(url, { method: "post", body, headers: { "X-Requested-With": "llm-chat" } });
@@ -112,9 +108,10 @@ class ChatElement extends HTMLElement {
    * @returns {Found<Selector>}
    */
   find(selector, root = this) {
+    /** @type {any} */
     const found = root.querySelector(selector);
     if (!found) throw new Error(`The page has no ${selector}: does a template of the site's leave it out?`);
-    return /** @type {Found<Selector>} */ (found);
+    return found;
   }
 
   /** @param {string} id A message among the children. */
@@ -127,13 +124,12 @@ class ChatElement extends HTMLElement {
    * @param {HTMLElement} [root]
    */
   clone(name, root = this.chat) {
-    const template = /** @type {HTMLTemplateElement} */ (this.find(`[data-template="${name}"]`, root));
-    return document.importNode(template.content, true);
+    return document.importNode(this.find(`[data-template="${name}"]`, root).content, true);
   }
 
   /** @param {string} name */
   cloneElement(name) {
-    return /** @type {HTMLElement} */ (this.clone(name).firstElementChild);
+    return this.find("*", this.clone(name));
   }
 
   /** @param {string} html The server's: Trusted Types let nothing else become elements. */
@@ -146,7 +142,7 @@ class ChatElement extends HTMLElement {
 
   /** @param {string} text It may have half an emoji, which cannot be stored. */
   wellFormed(text) {
-    return text.replace(/\p{Surrogate}/gu, "\ufffd");
+    return text.toWellFormed();
   }
 }
 
