@@ -221,6 +221,44 @@ type BrowserEventMap = HTMLElementEventMap &
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };
 
+/** The base class of the chat's elements: element.js. */
+declare class ChatElement extends HTMLElement {
+  /** Whether the keyboard is one on the screen, which a focused field opens. */
+  static touch: MediaQueryList;
+  static define(name: string): void;
+
+  connect(): void;
+  /** Stop timers and observers; what `hear` added is removed already. */
+  disconnect(): void;
+
+  readonly chat: HTMLElement;
+  /** Whether the chat has a connection. */
+  readonly online: boolean;
+  /** Whether only a reload can give it one. */
+  readonly closed: boolean;
+
+  /** Listen while on the page. An event of the chat's is passed as its detail. */
+  hear(target: EventTarget, listeners: Listeners, options?: AddEventListenerOptions): void;
+  /** Dispatch an event, which bubbles. */
+  tell<Name extends keyof ChatEventMap>(type: Name, ...detail: Detail<Name>): void;
+  /** Send a request beside the current one. Return the data of the chunks that answer, or reject with the server's sentence. */
+  request(frame: ClientFrame): Promise<any[]>;
+  /** Post fields as the page's own scripts do. Return the server's answer, empty if none came. */
+  post(url: string, fields: FormData | Record<string, string>): Promise<{ done: boolean; html: string }>;
+
+  /** Return an element that the templates have. */
+  find<Selector extends string>(selector: Selector, root?: ParentNode): Found<Selector>;
+  /** Return a message among the children. */
+  article(id: string): HTMLElement | null;
+  /** Return what is in a `<template data-template>`. */
+  clone(name: string, root?: ParentNode): DocumentFragment;
+  cloneElement(name: string): HTMLElement;
+  /** Parse HTML of the server's. */
+  fragment(html: string): DocumentFragment;
+  /** Replace halves of emojis, which cannot be stored. */
+  wellFormed(text: string): string;
+}
+
 /** The arguments that dispatch an event: its detail, where it has one. */
 type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
 
@@ -263,5 +301,5 @@ interface Window {
 }
 
 interface CustomElementRegistry {
-  get(name: "llm-chat-element"): import("../chat/static/llm_chat/element.js").ChatElementClass;
+  get(name: "llm-chat-element"): typeof ChatElement;
 }

@@ -6,7 +6,7 @@ const SESSION = "llm-chat session";
 class ChatAdmission extends ChatElement {
   static reasons = { 4401: "session", 4409: "outdated" };
 
-  /** Whether a server has ever admitted the page. */
+  /** Whether a server has admitted the page. */
   #known = false;
 
   connect() {
@@ -37,14 +37,14 @@ class ChatAdmission extends ChatElement {
     this.tell("chat:problem", { text, elsewhere: true });
   }
 
-  /** Reload once: the next page may be as old, from a cache or another process. Return whether that is happening. */
+  /** Reload once, because the next page may be as old. Return whether that is happening. */
   #renew() {
     const reloads = !isUnsaved() && note(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
     if (reloads) location.reload();
     return reloads;
   }
 
-  /** Return whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
+  /** Whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
   #isBlocked() {
     const again = note(SESSION);
     const [navigation] = performance.getEntriesByType("navigation");
@@ -52,13 +52,13 @@ class ChatAdmission extends ChatElement {
   }
 }
 
-/** Return whether a reload would lose something that is written. The composer keeps its text. */
+/** Whether a reload would lose something that is written. The composer keeps its text. */
 function isUnsaved() {
   const fields = [...document.querySelectorAll("input, textarea")];
   return fields.some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
 }
 
-/** Note something for this tab. Return whether it was noted before, `undefined` where nothing can be. */
+/** Return whether this tab has noted something before, `undefined` where it cannot. */
 function note(key) {
   return attempt(() => {
     const noted = sessionStorage.getItem(key) !== null;
@@ -105,7 +105,6 @@ class ChatConnection extends ChatElement {
   #failures = 0;
   #openedAt = Infinity;
   #heardAt = 0;
-  // Timers
   #attempt = 0;
   #notice = 0;
   #watch = 0;
@@ -152,13 +151,13 @@ class ChatConnection extends ChatElement {
     this.#socket.send(JSON.stringify(frame, (_, value) => (typeof value === "string" ? value.toWellFormed() : value)));
   }
 
-  /** The network or the visitor is back: connect at once, or make sure that the connection is alive. */
+  /** The network or the visitor is back. */
   #check() {
     if (!this.#socket && !this.hasAttribute("closed")) this.#open();
     else if (this.hasAttribute("connected") && Date.now() - this.#heardAt > this.doubt) this.#ping(this.doubt);
   }
 
-  /** An open connection keeps the page from being shown again at once, by the browser's Back. */
+  /** An open connection would keep the page from the browser's Back. */
   #pause() {
     this.#lose();
     this.#stopTimers();
@@ -211,7 +210,7 @@ class ChatConnection extends ChatElement {
     clearTimeout(this.#notice);
   }
 
-  /** Do not wait for the close event, which takes minutes where the network is gone. */
+  /** The close event would take minutes where the network is gone. */
   #forget() {
     clearTimeout(this.#watch);
     if (!this.#socket) return;

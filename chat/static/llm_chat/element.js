@@ -1,19 +1,12 @@
 const RULES = { createHTML: (html) => html };
-/** @type {typeof RULES} Made when it is first used: a page has one policy of a name. */
-let policy;
+let policy; // made when it is first used: a page has one of a name
 
-/**
- * The base class of the chat's elements, which find it in the registry. docs/page.md explains why, and their events.
- *
- * @typedef {typeof ChatElement} ChatElementClass
- */
+/** The base class of the chat's elements. types/chat.d.ts declares what its members do, docs/page.md the events. */
 class ChatElement extends HTMLElement {
-  /** Whether the keyboard is one on the screen, which a focused field opens. */
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
 
   #listening = new AbortController();
 
-  /** @param {string} name */
   static define(name) {
     if (!customElements.get(name)) customElements.define(name, this);
   }
@@ -30,30 +23,20 @@ class ChatElement extends HTMLElement {
 
   connect() {}
 
-  /** Stop timers and observers; what `hear` added is removed already. */
   disconnect() {}
 
   get chat() {
     return this.closest("llm-chat");
   }
 
-  /** Whether the chat has a connection. */
   get online() {
     return Boolean(this.chat.querySelector("llm-chat-connection[connected]"));
   }
 
-  /** Whether only a reload can give it one. */
   get closed() {
     return Boolean(this.chat.querySelector("llm-chat-connection[closed]"));
   }
 
-  /**
-   * Listen while on the page. An event of the chat's is passed as its detail.
-   *
-   * @param {EventTarget} target
-   * @param {Listeners} listeners
-   * @param {object} [options]
-   */
   hear(target, listeners, options) {
     for (const type in listeners) {
       const listener = (event) => listeners[type](type.startsWith("chat:") ? event.detail : event);
@@ -61,32 +44,16 @@ class ChatElement extends HTMLElement {
     }
   }
 
-  /**
-   * @template {keyof ChatEventMap} Name
-   * @param {Name} type
-   * @param {Detail<Name>} detail
-   */
-  tell(type, ...[detail]) {
+  tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   }
 
-  /**
-   * Send a request beside the current one.
-   *
-   * @param {ClientFrame} frame
-   * @returns {Promise<any[]>} The data of the chunks that answer. It is rejected with the server's sentence.
-   */
   request(frame) {
     return new Promise((resolve, reject) => {
       this.tell("chat:request", { frame, resolve, reject });
     });
   }
 
-  /**
-   * @param {string} url
-   * @param {FormData | Record<string, string>} fields
-   * @returns {Promise<{ done: boolean, html: string }>} The server's answer, empty if none came.
-   */
   async post(url, fields) {
     const body = fields instanceof FormData ? fields : new FormData();
     const token = this.find("[name=csrfmiddlewaretoken]", document);
@@ -99,40 +66,25 @@ class ChatElement extends HTMLElement {
     }
   }
 
-  /**
-   * Return an element that the templates have.
-   *
-   * @template {string} Selector
-   * @param {Selector} selector
-   * @param {ParentNode} [root]
-   * @returns {Found<Selector>}
-   */
-  find(selector, root = this) {
-    /** @type {any} */
+  find(selector, /** @type {ParentNode} */ root = this) {
     const found = root.querySelector(selector);
     if (!found) throw new Error(`The page has no ${selector}: does a template of the site's leave it out?`);
     return found;
   }
 
-  /** @param {string} id A message among the children. */
   article(id) {
     return this.querySelector(`:scope > [data-message="${CSS.escape(id)}"]`);
   }
 
-  /**
-   * @param {string} name A `<template data-template>`.
-   * @param {HTMLElement} [root]
-   */
   clone(name, root = this.chat) {
     return document.importNode(this.find(`[data-template="${name}"]`, root).content, true);
   }
 
-  /** @param {string} name */
   cloneElement(name) {
     return this.find("*", this.clone(name));
   }
 
-  /** @param {string} html The server's: Trusted Types let nothing else become elements. */
+  /** Trusted Types let no other HTML become elements. */
   fragment(html) {
     policy ??= window.trustedTypes?.createPolicy("llm-chat", RULES) ?? RULES;
     const template = document.createElement("template");
@@ -140,7 +92,6 @@ class ChatElement extends HTMLElement {
     return template.content;
   }
 
-  /** @param {string} text It may have half an emoji, which cannot be stored. */
   wellFormed(text) {
     return text.toWellFormed();
   }

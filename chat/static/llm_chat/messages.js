@@ -86,11 +86,10 @@ class ChatCopy extends ChatElement {
   pause = 2_000;
 
   connect() {
-    this.hear(this.chat, { "chat:copy": (detail) => this.#copy(detail) });
+    this.hear(this.chat, { "chat:copy": ({ button, text, article }) => this.#copy(button, text, article) });
   }
 
-  /** @param {ChatEventMap["chat:copy"]} detail */
-  async #copy({ button, text, article }) {
+  async #copy(button, text, article) {
     const { copied = "", failed = "" } = this.dataset;
     const html = article?.matches("[data-role=assistant]") ? htmlOf(article) : "";
     if (await this.#write(text, html, button)) {
@@ -142,7 +141,6 @@ class ChatCopy extends ChatElement {
   }
 }
 
-/** Show another title and icon on a button. */
 function relabel(button, title = "", icon) {
   button.title = title;
   button.querySelector("use")?.setAttribute("href", icon);
@@ -151,7 +149,6 @@ function relabel(button, title = "", icon) {
 /** Attributes that mean something on this page only. */
 const OURS = ["class", "dir", "tabindex", "role", "aria-label", "target", "rel"];
 
-/** Return an answer as other programs have it. */
 function htmlOf(article) {
   return Array.from(article.querySelectorAll("[data-part] > [data-blocks]"), cleaned).join("");
 }
@@ -222,11 +219,10 @@ class ChatBox extends ChatElement {
     const scroller = this.#scroller;
     const wide = scroller.scrollWidth > scroller.clientWidth;
     if (wide === scroller.hasAttribute("tabindex") || scroller.matches(":focus")) return;
-    const label = this.find("[data-bar]").ariaLabel;
-    for (const [name, value] of Object.entries({ tabindex: 0, role: "group", "aria-label": label })) {
-      if (wide) scroller.setAttribute(name, String(value));
-      else scroller.removeAttribute(name);
-    }
+    if (wide) scroller.tabIndex = 0;
+    else scroller.removeAttribute("tabindex");
+    scroller.role = wide ? "group" : null;
+    scroller.ariaLabel = wide ? this.find("[data-bar]").ariaLabel : null;
   }
 
   get #scroller() {
@@ -234,7 +230,6 @@ class ChatBox extends ChatElement {
   }
 }
 
-/** As RFC 4180 says. */
 function csv(table) {
   const lines = Array.from(table.rows, ({ cells }) => Array.from(cells, fieldOf).join(","));
   return `${lines.join("\r\n")}\r\n`;
@@ -307,7 +302,6 @@ class ChatActions extends ChatElement {
     this.#pressed(article)?.focus();
   }
 
-  /** Show another version of a message, and what follows it. */
   async #select(article, { value, title }) {
     const messages = await this.#ask({ type: "select", messageId: value });
     if (!messages) return;
@@ -325,7 +319,6 @@ class ChatActions extends ChatElement {
 
   // Internals
 
-  /** Return what the server sends, or say what is wrong. */
   async #ask(frame) {
     try {
       return await this.request(frame);
@@ -371,13 +364,13 @@ class ChatTools extends ChatElement {
   }
 
   #stop(wanted) {
-    const items = this.#items;
+    const items = this.#focusable;
     const stop = items.includes(wanted) ? wanted : items[0];
     for (const item of this.querySelectorAll("button, summary")) item.tabIndex = item === stop ? 0 : -1;
   }
 
   #press(event) {
-    const items = this.#items;
+    const items = this.#focusable;
     const place = items.indexOf(event.target);
     const step = this.matches(":dir(rtl)") ? -1 : 1;
     const places = { ArrowRight: place + step, ArrowLeft: place - step, Home: 0, End: -1 };
@@ -389,8 +382,7 @@ class ChatTools extends ChatElement {
 
   // Internals
 
-  /** What can have the focus. */
-  get #items() {
+  get #focusable() {
     const all = [...this.querySelectorAll("button:enabled, summary")];
     return all.filter((item) => item.checkVisibility?.({ visibilityProperty: true }) ?? true);
   }
@@ -400,8 +392,7 @@ ChatTools.define("llm-chat-tools");
 
 /** `<llm-chat-speech>`: reads answers aloud. */
 class ChatSpeech extends ChatElement {
-  /** That of the answer which is being read. */
-  #button;
+  #reading;
 
   connect() {
     if (!("speechSynthesis" in window)) return;
@@ -421,33 +412,33 @@ class ChatSpeech extends ChatElement {
 
   #click(button) {
     if (!button) return;
-    const isStop = button === this.#button;
+    const isStop = button === this.#reading;
     this.#stop();
     if (!isStop) this.#read(button);
   }
 
   /** Read line by line, because some browsers break off in a long text. */
   #read(button) {
-    this.#button = button;
+    this.#reading = button;
     relabel(button, this.dataset.stop, "#llm-chat-quiet");
     for (const line of this.#lines(button.closest("[data-message]"))) {
       const utterance = new SpeechSynthesisUtterance(line);
       utterance.lang = this.chat.lang;
-      utterance.onend = () => button === this.#button && !speechSynthesis.pending && this.#stop();
+      utterance.onend = () => button === this.#reading && !speechSynthesis.pending && this.#stop();
       speechSynthesis.speak(utterance);
     }
   }
 
   #stop() {
-    if (!this.#button) return;
-    relabel(this.#button, this.dataset.start, "#llm-chat-speak");
-    this.#button = undefined;
+    if (!this.#reading) return;
+    relabel(this.#reading, this.dataset.start, "#llm-chat-speak");
+    this.#reading = undefined;
     speechSynthesis.cancel();
   }
 
   // Internals
 
-  /** Return the text without its reasoning, with one word for a block of code. */
+  /** Without reasoning, and with one word for a block of code. */
   #lines(article) {
     const copy = document.importNode(this.find("[data-parts]", article), true);
     for (const reasoning of copy.querySelectorAll("details")) reasoning.remove();
@@ -460,8 +451,7 @@ class ChatSpeech extends ChatElement {
 ChatSpeech.define("llm-chat-speech");
 
 const CODE_END = "</code></pre></llm-chat-box>";
-/** The attributes that boxes set, never the server. */
-const SET_BY_SCRIPTS = ["tabindex", "role", "aria-label", "wrapped"];
+const SET_BY_BOXES = ["tabindex", "role", "aria-label", "wrapped"];
 const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 
 /**
@@ -492,7 +482,7 @@ class ChatPart extends ChatElement {
     keepSelection(block, () => grow(block, next));
   }
 
-  /** Append to the text node, where a selection stays, and to the source. */
+  /** Append to the text node, where a selection stays. */
   #append(blocks, keep, text) {
     const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
@@ -528,7 +518,6 @@ document.addEventListener("selectionchange", () => {
   selecting = !getSelection()?.isCollapsed;
 });
 
-/** Select the same text again where a change replaces it. */
 function keepSelection(block, change) {
   const selection = selecting ? getSelection() : null;
   if (!selection?.anchorNode || !selection.focusNode || !selection.containsNode(block, true)) {
@@ -542,7 +531,7 @@ function keepSelection(block, change) {
   if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
 }
 
-/** @returns {() => [Node, number]} It finds a place again by the characters before it. */
+/** @returns {() => [Node, number]} It finds a place again. */
 function finderOf(block, node, offset) {
   if (!block.contains(node)) return () => [node, offset];
   const before = document.createRange();
@@ -582,7 +571,6 @@ function grow(node, next) {
   }
 }
 
-/** Turn a node into another without replacing it, if possible. */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
     adaptText(old, fresh.data);
@@ -590,7 +578,7 @@ function adapt(old, fresh) {
   }
   if (!(old instanceof Element)) return false;
   const likeness = document.importNode(old);
-  for (const name of SET_BY_SCRIPTS) likeness.removeAttribute(name);
+  for (const name of SET_BY_BOXES) likeness.removeAttribute(name);
   if (!likeness.isEqualNode(fresh.cloneNode())) return false;
   grow(old, fresh);
   return true;
@@ -608,7 +596,6 @@ ChatPart.define("llm-chat-part");
 /** `<llm-chat-transcript>`: the articles of a conversation. */
 class ChatTranscript extends ChatElement {
   static apart = 5 * 60_000;
-  /** What an answer waits for, as attributes. */
   static waits = ["loading", "saving", "reconnecting"];
 
   connect() {
@@ -627,13 +614,14 @@ class ChatTranscript extends ChatElement {
   }
 
   #take(chunk) {
-    if (chunk.type === "data-patch") this.#patch(chunk.data);
-    else if (chunk.type === "data-message") this.#show(chunk.data);
-    else if (chunk.type === "data-status") this.#wait(chunk.data.status);
-    else if (chunk.type === "data-part") this.#addPart(chunk.data);
-    else if (chunk.type === "data-part-end") this.#endPart(chunk.data);
-    else if (chunk.type === "data-message-end") this.#finish(chunk.data);
-    else if (chunk.type === "data-conversation") this.tell("chat:conversation", chunk.data);
+    const { type, data } = chunk;
+    if (type === "data-patch") this.#patch(data);
+    else if (type === "data-message") this.#show(data);
+    else if (type === "data-status") this.#wait(data.status);
+    else if (type === "data-part") this.#addPart(data);
+    else if (type === "data-part-end") this.#endPart(data);
+    else if (type === "data-message-end") this.#finish(data);
+    else if (type === "data-conversation") this.tell("chat:conversation", data);
   }
 
   /** Put a form in the place of a question, and return its field. */
@@ -695,11 +683,11 @@ class ChatTranscript extends ChatElement {
   #addPart({ message, part, html }) {
     const old = this.#part(message, part);
     this.#wait();
-    if (old) old.replaceWith(this.#build(html));
-    else this.article(message)?.querySelector("[data-parts]")?.append(this.#build(html));
+    const fresh = this.#build(html);
+    if (old) old.replaceWith(fresh);
+    else this.article(message)?.querySelector("[data-parts]")?.append(fresh);
   }
 
-  /** Tell how long it took. */
   #endPart({ message, part, html }) {
     this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
   }
@@ -722,7 +710,6 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
-  /** Mark the questions that come minutes after what is above them. */
   #setApart() {
     for (const article of this.querySelectorAll(":scope > [data-role=user]")) {
       const gap = timeOf(article) - timeOf(article.previousElementSibling);
@@ -739,7 +726,6 @@ class ChatTranscript extends ChatElement {
   }
 }
 
-/** `NaN` if there is none, or it is being made. */
 function timeOf(article) {
   return Date.parse(article?.querySelector("time")?.dateTime ?? "");
 }
@@ -748,7 +734,6 @@ const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
 const day = new Intl.DateTimeFormat([], { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
 
-/** Show times by the visitor's clock. */
 function localise(root) {
   const today = new Date().toDateString();
   for (const time of root.querySelectorAll("time")) {
@@ -764,7 +749,6 @@ ChatTranscript.define("llm-chat-transcript");
 /** `<llm-chat-thinking>`: for how long a model has been thinking, and the last line of its thoughts. */
 class ChatThinking extends ChatElement {
   pause = 1_000;
-  /** By this page's clock, if the server knows. */
   #began = NaN;
   #timer = 0;
 
@@ -779,6 +763,7 @@ class ChatThinking extends ChatElement {
     clearInterval(this.#timer);
   }
 
+  /** Without a connection nobody knows whether the model still thinks. */
   #show() {
     if (!this.online || this.closest("[data-message]")?.dataset.status !== "running") return;
     this.find("[data-time]").textContent = Number.isNaN(this.#began) ? "" : this.#time();
