@@ -221,30 +221,78 @@ type BrowserEventMap = HTMLElementEventMap &
 /** Elements are all that the scripts listen on for events that bubble. */
 type OnElement<E extends Event> = E & { readonly target: HTMLElement };
 
+/** The base class of the chat's elements: element.js. */
+declare class ChatElement extends HTMLElement {
+  /** Whether the keyboard is one on the screen, which a focused field opens. */
+  static touch: MediaQueryList;
+  static define(name: string): void;
+
+  connect(): void;
+  /** Stop timers and observers; what `hear` added is removed already. */
+  disconnect(): void;
+
+  readonly chat: HTMLElement;
+  /** Whether the chat has a connection. */
+  readonly online: boolean;
+  /** Whether only a reload can give it one. */
+  readonly closed: boolean;
+
+  /** Listen while on the page. An event of the chat's is passed as its detail. */
+  hear(target: EventTarget, listeners: Listeners, options?: AddEventListenerOptions): void;
+  /** Dispatch an event, which bubbles. */
+  tell<Name extends keyof ChatEventMap>(type: Name, ...detail: Detail<Name>): void;
+  /** Send a request beside the current one. Return the data of the chunks that answer, or reject with the server's sentence. */
+  request(frame: ClientFrame): Promise<any[]>;
+  /** Post fields as the page's own scripts do. Return the server's answer, empty if none came. */
+  post(url: string, fields: FormData | Record<string, string>): Promise<{ done: boolean; html: string }>;
+
+  /** Return an element that the templates have. */
+  find<Selector extends string>(selector: Selector, root?: ParentNode): Found<Selector>;
+  /** Return a message among the children. */
+  article(id: string): HTMLElement | null;
+  /** Return what is in a `<template data-template>`. */
+  clone(name: string, root?: ParentNode): DocumentFragment;
+  cloneElement(name: string): HTMLElement;
+  /** Parse HTML of the server's. */
+  fragment(html: string): DocumentFragment;
+  /** Replace halves of emojis, which cannot be stored. */
+  wellFormed(text: string): string;
+}
+
 /** The arguments that dispatch an event: its detail, where it has one. */
 type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
 
-/** The element that a selector finds: a tag's own class, otherwise any element of HTML. */
+/** The element that a selector finds: a tag's own class, a field, a template, or else any element of HTML. */
 type Found<Selector extends string> = Selector extends keyof HTMLElementTagNameMap
   ? HTMLElementTagNameMap[Selector]
-  : HTMLElement;
+  : Selector extends `[name=${string}`
+    ? HTMLInputElement
+    : Selector extends `[data-template=${string}`
+      ? HTMLTemplateElement
+      : HTMLElement;
 
-// What the scripts find by an attribute is an element of HTML.
-
-type ByAttribute = `${string}[${string}`;
+// What the scripts find is an element of HTML, also by other selectors than the name of a tag.
 
 interface ParentNode {
-  querySelector(selector: ByAttribute): HTMLElement | null;
-  querySelectorAll(selector: ByAttribute): NodeListOf<HTMLElement>;
+  querySelector<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): HTMLElementTagNameMap[Tag] | null;
+  querySelector<Type extends Element = HTMLElement>(selector: string): Type | null;
+  querySelectorAll<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): NodeListOf<HTMLElementTagNameMap[Tag]>;
+  querySelectorAll(selector: `input${string}`): NodeListOf<HTMLInputElement>;
+  querySelectorAll<Type extends Element = HTMLElement>(selector: string): NodeListOf<Type>;
 }
 
 interface Element {
-  closest(selector: ByAttribute): HTMLElement | null;
+  closest(selector: "llm-chat"): HTMLElement;
+  closest<Type extends Element = HTMLElement>(selector: string): Type | null;
 }
 
 interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
   "llm-chat-edit": HTMLElement;
+}
+
+interface Performance {
+  getEntriesByType(type: "navigation"): PerformanceNavigationTiming[];
 }
 
 /** Not in all browsers, and not in TypeScript's library. */
@@ -253,5 +301,5 @@ interface Window {
 }
 
 interface CustomElementRegistry {
-  get(name: "llm-chat-element"): import("../chat/static/llm_chat/element.js").ChatElementClass;
+  get(name: "llm-chat-element"): typeof ChatElement;
 }

@@ -2,15 +2,11 @@ const ChatElement = customElements.get("llm-chat-element");
 
 const SESSION = "llm-chat session";
 
-/**
- * `<llm-chat-admission>`: says why a server turns the page away, in its attribute `reason`. A page of another version than the
- * server's is reloaded first.
- */
+/** `<llm-chat-admission>`: says why a server turns the page away. A page of another version is reloaded first. */
 class ChatAdmission extends ChatElement {
-  /** @type {Record<number, string>} */
   static reasons = { 4401: "session", 4409: "outdated" };
 
-  /** Whether a server has ever admitted the page. */
+  /** Whether a server has admitted the page. */
   #known = false;
 
   connect() {
@@ -41,30 +37,28 @@ class ChatAdmission extends ChatElement {
     this.tell("chat:problem", { text, elsewhere: true });
   }
 
-  /** Reload once: the next page may be as old, from a cache or another process. Return whether that is happening. */
+  /** Reload once, because the next page may be as old. Return whether that is happening. */
   #renew() {
     const reloads = !isUnsaved() && note(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
     if (reloads) location.reload();
     return reloads;
   }
 
-  /** Return whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
+  /** Whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
   #isBlocked() {
     const again = note(SESSION);
-    /** @type {any} */
-    const navigation = performance.getEntriesByType("navigation")[0];
+    const [navigation] = performance.getEntriesByType("navigation");
     return !navigator.cookieEnabled || again || (!this.#known && navigation?.transferSize > 0);
   }
 }
 
-/** Return whether a reload would lose something that is written. The composer keeps its text. */
+/** Whether a reload would lose something that is written. The composer keeps its text. */
 function isUnsaved() {
-  /** @type {NodeListOf<HTMLInputElement>} */
-  const fields = document.querySelectorAll("input, textarea");
-  return [...fields].some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
+  const fields = [...document.querySelectorAll("input, textarea")];
+  return fields.some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
 }
 
-/** Note something for this tab. Return whether it had been noted before, `undefined` where nothing can be noted. */
+/** Return whether this tab has noted something before, `undefined` where it cannot. */
 function note(key) {
   return attempt(() => {
     const noted = sessionStorage.getItem(key) !== null;
@@ -83,29 +77,25 @@ function attempt(act) {
 
 ChatAdmission.define("llm-chat-admission");
 
-/**
- * `<llm-chat-connection>`: a websocket to the attribute `path`. It reconnects after a loss, and gives up a connection that is
- * open but dead, which takes the browser minutes to notice.
- */
+/** `<llm-chat-connection>`: a websocket to its `path`, opened again after a loss, or where it is open but dead. */
 class ChatConnection extends ChatElement {
-  /** The close code after which another attempt is pointless. */
+  // Close codes
   static noSession = 4401;
-  /** Close codes that answer a frame of ours, which would close the next connection too. */
+  /** A frame of ours was refused, and would close the next connection too. */
   static badFrame = [1009, 4400];
-  /** The close code of a server that restarts. */
   static restart = 1012;
 
-  /** Milliseconds before an attempt: full jitter spreads out the visitors of a restarted server. */
-  backoff = (/** @type {number} */ failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
-  /** Milliseconds that a handshake may take. */
+  // Milliseconds
+  /** Before an attempt: full jitter spreads out the visitors of a restarted server. */
+  backoff = (failures) => Math.random() * Math.min(10_000, 500 * 2 ** failures);
   handshake = 10_000;
-  /** Milliseconds without a connection before the page says so. */
+  /** Without a connection, before the page says so. */
   patience = 2_000;
-  /** Milliseconds after which the next failure counts as the first. */
+  /** Connected, after which the next failure counts as the first. */
   stable = 5_000;
-  /** Milliseconds without a frame before the server is sent a ping. */
+  /** Without a frame, before a ping. */
   silence = 20_000;
-  /** Milliseconds that it may take to answer. */
+  /** Until it is answered. */
   pong = 10_000;
   /** Both where the network or the visitor has just come back. */
   doubt = 3_000;
@@ -115,7 +105,6 @@ class ChatConnection extends ChatElement {
   #failures = 0;
   #openedAt = Infinity;
   #heardAt = 0;
-  // Timers
   #attempt = 0;
   #notice = 0;
   #watch = 0;
@@ -138,8 +127,7 @@ class ChatConnection extends ChatElement {
 
   disconnect() {
     this.#forget();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
+    this.#stopTimers();
     this.removeAttribute("connected");
     this.removeAttribute("closed");
   }
@@ -160,32 +148,26 @@ class ChatConnection extends ChatElement {
 
   #transmit(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(
-      JSON.stringify(frame, (_, value) => (typeof value === "string" ? this.wellFormed(value) : value)),
-    );
+    this.#socket.send(JSON.stringify(frame, (_, value) => (typeof value === "string" ? value.toWellFormed() : value)));
   }
 
-  /** The network or the visitor is back: connect at once, or make sure that the connection is alive. */
+  /** The network or the visitor is back. */
   #check() {
     if (!this.#socket && !this.hasAttribute("closed")) this.#open();
     else if (this.hasAttribute("connected") && Date.now() - this.#heardAt > this.doubt) this.#ping(this.doubt);
   }
 
-  /** An open connection keeps the page from being shown again at once, by the browser's Back. */
+  /** An open connection would keep the page from the browser's Back. */
   #pause() {
     this.#lose();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
+    this.#stopTimers();
   }
 
   // Internals
 
   #opened() {
     this.#openedAt = Date.now();
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
-    this.removeAttribute("down");
-    this.toggleAttribute("connected", true);
+    this.#settle("connected");
     this.#heard();
     this.tell("chat:open");
   }
@@ -206,7 +188,7 @@ class ChatConnection extends ChatElement {
     if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
     this.#openedAt = Infinity;
     const final = code === ChatConnection.noSession;
-    if (final) this.#close();
+    if (final) this.#settle("closed");
     else this.#retry();
     this.tell("chat:close", { code, final, refused: code !== undefined && ChatConnection.badFrame.includes(code) });
   }
@@ -217,23 +199,24 @@ class ChatConnection extends ChatElement {
     this.#failures += 1;
   }
 
-  #close() {
-    clearTimeout(this.#attempt);
-    clearTimeout(this.#notice);
+  #settle(state) {
+    this.#stopTimers();
     this.removeAttribute("down");
-    this.toggleAttribute("closed", true);
+    this.toggleAttribute(state, true);
   }
 
-  /** Do not wait for the close event, which takes minutes where the network is gone. */
+  #stopTimers() {
+    clearTimeout(this.#attempt);
+    clearTimeout(this.#notice);
+  }
+
+  /** The close event would take minutes where the network is gone. */
   #forget() {
     clearTimeout(this.#watch);
-    const socket = this.#socket;
+    if (!this.#socket) return;
+    Object.assign(this.#socket, { onopen: null, onmessage: null, onclose: null });
+    this.#socket.close();
     this.#socket = null;
-    if (!socket) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.close();
   }
 
   #expectNotice() {

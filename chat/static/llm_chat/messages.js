@@ -1,12 +1,12 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-announcer>`: tells a screen reader what happens, four times per answer at most, and never token by token. */
+/** `<llm-chat-announcer>`: tells a screen reader what happens, at most four times per answer. */
 class ChatAnnouncer extends ChatElement {
-  /** Milliseconds of silence before a reminder. */
+  /** Milliseconds before a reminder. */
   pause = 15_000;
   /** The length up to which an answer is read out. */
   short = 300;
-  /** How often it may still speak before the end of the answer; -1 without an answer. */
+  /** How often it may still speak before the answer ends; -1 without one. */
   #left = -1;
   #timer = 0;
 
@@ -14,7 +14,7 @@ class ChatAnnouncer extends ChatElement {
     this.hear(this.chat, {
       "chat:chunk": (chunk) => this.#follow(chunk),
       "chat:state": ({ streaming }) => (streaming ? this.#begin() : this.#end()),
-      "chat:refused": ({ text }) => this.#alert(text || (this.dataset.unsent ?? "")),
+      "chat:refused": ({ text }) => this.#alert(text || this.dataset.unsent),
       "chat:problem": ({ text, elsewhere }) => this.#alert(text, !elsewhere),
       "chat:say": ({ text }) => this.#say(text),
     });
@@ -48,14 +48,14 @@ class ChatAnnouncer extends ChatElement {
     this.#timer = setTimeout(() => this.#remind(this.dataset.still), this.pause);
   }
 
-  /** Read the answer out, if it is short, and what stands below it. */
+  /** Read the answer out, if it is short, and its note. */
   #end() {
     clearTimeout(this.#timer);
     if (this.#left < 0) return;
     this.#left = -1;
     const answer = [...this.chat.querySelectorAll("[data-role=assistant]")].at(-1);
-    const blocks = [...(answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [])];
-    const text = blocks.map((block) => block.textContent).join("\n");
+    const blocks = answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [];
+    const text = Array.from(blocks, (block) => block.textContent).join("\n");
     const summary = this.dataset.long?.replace("{length}", text.length.toLocaleString(this.chat.lang));
     const note = answer?.querySelector("[data-footer] .llm-chat-note")?.textContent ?? "";
     this.#say(`${text.length > this.short ? summary : text} ${note}`.trim());
@@ -71,7 +71,7 @@ class ChatAnnouncer extends ChatElement {
       this.#say("");
       this.#left = -1;
     }
-    this.toggleAttribute("problem", visible && sentence !== "");
+    this.toggleAttribute("problem", Boolean(visible && sentence));
     this.find("[role=alert]").textContent = sentence;
   }
 }
@@ -81,16 +81,15 @@ ChatAnnouncer.define("llm-chat-announcer");
 const PLAIN = "text/plain";
 const RICH = "text/html";
 
-/** `<llm-chat-copy>`: the clipboard. An answer goes there as Markdown, and as HTML that mails and documents take. */
+/** `<llm-chat-copy>`: the clipboard. */
 class ChatCopy extends ChatElement {
   pause = 2_000;
 
   connect() {
-    this.hear(this.chat, { "chat:copy": (detail) => this.#copy(detail) });
+    this.hear(this.chat, { "chat:copy": ({ button, text, article }) => this.#copy(button, text, article) });
   }
 
-  /** @param {ChatEventMap["chat:copy"]} detail */
-  async #copy({ button, text, article }) {
+  async #copy(button, text, article) {
     const { copied = "", failed = "" } = this.dataset;
     const html = article?.matches("[data-role=assistant]") ? htmlOf(article) : "";
     if (await this.#write(text, html, button)) {
@@ -106,20 +105,14 @@ class ChatCopy extends ChatElement {
   #confirm(button, copied) {
     const { title } = button;
     if (title === copied) return;
-    const icon = button.querySelector("use").href;
-    const shape = icon.baseVal;
-    button.title = copied;
-    icon.baseVal = "#llm-chat-done";
-    setTimeout(() => {
-      button.title = title;
-      icon.baseVal = shape;
-    }, this.pause);
+    const icon = button.querySelector("use")?.getAttribute("href");
+    relabel(button, copied, "#llm-chat-done");
+    setTimeout(() => relabel(button, title, icon), this.pause);
   }
 
-  /** Some browsers allow nothing later than the click, so they get the promise. Some take plain text only. */
+  /** The promise itself, because some browsers allow nothing later than the click. Some take plain text only. */
   async #write(text, html, button) {
     try {
-      /** @type {Record<string, Blob | Promise<Blob>>} */
       const item = { [PLAIN]: text.then((content) => new Blob([content], { type: PLAIN })) };
       if (html && ClipboardItem.supports?.(RICH) !== false) item[RICH] = new Blob([html], { type: RICH });
       await navigator.clipboard.write([new ClipboardItem(item)]);
@@ -148,10 +141,14 @@ class ChatCopy extends ChatElement {
   }
 }
 
+function relabel(button, title = "", icon) {
+  button.title = title;
+  button.querySelector("use")?.setAttribute("href", icon);
+}
+
 /** Attributes that mean something on this page only. */
 const OURS = ["class", "dir", "tabindex", "role", "aria-label", "target", "rel"];
 
-/** Return an answer as other programs have it: without reasoning, bars and our classes, headings at their own level. */
 function htmlOf(article) {
   return Array.from(article.querySelectorAll("[data-part] > [data-blocks]"), cleaned).join("");
 }
@@ -174,10 +171,10 @@ function cleaned(blocks) {
 
 ChatCopy.define("llm-chat-copy");
 
-/** A spreadsheet would run these texts as formulas. Numbers and dashes begin alike. */
+/** What a spreadsheet would run. Numbers and dashes begin alike. */
 const FORMULA = /^(?![+-]*\p{Sc}?[\d.,\s]*[%\p{Sc}]?$)[=+@＝＋－＠-]/u;
 
-/** `<llm-chat-box>`: code or a table, which scrolls sideways in its place, below the bar of buttons that it adds. */
+/** `<llm-chat-box>`: code or a table, below the bar of buttons that it adds. */
 class ChatBox extends ChatElement {
   #growth = new ResizeObserver(() => this.#measure());
 
@@ -217,24 +214,22 @@ class ChatBox extends ChatElement {
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }
 
-  /** Only what is too wide for its place can be focused, to be scrolled by keys, and has a name then. */
+  /** Only what is too wide can be focused, to be scrolled by keys. */
   #measure() {
     const scroller = this.#scroller;
     const wide = scroller.scrollWidth > scroller.clientWidth;
     if (wide === scroller.hasAttribute("tabindex") || scroller.matches(":focus")) return;
-    const label = this.find("[data-bar]").ariaLabel;
-    for (const [name, value] of Object.entries({ tabindex: 0, role: "group", "aria-label": label })) {
-      if (wide) scroller.setAttribute(name, String(value));
-      else scroller.removeAttribute(name);
-    }
+    if (wide) scroller.tabIndex = 0;
+    else scroller.removeAttribute("tabindex");
+    scroller.role = wide ? "group" : null;
+    scroller.ariaLabel = wide ? this.find("[data-bar]").ariaLabel : null;
   }
 
   get #scroller() {
-    return /** @type {HTMLElement} */ (this.lastElementChild);
+    return this.find(":scope > :last-child");
   }
 }
 
-/** Write a table as RFC 4180 says. */
 function csv(table) {
   const lines = Array.from(table.rows, ({ cells }) => Array.from(cells, fieldOf).join(","));
   return `${lines.join("\r\n")}\r\n`;
@@ -252,7 +247,6 @@ ChatBox.define("llm-chat-box");
 
 /** `<llm-chat-actions>`: what the `[data-action]` buttons of messages do. */
 class ChatActions extends ChatElement {
-  /** @type {Record<string, (article: HTMLElement, button: HTMLButtonElement) => void>} */
   #actions = {
     copy: (article, button) => this.#copy(article, button),
     rate: (article, button) => this.#rate(article, button),
@@ -272,12 +266,11 @@ class ChatActions extends ChatElement {
   }
 
   #click(target) {
-    /** @type {HTMLButtonElement | null} */
     const button = target.closest("[data-action]");
     const article = button?.closest("[data-message]");
-    if (!button || !article) return;
+    if (!article) return;
     this.tell("chat:problem", { text: "" });
-    this.#actions[button.dataset.action ?? ""]?.(article, button);
+    this.#actions[button.dataset.action]?.(article, button);
   }
 
   /** Copy a message as Markdown, or as the page shows it where the server cannot be asked. */
@@ -287,26 +280,19 @@ class ChatActions extends ChatElement {
     this.tell("chat:copy", { button, article, text: source.then(([{ text }]) => text).catch(() => innerText) });
   }
 
-  /** Rate an answer; the button that is pressed takes the rating back. */
+  /** The button that is pressed takes the rating back. */
   async #rate(article, button) {
     const before = this.#pressed(article);
     const after = button === before ? null : button;
     this.#press(article, after);
-    const done = await this.#ask({
-      type: "rate",
-      messageId: article.dataset.message,
-      value: Number(after?.value ?? 0),
-    });
-    if (!done) this.#press(article, before);
+    if (!(await this.#send(article))) this.#press(article, before);
   }
 
   async #comment(event) {
     event.preventDefault();
     const form = event.target;
     const article = form.closest("[data-message]");
-    const value = Number(this.#pressed(article)?.value);
-    const comment = this.find("textarea", form).value;
-    if (!(await this.#ask({ type: "rate", messageId: article.dataset.message, value, comment }))) return;
+    if (!(await this.#send(article, this.find("textarea", form).value))) return;
     this.#close(article);
     this.tell("chat:say", { text: this.dataset.thanks ?? "" });
   }
@@ -316,24 +302,23 @@ class ChatActions extends ChatElement {
     this.#pressed(article)?.focus();
   }
 
-  /** Show another version of a message, and what follows it, in the place of this one. */
   async #select(article, { value, title }) {
     const messages = await this.#ask({ type: "select", messageId: value });
     if (!messages) return;
-    const shown = () => this.chat.querySelector(`[data-message="${CSS.escape(value)}"]`);
+    let shown;
     const change = () => {
       for (const data of messages) this.tell("chat:chunk", { type: "data-message", data });
-      return shown();
+      shown = this.chat.querySelector(`[data-message="${CSS.escape(value)}"]`);
+      return shown;
     };
     this.tell("chat:keep", { from: article, change });
-    const buttons = shown()?.querySelectorAll("[data-action=select]:enabled");
-    const next = [...(buttons ?? [])].find((candidate) => candidate.title === title) ?? buttons?.[0];
+    const buttons = [...(shown?.querySelectorAll("[data-action=select]:enabled") ?? [])];
+    const next = buttons.find((candidate) => candidate.title === title) ?? buttons[0];
     next?.focus({ preventScroll: true });
   }
 
   // Internals
 
-  /** Return what the server sends, or nothing, and then show a sentence. */
   async #ask(frame) {
     try {
       return await this.request(frame);
@@ -343,7 +328,12 @@ class ChatActions extends ChatElement {
     }
   }
 
-  /** @returns {HTMLButtonElement | null} */
+  /** Send the rating that the page shows. */
+  #send(article, comment) {
+    const value = Number(this.#pressed(article)?.value ?? 0);
+    return this.#ask({ type: "rate", messageId: article.dataset.message, value, comment });
+  }
+
   #pressed(article) {
     return article.querySelector("[aria-pressed=true]");
   }
@@ -355,15 +345,14 @@ class ChatActions extends ChatElement {
   }
 }
 
-/** @returns {MessageDetail} */
 function detailOf(article) {
-  const { message = "", role = "" } = article.dataset;
+  const { message, role } = article.dataset;
   return { message, role, text: article.querySelector("[data-blocks]")?.textContent ?? "" };
 }
 
 ChatActions.define("llm-chat-actions");
 
-/** `<llm-chat-tools role="toolbar">`: the buttons of a message, one tab stop. Arrow keys, Home and End move between them. */
+/** `<llm-chat-tools role="toolbar">`: the buttons of a message, which are one tab stop. */
 class ChatTools extends ChatElement {
   connect() {
     this.hear(this.chat, { "chat:state": () => this.#stop(this.querySelector(":focus")) });
@@ -374,22 +363,17 @@ class ChatTools extends ChatElement {
     customElements.whenDefined("llm-chat").then(() => this.#stop()); // until then all buttons are hidden
   }
 
-  /** Make one button the tab stop: the one that is given, if it can have the focus. */
   #stop(wanted) {
-    const items = this.#items;
+    const items = this.#focusable;
     const stop = items.includes(wanted) ? wanted : items[0];
-    /** @type {NodeListOf<HTMLElement>} */
-    const all = this.querySelectorAll("button, summary");
-    for (const item of all) item.tabIndex = item === stop ? 0 : -1;
+    for (const item of this.querySelectorAll("button, summary")) item.tabIndex = item === stop ? 0 : -1;
   }
 
   #press(event) {
-    const items = this.#items;
+    const items = this.#focusable;
     const place = items.indexOf(event.target);
-    const next = this.matches(":dir(rtl)") ? "ArrowLeft" : "ArrowRight";
-    const back = next === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
-    /** @type {Record<string, number>} */
-    const places = { [next]: place + 1, [back]: place - 1, Home: 0, End: -1 };
+    const step = this.matches(":dir(rtl)") ? -1 : 1;
+    const places = { ArrowRight: place + step, ArrowLeft: place - step, Home: 0, End: -1 };
     if (place < 0 || !(event.key in places)) return;
     event.preventDefault();
     event.stopPropagation(); // the log would scroll
@@ -398,19 +382,17 @@ class ChatTools extends ChatElement {
 
   // Internals
 
-  /** What can have the focus: buttons that start an answer are hidden while one is being made. */
-  get #items() {
-    const all = /** @type {HTMLElement[]} */ ([...this.querySelectorAll("button:enabled, summary")]);
+  get #focusable() {
+    const all = [...this.querySelectorAll("button:enabled, summary")];
     return all.filter((item) => item.checkVisibility?.({ visibilityProperty: true }) ?? true);
   }
 }
 
 ChatTools.define("llm-chat-tools");
 
-/** `<llm-chat-speech>`: reads answers aloud, where the browser has a voice. */
+/** `<llm-chat-speech>`: reads answers aloud. */
 class ChatSpeech extends ChatElement {
-  /** @type {HTMLButtonElement | null} That of the answer which is being read. */
-  #button = null;
+  #reading;
 
   connect() {
     if (!("speechSynthesis" in window)) return;
@@ -430,65 +412,53 @@ class ChatSpeech extends ChatElement {
 
   #click(button) {
     if (!button) return;
-    const isStop = button === this.#button;
+    const isStop = button === this.#reading;
     this.#stop();
     if (!isStop) this.#read(button);
   }
 
   /** Read line by line, because some browsers break off in a long text. */
   #read(button) {
-    this.#button = button;
-    this.#label(this.dataset.stop, "quiet");
+    this.#reading = button;
+    relabel(button, this.dataset.stop, "#llm-chat-quiet");
     for (const line of this.#lines(button.closest("[data-message]"))) {
       const utterance = new SpeechSynthesisUtterance(line);
       utterance.lang = this.chat.lang;
-      utterance.onend = () => button === this.#button && !speechSynthesis.pending && this.#stop();
+      utterance.onend = () => button === this.#reading && !speechSynthesis.pending && this.#stop();
       speechSynthesis.speak(utterance);
     }
   }
 
   #stop() {
-    if (!this.#button) return;
-    this.#label(this.dataset.start, "speak");
-    this.#button = null;
+    if (!this.#reading) return;
+    relabel(this.#reading, this.dataset.start, "#llm-chat-speak");
+    this.#reading = undefined;
     speechSynthesis.cancel();
   }
 
   // Internals
 
-  /** Return what to read: the text without its reasoning, with one word for a block of code. */
+  /** Without reasoning, and with one word for a block of code. */
   #lines(article) {
     const copy = document.importNode(this.find("[data-parts]", article), true);
     for (const reasoning of copy.querySelectorAll("details")) reasoning.remove();
     for (const code of copy.querySelectorAll("pre")) code.replaceWith(`${this.dataset.code}\n`);
     for (const line of copy.querySelectorAll("[data-blocks] > * > *, li, td, th")) line.append("\n");
-    return (copy.textContent ?? "")
-      .trim()
-      .split(/\s*\n\s*/)
-      .filter(Boolean);
-  }
-
-  #label(title = "", icon) {
-    if (!this.#button) return;
-    this.#button.title = title;
-    this.#button.querySelector("use")?.setAttribute("href", `#llm-chat-${icon}`);
+    return copy.textContent.match(/\S.*/g) ?? [];
   }
 }
 
 ChatSpeech.define("llm-chat-speech");
 
 const CODE_END = "</code></pre></llm-chat-box>";
-/** The attributes that boxes set, never the server. */
-const SET_BY_SCRIPTS = ["tabindex", "role", "aria-label", "wrapped"];
-/** @type {Record<string, string>} */
+const SET_BY_BOXES = ["tabindex", "role", "aria-label", "wrapped"];
 const ESCAPED = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\u00a0": "&nbsp;" };
 
 /**
- * `<llm-chat-part>`: one part of a message, as a row of blocks that grows at its end by the `chat:patch`es that it receives.
- * They count in the server's HTML of a block, which is kept, not in what a browser makes of it.
+ * `<llm-chat-part>`: one part of a message, which `chat:patch`es change. They count in the server's HTML of a block, which is
+ * kept, not in what a browser makes of it.
  */
 class ChatPart extends ChatElement {
-  /** @type {string[]} */
   #sources = [];
 
   connect() {
@@ -507,12 +477,12 @@ class ChatPart extends ChatElement {
 
   #replace(blocks, keep, html) {
     this.#sources[keep] = html;
-    const block = blocks.children[keep] ?? blocks.appendChild(emptyBlock());
+    const block = blocks.children[keep] ?? blocks.appendChild(blockOf());
     const next = this.fragment(html);
     keepSelection(block, () => grow(block, next));
   }
 
-  /** Append to the text node, so that a selection inside it stays; and to the source, escaped as the server does. */
+  /** Append to the text node, where a selection stays. */
   #append(blocks, keep, text) {
     const code = blocks.children[keep]?.querySelector("code");
     if (code?.lastChild instanceof Text) code.lastChild.appendData(text);
@@ -524,7 +494,7 @@ class ChatPart extends ChatElement {
   }
 }
 
-/** Return HTML with stretches of the old one: up to `from`, between the insertions of `then`, and its `tail`. */
+/** Of the old source stay what is before `from`, between the insertions of `then`, and its `tail`. */
 function splice(source, { from = 0, html = "", then = [], tail = 0 }) {
   let result = source.slice(0, from) + html;
   let end = from;
@@ -535,19 +505,19 @@ function splice(source, { from = 0, html = "", then = [], tail = 0 }) {
   return result + source.slice(source.length - tail);
 }
 
-function emptyBlock() {
+function blockOf(text = "") {
   const block = document.createElement("div");
   block.className = "llm-chat-block";
+  block.textContent = text;
   return block;
 }
 
-/** Whether anything is selected. Asking at each change would cost a layout. */
+/** Asking at each change would cost a layout. */
 let selecting = false;
 document.addEventListener("selectionchange", () => {
   selecting = !getSelection()?.isCollapsed;
 });
 
-/** Select the same text again where a change replaces it, as the colours of code do. */
 function keepSelection(block, change) {
   const selection = selecting ? getSelection() : null;
   if (!selection?.anchorNode || !selection.focusNode || !selection.containsNode(block, true)) {
@@ -561,7 +531,7 @@ function keepSelection(block, change) {
   if (selection.toString() !== selected) selection.setBaseAndExtent(...anchor(), ...focus());
 }
 
-/** @returns {() => [Node, number]} It finds a place again, inside the block by the characters before it. */
+/** @returns {() => [Node, number]} It finds a place again. */
 function finderOf(block, node, offset) {
   if (!block.contains(node)) return () => [node, offset];
   const before = document.createRange();
@@ -570,17 +540,17 @@ function finderOf(block, node, offset) {
   const length = before.toString().length;
   return () => {
     const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
-    let text = /** @type {Text | null} */ (texts.nextNode());
     let rest = length;
-    while (text && rest > text.length) {
+    let text;
+    while ((text = texts.nextNode())) {
+      if (rest <= text.length) return [text, rest];
       rest -= text.length;
-      text = /** @type {Text | null} */ (texts.nextNode());
     }
-    return text ? [text, rest] : [block, block.childNodes.length];
+    return [block, block.childNodes.length];
   };
 }
 
-/** Leave equal nodes at the front alone: what is selected, focused or scrolled there stays. */
+/** Leave equal nodes at the front alone, so that what is selected, focused or scrolled there stays. */
 function grow(node, next) {
   let old = node.firstChild;
   let fresh = next.firstChild;
@@ -596,20 +566,19 @@ function grow(node, next) {
   }
   while (fresh) {
     const following = fresh.nextSibling;
-    node.appendChild(fresh);
+    node.append(fresh);
     fresh = following;
   }
 }
 
-/** Turn a node into another without replacing it, if possible. */
 function adapt(old, fresh) {
   if (old instanceof Text && fresh instanceof Text) {
     adaptText(old, fresh.data);
     return true;
   }
   if (!(old instanceof Element)) return false;
-  const likeness = /** @type {Element} */ (old.cloneNode());
-  for (const name of SET_BY_SCRIPTS) likeness.removeAttribute(name);
+  const likeness = document.importNode(old);
+  for (const name of SET_BY_BOXES) likeness.removeAttribute(name);
   if (!likeness.isEqualNode(fresh.cloneNode())) return false;
   grow(old, fresh);
   return true;
@@ -624,9 +593,8 @@ function adaptText(node, after) {
 
 ChatPart.define("llm-chat-part");
 
-/** `<llm-chat-transcript>`: the articles of a conversation, as the server renders them. */
+/** `<llm-chat-transcript>`: the articles of a conversation. */
 class ChatTranscript extends ChatElement {
-  /** What an answer waits for, as attributes. */
   static apart = 5 * 60_000;
   static waits = ["loading", "saving", "reconnecting"];
 
@@ -646,13 +614,14 @@ class ChatTranscript extends ChatElement {
   }
 
   #take(chunk) {
-    if (chunk.type === "data-patch") this.#patch(chunk.data);
-    else if (chunk.type === "data-message") this.#show(chunk.data);
-    else if (chunk.type === "data-status") this.#wait(chunk.data.status);
-    else if (chunk.type === "data-part") this.#addPart(chunk.data);
-    else if (chunk.type === "data-part-end") this.#endPart(chunk.data);
-    else if (chunk.type === "data-message-end") this.#finish(chunk.data);
-    else if (chunk.type === "data-conversation") this.tell("chat:conversation", chunk.data);
+    const { type, data } = chunk;
+    if (type === "data-patch") this.#patch(data);
+    else if (type === "data-message") this.#show(data);
+    else if (type === "data-status") this.#wait(data.status);
+    else if (type === "data-part") this.#addPart(data);
+    else if (type === "data-part-end") this.#endPart(data);
+    else if (type === "data-message-end") this.#finish(data);
+    else if (type === "data-conversation") this.tell("chat:conversation", data);
   }
 
   /** Put a form in the place of a question, and return its field. */
@@ -714,11 +683,11 @@ class ChatTranscript extends ChatElement {
   #addPart({ message, part, html }) {
     const old = this.#part(message, part);
     this.#wait();
-    if (old) old.replaceWith(this.#build(html));
-    else this.article(message)?.querySelector("[data-parts]")?.append(this.#build(html));
+    const fresh = this.#build(html);
+    if (old) old.replaceWith(fresh);
+    else this.article(message)?.querySelector("[data-parts]")?.append(fresh);
   }
 
-  /** Tell how long it took. */
   #endPart({ message, part, html }) {
     this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
   }
@@ -741,7 +710,6 @@ class ChatTranscript extends ChatElement {
     article.querySelector("[data-footer]")?.prepend(note);
   }
 
-  /** Mark the questions that come minutes after what is above them: their times are shown. */
   #setApart() {
     for (const article of this.querySelectorAll(":scope > [data-role=user]")) {
       const gap = timeOf(article) - timeOf(article.previousElementSibling);
@@ -754,11 +722,10 @@ class ChatTranscript extends ChatElement {
   }
 
   #part(message, part) {
-    return this.article(message)?.querySelector(`[data-part="${CSS.escape(String(part))}"]`);
+    return this.article(message)?.querySelector(`[data-part="${part}"]`);
   }
 }
 
-/** @returns {number} When a message was made; `NaN` if there is none, or it is being made. */
 function timeOf(article) {
   return Date.parse(article?.querySelector("time")?.dateTime ?? "");
 }
@@ -767,7 +734,6 @@ const clock = new Intl.DateTimeFormat([], { timeStyle: "short" });
 const day = new Intl.DateTimeFormat([], { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat([], { dateStyle: "full", timeStyle: "short" });
 
-/** Show times by the visitor's own clock. */
 function localise(root) {
   const today = new Date().toDateString();
   for (const time of root.querySelectorAll("time")) {
@@ -780,10 +746,9 @@ function localise(root) {
 
 ChatTranscript.define("llm-chat-transcript");
 
-/** `<llm-chat-thinking>`: for how long a model has been thinking, and the last line of its thoughts, once a second. */
+/** `<llm-chat-thinking>`: for how long a model has been thinking, and the last line of its thoughts. */
 class ChatThinking extends ChatElement {
   pause = 1_000;
-  /** When it began, by this page's clock, if the server knows. */
   #began = NaN;
   #timer = 0;
 
@@ -810,7 +775,6 @@ class ChatThinking extends ChatElement {
     return seconds.toLocaleString(this.chat.lang, { style: "unit", unit: "second", unitDisplay: "narrow" });
   }
 
-  /** Return the sentence that is being written. */
   #line() {
     const blocks = this.closest("[data-part]")?.querySelector("[data-blocks]");
     const text = blocks?.lastElementChild?.textContent?.trim() ?? "";
@@ -820,7 +784,7 @@ class ChatThinking extends ChatElement {
 
 ChatThinking.define("llm-chat-thinking");
 
-/** `<llm-chat-pending>`: the visitor's messages that the server does not have yet, below those that it has. */
+/** `<llm-chat-pending>`: the visitor's messages that the server does not have yet. */
 class ChatPending extends ChatElement {
   connect() {
     this.hear(this.chat, {
@@ -832,8 +796,7 @@ class ChatPending extends ChatElement {
     });
   }
 
-  /** @param {Outgoing} outgoing */
-  #show({ message, text, status, error, edits }) {
+  #show({ message, text, status, error = "", edits }) {
     if (edits) return; // the transcript shows it in the question's place
     this.append(this.article(message) ?? this.#build(message, text));
     this.#set(message, status, error);
@@ -855,10 +818,7 @@ class ChatPending extends ChatElement {
     const article = this.cloneElement("message");
     article.dataset.message = id;
     this.find("[data-parts]", article).append(this.clone("part"));
-    const block = document.createElement("div");
-    block.className = "llm-chat-block";
-    block.append(text);
-    this.find("[data-blocks]", article).append(block);
+    this.find("[data-blocks]", article).append(blockOf(text));
     return article;
   }
 }

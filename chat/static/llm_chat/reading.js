@@ -1,6 +1,6 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-print>`: in the menu, the link to the print page; on that page, the button that prints, at once the first time. */
+/** `<llm-chat-print>`: the menu's link to the print page, or that page's button, which prints at once the first time. */
 class ChatPrint extends ChatElement {
   connect() {
     if (this.querySelector("a")) this.hear(document, { keydown: (event) => this.#press(event) });
@@ -29,7 +29,7 @@ class ChatShare extends ChatElement {
   connect() {
     const field = this.find("input");
     const button = this.find("button");
-    button.hidden = !navigator.clipboard; // there is none on an insecure page
+    button.hidden = !navigator.clipboard; // on an insecure page
     this.hear(field, { focus: () => field.select() });
     this.hear(button, { click: () => this.#copy(field.value, button) });
   }

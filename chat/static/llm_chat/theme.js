@@ -1,7 +1,4 @@
-/*
- * Applies the theme that this device keeps, and keeps what the menu chooses. A classic script in the head: a module would run
- * after the first paint.
- */
+/* The theme of this device, which the menu chooses. A classic script, because a module would run after the first paint. */
 {
   const name = "llm-chat-theme";
 
@@ -12,7 +9,7 @@
       const media = { "": `(prefers-color-scheme: ${own})`, [own]: "all" };
       meta.setAttribute("media", media[theme] ?? "not all");
     }
-    for (const choice of /** @type {NodeListOf<HTMLInputElement>} */ (document.getElementsByName(name))) {
+    for (const choice of document.querySelectorAll(`input[name=${name}]`)) {
       choice.checked = choice.value === theme;
       choice.closest("fieldset")?.removeAttribute("hidden");
     }
@@ -22,7 +19,7 @@
     try {
       show(localStorage.getItem(name) ?? "");
     } catch {
-      // The browser keeps nothing: the page follows the system.
+      // The browser keeps nothing.
     }
   };
 
