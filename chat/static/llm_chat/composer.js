@@ -279,7 +279,7 @@ class ChatKeyboard extends ChatElement {
 
   #press(event) {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return; // for the input method
-    const open = [...document.querySelectorAll("dialog[open], :popover-open")];
+    const open = [...document.querySelectorAll("dialog[open], :popover-open:not([popover=manual])")];
     if (open.some((each) => !each.contains(this.chat))) return;
     const name = nameOf(event);
     const act = this.#acts(name, event.target) && this.#keys[name];
