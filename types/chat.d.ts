@@ -224,22 +224,45 @@ type OnElement<E extends Event> = E & { readonly target: HTMLElement };
 /** The arguments that dispatch an event: its detail, where it has one. */
 type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
 
-/** The element that a selector finds: a tag's own class, otherwise any element of HTML. */
+/** The element that a selector finds: a tag's own class, that of an attribute in the templates, or any element of HTML. */
 type Found<Selector extends string> = Selector extends keyof HTMLElementTagNameMap
   ? HTMLElementTagNameMap[Selector]
-  : HTMLElement;
+  : Selector extends `[name=${string}`
+    ? HTMLInputElement
+    : Selector extends `[data-template=${string}`
+      ? HTMLTemplateElement
+      : Selector extends "[data-action=options]"
+        ? HTMLAnchorElement
+        : HTMLElement;
 
 // What the scripts find by an attribute is an element of HTML.
 
 type ByAttribute = `${string}[${string}`;
 
 interface ParentNode {
+  querySelector(selector: `[name=${string}`): HTMLInputElement | null;
+  querySelectorAll(selector: `[name=${string}`): NodeListOf<HTMLInputElement>;
   querySelector(selector: ByAttribute): HTMLElement | null;
   querySelectorAll(selector: ByAttribute): NodeListOf<HTMLElement>;
 }
 
 interface Element {
+  /** Elements that the templates have around those that ask for them. */
+  closest(selector: "llm-chat" | "llm-chat-sidebar" | "[data-message]"): HTMLElement;
   closest(selector: ByAttribute): HTMLElement | null;
+}
+
+interface DocumentFragment {
+  readonly firstElementChild: HTMLElement;
+}
+
+interface HTMLElement {
+  readonly parentElement: HTMLElement;
+}
+
+/** What can have the focus. */
+interface Document {
+  readonly activeElement: HTMLElement | null;
 }
 
 interface HTMLElementTagNameMap {
