@@ -125,16 +125,14 @@ class ChatComposer extends ChatElement {
     const length = text.length > this.#limit ? [...text].length : text.length;
     const isTooLong = length > this.#limit;
     this.toggleAttribute("written", /\S/.test(text));
-    if (isTooLong) this.#count({ length, limit: this.#limit });
+    if (isTooLong) {
+      this.find("[data-length]").textContent = length.toLocaleString(this.chat.lang);
+      this.find("[data-limit]").textContent = this.#limit.toLocaleString(this.chat.lang);
+    }
     this.#field.setAttribute("aria-invalid", String(isTooLong));
     this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;
-  }
-
-  #count(numbers) {
-    const { format } = new Intl.NumberFormat(this.chat.lang);
-    for (const [name, number] of Object.entries(numbers)) this.find(`[data-${name}]`).textContent = format(number);
   }
 
   #fit() {
@@ -167,7 +165,7 @@ function tryStorage(act) {
   try {
     return act();
   } catch {
-    return undefined; // it is full, or closed to this site
+    return undefined; // the storage is full, or closed to this site
   }
 }
 

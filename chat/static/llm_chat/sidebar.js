@@ -172,7 +172,7 @@ class ChatList extends ChatElement {
   #settle() {
     if (this.matches(":hover, :focus-within, [selecting] > *")) return;
     for (const line of this.#moving.values()) {
-      this.find(line.matches("[data-pinned]") ? "[data-day=pinned] ul" : "[data-day=today] ul").prepend(line);
+      this.find(`[data-day=${line.matches("[data-pinned]") ? "pinned" : "today"}] ul`).prepend(line);
     }
     this.#moving.clear();
   }
