@@ -288,7 +288,7 @@ class ChatSidebar extends ChatElement {
   }
 
   async #comeBack() {
-    const [query, top] = attempt(() => JSON.parse(sessionStorage.getItem(PLACE) ?? "")) ?? [];
+    const [query, top] = attempt(() => [...JSON.parse(sessionStorage.getItem(PLACE) ?? "")]) ?? [];
     if (query && !this.#field.value) {
       this.#field.value = query;
       await this.#find();
