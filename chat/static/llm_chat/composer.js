@@ -28,7 +28,8 @@ class ChatComposer extends ChatElement {
   send(text) {
     this.#field.value = "";
     this.#change(); // first, because sending gives a new chat its address
-    this.tell(this.hasAttribute("streaming") ? "chat:queue" : "chat:submit", { text });
+    if (this.hasAttribute("streaming")) this.tell("chat:queue", { text });
+    else this.tell("chat:submit", { text });
   }
 
   #submit(event) {
