@@ -262,28 +262,45 @@ declare class ChatElement extends HTMLElement {
 /** The arguments that dispatch an event: its detail, where it has one. */
 type Detail<Name extends keyof ChatEventMap> = ChatEventMap[Name] extends undefined ? [] : [detail: ChatEventMap[Name]];
 
-/** The element that a selector finds: a tag's own class, a field, a template, or else any element of HTML. */
+/** The element that a selector finds: a tag's own class, that of an attribute in the templates, or any element of HTML. */
 type Found<Selector extends string> = Selector extends keyof HTMLElementTagNameMap
   ? HTMLElementTagNameMap[Selector]
   : Selector extends `[name=${string}`
     ? HTMLInputElement
     : Selector extends `[data-template=${string}`
       ? HTMLTemplateElement
-      : HTMLElement;
+      : Selector extends "[data-action=options]"
+        ? HTMLAnchorElement
+        : HTMLElement;
 
 // What the scripts find is an element of HTML, also by other selectors than the name of a tag.
 
 interface ParentNode {
   querySelector<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): HTMLElementTagNameMap[Tag] | null;
+  querySelector(selector: `[name=${string}`): HTMLInputElement | null;
   querySelector<Type extends Element = HTMLElement>(selector: string): Type | null;
   querySelectorAll<Tag extends keyof HTMLElementTagNameMap>(selector: Tag): NodeListOf<HTMLElementTagNameMap[Tag]>;
-  querySelectorAll(selector: `input${string}`): NodeListOf<HTMLInputElement>;
+  querySelectorAll(selector: `[name=${string}` | `input${string}`): NodeListOf<HTMLInputElement>;
   querySelectorAll<Type extends Element = HTMLElement>(selector: string): NodeListOf<Type>;
 }
 
 interface Element {
-  closest(selector: "llm-chat"): HTMLElement;
+  /** Elements that the templates have around those that ask for them. */
+  closest(selector: "llm-chat" | "llm-chat-sidebar" | "[data-message]"): HTMLElement;
   closest<Type extends Element = HTMLElement>(selector: string): Type | null;
+}
+
+interface DocumentFragment {
+  readonly firstElementChild: HTMLElement;
+}
+
+interface HTMLElement {
+  readonly parentElement: HTMLElement;
+}
+
+/** What can have the focus. */
+interface Document {
+  readonly activeElement: HTMLElement | null;
 }
 
 interface HTMLElementTagNameMap {

@@ -92,6 +92,15 @@ def test_an_empty_chat_asks_in_large_type_with_the_field_beside_it(chat):
     expect(chat.page.locator(".llm-chat-start")).to_have_text("scripted")  # the model
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_menu_opens_below_its_button_and_ends_where_the_button_does(chat, width):
+    chat.page.set_viewport_size({"width": width, "height": 640})
+    menu = opened(chat).bounding_box()
+    button = chat.page.get_by_role("button", name="Menu").bounding_box()
+    assert 0 <= menu["y"] - button["y"] - button["height"] < 10
+    assert menu["x"] + menu["width"] == pytest.approx(button["x"] + button["width"], abs=1)
+
+
 def test_the_menu_has_no_entries_for_a_conversation_that_does_not_exist_yet(chat, script):
     menu = opened(chat)
     expect(menu.get_by_role("link", name="Print")).to_be_hidden()

@@ -3,18 +3,15 @@ const ChatElement = customElements.get("llm-chat-element");
 /** Pixels from the end that count as the end. */
 const CLOSE = 4;
 
-/** How much of a question is kept in view, as a share of the view's height. */
+/** How much of a question is kept in view, as a share of the height. */
 const SHARE = 0.4;
 
-/**
- * `<llm-chat-scroll>`: keeps the newest line in view until the visitor scrolls away. A question that is sent comes to the top of
- * the view, above room that its answer grows into: nothing scrolls before the room is full.
- */
+/** `<llm-chat-scroll>`: keeps the newest line in view, as docs/page.md explains. */
 class ChatScroll extends ChatElement {
   /** Fires after scroll events: a scroll of the visitor's in the same frame has been heard. */
   #growth = new ResizeObserver((entries) => this.#grow(entries));
   #content = new MutationObserver(() => this.#change());
-  /** Whether there is to be room for an answer: not before this page has asked something. */
+  /** Not before this page has asked something. */
   #reserves = false;
   #top = 0;
   #end = 0;
@@ -41,7 +38,6 @@ class ChatScroll extends ChatElement {
     this.#content.disconnect();
   }
 
-  /** @returns {Listeners} */
   get #moves() {
     return {
       scroll: () => this.#heed(),
@@ -64,7 +60,6 @@ class ChatScroll extends ChatElement {
     this.#pin();
   }
 
-  /** Articles have come or gone. */
   #change() {
     this.chat.toggleAttribute("empty", !this.querySelector("[data-message]"));
     this.#reserve();
@@ -75,7 +70,6 @@ class ChatScroll extends ChatElement {
     this.#follow();
   }
 
-  /** Make the log so high that its end has the newest question at the top, or the last lines of a long one. */
   #reserve() {
     if (!this.#reserves) return;
     const question = this.#questions.at(-1);
@@ -83,7 +77,6 @@ class ChatScroll extends ChatElement {
     this.find("[data-room]").style.blockSize = `${Math.floor(height)}px`;
   }
 
-  /** Go to the question before what is in view, or to the one after it. */
   #turn(by) {
     if (!by) return;
     const top = this.#log.scrollTop;
@@ -135,8 +128,6 @@ class ChatScroll extends ChatElement {
     else this.#unpin();
   }
 
-  // Internals
-
   #isOnScrollBar({ target, offsetX }) {
     return target === this.#log && (offsetX < 0 || offsetX >= this.#log.clientWidth);
   }
@@ -147,7 +138,7 @@ class ChatScroll extends ChatElement {
     this.#end = scrollHeight - clientHeight;
   }
 
-  /** Return where the log is scrolled to when it shows a question at the top. */
+  /** Where the log is scrolled to for a question, or the end of a long one. */
   #placeOf(question) {
     const log = this.#log;
     const { top, bottom } = question.getBoundingClientRect();
@@ -171,7 +162,7 @@ class ChatScroll extends ChatElement {
 
 ChatScroll.define("llm-chat-scroll");
 
-/** `<llm-chat-hit>`: shows the message that a search has found, `?hit=` in the address, however far up it is. */
+/** `<llm-chat-hit>`: shows the message that a search has found, however far up it is. */
 class ChatHit extends ChatElement {
   #wanted = new URLSearchParams(location.search).get("hit");
 
@@ -200,16 +191,11 @@ class ChatHit extends ChatElement {
 
 ChatHit.define("llm-chat-hit");
 
-/**
- * `<llm-chat>`: one conversation. It decides what is asked of the server, and when.
- *
- * At most one request is under way. A connection begins with a resume; an ask that is not acknowledged yet waits for its end, so
- * that the patches of one answer never arrive twice at once.
- */
+/** `<llm-chat>`: one conversation, with one request at a time: the patches of an answer must not arrive twice at once. */
 class Chat extends ChatElement {
-  /** @type {(Ask & { stored: boolean }) | null} What the visitor asks for, until it is answered. */
+  /** @type {(Ask & { stored: boolean }) | null} */
   #ask = null;
-  /** @type {{ own: boolean, running: boolean } | null} `own`: it sends the ask; `running`: an answer is being made. */
+  /** @type {{ own: boolean, running: boolean } | null} `own`: it sends the ask. */
   #request = null;
   /** No request follows the answer that is being made. */
   #orphaned = false;
@@ -241,7 +227,7 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** Cancel an ask that has not been sent; stop what may be running, if need be after reconnecting. */
+  /** Cancel an ask that has not been sent, or stop the answer, if need be after reconnecting. */
   #stop() {
     this.#stopping = true;
     if (this.#request?.running) this.tell("chat:abort");
@@ -259,8 +245,6 @@ class Chat extends ChatElement {
   #catchUp() {
     if (this.online && !this.#request) this.#resume();
   }
-
-  // Internals
 
   #proceed() {
     if (this.closed) this.#refuse("");
@@ -281,7 +265,6 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** Forget the request: its answer continues without the connection. */
   #release() {
     if (this.#request?.running) this.#orphaned = !this.#request.own || this.#ask?.stored === true;
     if (this.#ask?.stored) this.#ask = null;
@@ -326,7 +309,6 @@ class Chat extends ChatElement {
     this.#proceed();
   }
 
-  /** That the conversation is gone stands in the place of its messages. */
   #report(text, code) {
     if (code === "gone") this.toggleAttribute("gone", true);
     if (text) this.tell(code === "gone" ? "chat:say" : "chat:problem", { text });
@@ -340,7 +322,6 @@ class Chat extends ChatElement {
     this.#reflect();
   }
 
-  /** The last message that the server knows. */
   #shown() {
     return [...this.querySelectorAll("llm-chat-transcript > [data-message]")].at(-1);
   }
@@ -359,10 +340,7 @@ function outcome({ message, frame }) {
 
 Chat.define("llm-chat");
 
-/**
- * `<llm-chat-requests>`: sends requests, and sorts the frames that answer. At most one of them, the current one, makes or
- * follows an answer; each of the others resolves a promise.
- */
+/** `<llm-chat-requests>`: sends requests. The current one follows an answer; each of the others resolves a promise. */
 class ChatRequests extends ChatElement {
   /** Milliseconds that one of the others may take. */
   patience = 10_000;
@@ -371,7 +349,7 @@ class ChatRequests extends ChatElement {
   #current = null;
   /** @type {Map<string, OtherRequest>} */
   #others = new Map();
-  /** @type {ConversationEvent[]} Those to be delivered. */
+  /** @type {ConversationEvent[]} */
   #events = [];
   #count = 0;
 
@@ -408,8 +386,6 @@ class ChatRequests extends ChatElement {
     else if (this.#others.has(frame.requestId)) this.#collect(frame);
   }
 
-  // Internals
-
   #follow(current, frame) {
     if (frame.type === "chunk") this.#pass(current, frame);
     else if (frame.type === "start") this.tell("chat:found");
@@ -427,16 +403,13 @@ class ChatRequests extends ChatElement {
     }
   }
 
-  /** Repeat a resume that failed, on another connection, unless the conversation was deleted. */
   #refuse(current, { errorText, code }) {
     const failed = current.type === "resume" && code !== "gone";
     if (failed || this.#isTemporary(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
   }
 
-  /** The server lists the codes after which another connection may succeed. */
   #isTemporary(code) {
-    if (code === undefined) return false;
     return (this.chat.getAttribute("temporary-errors") ?? "").split(" ").includes(code);
   }
 
@@ -491,9 +464,8 @@ class ChatRequests extends ChatElement {
 
 ChatRequests.define("llm-chat-requests");
 
-/** `<llm-chat-earlier>`: a link above the first message. Earlier ones come as the visitor comes near, or clicks. */
+/** `<llm-chat-earlier>`: a link to earlier messages, which come as the visitor comes near, or clicks. */
 class ChatEarlier extends ChatElement {
-  /** @type {IntersectionObserver | undefined} */
   #sight;
 
   connect() {
@@ -520,7 +492,6 @@ class ChatEarlier extends ChatElement {
     if (!first || this.hasAttribute("loading")) return;
     this.toggleAttribute("loading", true);
     const request = this.request({ type: "earlier", messageId: first.dataset.message });
-    /** @type {EarlierMessages[]} */
     const [page] = await request.catch(() => []);
     this.removeAttribute("loading");
     if (!page || first !== this.#first) return;
@@ -529,7 +500,7 @@ class ChatEarlier extends ChatElement {
     this.#look();
   }
 
-  /** Re-observe to get an initial callback. */
+  /** Observing again calls back. */
   #look() {
     this.#sight?.unobserve(this);
     this.#sight?.observe(this);
@@ -542,12 +513,8 @@ class ChatEarlier extends ChatElement {
 
 ChatEarlier.define("llm-chat-earlier");
 
-/**
- * `<llm-chat-events>`: notices from events what the page lacks, and tells the server what the visitor has seen. Nothing can be
- * fetched while a request is under way, so it looks again at the end of each.
- */
+/** `<llm-chat-events>`: notices what the page lacks, and tells the server what the visitor has seen. */
 class ChatEvents extends ChatElement {
-  /** Statuses that do not change any more. */
   static settled = ["complete", "cut", "stopped"];
 
   /** @type {ConversationEvent[]} Those since the last resume. */
@@ -597,9 +564,6 @@ class ChatEvents extends ChatElement {
     this.request({ type: "read" }).catch(() => this.#doubt());
   }
 
-  // Internals
-
-  /** Return whether the page shows already what an event is about. */
   #shows({ event, message }) {
     if (event === "title" || event === "read") return true;
     const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);

@@ -2,10 +2,7 @@ const ChatElement = customElements.get("llm-chat-element");
 
 const DRAFT = "llm-chat draft ";
 
-/**
- * `<llm-chat-composer>`: a form with a text and a button, which sends or, while an answer is being made and nothing is written,
- * stops. The text is never locked and leaves the field only when it is sent or queued; until then the device keeps it.
- */
+/** `<llm-chat-composer>`: the form of a new message. The device keeps the text until it is sent or queued. */
 class ChatComposer extends ChatElement {
   connect() {
     this.hear(this.chat, {
@@ -28,7 +25,6 @@ class ChatComposer extends ChatElement {
     this.#reflect(this.chat.hasAttribute("streaming"));
   }
 
-  /** @param {string} text */
   send(text) {
     this.#field.value = "";
     this.#change(); // first, because sending gives a new chat its address
@@ -45,7 +41,6 @@ class ChatComposer extends ChatElement {
     else if (this.#measure() <= this.#limit) this.send(text);
   }
 
-  /** Put a text, if there is one, before what is written, and let the visitor write. */
   #lead(text) {
     if (text) {
       this.#field.value = [text, this.#field.value].filter((part) => part.trim()).join("\n\n");
@@ -54,7 +49,6 @@ class ChatComposer extends ChatElement {
     this.#field.focus();
   }
 
-  /** Take the focus; on a touch screen the log does, because the field would open the keyboard. */
   #focus() {
     if (!ChatElement.touch.matches) this.#field.focus({ preventScroll: true });
     else this.find("[role=log]", this.chat).focus({ preventScroll: true, focusVisible: false });
@@ -76,7 +70,6 @@ class ChatComposer extends ChatElement {
   #press(event) {
     if (event.isComposing || event.keyCode === 229) return; // for the input method
     if (event.key !== "Enter" || event.shiftKey || event.altKey) return;
-    // On a screen's keyboard nothing else breaks a line, and the button is near.
     if (ChatElement.touch.matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.#form.requestSubmit();
@@ -95,9 +88,7 @@ class ChatComposer extends ChatElement {
     if (isLeaving) this.find("[type=submit]").focus();
   }
 
-  // Drafts
-
-  /** Bring the draft back. Owners of other drafts have signed out in this browser: remove theirs. */
+  /** Owners of other drafts have signed out in this browser: remove theirs. */
   #restore() {
     tryStorage(() => {
       const own = DRAFT + this.#owner;
@@ -115,15 +106,11 @@ class ChatComposer extends ChatElement {
   #keep() {
     if (this.#isEdit) return;
     const text = this.#field.value;
-    tryStorage(() => {
-      const storage = this.closed ? sessionStorage : localStorage;
-      const key = this.#key(this.closed ? "" : this.#owner);
-      if (text.trim()) storage.setItem(key, text);
-      else storage.removeItem(key);
-    });
+    const key = this.#key(this.closed ? "" : this.#owner);
+    tryStorage(() => write(this.closed ? sessionStorage : localStorage, key, text.trim() && text));
   }
 
-  /** Return the key of the draft. The id of a new chat is another one on each load. */
+  /** The id of a new chat is another one on each load. */
   #key(owner) {
     const page = this.chat.getAttribute("page-url");
     const isNew = page && page !== location.pathname;
@@ -134,25 +121,19 @@ class ChatComposer extends ChatElement {
     return this.chat.getAttribute("owner") ?? "";
   }
 
-  // The field
-
-  /** Grow with the text, and say when it is too long. Return its length. */
   #measure() {
     const text = this.#field.value;
     const length = text.length > this.#limit ? [...text].length : text.length;
     const isTooLong = length > this.#limit;
     this.toggleAttribute("written", /\S/.test(text));
-    if (isTooLong) this.#count({ length, limit: this.#limit });
+    if (isTooLong) {
+      this.find("[data-length]").textContent = length.toLocaleString(this.chat.lang);
+      this.find("[data-limit]").textContent = this.#limit.toLocaleString(this.chat.lang);
+    }
     this.#field.setAttribute("aria-invalid", String(isTooLong));
     this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;
-  }
-
-  /** Show numbers in the language of the page, both alike. */
-  #count(numbers) {
-    const { format } = new Intl.NumberFormat(this.chat.lang);
-    for (const [name, number] of Object.entries(numbers)) this.find(`[data-${name}]`).textContent = format(number);
   }
 
   #fit() {
@@ -183,15 +164,20 @@ class ChatComposer extends ChatElement {
 
 function tryStorage(act) {
   try {
-    act();
+    return act();
   } catch {
-    // The storage is full, or closed to this site: a draft lasts as long as the page.
+    return undefined; // the storage is full, or closed to this site
   }
+}
+
+function write(storage, key, text) {
+  if (text) storage.setItem(key, text);
+  else storage.removeItem(key);
 }
 
 ChatComposer.define("llm-chat-composer");
 
-/** `<llm-chat-edit>`: a composer in the place of a question. The transcript sets its attribute `sending`. */
+/** `<llm-chat-edit>`: a composer in the place of a question. */
 class ChatEdit extends ChatComposer {
   connect() {
     super.connect();
@@ -207,7 +193,6 @@ class ChatEdit extends ChatComposer {
     this.cancel();
   }
 
-  /** @param {string} text */
   send(text) {
     if (text === this.find("[data-blocks]", this.#question).textContent) this.cancel();
     else this.tell("chat:submit", { text, message: this.#question.dataset.message });
@@ -221,7 +206,7 @@ class ChatEdit extends ChatComposer {
   }
 
   get #question() {
-    return /** @type {HTMLElement} */ (this.closest("[data-message]"));
+    return this.closest("[data-message]");
   }
 }
 
@@ -230,12 +215,9 @@ ChatEdit.define("llm-chat-edit");
 const FIELDS = "input, textarea, select, [contenteditable]";
 const APPLE = /mac|iphone|ipad/i.test(navigator.platform);
 
-/**
- * `<llm-chat-keyboard>`: the keys of the chat, the dialog that lists them, and a place for the focus where the element that has
- * it disappears. docs/page.md lists the keys and says where they act.
- */
+/** `<llm-chat-keyboard>`: the keys, which docs/page.md lists, and a place for the focus when its element disappears. */
 class ChatKeyboard extends ChatElement {
-  /** @type {Record<string, () => boolean>} By the key's name; each returns whether it has done something. */
+  /** @type {Record<string, () => boolean>} Each returns whether it has done something. */
   #keys = {
     "Mod+Shift+o": () => this.#click(document.querySelector("a[data-shortcut=new]")),
     "Mod+k": () => this.#search(),
@@ -247,9 +229,8 @@ class ChatKeyboard extends ChatElement {
     "?": () => this.#help(),
   };
 
-  /** Hears of articles that come and go, and not of the text that grows in them. */
   #articles = new MutationObserver(() => this.#rescue());
-  /** @type {HTMLElement | undefined} What had the focus last, in the chat. */
+  /** What had the focus last, in the chat. */
   #last;
 
   connect() {
@@ -262,7 +243,9 @@ class ChatKeyboard extends ChatElement {
       click: ({ target }) => target === this.#dialog && this.#dialog.close(), // `closedby` is not in every browser
     });
     this.hear(this.chat, {
-      focusin: ({ target }) => this.#note(target),
+      focusin: ({ target }) => {
+        this.#last = target;
+      },
       "chat:submit": ({ message }) => message && this.tell("chat:focus"),
       "chat:retry": () => this.tell("chat:focus"),
       "chat:state": () => this.#rescue(),
@@ -286,7 +269,6 @@ class ChatKeyboard extends ChatElement {
     if (act ? act() : this.#write(name, event.target)) event.preventDefault();
   }
 
-  /** Return whether a key is the chat's where it was pressed. */
   #acts(name, target) {
     const field = target.closest(FIELDS);
     if (name.startsWith("Mod+")) return true;
@@ -306,19 +288,15 @@ class ChatKeyboard extends ChatElement {
     return true;
   }
 
-  /** @param {HTMLElement | null | undefined} button */
   #click(button) {
     button?.click();
     return Boolean(button);
   }
 
-  /** Edit the newest question: one that is queued, or else one that is answered. */
   #edit() {
     const stored = ", [data-role=user] [data-action=edit]";
-    const buttons = this.chat.querySelectorAll(
-      `[data-queued] [value=edit]${this.chat.hasAttribute("streaming") ? "" : stored}`,
-    );
-    return this.#click([...buttons].at(-1));
+    const wanted = `[data-queued] [value=edit]${this.chat.hasAttribute("streaming") ? "" : stored}`;
+    return this.#click([...this.chat.querySelectorAll(wanted)].at(-1));
   }
 
   #search() {
@@ -334,12 +312,8 @@ class ChatKeyboard extends ChatElement {
     return true;
   }
 
-  #note(target) {
-    this.#last = target;
-  }
-
   #rescue() {
-    const isLost = [document.body, this.#last].includes(/** @type {HTMLElement} */ (document.activeElement));
+    const isLost = [document.body, this.#last].includes(document.activeElement);
     if (isLost && this.#last?.checkVisibility({ visibilityProperty: true }) === false) this.tell("chat:focus");
   }
 
@@ -348,7 +322,6 @@ class ChatKeyboard extends ChatElement {
   }
 }
 
-/** Return the name of a key with its modifiers; `Mod` is Control, or Command on Apple's keyboards. */
 function nameOf({ key, code, altKey, ctrlKey, metaKey, shiftKey }) {
   const alt = altKey ? "Alt+" : "";
   if (!ctrlKey && !metaKey) return alt + key;
@@ -359,7 +332,7 @@ function nameOf({ key, code, altKey, ctrlKey, metaKey, shiftKey }) {
 
 ChatKeyboard.define("llm-chat-keyboard");
 
-/** `<llm-chat-queue>`: the questions that were sent while an answer ran, as the outbox keeps them. */
+/** `<llm-chat-queue>`: the questions that wait for the end of an answer. */
 class ChatQueue extends ChatElement {
   connect() {
     this.hear(this.chat, {
@@ -371,7 +344,6 @@ class ChatQueue extends ChatElement {
     this.hear(this, { click: ({ target }) => this.#click(target.closest("[data-action]")) });
   }
 
-  /** @param {{ message: string, text?: string }} question */
   #show({ message, text = "" }) {
     const item = this.#item(message) ?? this.cloneElement("queued");
     item.dataset.queued = message;
@@ -407,19 +379,18 @@ class ChatQueue extends ChatElement {
 ChatQueue.define("llm-chat-queue");
 
 /**
- * `<llm-chat-outbox>`: turns what the visitor does into asks, and keeps each until the server has it: over lost connections,
- * and by the session storage over reloads. Ids that are made here make a repeat harmless. What is asked while an answer runs is
- * asked after it, unless the answer was stopped or failed: then the attribute `held` says that the visitor decides.
+ * `<llm-chat-outbox>`: keeps what the visitor asks until the server has it, over lost connections and reloads. Its ids make
+ * a repeat harmless.
  */
 class ChatOutbox extends ChatElement {
-  /** Milliseconds that an acknowledgement may take; each repeat waits longer. */
+  /** Milliseconds before an ask is repeated; later repeats wait longer. */
   overdue = 10_000;
 
   /** @type {OutboxEntry[]} */
   #entries = [];
-  /** @type {OutboxEntry | undefined} The newest. */
+  /** The newest. */
   #asked;
-  /** @type {OutboxEntry | undefined} What takes the place of the answer that is being stopped. */
+  /** What takes the place of the answer that is being stopped. */
   #next;
   #timer = 0;
   #repeats = 0;
@@ -449,7 +420,7 @@ class ChatOutbox extends ChatElement {
     else this.#begin({ trigger: "regenerate-message", message, continues, sent: false, attempt: unique() });
   }
 
-  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. Stop an answer that runs. */
+  /** Reuse the attempt id when retrying, so the server never runs the same ask twice. */
   #begin(entry) {
     if (this.chat.hasAttribute("streaming")) {
       this.#next = entry;
@@ -460,12 +431,12 @@ class ChatOutbox extends ChatElement {
     }
   }
 
-  #queue(entry, others = this.#entries) {
-    this.#keep([...others, { ...entry, queued: true, sent: false }]);
+  #queue(entry) {
+    this.#keep([...this.#entries, { ...entry, queued: true, sent: false }]);
     this.tell("chat:queued", entry);
   }
 
-  /** Nothing runs: ask the next question, unless another tab that has a copy has asked it. */
+  /** Another tab may have a copy of a question, and have asked it. */
   #proceed() {
     this.#reflect();
     for (const entry of this.#queued) if (this.chat.querySelector(proofOf(entry))) this.tell("chat:discard", entry);
@@ -498,7 +469,7 @@ class ChatOutbox extends ChatElement {
     if (entry && code === "busy" && entry.attempt === undefined) {
       const later = this.#queued;
       this.tell("chat:discard", entry);
-      this.#keep(this.#entries.filter((kept) => !later.includes(kept)));
+      this.#keep(this.#entries.filter(({ queued }) => !queued));
       for (const each of [entry, ...later]) this.#queue(each);
     } else {
       if (entry) entry.refused = text;
@@ -511,8 +482,6 @@ class ChatOutbox extends ChatElement {
     const isOver = ["complete", "cut"].includes(last?.dataset.status ?? "");
     this.toggleAttribute("held", !isOver && !this.chat.hasAttribute("streaming"));
   }
-
-  // Internals
 
   #settle() {
     clearTimeout(this.#timer);
@@ -553,22 +522,13 @@ class ChatOutbox extends ChatElement {
   }
 
   #stored() {
-    try {
-      const entries = JSON.parse(sessionStorage.getItem(this.#key) ?? "[]");
-      return Array.isArray(entries) ? entries : [];
-    } catch {
-      return [];
-    }
+    const entries = tryStorage(() => JSON.parse(sessionStorage.getItem(this.#key) ?? ""));
+    return Array.isArray(entries) ? entries : [];
   }
 
   #keep(entries) {
     this.#entries = entries;
-    try {
-      if (entries.length) sessionStorage.setItem(this.#key, JSON.stringify(entries));
-      else sessionStorage.removeItem(this.#key);
-    } catch {
-      // Full, or closed to this site: the entries last as long as the page.
-    }
+    tryStorage(() => write(sessionStorage, this.#key, entries.length ? JSON.stringify(entries) : ""));
   }
 
   get #queued() {
@@ -584,7 +544,6 @@ function alike(one, other) {
   return one.message === other.message && Boolean(one.continues) === Boolean(other.continues);
 }
 
-/** @returns {OutboxEntry} */
 function entryOf(text, message = unique(), edits = false) {
   return { trigger: "submit-message", message, text, sent: false, attempt: edits ? unique() : undefined };
 }

@@ -1,8 +1,7 @@
 const ChatElement = customElements.get("llm-chat-element");
 
-/** `<llm-chat-days>`: sorts the lines around it by the days of the visitor's time zone; the server knows only its own. */
+/** `<llm-chat-days>`: sorts the lines by the days of the visitor's time zone; the server knows only its own. */
 class ChatDays extends ChatElement {
-  /** The day by which they are sorted. */
   #today = 0;
   #timer = 0;
 
@@ -20,7 +19,7 @@ class ChatDays extends ChatElement {
     clearTimeout(this.#timer);
   }
 
-  /** Another day may have begun. A line that is pointed at stays where it is. */
+  /** A line that is pointed at stays where it is. */
   #update() {
     if (this.#today !== midnight() && !this.#list.matches(":hover, :focus-within")) this.#sort();
   }
@@ -28,46 +27,38 @@ class ChatDays extends ChatElement {
   #sort() {
     this.#today = midnight();
     let last = this.#section("today");
-    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const focused = document.activeElement;
     for (const [key, lines] of this.#linesByDay()) {
-      const section = this.#section(key) ?? this.#build(key, dateOf(lines[0]));
+      const section = this.#section(key) ?? this.#build(key, timeOf(lines[0]));
       if (!section.isConnected) last?.after(section);
       const list = this.find("ul", section);
       if (lines.some((line, place) => line !== list.children[place])) list.append(...lines);
       if (key !== "pinned") last = section;
     }
-    if (focused !== document.activeElement) focused.focus({ preventScroll: true }); // its line has moved
+    if (focused !== document.activeElement) focused?.focus({ preventScroll: true }); // its line has moved
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#update(), midnight(1) - Date.now());
   }
 
-  // Internals
-
-  /** Return the lines of each section, the newest first. */
   #linesByDay() {
-    /** @type {Map<string, Element[]>} */
-    const found = new Map();
     const lines = [...this.#list.querySelectorAll("li:has([data-updated])")];
-    for (const line of lines.sort((one, other) => Number(dateOf(other)) - Number(dateOf(one)))) {
-      const key = line.matches("[data-pinned]") ? "pinned" : this.#keyOf(dateOf(line));
-      found.set(key, [...(found.get(key) ?? []), line]);
-    }
-    return found;
+    lines.sort((one, other) => timeOf(other) - timeOf(one));
+    return Map.groupBy(lines, (line) => (line.matches("[data-pinned]") ? "pinned" : this.#keyOf(timeOf(line))));
   }
 
-  #keyOf(date) {
-    const days = Math.round((this.#today - midnight(0, date)) / 86_400_000); // one of them may have 23 hours
+  #keyOf(time) {
+    const date = new Date(time);
+    const days = Math.round((this.#today - midnight(0, time)) / 86_400_000); // one of them may have 23 hours
     if (days < 1) return "today";
     if (days < 2) return "yesterday";
     if (days < 8) return "week";
     return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}`;
   }
 
-  #build(key, date) {
-    const template = document.importNode(this.find("template").content, true);
-    const section = /** @type {HTMLElement} */ (template.firstElementChild);
+  #build(key, time) {
+    const section = document.importNode(this.find("template").content.firstElementChild, true);
     section.dataset.day = key;
-    this.find("h2", section).textContent = this.dataset[key] ?? monthOf(date, this.closest("[lang]")?.lang);
+    this.find("h2", section).textContent = this.dataset[key] ?? monthOf(new Date(time), this.closest("[lang]")?.lang);
     return section;
   }
 
@@ -76,38 +67,36 @@ class ChatDays extends ChatElement {
   }
 
   get #list() {
-    return /** @type {HTMLElement} */ (this.parentElement);
+    return this.parentElement;
   }
 }
 
-/** Return when the day of a date begins, or one some days later. */
-function midnight(later = 0, date = new Date()) {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + later).getTime();
+/** Return when a day begins. */
+function midnight(later = 0, time = Date.now()) {
+  return new Date(time).setHours(24 * later, 0, 0, 0);
 }
 
-function dateOf(line) {
-  return new Date(Number(line.querySelector("[data-updated]")?.getAttribute("data-updated")) * 1_000);
+function timeOf(line) {
+  return Number(line.querySelector("[data-updated]")?.dataset.updated) * 1_000;
 }
 
 function monthOf(date, language) {
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return new Intl.DateTimeFormat(language || [], { month: "long", year }).format(date);
+  return date.toLocaleDateString(language || [], { month: "long", year });
 }
 
 ChatDays.define("llm-chat-days");
 
-/** Where this tab keeps the search and the place in the list from one page to the next. */
 const PLACE = "llm-chat sidebar";
 
 /** `<llm-chat-list>`: the lines of conversations and the tab's title, in step with any chat. */
 class ChatList extends ChatElement {
-  /** @type {Map<string, HTMLElement>} Lines that go to the top when nobody points at the list. */
+  /** Lines that go to the top when nobody points at the list. */
   #moving = new Map();
   #title = document.title;
   #mark = "";
-  /** @type {Record<string, (event: ConversationEvent) => void>} */
   #events = {
-    "run-started": ({ id, title }) => this.#begin(id, title),
+    "run-started": ({ id, title }) => this.#move(id, title).toggleAttribute("data-running", true),
     "run-ended": ({ id }) => this.#end(id),
     title: ({ id, title }) => this.#name(id, title),
     pinned: ({ id, pinned }) => this.#pin(this.#line(id), pinned),
@@ -135,10 +124,6 @@ class ChatList extends ChatElement {
     if (title) this.#name(id, title);
     this.#settle();
     return line;
-  }
-
-  #begin(id, title) {
-    this.#move(id, title).toggleAttribute("data-running", true);
   }
 
   #end(id) {
@@ -172,11 +157,6 @@ class ChatList extends ChatElement {
     this.tell("chat:sort");
   }
 
-  /**
-   * Bring a line back to the place that it had.
-   *
-   * @param {ConversationEvent} event
-   */
   #restore({ id, title, updated, pinned, unread = false }) {
     const line = this.#line(id) ?? this.#build(id);
     this.#moving.delete(id);
@@ -188,16 +168,14 @@ class ChatList extends ChatElement {
     if (this.#shows(id)) this.#name(id, title);
   }
 
-  /** A line that is pointed at stays where it is, and so do those around it. */
+  /** A line that is pointed at stays where it is. */
   #settle() {
     if (this.matches(":hover, :focus-within, [selecting] > *")) return;
     for (const line of this.#moving.values()) {
-      this.find(line.matches("[data-pinned]") ? "[data-day=pinned] ul" : "[data-day=today] ul").prepend(line);
+      this.find(`[data-day=${line.matches("[data-pinned]") ? "pinned" : "today"}] ul`).prepend(line);
     }
     this.#moving.clear();
   }
-
-  // Internals
 
   #line(id) {
     return this.querySelector(`[data-conversation="${CSS.escape(id)}"]`) ?? this.#moving.get(id);
@@ -213,9 +191,9 @@ class ChatList extends ChatElement {
   #build(id) {
     const line = document.importNode(this.#template, true);
     line.dataset.conversation = id;
-    /** @type {HTMLInputElement} */ (this.find("[name=id]", line)).value = id;
+    this.find("[name=id]", line).value = id;
     for (const link of line.querySelectorAll("a[href]")) {
-      link.setAttribute("href", (link.getAttribute("href") ?? "").replace("_id_", id)); // the template's own id
+      link.setAttribute("href", link.getAttribute("href")?.replace("_id_", id) ?? ""); // the template's own id
     }
     if (this.#shows(id)) line.querySelector("a")?.setAttribute("aria-current", "page");
     return line;
@@ -239,14 +217,13 @@ class ChatList extends ChatElement {
   }
 
   get #template() {
-    const template = /** @type {HTMLTemplateElement} */ (this.find("[data-template=conversation]"));
-    return /** @type {HTMLElement} */ (template.content.firstElementChild);
+    return this.find("[data-template=conversation]").content.firstElementChild;
   }
 }
 
 ChatList.define("llm-chat-list");
 
-/** `<llm-chat-sidebar>`: search without leaving the page; without a script it is a page of its own. */
+/** `<llm-chat-sidebar>`: search without leaving the page. */
 class ChatSidebar extends ChatElement {
   /** Milliseconds without a key before a search. */
   pause = 250;
@@ -299,12 +276,11 @@ class ChatSidebar extends ChatElement {
     this.hidePopover();
   }
 
-  /** What had the focus is gone, or hidden: give it to something that is there. */
   #focus() {
     const focused = document.activeElement;
     if (focused !== document.body && focused?.checkVisibility()) return;
     const places = [...this.querySelectorAll("a"), document.querySelector("[popovertarget=llm-chat-sidebar]")];
-    /** @type {HTMLElement | null | undefined} */ (places.find((place) => place?.checkVisibility()))?.focus();
+    places.find((place) => place?.checkVisibility())?.focus();
   }
 
   #keep() {
@@ -312,8 +288,7 @@ class ChatSidebar extends ChatElement {
   }
 
   async #comeBack() {
-    const kept = attempt(() => JSON.parse(sessionStorage.getItem(PLACE) ?? ""));
-    const [query, top] = Array.isArray(kept) ? kept : [];
+    const [query, top] = attempt(() => [...JSON.parse(sessionStorage.getItem(PLACE) ?? "")]) ?? [];
     if (query && !this.#field.value) {
       this.#field.value = query;
       await this.#find();
@@ -322,9 +297,6 @@ class ChatSidebar extends ChatElement {
     this.#seek();
   }
 
-  // Internals
-
-  /** Bring the current line into view. */
   #seek() {
     this.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }
@@ -335,7 +307,7 @@ class ChatSidebar extends ChatElement {
   }
 
   get #field() {
-    return /** @type {HTMLInputElement} */ (this.find("[name=q]"));
+    return this.find("[name=q]");
   }
 }
 
@@ -349,10 +321,9 @@ function attempt(act) {
 
 ChatSidebar.define("llm-chat-sidebar");
 
-/** `<llm-chat-menu>`: what can be done with a conversation; without a script its options link leads to a page. */
+/** `<llm-chat-menu>`: what can be done with a conversation. */
 class ChatMenu extends ChatElement {
-  /** @type {HTMLAnchorElement | null} */
-  #link = null;
+  #link;
 
   connect() {
     this.hear(this.#sidebar, { click: (event) => this.#open(event) });
@@ -378,7 +349,7 @@ class ChatMenu extends ChatElement {
   }
 
   #press(event) {
-    const place = this.#items.findIndex((item) => item === document.activeElement);
+    const place = this.#items.findIndex((item) => item.matches(":focus"));
     const moves = { ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: -1 };
     if (event.key in moves) this.#items.at(moves[event.key] % this.#items.length)?.focus();
     else if (["Escape", "Tab"].includes(event.key)) this.#close();
@@ -406,8 +377,6 @@ class ChatMenu extends ChatElement {
     const { done, html } = await this.#command("delete/", { confirm: "yes" });
     if (done) this.tell("chat:deleted", { ids: [id], html });
   }
-
-  // Internals
 
   /** Where a command fails, the page of options says why. */
   async #command(path, fields) {
@@ -438,13 +407,13 @@ class ChatMenu extends ChatElement {
   }
 
   get #sidebar() {
-    return /** @type {HTMLElement} */ (this.closest("llm-chat-sidebar"));
+    return this.closest("llm-chat-sidebar");
   }
 }
 
 ChatMenu.define("llm-chat-menu");
 
-/** `<llm-chat-rename>`: a field in the place of a title in the list. Enter and leaving it save, Escape does not. */
+/** `<llm-chat-rename>`: a field in the place of a title. Enter and leaving it save, Escape does not. */
 class ChatRename extends ChatElement {
   #before = "";
   /** Whether there is nothing to save: it is being saved, or over. */
@@ -477,7 +446,6 @@ class ChatRename extends ChatElement {
     this.#leave(event);
   }
 
-  /** Give the focus back, unless the visitor has taken it elsewhere. */
   #leave(event) {
     event.preventDefault(); // the sidebar stays open
     const hadFocus = this.contains(document.activeElement);
@@ -487,30 +455,28 @@ class ChatRename extends ChatElement {
     if (hadFocus) link.focus();
   }
 
-  // Internals
-
   get #url() {
     return this.#link.href.replace(/options\/$/, "rename/");
   }
 
   get #line() {
-    return /** @type {HTMLElement} */ (this.parentElement);
+    return this.parentElement;
   }
 
   get #link() {
-    return /** @type {HTMLAnchorElement} */ (this.find("[data-action=options]", this.#line));
+    return this.find("[data-action=options]", this.#line);
   }
 
   get #field() {
-    return /** @type {HTMLInputElement} */ (this.find("input"));
+    return this.find("input");
   }
 }
 
 ChatRename.define("llm-chat-rename");
 
-/** `<llm-chat-selection>`: several conversations are selected, by a click anywhere on their lines, and deleted at once. */
+/** `<llm-chat-selection>`: several conversations are selected by clicks on their lines, and deleted at once. */
 class ChatSelection extends ChatElement {
-  /** @type {HTMLInputElement | undefined} The box that was clicked last. */
+  /** The box that was clicked last. */
   #last;
 
   connect() {
@@ -546,7 +512,7 @@ class ChatSelection extends ChatElement {
       box.checked = !box.checked;
     }
     const boxes = this.#boxes;
-    const ends = [event.shiftKey ? this.#last : box, box].map((end) => boxes.findIndex((other) => other === end));
+    const ends = [event.shiftKey ? this.#last : box, box].map((end) => boxes.indexOf(end));
     for (const between of boxes.slice(Math.min(...ends), Math.max(...ends))) between.checked = box.checked;
     this.#last = box;
     this.#count();
@@ -569,8 +535,6 @@ class ChatSelection extends ChatElement {
     this.tell("chat:adrift");
   }
 
-  // Internals
-
   #toggle(selecting) {
     this.#form.reset();
     this.hidden = !selecting;
@@ -578,23 +542,22 @@ class ChatSelection extends ChatElement {
   }
 
   #count() {
-    const { dataset } = this.find("[role=status]");
-    this.find("[role=status]").textContent = dataset.count?.replace("{count}", String(this.#checked.length)) ?? "";
-    this.find("[type=submit]").toggleAttribute("disabled", !this.#checked.length);
+    const { length } = this.#checked;
+    const status = this.find("[role=status]");
+    status.textContent = status.dataset.count?.replace("{count}", String(length)) ?? "";
+    this.find("[type=submit]").toggleAttribute("disabled", !length);
   }
 
   get #checked() {
     return this.#boxes.filter((box) => box.checked);
   }
 
-  /** Those of the list, or of the search that is shown in its place. */
   get #boxes() {
-    const boxes = /** @type {NodeListOf<HTMLInputElement>} */ (this.#nav.querySelectorAll("[name=id]"));
-    return [...boxes].filter((box) => box.checkVisibility());
+    return [...this.#nav.querySelectorAll("[name=id]")].filter((box) => box.checkVisibility());
   }
 
   get #nav() {
-    return /** @type {HTMLElement} */ (this.parentElement);
+    return this.parentElement;
   }
 
   get #form() {
@@ -604,7 +567,7 @@ class ChatSelection extends ChatElement {
 
 ChatSelection.define("llm-chat-selection");
 
-/** `<llm-chat-undo>`: says that conversations were deleted, as long as that can be undone; after a reload, too. */
+/** `<llm-chat-undo>`: says that conversations were deleted, as long as that can be undone. */
 class ChatUndo extends ChatElement {
   #timer = 0;
 
@@ -630,7 +593,7 @@ class ChatUndo extends ChatElement {
     else this.#show(this.fragment(html));
   }
 
-  /** Stand above everything else, even an open sidebar, until the time is over. */
+  /** Stand above everything else, even an open sidebar. */
   #show(...nodes) {
     const hadFocus = this.contains(document.activeElement);
     this.popover = "manual";
