@@ -67,6 +67,27 @@ def test_a_click_beside_a_menu_closes_it(talked, menu):
     talked.hides(menu)
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_menu_of_the_page_is_below_its_button_and_inside_the_window(open_tab, width):
+    tab = open_tab(width=width, height=640)
+    tab.click("[popovertarget=llm-chat-menu]")
+    tab.shows(PAGE_MENU)
+    button, menu = tab.box("[popovertarget=llm-chat-menu]"), tab.box(PAGE_MENU)
+    assert button[1] + button[3] <= menu[1] < button[1] + button[3] + 16
+    assert width - 100 < menu[0] + menu[2] <= width
+
+
+def test_escape_closes_what_is_open_in_the_drawer_first(narrow):
+    narrow.open_drawer()
+    narrow.click("[popovertarget=llm-chat-more]")
+    narrow.shows("#llm-chat-more:popover-open")
+    narrow.press("Escape")
+    narrow.hides("#llm-chat-more")
+    narrow.shows(DRAWER)
+    narrow.tab.click(350, 320)
+    narrow.hides(DRAWER)
+
+
 def test_the_drawer_opens_and_escape_closes_it(narrow):
     narrow.hides(LINK)
     narrow.open_drawer()
