@@ -336,6 +336,18 @@ def test_an_undo_that_comes_too_late_says_so(patient, listed, console):
     assert "410 (Gone)" in console.pop()
 
 
+def test_an_undo_that_is_refused_after_its_notice_has_gone_breaks_nothing(patient, listed, console):
+    listed.choose("old", "Delete")
+    expect(listed.undo).to_be_visible()
+    Conversation.objects.filter(uid="old").delete()
+    listed.page.evaluate("() => addEventListener('submit', ({ target }) => target.remove())")
+    with listed.page.expect_response("**/~undo/"):
+        listed.undo.click()
+    listed.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 100))")
+    assert [message for message in console if "410 (Gone)" not in message] == []
+    console.clear()
+
+
 def test_deleting_the_conversation_on_the_page_leads_to_a_new_one_without_an_error(patient, listed, script):
     chat = listed.chat
     uid = chat.conversation

@@ -61,8 +61,8 @@ def engine(request):
 
 @pytest.fixture
 def script(script, settings):
-    """Have patience with the test that plays the model, because three browsers run side by side."""
-    settings.CHAT = {**settings.CHAT, "FIRST_TOKEN_TIMEOUT": 60.0, "DELTA_TIMEOUT": 60.0}
+    """Have patience with the test that plays the model and undoes, because three browsers run side by side."""
+    settings.CHAT = {**settings.CHAT, "FIRST_TOKEN_TIMEOUT": 60.0, "DELTA_TIMEOUT": 60.0, "UNDO_PERIOD": 10.0}
     return script
 
 

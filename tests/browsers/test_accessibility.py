@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
-from tests.browsers.visitor import ANSWER, DIALOG, LINK, QUESTION
+from tests.browsers.visitor import ANSWER, COMPOSER, LINK, QUESTION, QUEUED
 from tests.support.texts import RICH
 
 FOUND = """async () => {
@@ -24,13 +24,20 @@ def empty(chat, script):
 def thinking(chat, script):
     chat.ask("Tell me")
     script.next_reply().think("Let me see.")
-    chat.shows(f"{ANSWER} details")
+    chat.shows("llm-chat-thinking [data-peek]", "Let me see.")
 
 
 def answering(chat, script):
     chat.ask("Tell me")
     script.next_reply().say(RICH)
     chat.shows(f"{ANSWER} table")
+
+
+def queued(chat, script):
+    answering(chat, script)
+    chat.ask("And then?")
+    chat.shows(QUEUED, "And then?")
+    chat.fill(COMPOSER, "Half a question")
 
 
 def done(chat, script):
@@ -49,10 +56,26 @@ def editing(chat, script):
     chat.shows("llm-chat-edit textarea")
 
 
-def dialog(chat, script):
+def keys(chat, script):
+    done(chat, script)
+    chat.help()
+
+
+def menu(chat, script):
     done(chat, script)
     chat.options("Tell me")
-    chat.shows(DIALOG)
+
+
+def page_menu(chat, script):
+    done(chat, script)
+    chat.click("[popovertarget=llm-chat-menu]")
+    chat.shows("#llm-chat-menu:popover-open")
+
+
+def deleted(chat, script):
+    done(chat, script)
+    chat.open()
+    chat.delete("Tell me")
 
 
 def searching(chat, script):
@@ -76,7 +99,10 @@ def narrow(chat, script):
     chat.open_drawer()
 
 
-STATES = [empty, thinking, answering, done, failed, editing, dialog, searching, dark, right_to_left, narrow]
+STATES = [
+    *(empty, thinking, answering, queued, done, failed, editing, keys, menu, page_menu, deleted, searching),
+    *(dark, right_to_left, narrow),
+]
 
 
 @pytest.mark.parametrize("engine", ["firefox"], indirect=True, scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browsers.visitor import LINK, QUESTION
+from tests.browsers.visitor import LINK, QUESTION, UNDO
 
 
 @pytest.fixture
@@ -35,6 +35,18 @@ def test_a_conversation_is_deleted(listed):
     listed.hides(LINK, "About zebras")
     listed.reload()
     assert listed.titles() == ["About apples"]
+
+
+def test_a_deletion_is_undone(listed):
+    listed.delete("About zebras")
+    listed.hides(LINK, "About zebras")
+    listed.reload()
+    listed.click(UNDO)
+    listed.shows(LINK, "About zebras")
+    listed.hides(UNDO)
+    assert listed.titles() == ["About apples", "About zebras"]
+    listed.follow("About zebras")
+    listed.answered("Striped.")
 
 
 def test_a_conversation_is_found_by_what_was_said(listed):

@@ -59,7 +59,6 @@ def test_nothing_but_tables_and_code_is_wider_than_a_phone(narrow, script):
     assert narrow.js(SIDEWAYS, f"{ANSWER} pre") > 0
 
 
-@pytest.mark.xfail(strict=False, reason="cells are as narrow as their longest word")
 def test_a_table_on_a_phone_keeps_dates_in_a_line_and_stays_low(narrow, script):
     narrow.talk(script, "Table?", TABLE)
     line = float(narrow.style(f"{ANSWER} td", "lineHeight").removesuffix("px"))

@@ -1,6 +1,6 @@
 """Sending, streaming, stopping, editing, retrying, and a connection that breaks."""
 
-from tests.browsers.visitor import ANSWER, COMPOSER, QUESTION
+from tests.browsers.visitor import ANSWER, COMPOSER, QUESTION, QUEUED
 
 
 def test_a_question_is_sent_and_its_answer_streams(chat, script):
@@ -34,6 +34,22 @@ def test_escape_stops_too(chat, script):
     chat.answered("One", status="running")
     chat.press("Escape")
     chat.answered("One", status="stopped")
+
+
+def test_a_question_that_is_sent_while_an_answer_runs_is_sent_after_it(chat, script):
+    chat.ask("First?")
+    reply = script.next_reply()
+    reply.say("One")
+    chat.answered("One", status="running")
+    chat.ask("Second?")
+    chat.shows(QUEUED, "Second?")
+    chat.reload()
+    chat.shows(QUEUED, "Second?")
+    reply.finish()
+    chat.reply(script, "Two")
+    chat.answered("Two")
+    chat.hides(QUEUED)
+    assert [text.split("\n")[0] for text in chat.texts(f"{QUESTION} [data-parts]")] == ["First?", "Second?"]
 
 
 def test_an_edited_question_is_another_version(chat, script):

@@ -10,7 +10,11 @@ WAIT = 20.0
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"
 COMPOSER = "llm-chat-composer textarea"
-DIALOG = "dialog[open]"
+HELP = ".llm-chat-help[open]"
+MENU = "llm-chat-menu:popover-open"
+DRAWER = "llm-chat-sidebar:popover-open"
+UNDO = "llm-chat-undo button"
+QUEUED = "[data-queued]"
 LINK = "llm-chat-list .llm-chat-conversation-link"
 
 FIND = """const find = (selector, text) => [...document.querySelectorAll(selector)].filter((element) =>
@@ -115,8 +119,8 @@ class Visitor:
     def click(self, selector, text=""):
         self.tab.click(*self.wait(PLACE, selector, text))
 
-    def hover(self, selector):
-        self.tab.move(*self.wait(PLACE, selector, ""))
+    def hover(self, selector, text=""):
+        self.tab.move(*self.wait(PLACE, selector, text))
 
     def press(self, chord):
         self.tab.press(chord)
@@ -182,26 +186,38 @@ class Visitor:
         self.connected()
 
     def options(self, title):
-        self.hover(f"{LINK}[aria-current]")
+        """Open the menu of a conversation."""
+        self.hover(LINK, title)
         self.click("llm-chat-list [data-action=options]", title)
-        self.shows(DIALOG)
+        self.shows(MENU)
 
     def rename(self, title, new):
         self.options(title)
-        self.fill(f"{DIALOG} [name=title]", new)
+        self.click(f"{MENU} [data-action=rename]")
+        self.fill("llm-chat-rename input", new)
         self.press("Enter")
-        self.hides(DIALOG)
+        self.hides("llm-chat-rename")
 
     def delete(self, title):
         self.options(title)
-        self.click(f"{DIALOG} [name=confirm]")
-        self.click(f"{DIALOG} button", "Delete")
-        self.hides(DIALOG)
+        self.click(f"{MENU} [data-action=delete]")
+        self.shows(UNDO)
 
     def search(self, text):
         self.fill("[name=q]", text)
         self.shows("[data-found]")
 
     def open_drawer(self):
-        self.click("[popovertarget]")
-        self.shows("llm-chat-sidebar:popover-open")
+        self.click("[popovertarget=llm-chat-sidebar]")
+        self.shows(DRAWER)
+
+    def help(self):
+        """Ask for the list of keys, with the focus outside of fields."""
+        self.click("[role=log]")
+        self.press("?")
+        self.shows(HELP)
+
+    def sign_out(self):
+        self.click("[popovertarget=llm-chat-menu]")
+        self.click("#llm-chat-menu form button")
+        self.hides("#llm-chat-menu form button")

@@ -612,7 +612,7 @@ class ChatUndo extends ChatElement {
     const form = event.target;
     const { done, html } = await this.post(form.action, new FormData(form));
     const late = this.fragment(html).querySelector("[role=alert]")?.textContent;
-    if (late) this.find("p").textContent = late;
+    if (late) this.find("p", form).textContent = late;
     else if (!done) form.submit();
     else if (!document.querySelector("llm-chat-connection[connected]")) location.reload(); // no event comes here
   }
