@@ -5,6 +5,7 @@ import logging
 import pytest
 from asgiref.sync import sync_to_async
 
+from chat.backends.openai.backend import load_client
 from chat.chunks import Error, Finish
 from chat.db.replay import replay
 from chat.errors import ERRORS
@@ -17,6 +18,12 @@ from tests.support.upstream import Upstream, eventually
 KEY = "sk-planted-secret"
 HELD = {"garbage", "error-event", "silent", "headers", "stall", "comments"}
 """Endpoints that would hold the connection open forever. After a whole response, it may be kept for the next call."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported():
+    """Import the SDK first: on a busy machine that takes longer than an answer may take here."""
+    load_client()
 
 
 @pytest.fixture
