@@ -4,6 +4,7 @@ A deleted conversation is hidden by ``deleted_at``, and ``Owner.conversations`` 
 process removes the row for good. All times are the database's, so that the clocks of the processes do not matter.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from ..managers import ConversationQuerySet
 from ..models import Conversation
 from ..owners import Owner
 from .conversations import delete
+
+logger = logging.getLogger(__name__)
 
 BATCH = 100
 """How many conversations a heartbeat removes at most, so that the next one is not late."""
@@ -30,19 +33,17 @@ class Undoable:
     left: float
 
 
-def hide(conversations: ConversationQuerySet) -> list[Conversation]:
-    """Delete conversations of one owner for now; return them, each with the answer that runs in it.
+def hide(owner: Owner, conversations: ConversationQuerySet) -> list[Conversation]:
+    """Delete some of an owner's conversations for now; return them, each with the answer that runs in it.
 
     They all get the same time, which no other deletion has: ``undoable`` finds them by it.
     """
     now: datetime | None = conversations.values_list(Now(), flat=True).first()
     if now is None:
         return []
-    keys = list(conversations.values_list("pk", flat=True))
     conversations.update(deleted_at=now)
     # Read after the update, which waits for a turn that is being stored: its answer must be stopped, too.
-    found = Conversation.objects.select_related("running").in_bulk(keys)
-    return [conversation for conversation in found.values() if conversation.deleted_at is not None]
+    return list(_deleted(owner).filter(deleted_at=now).select_related("running"))
 
 
 def undoable(owner: Owner) -> Undoable | None:
@@ -55,22 +56,32 @@ def undoable(owner: Owner) -> Undoable | None:
     return Undoable(sum(at == last for at, _ in times), last, left) if left > 0 else None
 
 
-def restore(owner: Owner, at: datetime) -> list[Conversation]:
-    """Bring the conversations back that were deleted ``at`` this time, as they were; return those still there."""
-    hidden = _deleted(owner).filter(deleted_at=at)
-    keys = list(hidden.values_list("pk", flat=True))
-    hidden.update(deleted_at=None)
+def restore(owner: Owner, at: str) -> list[Conversation]:
+    """Bring the conversations back that were deleted ``at`` this time, as they were; return those still there.
+
+    ``at`` is in ISO 8601, as a page has received it. Any other text matches none.
+    """
+    hidden = _deleted(owner)
+    keys = [key for key, time in hidden.values_list("pk", "deleted_at") if time and time.isoformat() == at]
+    hidden.filter(pk__in=keys).update(deleted_at=None)
     return list(owner.conversations.in_bulk(keys).values())
 
 
 def purge() -> int:
     """Remove conversations whose deletion can no longer be undone, one per transaction; return how many there were.
 
-    Several processes may do so at once. Each transaction looks again, because the visitor may be quicker.
+    Several processes may do so at once. Each transaction looks again, because the visitor may be quicker. One that
+    fails is logged and left to a later call.
     """
     expired = Conversation.objects.filter(deleted_at__lte=_undo_deadline())
-    keys = list(expired.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    return sum(delete(expired.filter(pk=key)) for key in keys)
+    removed = 0
+    # In any order, so that those that fail do not take the place of others in every batch.
+    for key in expired.order_by("?").values_list("pk", flat=True)[:BATCH]:
+        try:
+            removed += delete(expired.filter(pk=key))
+        except Exception:  # also of a site's own receivers, which must not stop the heartbeat and the other deletions
+            logger.exception("The deleted conversation %s could not be removed.", key)
+    return removed
 
 
 def _deleted(owner: Owner) -> ConversationQuerySet:

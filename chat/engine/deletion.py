@@ -1,7 +1,5 @@
 """Deletes conversations so that it can be undone: stops their answers and informs the owner's pages."""
 
-from datetime import datetime
-
 from ..db.deletion import hide, restore
 from ..events import Event, Events
 from ..managers import ConversationQuerySet
@@ -14,7 +12,7 @@ def delete(owner: Owner, conversations: ConversationQuerySet) -> int:
 
     The stop is quick. If it is lost, the heartbeat of the answer's process stops the answer.
     """
-    found = hide(conversations)
+    found = hide(owner, conversations)
     for conversation in found:
         # The event comes first. Otherwise the pages would see an answer stop before the conversation is gone.
         Events.publish_from_thread(owner.key, Event.deleted(conversation.uid))
@@ -25,8 +23,8 @@ def delete(owner: Owner, conversations: ConversationQuerySet) -> int:
     return len(found)
 
 
-def undo(owner: Owner, at: datetime) -> int:
-    """Bring the conversations back that were deleted ``at`` this time; return how many. On any thread."""
+def undo(owner: Owner, at: str) -> int:
+    """Bring the conversations back that were deleted ``at`` this time (ISO 8601); return how many. On any thread."""
     found = restore(owner, at)
     for conversation in found:
         Events.publish_from_thread(owner.key, Event.restored(conversation))

@@ -26,5 +26,5 @@ def first_words(blocks: Iterable[str]) -> str:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether a question is longer than what is shown at once (``isLong`` in pending.js does the same)."""
+    """Tell whether a question is longer than what is shown at once (``isLong`` in messages.js does the same)."""
     return len(text) > MAX_LENGTH or text.count("\n") >= MAX_LINES

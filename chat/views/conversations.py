@@ -3,7 +3,6 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 
 from ..db.conversations import pin, rename
@@ -78,11 +77,7 @@ def delete_several(request: HttpRequest) -> HttpResponse:
 @command
 def undo_deletion(request: HttpRequest) -> HttpResponse:
     """Bring the conversations of a deletion back; the field ``at`` names it by its time."""
-    try:
-        at = parse_datetime(field_of(request.POST, "at"))
-    except ValueError:
-        at = None
-    if at is None or not undo(visitor(request), at):
+    if not undo(visitor(request), field_of(request.POST, "at")):
         return framed(request, "late", {"heading": gettext("Deleted")}, 410)
     return done(request, reverse("llm_chat:page"))
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections
+from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from chat.db.deletion import hide, purge, restore, undoable
@@ -12,6 +13,7 @@ from chat.db.search import search
 from chat.db.turns import ask
 from chat.db.values import Ask, Writer
 from chat.errors import Refusal
+from chat.managers import ConversationQuerySet
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
 from tests.conftest import chat_settings
@@ -41,7 +43,7 @@ def uids(owner=ANN):
 
 
 def deleted(*wanted):
-    return hide(ANN.conversations.filter(uid__in=wanted))
+    return hide(ANN, ANN.conversations.filter(uid__in=wanted))
 
 
 def later():
@@ -78,11 +80,11 @@ def test_a_deletion_is_undone_as_if_it_had_not_been():
     undo = undoable(ANN)
     assert (undo.count, undoable(BOB)) == (1, None)
     assert 9 < undo.left <= 10
-    assert restore(BOB, undo.at) == []
-    assert [conversation.uid for conversation in restore(ANN, undo.at)] == ["c1"]
+    assert restore(BOB, undo.at.isoformat()) == []
+    assert [conversation.uid for conversation in restore(ANN, undo.at.isoformat())] == ["c1"]
     assert Conversation.objects.values().get() == before
     assert undoable(ANN) is None
-    assert restore(ANN, undo.at) == []
+    assert restore(ANN, undo.at.isoformat()) == []
 
 
 def test_only_the_last_deletion_is_undone_with_all_its_conversations():
@@ -91,7 +93,7 @@ def test_only_the_last_deletion_is_undone_with_all_its_conversations():
     deleted("c2", "c3")
     undo = undoable(ANN)
     assert undo.count == 2
-    restore(ANN, undo.at)
+    restore(ANN, undo.at.isoformat())
     assert uids() == ["c2", "c3"]
     assert undoable(ANN).count == 1
 
@@ -139,5 +141,37 @@ def test_an_undo_at_the_last_moment_brings_everything_back_or_nothing(_round):
     deleted("c1")
     later()
     at = Conversation.objects.get().deleted_at
-    _, restored, _ = in_threads(purge, lambda: restore(ANN, at), purge)
+    _, restored, _ = in_threads(purge, lambda: restore(ANN, at.isoformat()), purge)
     assert Message.objects.count() == len(restored) == len(uids())
+
+
+def test_a_conversation_that_cannot_be_removed_holds_up_no_other(caplog):
+    def refuse(instance, **_):
+        if instance.uid == "c1":
+            raise LookupError("the site's own receiver fails")
+
+    stored("c1")
+    stored("c2")
+    deleted("c1", "c2")
+    later()
+    post_delete.connect(refuse, sender=Conversation)
+    try:
+        assert purge() == 1
+    finally:
+        post_delete.disconnect(refuse, sender=Conversation)
+    assert Conversation.objects.get().uid == "c1"
+    assert "could not be removed" in caplog.text
+    assert purge() == 1
+
+
+def test_conversations_that_begin_during_a_deletion_of_all_are_deleted_with_them(monkeypatch):
+    stored("c1")
+    update = ConversationQuerySet.update
+
+    def late(conversations, **values):
+        if values.get("deleted_at"):
+            stored("c2")
+        return update(conversations, **values)
+
+    monkeypatch.setattr(ConversationQuerySet, "update", late)
+    assert sorted(found.uid for found in hide(ANN, ANN.conversations)) == ["c1", "c2"]

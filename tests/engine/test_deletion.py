@@ -38,7 +38,7 @@ async def test_a_deletion_stops_the_answer_at_once_and_an_undo_brings_its_text_b
     assert events == ["deleted", "run-ended"]
     assert (await other.rest(await other.resume()))[-1]["type"] == "no-active"
     undone = await sync_to_async(undoable)(ANN)
-    assert await sync_to_async(undo)(ANN, undone.at) == 1
+    assert await sync_to_async(undo)(ANN, undone.at.isoformat()) == 1
     assert (await other.frame("conversation"))["event"] == "restored"
     answer = await Message.objects.aget(role="assistant")
     assert (answer.status, answer.text) == ("stopped", "Because")
@@ -55,7 +55,7 @@ async def test_a_page_that_shows_a_deleted_conversation_is_told_that_it_is_gone(
 
 async def test_the_heartbeat_stops_an_answer_whose_stop_was_lost(long, connect):
     socket, request, reply = await begun(long, connect)
-    await sync_to_async(hide)(ANN.conversations)
+    await sync_to_async(hide)(ANN, ANN.conversations)
     assert (await socket.chunks(request))[-1]["type"] == "abort"
     await eventually(reply.closed.is_set)
     await holds(lambda: Message.objects.filter(role="assistant", status="stopped").exists())

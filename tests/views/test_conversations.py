@@ -142,7 +142,9 @@ def test_a_deletion_is_undone_from_any_page_without_javascript(ann, client, conv
 
 
 @db
-@pytest.mark.parametrize("at", ["", "yesterday", "2026-99-99", "2026-01-01T00:00:00+00:00"])
+@pytest.mark.parametrize(
+    "at", ["", "yesterday", "2026-99-99", "2026-01-01", "2026-01-01T00:00:00+00:00", "0001-01-01T00:00:00+23:59"]
+)
 def test_an_undo_that_comes_too_late_says_so(ann, at):
     response = ann.post("/chat/~undo/", {"at": at})
     assert response.status_code == 410
