@@ -16,6 +16,7 @@ from django.utils import translation
 from chat.backends.scripted import Script
 from chat.owners import VISITOR
 from tests.faults import services
+from tests.support.proxy import Proxy
 from tests.support.sockets import Socket
 
 pytest_plugins = ["tests.support.leftovers"]
@@ -115,6 +116,14 @@ async def connect(served):
             return await stack.enter_async_context(Socket.opened(store.session_key, query=query))
 
         yield connect
+
+
+@pytest.fixture
+def proxy(site):
+    """Provide a network that a test can hold or cut, between a client and the site that the test's folder runs."""
+    proxy = Proxy(site.port)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from tests.support.proxy import Proxy
 from tests.support.servers import left_in_mid_answer
 
 ANSWER = "article[data-role=assistant]"
@@ -39,13 +38,6 @@ def unsafe(monkeypatch):
 def site(transactional_db):
     with left_in_mid_answer() as site:
         yield site
-
-
-@pytest.fixture
-def proxy(site):
-    proxy = Proxy(site.port)
-    yield proxy
-    proxy.close()
 
 
 class Chat:

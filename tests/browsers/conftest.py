@@ -11,7 +11,6 @@ from tests.support.browsers import firefox, webkit
 from tests.support.browsers.chromium import Chromium
 from tests.support.browsers.firefox import Firefox
 from tests.support.browsers.webkit import WebKit
-from tests.support.proxy import Proxy
 from tests.support.servers import left_in_mid_answer
 
 MISSING = {
@@ -70,13 +69,6 @@ def script(script, settings):
 def site(transactional_db):
     with left_in_mid_answer() as site:
         yield site
-
-
-@pytest.fixture
-def proxy(site):
-    proxy = Proxy(site.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

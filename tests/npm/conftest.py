@@ -17,7 +17,6 @@ import pytest
 from chat.conf import conf
 from scripts.lease import hold
 from tests.support.processes import session_of
-from tests.support.proxy import Proxy
 from tests.support.servers import running
 
 HERE = Path(__file__).parent
@@ -44,13 +43,6 @@ def node(tmp_path_factory):
 def site(transactional_db):
     with running() as site:
         yield site
-
-
-@pytest.fixture
-def proxy(site):
-    proxy = Proxy(site.port)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture
