@@ -57,14 +57,21 @@ def chat(
         "hit": request.GET.get("hit", ""),
         "earlier": shown.earlier,
         "later": older is not None,
+        "page_url": page,
+        "signed_in": owner.user_id is not None,
+        "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
+        **_of_the_site(),
+    }
+
+
+def _of_the_site() -> dict[str, Any]:
+    """Return the part of the context that is the same for all visitors and conversations."""
+    return {
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_version": PAGE_VERSION,
         "temporary_errors": " ".join(code for code, kind in ERRORS.items() if kind.temporary),
-        "page_url": page,
         "max_message_length": max_message_length(),
         "model": name_of_default(),
-        "signed_in": owner.user_id is not None,
-        "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
     }
 
 
