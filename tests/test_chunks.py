@@ -5,7 +5,7 @@ import pytest
 
 from chat import chunks, parts
 from chat.html.markdown import BlockPatch
-from chat.html.messages import patch_chunk
+from chat.html.message_chunks import patch_chunk
 
 encode = msgspec.json.Encoder().encode
 

@@ -24,6 +24,7 @@ ROWS = [
     ["events", "streams"],
     ["engine"],
     ["html/messages", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
+    ["html/message_chunks"],
     ["html/live_parts"],
     ["html/live"],
     ["sockets/received", "sockets/sent"],

@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 
 from chat.endings import COMPLETE
-from chat.html.messages import PartView, message_chunk, message_end_chunk, message_view, part_chunk, part_end_chunk
+from chat.html.message_chunks import message_chunk, message_end_chunk, part_chunk, part_end_chunk
+from chat.html.messages import PartView, message_view
 from chat.models import Conversation
 from chat.views.sections import timezone
 

@@ -12,15 +12,8 @@ from ..models import Message
 from ..parts import started_by
 from ..streams.base import Stream
 from .live_parts import LivePart
-from .messages import (
-    MessageView,
-    message_chunk,
-    message_end_chunk,
-    message_view,
-    part_chunk,
-    part_end_chunk,
-    patch_chunk,
-)
+from .message_chunks import message_chunk, message_end_chunk, part_chunk, part_end_chunk, patch_chunk
+from .messages import MessageView, message_view
 
 DUTY = 25
 """After a rendering comes a pause of this many times its cost, so an answer takes at most 4 % of a core."""

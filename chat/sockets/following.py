@@ -14,7 +14,8 @@ from ..chunks import Chunk
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay
 from ..html.live import HtmlReader, Rendering, Spawn
-from ..html.messages import message_chunk, message_end_chunk, message_view
+from ..html.message_chunks import message_chunk, message_end_chunk
+from ..html.messages import message_view
 from ..models import Message
 from ..owners import Owner
 from ..streams.base import Stream

@@ -13,7 +13,8 @@ from ..db.replay import parts_of
 from ..db.threads import in_database
 from ..engine.engine import Engine
 from ..events import Event
-from ..html.messages import message_html, message_view
+from ..html.message_chunks import message_html
+from ..html.messages import message_view
 from ..models import Message
 from ..owners import Owner
 from .following import shown_of

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from chat.db.conversations import title_of
 from chat.html.markdown.plain import printable
-from chat.html.messages import patch_chunk
+from chat.html.message_chunks import patch_chunk
 from chat.models import Conversation
 from chat.text import storable
 from tests.html.markdown.corpus import ATTACKS

@@ -8,15 +8,8 @@ from django.utils.translation import override
 from msgspec import UNSET
 
 from chat.endings import COMPLETE, CUT, FILTERED, INTERRUPTED, NOT_SAVED, STOPPED, failed
-from chat.html.messages import (
-    PartView,
-    conversation_view,
-    message_chunk,
-    message_end_chunk,
-    message_html,
-    message_view,
-    part_chunk,
-)
+from chat.html.message_chunks import message_chunk, message_end_chunk, message_html, part_chunk
+from chat.html.messages import PartView, conversation_view, message_view
 from chat.models import Conversation, Message
 from tests.conftest import chat_settings
 

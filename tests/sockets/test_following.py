@@ -8,7 +8,8 @@ import pytest
 
 from chat.chunks import Finish, FinishStep, Start, StartStep
 from chat.html.markdown import render
-from chat.html.messages import message_html, message_view
+from chat.html.message_chunks import message_html
+from chat.html.messages import message_view
 from chat.models import Conversation, Message
 from chat.parts import TextDelta, TextEnd, TextStart
 from chat.sockets.following import follow_html

@@ -38,7 +38,8 @@ from chat.db.turns import history  # noqa: E402
 from chat.endings import COMPLETE  # noqa: E402
 from chat.engine.draft import Draft  # noqa: E402
 from chat.html.live import HtmlReader, Rendering  # noqa: E402
-from chat.html.messages import message_html, message_view  # noqa: E402
+from chat.html.message_chunks import message_html  # noqa: E402
+from chat.html.messages import message_view  # noqa: E402
 from chat.models import Conversation, Message, Process  # noqa: E402
 from chat.owners import VISITOR  # noqa: E402
 from chat.streams.memory import MemoryStream  # noqa: E402

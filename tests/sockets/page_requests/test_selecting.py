@@ -110,7 +110,7 @@ async def test_a_live_answer_and_its_footer_show_its_place_among_its_siblings(fo
         return "<article></article>"
 
     socket, _, before = forked
-    monkeypatch.setattr("chat.html.messages.render_to_string", render)
+    monkeypatch.setattr("chat.html.message_chunks.render_to_string", render)
     request = await socket.regenerate(before[1], body=HTML)
     await socket.chunk(request, "data-message")
     (await script.anext_reply()).finish()
