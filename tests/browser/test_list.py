@@ -336,14 +336,36 @@ def test_an_undo_that_comes_too_late_says_so(patient, listed, console):
     assert "410 (Gone)" in console.pop()
 
 
-def test_an_undo_that_is_refused_after_its_notice_has_gone_breaks_nothing(patient, listed, console):
+@pytest.mark.parametrize("name", ["Delete", "Pin"])
+def test_without_a_connection_a_command_says_so_and_the_page_stays(listed, console, name):
+    url = listed.page.url
+    listed.page.route(re.compile("/(delete|pin)/$"), lambda route: route.abort())
+    listed.choose("old", name)
+    expect(listed.page.locator(".llm-chat-alert")).to_have_text("That needs a connection. Try it again.")
+    expect(listed.line("old")).to_be_visible()
+    assert listed.page.url == url
+    console.clear()
+
+
+def test_without_a_connection_a_rename_says_so_and_keeps_the_text(listed, console):
+    listed.page.route("**/rename/", lambda route: route.abort())
+    listed.choose("old", "Rename")
+    field = listed.line("old").get_by_label("Title")
+    field.fill("Another title")
+    field.press("Enter")
+    expect(listed.page.locator(".llm-chat-alert")).to_have_text("That needs a connection. Try it again.")
+    expect(field).to_have_value("Another title")
+    console.clear()
+
+
+def test_an_undo_that_is_refused_after_its_notice_has_gone_says_so(patient, listed, console):
     listed.choose("old", "Delete")
     expect(listed.undo).to_be_visible()
     Conversation.objects.filter(uid="old").delete()
     listed.page.evaluate("() => addEventListener('submit', ({ target }) => target.remove())")
     with listed.page.expect_response("**/~undo/"):
         listed.undo.click()
-    listed.page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 100))")
+    expect(listed.page.locator(".llm-chat-alert")).to_have_text("It is too late to undo this deletion.")
     assert [message for message in console if "410 (Gone)" not in message] == []
     console.clear()
 

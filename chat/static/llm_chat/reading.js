@@ -35,8 +35,12 @@ class ChatShare extends ChatElement {
   }
 
   async #copy(link, button) {
-    await navigator.clipboard.writeText(link);
-    button.textContent = button.dataset.copied;
+    try {
+      await navigator.clipboard.writeText(link);
+      button.textContent = button.dataset.copied;
+    } catch {
+      this.find("input").select(); // the browser forbids it: then by hand
+    }
   }
 }
 

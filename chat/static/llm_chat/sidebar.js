@@ -319,6 +319,16 @@ function attempt(act) {
   }
 }
 
+/** Show a sentence in the chat; return whether there is one. */
+function report(text) {
+  return document.querySelector("llm-chat")?.dispatchEvent(new CustomEvent("chat:problem", { detail: { text } }));
+}
+
+/** Say that a post without an answer needs a connection, instead of leaving the page for the browser's own error. */
+function isUnreachable({ html }) {
+  return !html && report(document.querySelector("llm-chat-actions")?.dataset.failed ?? "");
+}
+
 ChatSidebar.define("llm-chat-sidebar");
 
 /** `<llm-chat-menu>`: what can be done with a conversation. */
@@ -378,10 +388,10 @@ class ChatMenu extends ChatElement {
     if (done) this.tell("chat:deleted", { ids: [id], html });
   }
 
-  /** Where a command fails, the page of options says why. */
+  /** Where a command is refused, the page of options says why. */
   async #command(path, fields) {
     const answer = await this.post(this.#url(path), fields);
-    if (!answer.done) location.assign(this.#url("options/"));
+    if (!answer.done && !isUnreachable(answer)) location.assign(this.#url("options/"));
     return answer;
   }
 
@@ -437,8 +447,10 @@ class ChatRename extends ChatElement {
     this.#settled = true;
     const title = this.wellFormed(this.#field.value);
     const unchanged = { done: true, html: "" };
-    const { done, html } = await (title === this.#before ? unchanged : this.post(this.#url, { title }));
+    const answer = await (title === this.#before ? unchanged : this.post(this.#url, { title }));
+    const { done, html } = answer;
     this.#settled = false;
+    if (!done) isUnreachable(answer);
     this.find("[role=alert]").textContent = this.fragment(html).querySelector("[role=alert]")?.textContent ?? "";
     this.#field.ariaInvalid = String(!done);
     if (!done) return;
@@ -528,7 +540,9 @@ class ChatSelection extends ChatElement {
   async #submit(event) {
     event.preventDefault();
     const ids = this.#checked.map((box) => box.value);
-    const { done, html } = await this.post(this.#form.action, new FormData(this.#form));
+    const answer = await this.post(this.#form.action, new FormData(this.#form));
+    const { done, html } = answer;
+    if (!done && isUnreachable(answer)) return;
     if (!done) this.#form.submit();
     this.#toggle(false);
     if (done) this.tell("chat:deleted", { ids, html });
@@ -610,10 +624,12 @@ class ChatUndo extends ChatElement {
   async #undo(event) {
     event.preventDefault();
     const form = event.target;
-    const { done, html } = await this.post(form.action, new FormData(form));
+    const answer = await this.post(form.action, new FormData(form));
+    const { done, html } = answer;
     const late = this.fragment(html).querySelector("[role=alert]")?.textContent;
-    if (late) this.find("p", form).textContent = late;
-    else if (!done) form.submit();
+    if (late && form.isConnected) this.find("p", form).textContent = late;
+    else if (late) report(late);
+    else if (!done && !isUnreachable(answer)) form.submit();
     else if (!document.querySelector("llm-chat-connection[connected]")) location.reload(); // no event comes here
   }
 }
