@@ -21,6 +21,7 @@ interface ChatEventMap {
   "chat:compose": { text: string };
   /** `by`: how many questions further, at present 1 or -1. */
   "chat:turn": { by: number };
+  "chat:reveal": { article: HTMLElement };
 
   // What becomes of it
 

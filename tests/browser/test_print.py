@@ -97,8 +97,8 @@ def printed(page):
 def dialogs(talk):
     """How often a page has opened the print dialog, which Chromium does not show without a screen."""
     talk.page.context.add_init_script(
-        "const root = document.documentElement;"
-        "window.print = () => { root.dataset.dialogs = (root.dataset.dialogs || '') + '1'; }"
+        "window.print = () => { const root = document.documentElement;"
+        "root.dataset.dialogs = (root.dataset.dialogs || '') + '1'; }"
     )
 
 

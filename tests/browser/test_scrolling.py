@@ -270,3 +270,18 @@ def test_of_a_long_question_the_end_stays_in_view(chat, script):
     chat.talk(script, LINES, "Here")
     box, log = chat.questions.last.bounding_box(), chat.log.bounding_box()
     assert log["y"] < box["y"] + box["height"] < log["y"] + 0.5 * log["height"]
+
+
+def test_a_message_that_is_scrolled_to_stays_in_view_when_what_is_below_shrinks_at_once(chat, script):
+    chat.talk(script, "First", LINES)
+    chat.talk(script, "Second", LINES)
+    at_the_end(chat)
+    chat.questions.first.evaluate(
+        """(article) => {
+          article.dispatchEvent(new CustomEvent("chat:reveal", { bubbles: true, detail: { article } }));
+          document.querySelector("[data-role=assistant]:last-of-type .llm-chat-block:last-child").remove();
+          return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        }"""
+    )
+    expect(chat.questions.first).to_be_in_viewport()
+    assert not pinned(chat)

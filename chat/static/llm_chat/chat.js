@@ -21,6 +21,7 @@ class ChatScroll extends ChatElement {
       "chat:outgoing": ({ status, edits }) => status === "sending" && !edits && this.#lead(),
       "chat:stored": ({ replaces }) => replaces && this.#lead(), // until then the old branch is shown
       "chat:turn": ({ by }) => this.#turn(by),
+      "chat:reveal": ({ article }) => this.#reveal(article),
       "chat:keep": ({ from, change }) => this.#keep(from, change),
     });
     this.hear(this.#log, this.#moves, { passive: true });
@@ -86,6 +87,18 @@ class ChatScroll extends ChatElement {
     else this.#log.scrollTop = next ?? 0;
   }
 
+  /** Do not wait for the scroll event: what is below may shrink before it comes. */
+  #reveal(article) {
+    article.scrollIntoView({ block: "center" });
+    this.#settle();
+  }
+
+  #settle() {
+    this.#look();
+    if (this.#end - this.#top < CLOSE) this.#pin();
+    else this.#unpin();
+  }
+
   #scrollToEnd() {
     this.#pin();
     this.#follow();
@@ -123,9 +136,7 @@ class ChatScroll extends ChatElement {
     const to = change() ?? from;
     this.#reserve();
     this.#log.scrollTop += to.getBoundingClientRect().top - top;
-    this.#look();
-    if (this.#end - this.#top < CLOSE) this.#pin();
-    else this.#unpin();
+    this.#settle();
   }
 
   #isOnScrollBar({ target, offsetX }) {
@@ -184,7 +195,7 @@ class ChatHit extends ChatElement {
 
   #show(article) {
     this.#wanted = null;
-    article.scrollIntoView({ block: "center" });
+    this.tell("chat:reveal", { article });
     article.toggleAttribute("data-hit", true);
   }
 }
