@@ -88,6 +88,7 @@ def test_code_is_copied_exactly_by_a_button_above_it(clipboard, script):
 
 def test_the_bar_of_long_code_stays_in_sight(chat, script):
     chat.talk(script, answer="```python\n" + "print(1)\n" * 200 + "```\n")
+    chat.answer.locator("pre").hover(position={"x": 20, "y": chat.answer.locator("pre").bounding_box()["height"] - 20})
     expect(bar(chat, "Copy the code")).to_be_in_viewport(ratio=1)
     assert chat.answer.locator("pre").evaluate("code => code.getBoundingClientRect().top") < 0
 

@@ -201,3 +201,64 @@ def test_on_a_low_screen_the_log_keeps_two_fifths_of_the_height_while_one_types(
     chat.page.set_viewport_size({"width": 320, "height": 256})
     chat.composer.fill("\n".join(["A line"] * 8))
     assert chat.log.bounding_box()["height"] >= 0.4 * 256
+
+
+CONTROLS = """() => [...document.querySelectorAll("a[href], button, summary, input, select, textarea, [tabindex]")]
+  .filter((one) => one.closest("llm-chat, header") && one.checkVisibility({ visibilityProperty: true }))
+  .filter((one) => !one.disabled && !one.closest("[inert], [popover]:not(:popover-open)"))
+  .filter((one) => one.getAttribute("type") !== "hidden" && one.getBoundingClientRect().width > 0)"""
+LABEL = """one => [one.closest("article")?.dataset.role ?? "", one.localName,
+  one.title || one.ariaLabel || one.textContent.trim() || one.name].join(" ")"""
+RICH = "See [this](https://example.com/).\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n" + LINES
+
+
+def test_every_control_that_is_used_by_keys_leaves_the_focus_on_something_visible(script, site, visit):
+    chat = visit(site.url).open()
+    chat.ask("\n".join(["A question of many lines"] * 40))
+    reply = script.next_reply()
+    reply.think("Let me see.")
+    reply.say(RICH)
+    reply.finish()
+    chat.idle()
+    chat.click("Try again")
+    script.next_reply().fail("upstream")
+    chat.idle()
+    chat.talk(script, "And now?", RICH)
+    page, used = chat.page, set()
+    while left := [
+        (name, control)
+        for control in page.evaluate_handle(CONTROLS).get_properties().values()
+        if (name := control.evaluate(LABEL)) not in used
+    ]:
+        # First those that leave the messages as they are.
+        name, control = min(left, key=lambda one: one[0].endswith(("Try again", "Previous answer", "Next answer")))
+        used.add(name)
+        if " a " in f" {name} " and control.evaluate("one => Boolean(one.closest('a[href]'))"):
+            continue  # a link leaves the page
+        control.as_element().focus()
+        page.keyboard.press("Enter")
+        stays_inside(chat)
+        shown = "() => document.activeElement.checkVisibility({ visibilityProperty: true })"
+        assert page.evaluate(shown), f"the focus is on nothing visible after {name}"
+        page.keyboard.press("Escape")  # stops an answer, or closes what was opened
+        stays_inside(chat)
+        chat.idle()
+    buttons = {name.split(" button ")[1].split("\n")[0] for name in used if " button " in name}
+    assert buttons >= {"Copy", "Copy the code", "Try again", "Next answer", "Edit", "Menu", "Good answer"}
+
+
+def test_the_menu_of_the_page_by_keys_alone_gives_the_focus_back(chat, script):
+    chat.talk(script)
+    button = chat.page.get_by_role("button", name="Menu", exact=True)
+    button.focus()
+    chat.page.keyboard.press("Enter")
+    light = chat.page.get_by_role("radio", name="Light")
+    while not light.evaluate("one => one === document.activeElement"):
+        chat.page.keyboard.press("Tab")
+        stays_inside(chat)
+        if chat.page.locator("[name=llm-chat-theme]:focus").count():
+            chat.page.keyboard.press("ArrowDown")
+    expect(chat.page.locator("html")).to_have_css("color-scheme", "light")
+    chat.page.keyboard.press("Escape")
+    expect(light).to_be_hidden()
+    expect(button).to_be_focused()
