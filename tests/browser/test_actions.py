@@ -510,6 +510,9 @@ def test_a_message_reads_in_the_direction_of_its_first_letter(chat, script, text
     assert chat.answer.locator("pre").evaluate("pre => getComputedStyle(pre).direction") == "ltr"
     cells = [chat.answer.locator("td").nth(index).bounding_box()["x"] for index in (0, 1)]
     assert (cells[0] > cells[1]) == (direction == "rtl")
+    side = "right" if direction == "rtl" else "left"
+    for cell in ("th", "td"):  # a number, which has no direction, is below the head of its column
+        assert chat.answer.locator(cell).last.evaluate("cell => getComputedStyle(cell).textAlign") == side
     item, mark = chat.answer.locator("ol"), "paddingRight" if direction == "rtl" else "paddingLeft"
     assert item.evaluate(f"list => getComputedStyle(list).{mark}") != "0px"
 
