@@ -48,5 +48,5 @@ export default [
     languageOptions: { globals: globals.browser },
     rules: { "no-restricted-syntax": ["error", noImports] },
   },
-  { files: ["*.config.js", "tests/npm/*.mjs"], languageOptions: { globals: globals.node } },
+  { files: ["*.config.js", "tests/npm/*.mjs", "benchmarks/node/*.mjs"], languageOptions: { globals: globals.node } },
 ];
