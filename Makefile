@@ -84,4 +84,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules benchmarks/node/node_modules

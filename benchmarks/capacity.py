@@ -5,7 +5,7 @@ import contextlib
 
 from .bench import Bench
 from .cells import MAIN
-from .clients import FailedError, Meter, finished, visit
+from .clients import FailedError, Meter, Visitor, finished, hang_up, visit
 from .harness import run, tell
 from .measuring import Machine, new_name, quantile
 from .report import Table, number
@@ -42,20 +42,25 @@ class Crowd:
 
     async def end(self) -> None:
         """Let all visitors leave."""
-        for task in self._tasks.values():
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _visitor(self, place: int) -> None:
         cookies, dialect = self._running.cookies, self._subject.dialect
         cookie = cookies[place % len(cookies)] if cookies else ""
+        open_now: list[Visitor] = []
         try:
             while place < self.wanted:
-                await finished(await visit(dialect, self._running.port, new_name(), cookie, self.meter), None)
+                visitor = await visit(dialect, self._running.port, new_name(), cookie, self.meter)
+                open_now[:] = [visitor]
+                await finished(visitor)
         except (FailedError, OSError):
             self.failed = True
         finally:
             self._tasks.pop(place, None)
+            await hang_up(open_now)
 
 
 def measure(bench: Bench) -> list[Table]:

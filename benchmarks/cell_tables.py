@@ -1,11 +1,15 @@
 """The tables of the loads: whole answers, tokens, first tokens and latency."""
 
+import statistics
 from collections.abc import Sequence
 
 from .bench import Bench
 from .cells import CENTRE, CROWDS, MAIN, QUICK, RATES, Cell, Cells, Found, alone, measure_cell
 from .measuring import quantile
-from .report import NOTHING, Table, figure, ratio
+from .report import NOTHING, Table, figure, ratio, ratios
+
+FLOOR = 0.2
+"""Share of the plain consumer's cost of a token up to which the bare proxy is lean enough to be compared with."""
 
 
 def measure(bench: Bench) -> list[Table]:
@@ -37,8 +41,8 @@ def answers(bench: Bench, cell: Cell, found: dict[str, Found]) -> Table:
     for subject in bench.subjects(*cell.subjects):
         own = found[subject.name]
         row = [subject.title]
-        for costs, base in zip(own.costs, plain.costs, strict=True):
-            row += [figure(costs, 1e3), ratio(costs, base)]
+        for place in range(2):
+            row += [figure(own.costs(place), 1e3), ratio(own.costs(place), plain.costs(place))]
         row += [figure(own.fixed, 1e3), ratio(own.fixed, plain.fixed)]
         row += [figure(own.marginal, 1e6), ratio(own.marginal, plain.marginal), ratio(own.marginal, bare.marginal)]
         table.rows.append(row)
@@ -48,13 +52,13 @@ def answers(bench: Bench, cell: Cell, found: dict[str, Found]) -> Table:
 
 def floor(plain: Found, bare: Found) -> str:
     """Say whether the bare proxy is lean enough to be the floor."""
-    shares = [own / other for own, other in zip(bare.marginal, plain.marginal, strict=False) if other]
+    shares = ratios(bare.marginal, plain.marginal)
     if not shares:
         return "The bare proxy could not be compared with the plain consumer in this run."
     share = f"A token costs the bare proxy {figure(shares)} of what it costs the plain consumer"
-    if sorted(shares)[len(shares) // 2] <= 0.2:
-        return f"{share}: at most 0.2, so it counts as the floor."
-    return f"{share}: more than 0.2, so it does not count as the floor in this run."
+    if statistics.median(shares) <= FLOOR:
+        return f"{share}: at most {FLOOR}, so it counts as the floor."
+    return f"{share}: more than {FLOOR}, so it does not count as the floor in this run."
 
 
 def marginals(bench: Bench, cells: Sequence[Cell], found: Cells) -> Table:
@@ -79,7 +83,7 @@ def whole_answers(bench: Bench, cells: Sequence[Cell], found: Cells) -> Table:
         row = [subject.title]
         for cell in cells:
             own, plain = (found[cell].get(name, Found()) for name in (subject.name, "plain"))
-            row += [_or_overloaded(own, figure(own.costs[0], 1e3)), ratio(own.costs[0], plain.costs[0])]
+            row += [_or_overloaded(own, figure(own.costs(0), 1e3)), ratio(own.costs(0), plain.costs(0))]
         table.rows.append(row)
     return table
 
@@ -122,8 +126,8 @@ def latencies(bench: Bench, cells: Sequence[Cell], found: Cells) -> Table:
         row = [subject.title]
         for cell in cells:
             own = found[cell].get(subject.name, Found())
-            row += [figure([reading.latency_p50 for reading in own.longest], 1e3)]
-            row += [figure([reading.latency_p99 for reading in own.longest], 1e3)]
+            row += [figure(own.latency(lambda reading: reading.latency_p50), 1e3)]
+            row += [figure(own.latency(lambda reading: reading.latency_p99), 1e3)]
         table.rows.append(row)
     return table
 

@@ -32,46 +32,43 @@ class Cell:
 
 CENTRE = Cell(50, 50, 480, (*MAIN, "text-foreign", "html-foreign"))
 RATES = (Cell(50, 20, 60), CENTRE, Cell(50, 200, 110), Cell(50, 1000, 110))
-CROWDS = (Cell(1, 50, 150), CENTRE, Cell(200, 50, 150, lengths=LENGTHS[:1]), Cell(500, 50, 200, lengths=LENGTHS[:1]))
+CROWDS = (Cell(1, 50, 200), CENTRE, Cell(200, 50, 150, lengths=LENGTHS[:1]), Cell(500, 50, 200, lengths=LENGTHS[:1]))
 QUICK = Cell(5, 100, 0, CENTRE.subjects, (20, 60))
 
 
 @dataclass
 class Found:
-    """The readings of one subject in one cell, round by round: of short answers, and of long ones."""
+    """The readings of one subject in one cell, round by round, one for each length; ``None`` is a round left out."""
 
-    short: list[Reading] = field(default_factory=list)
-    long: list[Reading] = field(default_factory=list)
+    rounds: list[tuple[Reading, ...] | None] = field(default_factory=list)
     overloaded: bool = False
 
-    @property
-    def pairs(self) -> list[tuple[Reading, Reading]]:
-        return list(zip(self.short, self.long, strict=False))
+    def values(self, of: Callable[..., float], lengths: int = 1) -> list[float | None]:
+        """Return one value for each round, of its first readings; ``None`` if it has not as many."""
+        return [of(*found[:lengths]) if found and len(found) >= lengths else None for found in self.rounds]
+
+    def costs(self, place: int) -> list[float | None]:
+        """Return the cost of an answer of the shortest length, or of another."""
+        return self.values(lambda *readings: readings[place].cost, place + 1)
 
     @property
-    def longest(self) -> list[Reading]:
-        """Return the readings of the longest answers."""
-        return self.long or self.short
-
-    def values(self, of: Callable[[Reading, Reading], float]) -> list[float]:
-        """Return one value for each round."""
-        return [of(short, long) for short, long in self.pairs]
+    def fixed(self) -> list[float | None]:
+        return self.values(lambda short, long: split(short, long).fixed, 2)
 
     @property
-    def costs(self) -> tuple[list[float], list[float]]:
-        return [reading.cost for reading in self.short], [reading.cost for reading in self.long]
+    def marginal(self) -> list[float | None]:
+        return self.values(lambda short, long: split(short, long).marginal, 2)
 
-    @property
-    def fixed(self) -> list[float]:
-        return self.values(lambda short, long: split(short, long).fixed)
+    def firsts(self, share: float) -> list[float | None]:
+        """Return a quantile of the times to the first token, of all lengths together."""
+        return [
+            quantile([first for reading in found for first in reading.firsts], share) if found else None
+            for found in self.rounds
+        ]
 
-    @property
-    def marginal(self) -> list[float]:
-        return self.values(lambda short, long: split(short, long).marginal)
-
-    def firsts(self, share: float) -> list[float]:
-        """Return a quantile of the times to the first token, one for each round."""
-        return self.values(lambda short, long: quantile(short.firsts + long.firsts, share))
+    def latency(self, of: Callable[[Reading], float]) -> list[float | None]:
+        """Return a value of the longest answers."""
+        return [of(found[-1]) if found else None for found in self.rounds]
 
 
 Cells = dict["Cell", dict[str, Found]]
@@ -102,10 +99,8 @@ def _round(bench: Bench, cell: Cell, subject: Subject, found: Found) -> None:
             found.overloaded = True
             break
         readings.append(reading)
-    if any(bench.too_busy(reading, where) for reading in readings):
-        return
-    for kept, reading in zip((found.short, found.long), readings, strict=False):
-        kept.append(reading)
+    left_out = any(bench.too_busy(reading, where) for reading in readings)
+    found.rounds.append(None if left_out else tuple(readings))
 
 
 def alone(bench: Bench) -> dict[str, list[list[float]]]:
@@ -113,6 +108,8 @@ def alone(bench: Bench) -> dict[str, list[list[float]]]:
     found: dict[str, list[list[float]]] = {subject.name: [] for subject in bench.subjects()}
     for _ in range(1 if bench.quick else 2):
         for subject in bench.subjects():
+            if bench.left < 0:
+                return found
             bench.warm(subject)
             tell(bench.upstream, "pace/200/10")
             with bench.servers.only(subject.server) as running:

@@ -185,11 +185,11 @@ async def crowd(
     except* FailedError as errors:
         raise errors.exceptions[0] from None
     finally:
-        await _hang_up(visitors)
+        await hang_up(visitors)
     return meter
 
 
-async def _hang_up(visitors: list[Visitor]) -> None:
+async def hang_up(visitors: list[Visitor]) -> None:
     """Close the connections that are still open."""
     for visitor in visitors:
         visitor.transport.abort()

@@ -4,7 +4,6 @@ import dataclasses
 
 from .bench import Bench
 from .cells import LENGTHS, Found
-from .measuring import Reading
 from .report import Table, figure, ratio
 from .servers import SUBJECTS, Subject
 from .services import postgres
@@ -25,7 +24,7 @@ def measure(bench: Bench) -> list[Table]:
         return []
     for (name, database), own in found.items():
         fixed = ratio(own.fixed, found[name, "SQLite"].fixed)
-        costs = [figure(costs, 1e3) for costs in own.costs]
+        costs = [figure(own.costs(place), 1e3) for place in range(2)]
         table.rows.append((f"{name} format, {database}", *costs, figure(own.fixed, 1e3), fixed))
     return [table]
 
@@ -45,8 +44,6 @@ def _rounds(bench: Bench, postgres_server: str) -> dict[tuple[str, str], Found]:
 
 def _round(bench: Bench, subject: Subject, own: Found) -> None:
     streams, rate, lengths = (3, 200.0, (20, 60)) if bench.quick else (STREAMS, RATE, LENGTHS)
-    readings: list[Reading | None] = [bench.read(subject, streams, rate, length) for length in lengths]
-    short, long = readings
-    if short and long and not any(bench.too_busy(reading, subject.name) for reading in (short, long)):
-        own.short.append(short)
-        own.long.append(long)
+    found = [bench.read(subject, streams, rate, length) for length in lengths]
+    readings = tuple(reading for reading in found if reading is not None)
+    own.rounds.append(None if any(bench.too_busy(reading, subject.name) for reading in readings) else readings)

@@ -75,20 +75,29 @@ def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def figure(values: Sequence[float], scale: float = 1.0) -> str:
+Rounds = Sequence[float | None]
+"""One value for each round, or ``None`` where the round was left out."""
+
+
+def figure(rounds: Rounds, scale: float = 1.0) -> str:
     """Return the median of some rounds with the smallest and the largest, or a dash if there are none."""
+    values = [value * scale for value in rounds if value is not None]
     if not values:
         return NOTHING
-    spread = Spread.of(value * scale for value in values)
+    spread = Spread.of(values)
     if len(values) == 1:
         return number(spread.median)
     return f"{number(spread.median)} ({number(spread.low)} to {number(spread.high)})"
 
 
-def ratio(values: Sequence[float], base: Sequence[float]) -> str:
+def ratio(rounds: Rounds, base: Rounds) -> str:
     """Return the ratio to another server's figures, round by round."""
-    pairs = list(zip(values, base, strict=False))
-    return figure([value / other for value, other in pairs]) if pairs and all(other for _, other in pairs) else NOTHING
+    return figure(ratios(rounds, base))
+
+
+def ratios(rounds: Rounds, base: Rounds) -> list[float]:
+    """Return the ratios of the rounds that both servers have."""
+    return [value / other for value, other in zip(rounds, base, strict=False) if value is not None and other]
 
 
 def number(value: float) -> str:

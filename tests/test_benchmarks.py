@@ -12,7 +12,7 @@ import sys
 import node_packages
 import pytest
 
-from benchmarks import cell_tables, marks
+from benchmarks import capacity, cell_tables, marks
 from benchmarks.bench import Bench
 from benchmarks.cells import Cell, Found
 from benchmarks.clients import FailedError, Meter, Visitor, crowd
@@ -148,6 +148,7 @@ def test_a_figure_is_a_median_with_its_extremes():
     assert figure([]) == "–"  # noqa: RUF001 - no figure
     assert ratio([1, 4, 3], [2, 2, 2]) == "1.50 (0.50 to 2.00)"
     assert ratio([1], []) == "–"  # noqa: RUF001 - no figure
+    assert ratio([1, None, 3], [2, 2, 2]) == "1.00 (0.50 to 1.50)"  # a round left out is in neither
     assert quantile(range(100), 0.5) == 50
     assert quantile([1, 2], 0.99) == 2
 
@@ -160,7 +161,7 @@ def bench():
 def found(turn, token):
     """Return one round of a server whose turn and token cost this many milliseconds and microseconds."""
     short, long = (turn / 1e3 + length * token / 1e6 for length in (150, 450))
-    return Found([reading(short, 150)], [reading(long, 450)])
+    return Found([(reading(short, 150), reading(long, 450))])
 
 
 def test_the_table_of_answers_has_both_parts_and_their_ratios(bench):
@@ -187,6 +188,20 @@ def test_a_figure_is_left_out_while_the_clients_are_too_busy(bench):
     assert not bench.too_busy(reading(1, 150, busy=0.84), "text at 50 x 50/s")
     assert bench.too_busy(reading(1, 150, busy=0.86), "text at 50 x 50/s")
     assert bench.left_out == ["text at 50 x 50/s"]
+
+
+@pytest.mark.parametrize(("limit", "reached"), [(130, 125), (10, 10), (10_000, 800)])
+async def test_the_most_streams_are_searched_by_doubling_and_halving(bench, monkeypatch, limit, reached):
+    asked = []
+
+    async def in_time(bench, crowd, streams):
+        asked.append(streams)
+        return streams <= limit, False
+
+    monkeypatch.setattr(capacity, "_in_time", in_time)
+    streams, open_ended = await capacity.search(bench, capacity.Crowd(SUBJECTS["bare"], None, 1.0))
+    assert (streams, open_ended) == (reached, limit > capacity.MOST)
+    assert len(asked) == len(set(asked)) <= 8
 
 
 def test_the_page_says_what_was_left_out_and_what_was_not_measured():
