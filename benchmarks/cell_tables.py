@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from .bench import Bench
 from .cells import CENTRE, CROWDS, MAIN, QUICK, RATES, Cell, Cells, Found, alone, measure_cell
-from .measuring import quantile
+from .measuring import Latency, quantile
 from .report import NOTHING, Table, figure, ratio, ratios
 
 FLOOR = 0.2
@@ -22,7 +22,7 @@ def measure(bench: Bench) -> list[Table]:
         marginals(bench, rates, cells),
         whole_answers(bench, crowds, cells),
         first_tokens(bench, centre, cells[centre], alone(bench)),
-        latencies(bench, (*rates, *crowds), cells),
+        *latencies(bench, (*rates, *crowds), cells),
     ]
 
 
@@ -113,23 +113,24 @@ def _quantiles(rounds: dict[str, list[list[float]]]) -> dict[str, tuple[list[flo
     }
 
 
-def latencies(bench: Bench, cells: Sequence[Cell], found: Cells) -> Table:
-    """Return the time from the model's send of a token to its receipt."""
+def latencies(bench: Bench, cells: Sequence[Cell], found: Cells) -> list[Table]:
+    """Return the time from the model's send of a token to its receipt, with the beginning of the crowd and without."""
     cells = list(dict.fromkeys(cells))
-    header = ["server", *(f"{cell.name}, {share}, ms" for cell in cells for share in ("p50", "p99"))]
-    text = (
-        "The time from the model's send of a token to its receipt by the client, over all tokens of the longer "
-        "answers, including those that are sent while others of the crowd are still beginning."
-    )
-    table = Table("Latency", text, header)
+    text = "From the model's send of a token to its receipt by the client, over the tokens of the longer answers that "
+    titles = [f"{cell.name}, {share}, ms" for cell in cells for share in ("p50", "p99")]
+    steady = Table("Latency", text + "are sent after all streams have begun.", ["server", *titles])
+    titles = [f"{cell.name}, p99, ms" for cell in cells]
+    whole = Table("Latency from the beginning", "The same over all tokens, while others begin.", ["server", *titles])
     for subject in bench.subjects(*MAIN):
-        row = [subject.title]
-        for cell in cells:
-            own = found[cell].get(subject.name, Found())
-            row += [figure(own.latency(lambda reading: reading.latency_p50), 1e3)]
-            row += [figure(own.latency(lambda reading: reading.latency_p99), 1e3)]
-        table.rows.append(row)
-    return table
+        owns = [found[cell].get(subject.name, Found()) for cell in cells]
+        shares = [figure(_of(own.steady, share), 1e3) for own in owns for share in ("p50", "p99")]
+        steady.rows.append([subject.title, *shares])
+        whole.rows.append([subject.title, *(figure(_of(own.latency, "p99"), 1e3) for own in owns)])
+    return [steady, whole]
+
+
+def _of(rounds: Sequence[Latency | None], share: str) -> list[float | None]:
+    return [None if latency is None else getattr(latency, share) for latency in rounds]
 
 
 def _or_overloaded(found: Found, shown: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .bench import Bench
 from .clients import crowd
 from .harness import run, tell
-from .measuring import PATIENCE, Reading, new_name, quantile, split
+from .measuring import PATIENCE, Latency, Reading, new_name, quantile, split
 from .servers import Running, Subject
 
 LENGTHS = (150, 450)
@@ -66,9 +66,15 @@ class Found:
             for found in self.rounds
         ]
 
-    def latency(self, of: Callable[[Reading], float]) -> list[float | None]:
-        """Return a value of the longest answers."""
-        return [of(found[-1]) if found else None for found in self.rounds]
+    @property
+    def latency(self) -> list[Latency | None]:
+        """Return the latency of the longest answers from their beginning."""
+        return [found[-1].latency if found else None for found in self.rounds]
+
+    @property
+    def steady(self) -> list[Latency | None]:
+        """Return the same for the tokens that were sent after all streams had begun."""
+        return [found[-1].steady if found else None for found in self.rounds]
 
 
 Cells = dict["Cell", dict[str, Found]]

@@ -24,20 +24,38 @@ class FailedError(Exception):
 
 @dataclass
 class Meter:
-    """What the clients of one crowd have seen so far."""
+    """What the clients of one crowd have seen so far.
 
+    ``steady`` has the latencies of the tokens that were sent after the ``expected`` clients had all begun to read.
+    """
+
+    expected: int = 0
     latencies: array = field(default_factory=lambda: array("d"))
+    steady: array = field(default_factory=lambda: array("d"))
     firsts: list[float] = field(default_factory=list)
+    begun: int | None = None
 
     @property
     def tokens(self) -> int:
         """Return how many tokens have arrived."""
         return len(self.latencies)
 
+    def first(self, seconds: float) -> None:
+        """Note the time to the first token of one more client."""
+        self.firsts.append(seconds)
+        if len(self.firsts) == self.expected:
+            self.begun = marks.now() % marks.TURN
+
+    def arrived(self, mark: int, now: int) -> None:
+        """Note the latency of a token."""
+        latency = marks.seconds_between(mark, now)
+        self.latencies.append(latency)
+        if self.begun is not None and marks.follows(mark, self.begun):
+            self.steady.append(latency)
+
     def forget(self) -> None:
-        """Begin again, with the clients as they are."""
+        """Forget the latencies, with the clients as they are."""
         self.latencies = array("d")
-        self.firsts = []
 
 
 class Visitor(asyncio.Protocol):
@@ -101,10 +119,10 @@ class Visitor(asyncio.Protocol):
             if last is None or marks.follows(mark, last):
                 last = mark
                 self.tokens += 1
-                self._meter.latencies.append(marks.seconds_between(mark, now))
+                self._meter.arrived(mark, now)
         if self.tokens and not self.first.done():
             self.first.set_result(asyncio.get_running_loop().time() - self._began)
-            self._meter.firsts.append(self.first.result())
+            self._meter.first(self.first.result())
         self._last, self._kept = last, seen[-KEPT:]
         if self._dialect.end in seen:
             self._finish()
@@ -169,7 +187,7 @@ async def crowd(
         FailedError: an answer was not complete.
         TimeoutError: the crowd was not done after ``patience`` seconds.
     """
-    meter = Meter()
+    meter = Meter(expected=streams)
     visitors: list[Visitor] = []
 
     async def ask(number: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -15,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 
 from scripts.lease import hold
 from scripts.serve import OPTIONS
 
 ROOT = Path(__file__).parent.parent
-WAIT = 20.0
+START, STOP = 60.0, 20.0
+"""Seconds that a server may take to start and to stop; a busy machine needs most of them."""
+
 SETTLE = 1.5
 """Seconds in which a site imports the model's SDK after its start, and in which the streams of a crowd begin."""
 
@@ -71,7 +72,7 @@ def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
     finally:
         child.terminate()
         try:
-            child.wait(WAIT)
+            child.wait(STOP)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -107,7 +108,7 @@ def listening(port: int, *command: str, core: int | None = None, **environment: 
     with contextlib.ExitStack() as stack:
         with on_core(core):
             child = stack.enter_context(process(*command, **environment))
-        deadline = time.monotonic() + WAIT
+        deadline = time.monotonic() + START
         while not _listens(port):
             assert child.poll() is None and time.monotonic() < deadline, f"{' '.join(command)} did not start"
             time.sleep(0.05)
@@ -172,18 +173,3 @@ def socket_to(port: int, cookie: str = "") -> connect:
     headers = {"Cookie": cookie} if cookie else {}
     origin = f"http://127.0.0.1:{port}"
     return connect(f"ws://127.0.0.1:{port}/ws/chat/", additional_headers=headers, origin=origin, max_size=None)
-
-
-async def ask(websocket: ClientConnection, conversation: str, view: str, text: str = "Why is the sky blue?") -> float:
-    """Ask a question, read to the end of its answer, and return the seconds until its first visible text."""
-    user = {"id": f"m-{conversation}", "role": "user", "parts": [{"type": "text", "text": text}]}
-    frame = {"type": "send", "requestId": "r", "id": conversation, "trigger": "submit-message", "messages": [user]}
-    began, first = time.perf_counter(), 0.0
-    await websocket.send(json.dumps({**frame, "headers": {}, "body": {"view": view}}))
-    async for message in websocket:
-        if not first and ('"text-delta"' in message or '"data-patch"' in message):
-            first = time.perf_counter() - began
-        if message.startswith('{"type":"end"'):
-            return first
-        assert not message.startswith('{"type":"error"'), message
-    raise AssertionError("the socket closed mid-answer")

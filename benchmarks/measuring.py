@@ -30,13 +30,26 @@ class Reading:
     cpu: float
     busy: float
     firsts: list[float]
-    latency_p50: float
-    latency_p99: float
+    latency: "Latency"
+    steady: "Latency | None"
+    """The latency of the tokens that were sent after all streams had begun; ``None`` if there were none."""
 
     @property
     def cost(self) -> float:
         """Return the seconds of CPU of one answer."""
         return self.cpu / self.streams
+
+
+@dataclass(frozen=True)
+class Latency:
+    """The time from the model's send of a token to its receipt, in seconds: of most tokens, and of the slow ones."""
+
+    p50: float
+    p99: float
+
+    @classmethod
+    def of(cls, latencies: Sequence[float]) -> "Latency":
+        return cls(quantile(latencies, 0.5), quantile(latencies, 0.99))
 
 
 @dataclass(frozen=True)
@@ -107,8 +120,8 @@ def measure(
     busy = machine.busy()
     settle(running)
     used = cpu(running.process) - used
-    latencies = sorted(meter.latencies)
-    return Reading(streams, length, used, busy, meter.firsts, quantile(latencies, 0.5), quantile(latencies, 0.99))
+    steady = Latency.of(meter.steady) if meter.steady else None
+    return Reading(streams, length, used, busy, meter.firsts, Latency.of(meter.latencies), steady)
 
 
 def settle(running: Running) -> None:

@@ -45,8 +45,8 @@ REPEATING = """
 
 ```sh
 make bench                                       # everything, and this page
-.venv/bin/python -m benchmarks --only cells      # one part; --help lists them
-.venv/bin/python -m benchmarks --quick --out -   # a tiny load, to see that everything works
+.venv/bin/python -m benchmarks --only cells      # one part, printed; --help lists them
+.venv/bin/python -m benchmarks --quick           # a tiny load, printed, to see that everything works
 make bench-quick                                 # CPU per turn and per delta, in less than a minute
 ```
 

@@ -18,7 +18,7 @@ from benchmarks.cells import Cell, Found
 from benchmarks.clients import FailedError, Meter, Visitor, crowd
 from benchmarks.dialects import HTML, PLAIN, TEXT
 from benchmarks.harness import ROOT, run, tell, upstream
-from benchmarks.measuring import Reading, Split, Spread, measure, quantile, split
+from benchmarks.measuring import Latency, Reading, Split, Spread, measure, quantile, split
 from benchmarks.report import Table, figure, page, ratio
 from benchmarks.servers import SUBJECTS, Cores, Servers
 
@@ -50,7 +50,7 @@ def test_every_server_answers_whole_turns(subject, servers, model):
         found = measure(subject, running, model, None, 2, RATE, LENGTH)
     assert found.cpu > 0
     assert len(found.firsts) == 2
-    assert 0 <= found.latency_p50 <= found.latency_p99
+    assert 0 <= found.latency.p50 <= found.latency.p99
 
 
 def test_a_foreign_site_closes_its_connections_like_django(tmp_path):
@@ -133,7 +133,7 @@ def opened(dialect):
 
 
 def reading(cost, length, streams=10, busy=0.5):
-    return Reading(streams, length, cost * streams, busy, [0.02, 0.01], 0.004, 0.03)
+    return Reading(streams, length, cost * streams, busy, [0.02, 0.01], Latency(0.3, 0.9), Latency(0.004, 0.03))
 
 
 def test_two_lengths_tell_a_turn_from_a_token():
@@ -175,6 +175,27 @@ def test_the_table_of_answers_has_both_parts_and_their_ratios(bench):
         "A token costs the bare proxy 0.15 of what it costs the plain consumer: at most 0.2, so it counts as the floor."
     ]
     assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_latency_is_told_with_the_beginning_and_without(bench):
+    cell = Cell(50, 50, 0)
+    steady, whole = cell_tables.latencies(bench, [cell, cell], {cell: {"text": found(15, 90)}})
+    assert steady.header == ["server", "50 x 50/s, p50, ms", "50 x 50/s, p99, ms"]
+    assert steady.rows[0] == ["this project, text format", "4.00", "30.0"]
+    assert whole.rows[0] == ["this project, text format", "900"]
+    assert whole.rows[1][1] == "–"  # noqa: RUF001 - not measured
+
+
+async def test_tokens_are_steady_when_all_clients_have_begun():
+    meter = Meter(expected=2)
+    visitors = [Visitor(PLAIN, None, meter) for _ in range(2)]
+    for visitor in visitors:
+        visitor.connection_made(NoTransport())
+        visitor.data_received(HANDSHAKE)
+    early, later = marks.encoded(marks.now()), marks.encoded(marks.now() + 1000)
+    for visitor, mark in ((visitors[0], early), (visitors[1], early), (visitors[0], later)):
+        visitor.data_received(b"%%%b " % mark)
+    assert (len(meter.latencies), len(meter.steady)) == (3, 1)
 
 
 @pytest.mark.parametrize(("bare", "counts"), [(79, True), (81, False)])
