@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from array import array
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,6 @@ from .dialects import CLOSE, Dialect, masked
 
 KEPT = 32
 """Bytes of a read that are looked at again with the next one, longer than a mark and than the end of any dialect."""
-
 
 GOODBYE = 2.0
 """Seconds that a server may take to close a connection."""
@@ -74,7 +74,7 @@ class Visitor(asyncio.Protocol):
         self._opened = False
         self._kept = b""
         self._last: int | None = None
-        self._began = loop.time()
+        self._began = time.perf_counter()
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -121,7 +121,7 @@ class Visitor(asyncio.Protocol):
                 self.tokens += 1
                 self._meter.arrived(mark, now)
         if self.tokens and not self.first.done():
-            self.first.set_result(asyncio.get_running_loop().time() - self._began)
+            self.first.set_result(time.perf_counter() - self._began)
             self._meter.first(self.first.result())
         self._last, self._kept = last, seen[-KEPT:]
         if self._dialect.end in seen:
@@ -154,7 +154,10 @@ async def visit(
     """Open a connection, and send the dialect's question or another frame as soon as it stands."""
     asked = frame or dialect.question(conversation)
     began = asyncio.get_running_loop().create_connection(lambda: Visitor(dialect, asked, meter), "127.0.0.1", port)
-    transport, visitor = await began
+    try:
+        transport, visitor = await began
+    except OSError as error:
+        raise FailedError(str(error)) from error
     transport.write(dialect.opening(port, conversation, cookie))
     return visitor
 

@@ -25,10 +25,10 @@ def measure(bench: Bench) -> list[Table]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     sizes = {}
     for name in ("idle", "site"):
-        with bench.servers.changed(f"{name} for memory", name) as server, bench.servers.only(server) as running:
+        with _new(bench, name) as running:
             sizes[name] = run(idle_socket(running, *(5, 20) if bench.quick else (WARM, SOCKETS)))
-            if name == "site":
-                answer = run(running_answers(bench, running, 5 if bench.quick else ANSWERS)) - sizes[name]
+    with _new(bench, "site") as running:
+        answer = run(running_answers(bench, running, 5 if bench.quick else ANSWERS)) - sizes["site"]
     table = Table("Waiting", "", ("measurement", "figure"))
     table.rows = [
         ("an idle socket", f"{number(sizes['site'] / 1024)} KiB"),
@@ -42,17 +42,24 @@ def measure(bench: Bench) -> list[Table]:
     return [table]
 
 
+@contextlib.contextmanager
+def _new(bench: Bench, name: str) -> Iterator[Running]:
+    """Run a new server, whose memory has not been used for anything else."""
+    with bench.servers.changed(f"new {name}", name) as server, bench.servers.only(server) as running:
+        yield running
+
+
 async def idle_socket(running: Running, warm: int, sockets: int) -> float:
     """Return the bytes by which one more idle socket makes the process grow."""
     visitors = []
     before = 0
-    for number_ in range(warm + sockets):
-        if number_ == warm:
+    for place in range(warm + sockets):
+        if place == warm:
             await asyncio.sleep(1)
             before = running.process.memory_info().rss
-        cookie = running.cookies[number_ % len(running.cookies)] if running.cookies else ""
+        cookie = running.cookies[place % len(running.cookies)] if running.cookies else ""
         visitors.append(await listen(TEXT, running.port, cookie))
-        if number_ % 10 == 0:
+        if place % 10 == 0:
             await asyncio.sleep(0.05)  # handshakes one after the other, as in life
     await asyncio.sleep(2)
     grown = running.process.memory_info().rss - before
@@ -73,8 +80,8 @@ async def running_answers(bench: Bench, running: Running, answers: int) -> float
     await first.first
     before = running.process.memory_info().rss
     others = [
-        await visit(dialect, running.port, new_name(), cookies[number_ % len(cookies)], Meter())
-        for number_ in range(1, answers + 1)
+        await visit(dialect, running.port, new_name(), cookies[place % len(cookies)], Meter())
+        for place in range(1, answers + 1)
     ]
     await asyncio.gather(*(visitor.first for visitor in others))
     await asyncio.sleep(RUNNING_FOR)
