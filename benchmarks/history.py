@@ -20,8 +20,8 @@ TOKENS = 3
 def measure(bench: Bench) -> list[Table]:
     """Measure both formats, and return the table."""
     lengths, turns = ((1, 10), 2) if bench.quick else (LENGTHS, TURNS)
-    header = ["format", *(title for n in lengths for title in (f"{n} messages, ms", f"to {lengths[0]}"))]
-    text = f"CPU of one turn of {TOKENS} tokens, handshake included, in a conversation that has so many messages."
+    header = ["format", *(title for n in lengths for title in (f"messages: {n}, ms", f"to {lengths[0]}"))]
+    text = f"CPU of one turn of {TOKENS} tokens, handshake included, in a conversation that has this many messages."
     table = Table("Long conversations", text, header)
     tell(bench.upstream, f"pace/1000/{TOKENS}")
     for name in ("text", "html"):

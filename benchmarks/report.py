@@ -1,7 +1,10 @@
 """The tables of ``docs/performance.md``."""
 
+import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -23,7 +26,6 @@ microseconds.
 ## Conditions
 
 {conditions}
-
 - Each server runs on one core; the upstream model and the clients share another. All servers run during the whole
   benchmark, and all but the measured one are suspended.
 - CPU is the user and system time of the server's process and its children, from the first connection to the last close:
@@ -123,7 +125,7 @@ def conditions() -> str:
     return "\n".join(
         (
             f"- {time.strftime('%d %B %Y')}, {_processor()}, {os.cpu_count()} cores, {platform.system()}",
-            f"- Python {sys.version.split()[0]}; {versions}",
+            f"- Python {sys.version.split()[0]}; {versions}{_node()}",
         )
     )
 
@@ -133,6 +135,16 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
+
+
+def _node() -> str:
+    """Return the versions of Node and of the AI SDK, where they are installed."""
+    packages = Path(__file__).parent / "node" / "node_modules"
+    if not shutil.which("node") or not packages.is_dir():
+        return ""
+    found = subprocess.run(["node", "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
+    sdk = json.loads((packages / "ai" / "package.json").read_text())["version"]
+    return f"; Node {found.removeprefix('v')}, ai {sdk}"
 
 
 def _processor() -> str:
