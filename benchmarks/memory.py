@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import resource
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from .bench import Bench
 from .clients import Meter, finished, listen, visit
 from .dialects import TEXT
 from .harness import cpu, run, tell
-from .measuring import new_name
+from .measuring import new_name, warm_up
 from .report import Table, number
 from .servers import SUBJECTS, Running
 from .services import postgres, redis
@@ -44,9 +45,12 @@ def measure(bench: Bench) -> list[Table]:
 
 @contextlib.contextmanager
 def _new(bench: Bench, name: str) -> Iterator[Running]:
-    """Run a new server, whose memory has not been used for anything else."""
-    with bench.servers.changed(f"new {name}", name) as server, bench.servers.only(server) as running:
-        yield running
+    """Run a new server that has answered a few questions, and so has imported everything, but has held no crowd."""
+    with bench.servers.changed(f"new {name}", name) as server:
+        if name == "site":
+            warm_up(bench.servers, dataclasses.replace(SUBJECTS["text"], server=server), bench.upstream)
+        with bench.servers.only(server) as running:
+            yield running
 
 
 async def idle_socket(running: Running, warm: int, sockets: int) -> float:
