@@ -10,7 +10,8 @@
 #   make soak           a whole site for half an hour, a fault every 20 s (longer: make soak MINUTES=120)
 #   make fuzz           render hostile texts, each in a separate process, for a minute (longer: make fuzz SECONDS=600)
 #   make lint types     the checks of the code; those of scripts and styles where node is installed
-#   make bench-quick    the cost of one delta, in half a minute
+#   make bench          this project beside others, in 40 minutes on a quiet machine; writes docs/performance.md
+#   make bench-quick    the cost of a turn and of a delta, in less than a minute
 #   make bench-shared   the same with streams that two processes share
 #   make bench-opening  the time to open a long conversation compared with a shorter one
 #   make bench-page     the cost of a long answer in the browser, in a minute
@@ -26,7 +27,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -68,6 +69,9 @@ lint: setup
 types: setup
 	@.venv/bin/mypy chat chatproject
 
+bench: setup
+	@.venv/bin/python -m benchmarks
+
 bench-shared: setup
 	@.venv/bin/python -m benchmarks.shared
 
@@ -84,4 +88,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules benchmarks/node/node_modules

@@ -49,5 +49,5 @@ export default [
     rules: { "no-restricted-syntax": ["error", noImports] },
   },
   { files: ["tests/support/*.js"], languageOptions: { globals: globals.browser } },
-  { files: ["*.config.js", "tests/npm/*.mjs"], languageOptions: { globals: globals.node } },
+  { files: ["*.config.js", "tests/npm/*.mjs", "benchmarks/node/*.mjs"], languageOptions: { globals: globals.node } },
 ];

@@ -1,74 +1,57 @@
-"""The cost of a turn with one message of history and with a hundred, which must be almost the same.
+"""The cost of a turn in conversations of different lengths, which must be almost the same."""
 
-``python -m benchmarks.history``. Measures the CPU of the whole server process, including its database threads.
-"""
-
-import argparse
 import asyncio
 import os
-import statistics
+import subprocess
+import sys
 
-from .harness import ROOT, ask, chat_environment, cpu, server, session_cookie, socket_to, upstream
+from .bench import Bench
+from .clients import Meter, finished, visit
+from .harness import ROOT, cpu, run, tell
+from .measuring import new_name
+from .report import Table, figure, ratio
+from .servers import SUBJECTS, Running
 
-LENGTHS = (1, 100)
-
-
-def seed(cookie, names):
-    """Store conversations of the visitor with the given numbers of messages."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-    from django.contrib.sessions.backends.db import SessionStore
-    from django.utils import timezone
-
-    from chat.models import Conversation, Message
-    from chat.owners import VISITOR
-
-    session = SessionStore(cookie.removeprefix(f"{settings.SESSION_COOKIE_NAME}="))
-    for name, length in names:
-        conversation = Conversation.objects.create(
-            owner=f"visitor:{session[VISITOR]}", uid=name, title=name, updated_at=timezone.now()
-        )
-        parent = None
-        for number in range(length):
-            role = "user" if number % 2 == 0 else "assistant"
-            text = f"Message {number} of a conversation. " * 8
-            parts = [{"type": "text", "text": text}]
-            parent = Message.objects.create(
-                conversation=conversation, uid=f"h{number}", role=role, text=text, parts=parts, parent=parent
-            )
-        Conversation.objects.filter(pk=conversation.pk).update(tip=parent)
+LENGTHS = (1, 10, 100, 1000)
+TURNS = 15
+TOKENS = 3
 
 
-async def turns(port, cookie, process, view, names):
-    """Return the CPU time of each complete turn, in milliseconds."""
-    costs = []
-    async with socket_to(port, cookie) as websocket:
-        for name in names:
-            before = cpu(process)
-            await ask(websocket, name, view)
-            costs.append((cpu(process) - before) * 1e3)
+def measure(bench: Bench) -> list[Table]:
+    """Measure both formats, and return the table."""
+    lengths, turns = ((1, 10), 2) if bench.quick else (LENGTHS, TURNS)
+    header = ["format", *(title for n in lengths for title in (f"messages: {n}, ms", f"to {lengths[0]}"))]
+    text = f"CPU of one turn of {TOKENS} tokens, handshake included, in a conversation that has this many messages."
+    table = Table("Long conversations", text, header)
+    tell(bench.upstream, f"pace/1000/{TOKENS}")
+    for name in ("text", "html"):
+        bench.warm(SUBJECTS[name])
+        tell(bench.upstream, f"pace/1000/{TOKENS}")
+        with bench.servers.only("site") as running:
+            names = {(length, turn): new_name() for turn in range(turns) for length in lengths}
+            seed(running, {name: length for (length, _), name in names.items()})
+            costs = run(_turns(running, name, names))
+        row = [f"{name} format"]
+        for length in lengths:
+            row += [figure(costs[length], 1e3), ratio(costs[length], costs[lengths[0]])]
+        table.rows.append(row)
+    return [table]
+
+
+def seed(running: Running, wanted: dict[str, int]) -> None:
+    """Store conversations of the site's first visitor with these numbers of messages."""
+    words = [f"{name}={length}" for name, length in wanted.items()]
+    command = [sys.executable, "-m", "benchmarks.conversations", running.cookies[0], *words]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **running.environment}, check=True)
+
+
+async def _turns(running: Running, subject: str, names: dict[tuple[int, int], str]) -> dict[int, list[float]]:
+    """Return the CPU seconds of each turn, by the length of its conversation; the lengths take turns."""
+    costs: dict[int, list[float]] = {}
+    for (length, _), conversation in names.items():
+        used = cpu(running.process)
+        visitor = await visit(SUBJECTS[subject].dialect, running.port, conversation, running.cookies[0], Meter())
+        await finished(visitor, TOKENS)
+        await asyncio.sleep(0.05)
+        costs.setdefault(length, []).append(cpu(running.process) - used)
     return costs
-
-
-def main():
-    """Alternate between short and long histories, so that both are measured under the same load of the machine."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=60, help="turns for each length and format")
-    args = parser.parse_args()
-    with upstream(1000, 3) as upstream_port, chat_environment(upstream_port) as environment:
-        os.environ.update(environment)
-        os.chdir(ROOT)
-        with server("chatproject.asgi:application", **environment) as (port, process):
-            cookie = session_cookie(port)
-            for view in ("text", "html"):
-                names = [(f"{view}-{length}-{i}", length) for i in range(args.turns + 5) for length in LENGTHS]
-                seed(cookie, names)
-                costs = asyncio.run(turns(port, cookie, process, view, [name for name, _ in names]))[10:]
-                short, long = (statistics.mean(costs[i::2]) for i in range(2))
-                print(f"{view}   1 message {short:6.2f} ms   100 messages {long:6.2f} ms   ratio {long / short:5.2f}")
-
-
-if __name__ == "__main__":
-    main()

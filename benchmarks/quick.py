@@ -1,63 +1,50 @@
-"""CPU per delta and time to the first token for the text format, the html format and a bare proxy, in half a minute.
+"""The cost of whole turns in the text and the html format, compared with a bare proxy, in less than a minute.
 
-``make bench-quick``; ``python -m benchmarks.quick --streams 50 --rate 50 --seconds 6`` for other loads.
+``make bench-quick``; ``python -m benchmarks.quick --streams 50 --rate 50`` for other loads. Each crowd asks at once,
+for short answers and then for long ones. Two lengths tell the fixed cost of a turn, with its handshake, from the cost
+of a token.
 """
 
 import argparse
-import asyncio
 import statistics
-import threading
-import time
 
-from .harness import chat_environment, cpu, crowd, sent, server, session_cookie, upstream
+from .harness import upstream
+from .measuring import Reading, measure, split, warm_up
+from .servers import SUBJECTS, Servers
 
-SETTLE = 1.5
-"""Seconds after the start that are not measured, while the turns are stored and the streams begin."""
+LENGTHS = (75, 225)
 
 
-def measure(port, process, cookie, view, upstream_port, args, name):
-    """Return the process's CPU per delta in microseconds, in steady state, and the median first-token time in ms."""
-    firsts: list[float] = []
-    load = threading.Thread(
-        target=lambda: firsts.extend(asyncio.run(crowd(port, cookie, view, args.streams, name))), daemon=True
+def report(name: str, short: Reading, long: Reading, base: float | None) -> float:
+    """Print the figures of a server, and return its cost of a token."""
+    parts = split(short, long)
+    ratio = f"{parts.marginal / base:5.2f}" if base else "     "
+    first = statistics.median(short.firsts + long.firsts)
+    print(
+        f"{name:12} {parts.marginal * 1e6:7.1f} us per delta   x bare {ratio}   "
+        f"{parts.fixed * 1e3:6.2f} ms per turn   first token {first * 1e3:6.1f} ms",
+        flush=True,
     )
-    load.start()
-    time.sleep(SETTLE)
-    used, count = cpu(process), sent(upstream_port)
-    time.sleep(args.seconds)
-    used, count = cpu(process) - used, sent(upstream_port) - count
-    load.join(60)
-    assert len(firsts) == args.streams, "a stream did not end"
-    return used / count * 1e6, statistics.median(firsts) * 1e3, count
+    return parts.marginal
 
 
-def report(name, figures, base):
-    per_delta, first, count = figures
-    ratio = f"{per_delta / base:5.2f}" if base else "     "
-    print(f"{name:12} {per_delta:8.1f} us per delta   x bare {ratio}   first token {first:7.1f} ms   ({count} deltas)")
-
-
-def main():
+def main() -> None:
     """Measure all three, one after the other, with one upstream."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=50)
     parser.add_argument("--rate", type=float, default=50.0, help="deltas per second and stream")
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
+    parser.add_argument("--lengths", type=int, nargs=2, default=LENGTHS, help="deltas of the short and the long answer")
     args = parser.parse_args()
-    length = int(args.rate * (args.seconds + SETTLE + 1))
-    print(f"{args.streams} streams of {args.rate:g} deltas/s, {args.seconds:g} s each")
-    with upstream(args.rate, length) as upstream_port:
-        with server("benchmarks.bare_proxy:app", UPSTREAM_PORT=str(upstream_port)) as (port, process):
-            bare = measure(port, process, "", "text", upstream_port, args, "bare")
-            report("bare proxy", bare, None)
-        with (
-            chat_environment(upstream_port) as environment,
-            server("chatproject.asgi:application", **environment) as (port, process),
-        ):
-            cookie = session_cookie(port)
-            time.sleep(SETTLE)  # a process imports the model's SDK when it starts
-            for view in ("text", "html"):
-                report(f"{view} format", measure(port, process, cookie, view, upstream_port, args, view), bare[0])
+    print(f"{args.streams} streams of {args.rate:g} deltas/s, whole turns, answers of {args.lengths} deltas")
+    base = None
+    with upstream(args.rate, args.lengths[0]) as port, Servers(port, visitors=args.streams) as servers:
+        for name in ("bare", "text", "html"):
+            subject = SUBJECTS[name]
+            warm_up(servers, subject, port)
+            with servers.only(subject.server) as running:
+                crowds = [measure(subject, running, port, None, args.streams, args.rate, n) for n in args.lengths]
+            marginal = report(subject.title.rpartition(", ")[2], *crowds, base)
+            base = base or marginal
 
 
 if __name__ == "__main__":

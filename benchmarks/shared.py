@@ -14,8 +14,7 @@ import time
 
 from tests.faults.services import redis_server
 
-from .harness import chat_environment, cpu, sent, server, session_cookie, socket_to, upstream
-from .quick import SETTLE
+from .harness import SETTLE, chat_environment, cpu, sent, server, session_cookie, socket_to, upstream
 
 
 async def follow(asked: int, read: int, cookie: str, view: str, name: str) -> None:

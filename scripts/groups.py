@@ -22,7 +22,8 @@ BROWSER = ("tests/browser",)
 BROWSERS = ("tests/browsers",)
 FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending", "stopping"))
 SERVERS = (
-    *(f"tests/test_{name}.py" for name in ("bootstrap", "cluster", "existing_sites", "lease", "postgres", "servers")),
+    *(f"tests/test_{name}.py" for name in ("benchmarks", "bootstrap", "cluster", "existing_sites")),
+    *(f"tests/test_{name}.py" for name in ("lease", "postgres", "servers")),
     *("tests/reuse", "tests/npm"),
 )
 

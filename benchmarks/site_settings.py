@@ -1,0 +1,17 @@
+"""The project's own settings for the benchmarks: as they are, or with Django's defaults for the database.
+
+``BENCH_FOREIGN`` sets ``CONN_MAX_AGE`` to Django's 0, as on a site that has not changed it, and leaves psycopg's pool
+out. ``BENCH_SOCKETS`` raises the number of sockets of one visitor.
+"""
+
+import os
+
+from chatproject.settings import *  # noqa: F403
+from chatproject.settings import CHAT, DATABASES
+
+if os.environ.get("BENCH_FOREIGN"):
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"].pop("pool", None)
+
+if "BENCH_SOCKETS" in os.environ:
+    CHAT["MAX_SOCKETS_PER_OWNER"] = int(os.environ["BENCH_SOCKETS"])
