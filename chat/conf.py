@@ -4,15 +4,18 @@ Nothing is cached, so ``override_settings(CHAT={...})`` works. The system checks
 from the rows; ``python scripts/settings_table.py`` writes the table.
 """
 
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 
 from .setting import (
     BYTES,
     CHARACTERS,
     COUNT,
     DICTIONARY,
+    DURATION,
     FLAG,
     NON_NEGATIVE,
     PATH,
@@ -97,6 +100,12 @@ class Conf:
     stream_retention = Setting(SECONDS, 60.0, "How long an answer that has ended can be followed and resumed")
     database_threads = Setting(COUNT, 8, "Threads, and therefore database connections, of one process")
     database_wait = Setting(SECONDS, 10.0, "Maximum wait for one of these threads; a step that waits longer is refused")
+    database_max_age = Setting(
+        DURATION,
+        60.0,
+        "How long each of these threads keeps its connection; `CONN_MAX_AGE` counts if it is longer. "
+        "With 0, and with a pool of the driver's, it is given back after each step",
+    )
     redis_url = Setting(
         TEXT,
         "",
@@ -140,6 +149,12 @@ class Conf:
     def user_model(self) -> str:
         """Django's ``AUTH_USER_MODEL``, as ``app_label.Model``."""
         return settings.AUTH_USER_MODEL
+
+    @property
+    def session_store(self) -> type[SessionBase]:
+        """The sessions of Django's ``SESSION_ENGINE``."""
+        store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+        return store
 
     @property
     def session_cookie(self) -> str:

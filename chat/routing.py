@@ -15,6 +15,8 @@ from django.urls.exceptions import Resolver404
 from .asgi import App, Event, Receive, Scope, Send, bounded, path_of
 from .conf import conf
 from .consumers import ChatConsumer
+from .db.threads import in_database
+from .identity import session_and_user
 from .lifespan import check_under_daphne, lifespan, lifespan_of
 from .origin import SERVER_SEND, is_trusted, refuse, same_origin, shown
 
@@ -60,10 +62,10 @@ def direct(app: App) -> App:
 
 def _with_user(app: App) -> App:
     """Give an app the session and the user, unless the site's own router has already done so."""
-    stacked: App = AuthMiddlewareStack(app)
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if "user" in scope else stacked)(scope, receive, send)
+        found = {} if "user" in scope else await in_database(session_and_user, scope)
+        await app({**scope, **found}, receive, send)
 
     return admitted
 

@@ -115,6 +115,12 @@ def choice(*values: str) -> Kind[str]:
 
 
 SECONDS = Kind(float, _positive, "a positive number of seconds", "s")
+DURATION = Kind(
+    float,
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value >= 0,
+    "a number of seconds, 0 or more",
+    "s",
+)
 PER_SECOND = Kind(float, _positive, "a positive number", "per second")
 COUNT = Kind(int, lambda value: _integer(value) and value > 0, "a positive integer")
 CHARACTERS = COUNT._replace(unit="characters")

@@ -33,7 +33,7 @@ ROWS = [
     ["sockets/page_requests"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management", "testing"],
-    ["origin", "lifespan"],
+    ["origin", "lifespan", "identity"],
     ["routing", "urls", "apps", "uvicorn"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -20,7 +20,7 @@ class Database(ABC):
 
     url: str
     pool = 0
-    """The number of idle connections that a process may keep open."""
+    """The number of idle connections, or of files, that a process may keep open."""
 
     @abstractmethod
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -41,6 +41,8 @@ class Database(ABC):
 
 class Sqlite(Database):
     """A database in a file."""
+
+    pool = 3 * 8  # the database, its log and its index, for each of ``CHAT["DATABASE_THREADS"]``
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.path = folder / "db.sqlite3"
