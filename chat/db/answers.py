@@ -11,7 +11,17 @@ from ..endings import INTERRUPTED, STOPPED, Ending
 from ..models import Conversation, Message
 from ..owners import Owner
 from ..parts import Part, text_of
-from .threads import atomic
+from .compiled import both, columns, update
+from .threads import atomic, database, vendor
+
+_FINAL = ("parts", "text", "status", "finish_reason", "error", "usage", "process", "ended_at")
+_END = update(Message, columns(Message, *_FINAL), where=columns(Message, "id", "status", "process"))
+_FREE = update(
+    Conversation,
+    columns(Conversation, "running", "unread", "updated_at"),
+    where=columns(Conversation, "running"),
+)
+_END_AND_FREE = both(_END, _FREE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +63,16 @@ def finish(process: str, written: Written, end: End) -> bool:
 
     If an earlier call was committed but not acknowledged, it finds the same state stored and returns ``True``.
     """
-    mine = Message.objects.filter(pk=written.answer_id, status=Message.Status.RUNNING, process_id=process)
-    columns = {**written.columns, **end.columns}
-    taken = mine.update(**columns)
-    _free([written.answer_id])
-    intended = {"pk": written.answer_id, "status": columns["status"], "text": columns["text"]}
+    final = {**written.columns, **end.columns}
+    ended = (*(final[name] for name in _FINAL), written.answer_id, Message.Status.RUNNING, process)
+    freed = (None, True, timezone.now(), written.answer_id)
+    alias = database()
+    if vendor(alias) == "postgresql":
+        _, ((taken,),) = _END_AND_FREE.run(alias, *ended, *freed)
+    else:
+        taken, _ = _END.run(alias, *ended)
+        _FREE.run(alias, *freed)
+    intended = {"pk": written.answer_id, "status": final["status"], "text": final["text"]}
     return bool(taken) or Message.objects.filter(**intended).exists()
 
 

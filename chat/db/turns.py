@@ -1,208 +1,106 @@
-"""Stores turns: a question, the claim of its conversation for one answer, and the history that the model reads."""
+"""Stores turns: a question, and the claim of its conversation for one answer.
+
+Nearly all questions are new: they are stored here, in as few statements as possible. The rest is left to
+``known_turns``: repeated requests, edits, a conversation in which an answer runs, and databases without
+``INSERT ... ON CONFLICT ... RETURNING``.
+"""
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import replace
-from itertools import groupby
+from datetime import datetime
 
-import msgspec
+from django.db import IntegrityError
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
-from ..conf import conf
-from ..errors import Refusal
 from ..models import Conversation, Message
-from ..owners import Owner
-from ..parts import Part
 from ..text import title_of
-from .branches import below, pair
-from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
-from .threads import atomic_with_retry
-from .values import Ask, Regenerate, Turn, Writer
+from . import known_turns
+from .branches import Stretch
+from .compiled import Insert, UnsupportedError, columns, update
+from .history import Branch, alternating, read_branch, with_prompt
+from .threads import atomic, database
+from .values import Ask, Turn, Writer
 
-GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
-"""The instruction for a model that cannot continue a last message of its own."""
+_CONVERSATION = Insert(
+    Conversation,
+    returning=Conversation._meta.concrete_fields,
+    unique=columns(Conversation, "owner", "uid"),
+    updated=columns(Conversation, "updated_at"),
+)
+_SAVING = (pre_save, post_save)
+_MESSAGE = Insert(Message, returning=[Message._meta.pk])
+_CLAIM = update(
+    Conversation,
+    columns(Conversation, "running", "tip", "unread", "updated_at"),
+    where=columns(Conversation, "id"),
+)
 
 
-@atomic_with_retry
+class KnownError(Exception):
+    """The question may not be new, or has to be stored by the ORM."""
+
+
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
 
     Raises ``Refusal``.
     """
-    _lock(request.owner, request.uid)
-    conversation, _created = Conversation.objects.get_or_create(
-        owner=request.owner.key,
-        uid=request.uid,
-        defaults={"user_id": request.owner.user_id, "title": title_of(request.text), "updated_at": timezone.now()},
-    )
-    if conversation.deleted_at is not None:  # undoing the deletion must bring back what was there, and nothing else
-        raise Refusal("gone")
-    uid, parent, text = request.question, conversation.tip_id, request.text
-    existing = conversation.message_set.filter(uid=uid).first()
-    if existing is not None and existing.text != text:
-        if not request.edits or existing.role != Message.Role.USER:
-            raise Refusal("conflict")
-        uid, parent = edit_uid(uid, text), existing.parent_id
-        existing = version_of(existing, text)
-    if existing is not None:
-        turn = _found(conversation, existing, writer, request)
-    else:
-        question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
-        question.parts = [{"type": "text", "text": text}]
-        if conversation.running_id is not None:
-            raise Refusal("busy")
-        if request.edits and request.attempt:
-            refuse_if_taken(conversation, request.attempt)
-            question.attempt = request.attempt
-        question.save(force_insert=True)
-        turn = _begin(conversation, question, writer)
-    return _with_branch(turn, turn.question) if request.whole else turn
+    try:
+        return _ask_new(request, writer)
+    except (KnownError, UnsupportedError, IntegrityError):
+        return known_turns.ask(request, writer)
 
 
-@atomic_with_retry
-def regenerate(request: Regenerate, writer: Writer) -> Turn:
-    """Store another answer to an earlier question, or find it by its attempt if the request was repeated.
+@atomic
+def _ask_new(request: Ask, writer: Writer) -> Turn:
+    """Store a question that is new.
 
-    Raises ``Refusal``.
+    Raises ``KnownError``, ``UnsupportedError``, or ``IntegrityError`` if the question is stored already; then nothing
+    is changed.
     """
-    turn = _regenerate(request, writer)
-    return _with_branch(turn, turn.answer) if request.whole else turn
+    if request.edits or any(signal.has_listeners(model) for signal in _SAVING for model in (Conversation, Message)):
+        raise KnownError  # a site's own receivers get the rows that the ORM saves
+    alias, now, owner = database(), timezone.now(), request.owner
+    conversation = Conversation(owner=owner.key, user_id=owner.user_id, uid=request.uid, created_at=now, updated_at=now)
+    conversation.title = title_of(request.text)
+    _CONVERSATION.insert(alias, conversation)
+    if conversation.running_id is not None or conversation.deleted_at is not None:
+        raise KnownError
+    earlier = Branch([], None, ())
+    if conversation.created_at != now:
+        left = writer.budget - len(request.text)
+        earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True)
+    question = _MESSAGE.insert(alias, _question(conversation, request, now))
+    answer = _MESSAGE.insert(alias, _answer(question, writer, now))
+    conversation.running = conversation.tip = answer
+    conversation.unread = False
+    _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.pk)
+    messages = alternating([{"role": question.role, "content": question.text}, *earlier.messages])
+    question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
+    shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
+    return Turn(conversation, question, answer, True, with_prompt(conversation, messages), shown=shown)
 
 
-def _lock(owner: Owner, uid: str) -> None:
-    """Begin the transaction with a write, so that turns of one conversation wait for each other.
-
-    In Django's default mode, SQLite refuses at once, whatever its timeout, to turn a reading transaction into a writing
-    one. Other databases lock the row, so that ``tip`` and ``running`` do not change after they are read.
-    """
-    owner.conversations.filter(uid=uid).update(updated_at=timezone.now())
-
-
-def _with_branch(turn: Turn, first: Message) -> Turn:
-    """Return the turn with the messages that the page shows from ``first`` on.
-
-    Read inside the transaction: once the turn is committed its run must start, whatever fails later.
-    """
-    find = pair if turn.fresh else below
-    return replace(turn, shown=find(turn.conversation, first, turn.answer))
-
-
-def _regenerate(request: Regenerate, writer: Writer) -> Turn:
-    _lock(request.owner, request.uid)
-    conversation = request.owner.conversations.filter(uid=request.uid).first()
-    if conversation is None:
-        raise Refusal("not_found")
-    messages = conversation.message_set.select_related("parent", "feedback")
-    repeated = messages.filter(attempt=request.attempt).first() if request.attempt else None
-    if repeated is not None:
-        if repeated.role != Message.Role.ASSISTANT or repeated.parent is None:
-            raise Refusal("conflict")
-        return Turn(conversation, repeated.parent, repeated, fresh=False)
-    wanted = {"uid": request.message} if request.message else {"pk": conversation.tip_id}
-    target = messages.filter(**wanted).first()
-    if target is None:
-        raise Refusal("not_found")
-    question = target.parent if target.role == Message.Role.ASSISTANT else as_shown(conversation, target)
-    if question is None:
-        raise Refusal("not_found")
-    begun = target if request.continues and target.role == Message.Role.ASSISTANT else None
-    return _begin(conversation, question, writer, attempt=request.attempt, begun=begun)
-
-
-def _found(conversation: Conversation, question: Message, writer: Writer, request: Ask) -> Turn:
-    """Return the turn of a question that is already stored, with its newest answer; begin an answer if it has none."""
-    if request.edits:
-        note_attempt(question, request.attempt)
-    answer = question.children.select_related("feedback").order_by("-pk").first()
-    if answer is None:
-        return _begin(conversation, question, writer)
-    if request.edits:
-        return turn_back(conversation, question, answer, request)
-    return Turn(conversation, question, answer, fresh=False)
-
-
-def _begin(
-    conversation: Conversation,
-    question: Message,
-    writer: Writer,
-    *,
-    attempt: str | None = None,
-    begun: Message | None = None,
-) -> Turn:
-    """Store an answer and claim the conversation for it. Raises ``Refusal`` if another answer is running.
-
-    The claim is a conditional UPDATE, so that of two only one succeeds, on every database. ``begun`` is an earlier
-    answer that the new one continues.
-    """
-    if conversation.running_id is not None:
-        raise Refusal("busy")
-    answer = Message.objects.create(
+def _question(conversation: Conversation, request: Ask, now: datetime) -> Message:
+    return Message(
         conversation=conversation,
+        parent_id=conversation.tip_id,
+        uid=request.question,
+        role=Message.Role.USER,
+        parts=[{"type": "text", "text": request.text}],
+        text=request.text,
+        created_at=now,
+    )
+
+
+def _answer(question: Message, writer: Writer, now: datetime) -> Message:
+    return Message(
+        conversation=question.conversation,
         parent=question,
         uid="a-" + secrets.token_urlsafe(12),  # the npm client overwrites an older message of the same id
         role=Message.Role.ASSISTANT,
         status=Message.Status.RUNNING,
         model=writer.model,
-        attempt=attempt,
         process_id=writer.process,
-        parts=begun.parts if begun else [],
-        text=begun.text if begun else "",
+        created_at=now,
     )
-    claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
-    if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
-        raise Refusal("busy")
-    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
-    if begun and begun.text.strip() and not writer.prefills:
-        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
-    parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
-
-
-def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Prepend the system prompt to the messages, if the site has one."""
-    prompt = conf.system_prompt
-    text = prompt(conversation) if callable(prompt) else prompt
-    return [{"role": "system", "content": text}, *messages] if text else messages
-
-
-def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str, str]]:
-    """Read the messages of one branch for a model, oldest first.
-
-    The list begins with a question, and the roles alternate, because the chat templates of many models refuse anything
-    else: an answer without text is left out, and its question is joined with the next one.
-
-    Args:
-        conversation: the conversation that the branch belongs to.
-        tip: the primary key of the branch's last message.
-        budget: the limit of the history in characters. The oldest messages beyond it are left out, but never the newest
-            question.
-
-    Returns:
-        dicts with ``role`` (``"user"`` or ``"assistant"``) and ``content``.
-    """
-    wanted: int | None = tip
-    turns: list[dict[str, str]] = []
-    asked = False
-    found = conversation.message_set.filter(pk__lte=tip).order_by("-pk")
-    rows = found.values_list("pk", "parent_id", "role", "text").iterator(chunk_size=200)
-    for pk, parent, role, text in rows:  # a parent is always older than its child
-        if pk != wanted:
-            continue
-        budget -= len(text)
-        if budget < 0 and asked:
-            break
-        if text.strip():
-            turns.append({"role": role, "content": text})
-            asked = asked or role == Message.Role.USER
-        wanted = parent
-    while turns and turns[-1]["role"] != Message.Role.USER:
-        turns.pop()
-    return alternating(turns[::-1])
-
-
-def alternating(turns: Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Join neighbouring messages of the same role into one, with a blank line between their texts."""
-    return [
-        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
-        for role, same in groupby(turns, lambda turn: turn["role"])
-    ]

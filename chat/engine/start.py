@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..conf import conf
 from ..db.answers import is_stopping
+from ..db.known_turns import regenerate
 from ..db.threads import in_database
-from ..db.turns import ask, regenerate
+from ..db.turns import ask
 from ..db.values import Ask, Regenerate, Turn, Writer
 from ..errors import Refusal
 from ..events import Event

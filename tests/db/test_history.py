@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from chat.db.answers import End, Written, finish
 from chat.db.branches import select
-from chat.db.turns import GO_ON, ask, history, regenerate
+from chat.db.history import GO_ON, history
+from chat.db.known_turns import regenerate
+from chat.db.turns import ask
 from chat.db.values import Ask, Regenerate, Writer
 from chat.endings import ENDINGS, failed
 from chat.errors import Refusal

@@ -33,8 +33,8 @@ from django.utils import timezone  # noqa: E402
 from chat.backends.openai.completions import Reply  # noqa: E402
 from chat.chunks import Finish, FinishStep, Start, StartStep  # noqa: E402
 from chat.db.answers import End, Written, finish  # noqa: E402
+from chat.db.history import history  # noqa: E402
 from chat.db.replay import parts_of, replay  # noqa: E402
-from chat.db.turns import history  # noqa: E402
 from chat.endings import COMPLETE  # noqa: E402
 from chat.engine.draft import Draft  # noqa: E402
 from chat.html.live import HtmlReader, Rendering  # noqa: E402

@@ -1,0 +1,153 @@
+"""Stores the turns that ``turns`` leaves to the ORM, and other answers to questions that are stored already."""
+
+import secrets
+from dataclasses import replace
+
+import msgspec
+from django.utils import timezone
+
+from ..errors import Refusal
+from ..models import Conversation, Message
+from ..owners import Owner
+from ..parts import Part
+from ..text import title_of
+from .branches import below, pair
+from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
+from .history import GO_ON, history, with_prompt
+from .threads import atomic_with_retry
+from .values import Ask, Regenerate, Turn, Writer
+
+
+@atomic_with_retry
+def ask(request: Ask, writer: Writer) -> Turn:
+    """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
+
+    Raises ``Refusal``.
+    """
+    _lock(request.owner, request.uid)
+    conversation, _created = Conversation.objects.get_or_create(
+        owner=request.owner.key,
+        uid=request.uid,
+        defaults={"user_id": request.owner.user_id, "title": title_of(request.text), "updated_at": timezone.now()},
+    )
+    if conversation.deleted_at is not None:  # undoing the deletion must bring back what was there, and nothing else
+        raise Refusal("gone")
+    uid, parent, text = request.question, conversation.tip_id, request.text
+    existing = conversation.message_set.filter(uid=uid).first()
+    if existing is not None and existing.text != text:
+        if not request.edits or existing.role != Message.Role.USER:
+            raise Refusal("conflict")
+        uid, parent = edit_uid(uid, text), existing.parent_id
+        existing = version_of(existing, text)
+    if existing is not None:
+        turn = _found(conversation, existing, writer, request)
+    else:
+        question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
+        question.parts = [{"type": "text", "text": text}]
+        if conversation.running_id is not None:
+            raise Refusal("busy")
+        if request.edits and request.attempt:
+            refuse_if_taken(conversation, request.attempt)
+            question.attempt = request.attempt
+        question.save(force_insert=True)
+        turn = _begin(conversation, question, writer)
+    return _with_branch(turn, turn.question) if request.whole else turn
+
+
+@atomic_with_retry
+def regenerate(request: Regenerate, writer: Writer) -> Turn:
+    """Store another answer to an earlier question, or find it by its attempt if the request was repeated.
+
+    Raises ``Refusal``.
+    """
+    turn = _regenerate(request, writer)
+    return _with_branch(turn, turn.answer) if request.whole else turn
+
+
+def _lock(owner: Owner, uid: str) -> None:
+    """Begin the transaction with a write, so that turns of one conversation wait for each other.
+
+    In Django's default mode, SQLite refuses at once, whatever its timeout, to turn a reading transaction into a writing
+    one. Other databases lock the row, so that ``tip`` and ``running`` do not change after they are read.
+    """
+    owner.conversations.filter(uid=uid).update(updated_at=timezone.now())
+
+
+def _with_branch(turn: Turn, first: Message) -> Turn:
+    """Return the turn with the messages that the page shows from ``first`` on.
+
+    Read inside the transaction: once the turn is committed its run must start, whatever fails later.
+    """
+    find = pair if turn.fresh else below
+    return replace(turn, shown=find(turn.conversation, first, turn.answer))
+
+
+def _regenerate(request: Regenerate, writer: Writer) -> Turn:
+    _lock(request.owner, request.uid)
+    conversation = request.owner.conversations.filter(uid=request.uid).first()
+    if conversation is None:
+        raise Refusal("not_found")
+    messages = conversation.message_set.select_related("parent", "feedback")
+    repeated = messages.filter(attempt=request.attempt).first() if request.attempt else None
+    if repeated is not None:
+        if repeated.role != Message.Role.ASSISTANT or repeated.parent is None:
+            raise Refusal("conflict")
+        return Turn(conversation, repeated.parent, repeated, fresh=False)
+    wanted = {"uid": request.message} if request.message else {"pk": conversation.tip_id}
+    target = messages.filter(**wanted).first()
+    if target is None:
+        raise Refusal("not_found")
+    question = target.parent if target.role == Message.Role.ASSISTANT else as_shown(conversation, target)
+    if question is None:
+        raise Refusal("not_found")
+    begun = target if request.continues and target.role == Message.Role.ASSISTANT else None
+    return _begin(conversation, question, writer, attempt=request.attempt, begun=begun)
+
+
+def _found(conversation: Conversation, question: Message, writer: Writer, request: Ask) -> Turn:
+    """Return the turn of a question that is already stored, with its newest answer; begin an answer if it has none."""
+    if request.edits:
+        note_attempt(question, request.attempt)
+    answer = question.children.select_related("feedback").order_by("-pk").first()
+    if answer is None:
+        return _begin(conversation, question, writer)
+    if request.edits:
+        return turn_back(conversation, question, answer, request)
+    return Turn(conversation, question, answer, fresh=False)
+
+
+def _begin(
+    conversation: Conversation,
+    question: Message,
+    writer: Writer,
+    *,
+    attempt: str | None = None,
+    begun: Message | None = None,
+) -> Turn:
+    """Store an answer and claim the conversation for it. Raises ``Refusal`` if another answer is running.
+
+    The claim is a conditional UPDATE, so that of two only one succeeds, on every database. ``begun`` is an earlier
+    answer that the new one continues.
+    """
+    if conversation.running_id is not None:
+        raise Refusal("busy")
+    answer = Message.objects.create(
+        conversation=conversation,
+        parent=question,
+        uid="a-" + secrets.token_urlsafe(12),  # as in turns.py
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.RUNNING,
+        model=writer.model,
+        attempt=attempt,
+        process_id=writer.process,
+        parts=begun.parts if begun else [],
+        text=begun.text if begun else "",
+    )
+    claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
+    if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
+        raise Refusal("busy")
+    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
+    if begun and begun.text.strip() and not writer.prefills:
+        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
+    parts = tuple(msgspec.convert(answer.parts, list[Part]))
+    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
