@@ -1,4 +1,4 @@
-"""The HTTP client: the OpenAI SDK for addresses, credentials and errors, but not for the history or the deltas.
+"""The HTTP client: the OpenAI SDK for addresses, credentials, headers and connections, but not for each request.
 
 Importing this module imports the SDK, which takes most of a second: ``backend.py`` does it late and in a thread.
 """
@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import aiohttp
 import httpx2
+import msgspec
 from httpx2 import AsyncByteStream
-from openai import APIConnectionError, APIStatusError, AsyncAPIResponse, AsyncOpenAI, DefaultAioHttpClient, OpenAIError
+from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 
 from ..base import BackendError
 from .completions import Reply
@@ -35,16 +36,16 @@ MAX_HEADER_SIZE = 64 * 1024
 MIN_SECRET_LENGTH = 8
 """Shorter words of the headers, such as "Bearer", are not secrets, and redacting them would garble the log."""
 
-BROKEN = (OpenAIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
-"""What a connection raises, before or after its first byte; the SDK maps only the former to its own errors."""
+BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
+"""What a connection raises, before or after its first byte."""
 
 
-def network_reads(response: AsyncAPIResponse[Any]) -> AsyncIterator[bytes]:
+def network_reads(response: httpx2.Response) -> AsyncIterator[bytes]:
     """Iterate over the body as it arrives, skipping two layers above the socket if there is nothing to decompress."""
-    http = response.http_response
-    if http.headers.get("content-encoding", "identity") == "identity" and isinstance(http.stream, AsyncByteStream):
-        return aiter(http.stream)
-    return response.iter_bytes()
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding == "identity" and isinstance(response.stream, AsyncByteStream):
+        return aiter(response.stream)
+    return response.aiter_bytes()
 
 
 class HttpClient(DefaultAioHttpClient):
@@ -124,7 +125,7 @@ class Client:
         # Never send the key from the environment to an address that is not from the environment.
         key = NO_KEY if api_key is None and base_url is not None else api_key
         try:
-            http = HttpClient(follow_redirects=False, trust_env=trust_env)
+            self._http = http = HttpClient(follow_redirects=False, trust_env=trust_env)
             self._sdk = AsyncOpenAI(
                 api_key=key,
                 base_url=base_url,
@@ -141,6 +142,13 @@ class Client:
         address = self._sdk.base_url
         http.params = address.params
         self._sdk.base_url = address.copy_with(query=None, fragment=None)
+        # Made once: the SDK prepares each of its requests anew, which takes longer than sending it.
+        defaults = {**self._sdk.auth_headers, **self._sdk.default_headers}
+        given = {name: value for name, value in defaults.items() if isinstance(value, str)}
+        self._prepared = http.build_request(
+            "POST", f"{self._sdk.base_url}chat/completions", headers=given, timeout=self._sdk.timeout
+        )
+        del self._prepared.headers["content-length"]
         words = " ".join([self._sdk.api_key, *headers.values(), *address.params.values()]).split()
         self.secrets = tuple(word for word in words if len(word) >= MIN_SECRET_LENGTH)
 
@@ -151,17 +159,33 @@ class Client:
         Raises:
             BackendError: the request failed, or the connection broke inside the ``async with`` block.
         """
-        begun = False
+        response: httpx2.Response | None = None
         try:
-            # Pass the body as ``extra_body``: the SDK would walk and copy ``messages``.
-            async with self._sdk.chat.completions.with_streaming_response.create(
-                model="", messages=[], stream=True, extra_body=body
-            ) as response:
-                begun = True
-                yield network_reads(response)
+            response = await self._http.send(self._request(body), stream=True)
+            if not response.is_success:
+                raise await self._refusal(response) from None
+            yield network_reads(response)
         except BROKEN as error:
             # Without the cause: its text is what the endpoint said, which may include the key.
-            raise self._failure(error, begun=begun) from None
+            raise self._failure(error, begun=response is not None) from None
+        finally:
+            if response is not None:
+                await response.aclose()
+
+    def _request(self, body: Mapping[str, Any]) -> httpx2.Request:
+        made = self._prepared
+        content = msgspec.json.encode({"stream": True, **body})
+        return httpx2.Request(
+            made.method, made.url, headers=made.headers, content=content, extensions=dict(made.extensions)
+        )
+
+    async def _refusal(self, response: httpx2.Response) -> BackendError:
+        """Map a response that is no answer to a ``BackendError``."""
+        try:
+            content = await response.aread()
+        except BROKEN:  # the body was cut off
+            content = b""
+        return from_status(response.status_code, response.headers, content, self.secrets)
 
     def rest(self, pieces: AsyncIterator[bytes], reply: Reply) -> Rest:
         """Return a reader for what follows the finish reason of a reply."""
@@ -176,16 +200,11 @@ class Client:
 
         Allow another try only if no response has begun: after that, the call may have been paid for.
         """
-        if isinstance(error, APIStatusError):
-            response = error.response
-            return from_status(response.status_code, response.headers, response.content, self.secrets)
-        if isinstance(status := error.__context__, httpx2.HTTPStatusError):  # the body of an error was cut off
-            return from_status(status.response.status_code, status.response.headers, b"", self.secrets)
         causes = [error]
         while (cause := causes[-1].__cause__) is not None and isinstance(cause, Exception):
             causes.append(cause)
         said = "; ".join(excerpt(f"{type(cause).__name__}: {cause}".encode(), self.secrets) for cause in causes)
-        retry = isinstance(error, APIConnectionError) and not begun and not any(map(_has_begun, causes))
+        retry = isinstance(error, httpx2.TransportError) and not begun and not any(map(_has_begun, causes))
         return BackendError("upstream", f"The connection to the endpoint failed. {said}", retry=retry)
 
 
