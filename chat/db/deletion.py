@@ -67,18 +67,23 @@ def restore(owner: Owner, at: str) -> list[Conversation]:
     return list(owner.conversations.in_bulk(keys).values())
 
 
+def expired() -> ConversationQuerySet:
+    """Return the conversations whose deletion can no longer be undone."""
+    deadline: ExpressionWrapper[Any] = ExpressionWrapper(Now() - timedelta(seconds=conf.undo_period), DateTimeField())
+    return Conversation.objects.filter(deleted_at__lte=deadline)
+
+
 def purge() -> int:
     """Remove conversations whose deletion can no longer be undone, one per transaction; return how many there were.
 
     Several processes may do so at once. Each transaction looks again, because the visitor may be quicker. One that
     fails is logged and left to a later call.
     """
-    expired = Conversation.objects.filter(deleted_at__lte=_undo_deadline())
     removed = 0
     # In any order, so that those that fail do not take the place of others in every batch.
-    for key in expired.order_by("?").values_list("pk", flat=True)[:BATCH]:
+    for key in expired().order_by("?").values_list("pk", flat=True)[:BATCH]:
         try:
-            removed += delete(expired.filter(pk=key))
+            removed += delete(expired().filter(pk=key))
         except Exception:  # also of a site's own receivers, which must not stop the heartbeat and the other deletions
             logger.exception("The deleted conversation %s could not be removed.", key)
     return removed
@@ -86,8 +91,3 @@ def purge() -> int:
 
 def _deleted(owner: Owner) -> ConversationQuerySet:
     return Conversation.objects.filter(owner=owner.key, deleted_at__isnull=False)
-
-
-def _undo_deadline() -> "ExpressionWrapper[Any]":
-    """Return the time at which the deletions happened that can no longer be undone."""
-    return ExpressionWrapper(Now() - timedelta(seconds=conf.undo_period), DateTimeField())

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Case, Q, QuerySet, When
-from django.db.models.functions import Now
+from django.db.models import BigIntegerField, Case, CharField, DateTimeField, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Now
 
 from ..models import Message, Process
 from .answers import Written, interrupt
+from .deletion import expired
 from .threads import atomic
 
 
@@ -25,6 +26,8 @@ class Heartbeats(NamedTuple):
     """Whether the process still had its row."""
     others: dict[str, datetime]
     """The heartbeats of all other processes, including dead ones."""
+    expired: bool
+    """Whether there are conversations whose deletion can no longer be undone."""
 
 
 @atomic
@@ -51,10 +54,36 @@ def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats
     mine = _running().filter(process_id=process)
     for written in checkpoints:
         mine.filter(pk=written.answer_id).update(**written.columns)
-    asked = Q(stopping=True) | Q(conversation__deleted_at__isnull=False)
-    found = {pk: bool(stop) for pk, stop in mine.values_list("pk", Case(When(asked, then=1), default=0))}
-    others = dict(Process.objects.exclude(pk=process).values_list("pk", "heartbeat_at"))
-    return Heartbeats(set(found), {answer_id for answer_id, stopping in found.items() if stopping}, known, others)
+    return _heartbeats(process, mine, known)
+
+
+def _heartbeats(process: str, mine: QuerySet[Message], known: bool) -> Heartbeats:
+    """Read processes, this one's running answers and expired conversations with one query.
+
+    A row of one kind leaves the columns of the others empty; that of expired conversations says only that there are
+    some.
+    """
+    # Cast, because PostgreSQL takes a NULL without a type for text.
+    no_answer = Cast(Value(None), BigIntegerField()), Cast(Value(None), IntegerField())
+    no_heartbeat = Cast(Value(None), DateTimeField())
+    asked = Case(When(Q(stopping=True) | Q(conversation__deleted_at__isnull=False), then=1), default=0)
+    answers = mine.values_list("process_id", no_heartbeat, "pk", asked)
+    nobody = Cast(Value(""), CharField(max_length=32))
+    to_purge = expired().values_list(nobody, no_heartbeat, *no_answer).distinct()
+    rows = Process.objects.values_list("pk", "heartbeat_at", *no_answer).union(answers, to_purge, all=True)
+    running: set[int] = set()
+    stopping: set[int] = set()
+    others: dict[str, datetime] = {}
+    is_expired = False
+    for key, heartbeat_at, answer_id, is_stopping in rows:
+        if answer_id is not None:
+            running.add(answer_id)
+            stopping.update([answer_id] if is_stopping else [])
+        elif heartbeat_at is None:
+            is_expired = True
+        elif key != process:
+            others[key] = heartbeat_at
+    return Heartbeats(running, stopping, known, others, is_expired)
 
 
 def carriers() -> dict[str, datetime]:

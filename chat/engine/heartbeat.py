@@ -16,7 +16,7 @@ from ..models import Message
 from ..streams.base import Streams
 from .recovery import Settlement, recover
 from .run import STOPPED, Run
-from .watch import Watch
+from .watch import Watch, clock
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Heartbeat:
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
         self._watch = Watch()
+        self._next_search = 0.0
         self._writing: asyncio.Future[Heartbeats] | None = None
 
     def keep(self, written: Written, end: End) -> None:
@@ -61,7 +62,6 @@ class Heartbeat:
                 await self.update()
                 if self._streams.shared:
                     await self._recover()
-                await in_database(purge)
             except Exception:  # whatever it is: without heartbeats, other processes take the answers over
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()
@@ -83,6 +83,8 @@ class Heartbeat:
         await self._save()
         await self._end_orphans(found.running)
         await self._settlement.look()
+        if found.expired:
+            await in_database(purge)
 
     async def _write(self, checkpoints: list[Written]) -> Heartbeats:
         """Write the heartbeat. It continues on its thread if the caller is cancelled; ``settle`` waits for it then."""
@@ -103,7 +105,12 @@ class Heartbeat:
         self.others = self._watch.alive
 
     async def _recover(self) -> None:
-        for message in await recover(self._streams, self._watch.stalled()):
+        """Recover the answers of dead processes at once, and look now and then for those whose process has no row."""
+        dead, now = self._watch.stalled(), clock()
+        if not dead and now < self._next_search:
+            return
+        self._next_search = now + conf.process_timeout
+        for message in await recover(self._streams, dead):
             self._ended(message)
         if long_dead := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, long_dead)

@@ -1,0 +1,81 @@
+"""Heartbeats and what they find, on SQLite and on a real PostgreSQL."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat.db.answers import Written
+from chat.db.deletion import hide
+from chat.db.processes import register, update_heartbeat
+from chat.db.turns import ask
+from chat.db.values import Ask, Writer
+from chat.models import Conversation, Message, Process
+from chat.owners import Owner
+from chat.parts import TextPart
+from tests.conftest import chat_settings
+from tests.db.test_search import ToPostgres, postgres  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+ANN = Owner("visitor:ann")
+
+
+@pytest.fixture(params=["sqlite", "postgres"], autouse=True)
+def alias(request, transactional_db, settings):
+    settings.CHAT = chat_settings(UNDO_PERIOD=10.0)
+    if request.param == "postgres":
+        request.getfixturevalue("postgres")
+        settings.DATABASE_ROUTERS = [ToPostgres()]
+        Conversation.objects.all().delete()
+        Process.objects.all().delete()
+    register("mine", alone=False)
+    return Process.objects.db
+
+
+def running(uid, process="mine"):
+    return ask(Ask(ANN, uid, f"m-{uid}", "Why?"), Writer(process, "scripted", 1000)).answer
+
+
+def test_a_heartbeat_finds_this_process_its_answers_and_the_others():
+    register("other", alone=False)
+    mine, stopped, _ = running("c1"), running("c2"), running("c3", process="other")
+    Message.objects.filter(pk=stopped.pk).update(stopping=True)
+    found = update_heartbeat("mine", [])
+    assert (found.running, found.stopping) == ({mine.pk, stopped.pk}, {stopped.pk})
+    assert (found.known, set(found.others), found.expired) == (True, {"other"}, False)
+    assert found.others["other"].utcoffset() == timedelta(0)
+
+
+def test_an_answer_of_a_deleted_conversation_is_to_stop():
+    answer = running("c1")
+    hide(ANN, ANN.conversations)
+    assert update_heartbeat("mine", []).stopping == {answer.pk}
+
+
+def test_a_heartbeat_finds_deletions_that_can_no_longer_be_undone():
+    for uid in ("c1", "c2"):
+        running(uid)
+    hide(ANN, ANN.conversations)
+    assert not update_heartbeat("mine", []).expired
+    Conversation.objects.update(deleted_at=timezone.now() - timedelta(seconds=11))
+    assert update_heartbeat("mine", []).expired
+
+
+def test_a_heartbeat_writes_checkpoints_and_a_row_that_was_removed():
+    answer = running("c1")
+    update_heartbeat("mine", [Written(answer.pk, (TextPart("Because"),))])
+    answer.refresh_from_db()
+    assert (answer.text, answer.parts) == ("Because", [{"type": "text", "text": "Because"}])
+    Message.objects.update(process=None)
+    Process.objects.all().delete()
+    assert not update_heartbeat("mine", []).known
+    assert Process.objects.get().pk == "mine"
+
+
+def test_a_heartbeat_takes_two_statements(alias):
+    with CaptureQueriesContext(connections[alias]) as queries:
+        update_heartbeat("mine", [])
+    statements = [query["sql"].strip("(").split()[0] for query in queries]
+    assert [word for word in statements if word not in ("BEGIN", "COMMIT")] == ["UPDATE", "SELECT"]
