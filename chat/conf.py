@@ -85,7 +85,7 @@ class Conf:
     max_sockets_per_address = Setting(
         COUNT, 500, "How many sockets one public IP address (IPv6: one /64 network) may have open in one process"
     )
-    tick = Setting(SECONDS, 0.06, "How long deltas are gathered into one chunk")
+    tick = Setting(SECONDS, 0.04, "How long deltas are gathered into one chunk")
     heartbeat = Setting(SECONDS, 2.0, "How often a process writes its heartbeat and the checkpoints of its answers")
     process_timeout = Setting(
         SECONDS, 30.0, "Time without a heartbeat after which a process is considered dead and another ends its answers"

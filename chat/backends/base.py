@@ -1,7 +1,7 @@
 """The interface of a backend: an object that streams the replies of a model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, ClassVar
 
 import msgspec
@@ -76,6 +76,10 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
 Delta = Text | Reasoning | Loading | Loaded | Alive | Finished
 
 
+async def at_once() -> None:
+    """Return at once: the ``pace`` of a caller to whom every delta is as urgent as the first."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request to a model.
 
@@ -85,10 +89,14 @@ class Request(msgspec.Struct, frozen=True):
             ``prefills`` gets the beginning of the answer last.
         max_tokens: a reply of this length is enough. Pass the limit to the model if that is supported; otherwise the
             caller stops reading early. ``None`` sets no limit.
+        pace: a backend may call this after a read from the network whose deltas it has yielded, before it reads again.
+            It passes the deltas on to the readers, and returns at their next tick. What has arrived until then can be
+            read at once, which takes far less time than each token alone.
     """
 
     messages: list[dict[str, Any]]
     max_tokens: int | None = None
+    pace: Callable[[], Awaitable[None]] = at_once
 
 
 class Backend(ABC):

@@ -74,7 +74,7 @@ class Engine:
         self.locks = Locks()
         self.runs: dict[int, Run] = {}
         """The runs by the primary keys of their answers."""
-        self.next_tick: asyncio.TimerHandle | None = None
+        self.next_tick: asyncio.Handle | None = None
         self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None

@@ -49,6 +49,8 @@ class Run:
         self._usage: dict[str, Any] | None = None
         self._hint = ""
         self._reading: asyncio.Task[Any] | None = None
+        self._next_tick: asyncio.Future[None] | None = None
+        """What the backend waits for before it reads more, if it does."""
         self._delta_timeout = conf.first_token_timeout
         """How long the next delta may take, in seconds."""
         self._limit = self.draft.length + conf.max_answer_length
@@ -81,6 +83,8 @@ class Run:
     def tick(self, now: float) -> None:
         """Flush the collected deltas and check the deadlines; ``now`` is the event loop's time, in seconds."""
         self._flush()
+        if self._next_tick is not None and not self._next_tick.done():
+            self._next_tick.set_result(None)
         if now > self._final_deadline:
             self.end(CUT if self.draft.length else failed("timeout"))
         elif now > self._deadline:
@@ -145,7 +149,7 @@ class Run:
     async def _stream(self) -> Ending:
         self._delta_timeout = conf.first_token_timeout
         self._deadline = self._loop.time() + self._delta_timeout
-        async with aclosing(self.backend.stream(Request(self.turn.history))) as deltas:
+        async with aclosing(self.backend.stream(Request(self.turn.history, pace=self._pace))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
                     if not self._take(delta):
@@ -157,6 +161,12 @@ class Run:
                 else:
                     self._load(delta)
         return INTERRUPTED
+
+    async def _pace(self) -> None:
+        """Flush the collected deltas, and wait for the next tick."""
+        self._flush()
+        self._next_tick = self._loop.create_future()
+        await self._next_tick
 
     def _finish(self, finished: Finished) -> Ending:
         """Keep the usage, and return the ending that stands for the model's finish reason."""

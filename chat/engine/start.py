@@ -19,6 +19,9 @@ from .run import INTERRUPTED, Run
 STOP_WAIT = 5.0
 """How long a question waits for the end of an answer that was stopped in another process, in seconds."""
 
+STEPS = 4
+"""After this many further steps of the event loop, a tick has reached the readers: run, rendering, reader, socket."""
+
 Asked = Ask | Regenerate
 
 
@@ -91,15 +94,27 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
 
 
 def _tick(engine: Engine) -> None:
-    """Flush every run. Under load the ticks are further apart, so that they take at most a third of the time."""
-    began, engine.next_tick = engine.loop.time(), None
+    """Flush every run, and let those read on that wait for it."""
+    began = engine.loop.time()
     try:
         for run in engine.runs.values():
             run.tick(began)
     finally:  # whatever happens in a run, the others continue
-        if engine.runs:
-            took = engine.loop.time() - began
-            engine.next_tick = engine.loop.call_later(max(conf.tick - took, 2 * took), _tick, engine)
+        engine.next_tick = engine.loop.call_soon(_plan_tick, engine, began, STEPS)
+
+
+def _plan_tick(engine: Engine, began: float, steps: int) -> None:
+    """Plan the next tick when the last one, which ``began`` at this time, has reached the readers.
+
+    Under load the ticks are further apart, so that they take at most half of the time.
+    """
+    if steps:
+        engine.next_tick = engine.loop.call_soon(_plan_tick, engine, began, steps - 1)
+    elif engine.runs:
+        took = engine.loop.time() - began
+        engine.next_tick = engine.loop.call_later(max(conf.tick - took, took), _tick, engine)
+    else:
+        engine.next_tick = None
 
 
 async def _has_ended(engine: Engine, asked: Asked) -> bool:

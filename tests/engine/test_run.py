@@ -8,6 +8,8 @@ from asgiref.sync import sync_to_async
 from chat.backends.openai.backend import load_client
 from chat.chunks import Error, Finish
 from chat.db.replay import replay
+from chat.engine import start
+from chat.engine.engine import engine
 from chat.errors import ERRORS
 from chat.models import Message
 from tests.conftest import chat_settings
@@ -155,6 +157,26 @@ async def test_each_delta_restarts_the_deadline(connect, model, upstream):
         call.say(word)
         assert (await socket.chunk(request, "text-delta"))["delta"] == word
     call.finish()
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_after_the_first_delta_the_model_is_read_once_a_tick(connect, model, upstream):
+    model("gated", TICK=3_600.0)
+    socket = await connect()
+    request = await socket.ask("Why?")
+    call = await upstream.next_call()
+    call.say("One")
+    assert (await socket.chunk(request, "text-delta"))["delta"] == "One"
+    (run,) = engine().runs.values()
+    call.say(" two")
+    call.say(" three")
+    await eventually(lambda: run._next_tick is not None and call.idle)
+    assert run.draft.length == len("One")
+    start._tick(engine())
+    assert (await socket.chunk(request, "text-delta"))["delta"] == " two three"
+    call.finish()
+    await eventually(lambda: call.idle)
+    start._tick(engine())
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 

@@ -56,6 +56,8 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self.at = self._loop.time()
         self._steps: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.idle = False
+        """Whether a ``gated`` reply has sent all that was released."""
 
     @property
     def closed(self) -> bool:
@@ -81,12 +83,18 @@ class Call:
 
     def release(self, data: bytes) -> None:
         """Release raw bytes of a ``gated`` reply."""
+        self.idle = False
         self._loop.call_soon_threadsafe(self._steps.put_nowait, data)
 
     async def released(self) -> AsyncIterator[bytes]:
         """Yield what the test releases."""
-        while (step := await self._steps.get()) is not None:
+        while (step := await self._next_step()) is not None:
             yield step
+        self.idle = True
+
+    async def _next_step(self) -> bytes | None:
+        self.idle = self._steps.empty()
+        return await self._steps.get()
 
     async def answer(self, status: str, body: bytes, *headers: str, kind: str = "application/json") -> None:
         """Send a whole response that is not a stream."""

@@ -7,6 +7,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..base import Backend, Delta, Loaded, Loading, Request
 from ..openai.backend import OpenAIBackend, load_client, refuse_unknown
 from ..openai.failures import ContextError
@@ -102,7 +104,7 @@ class LocalBackend(Backend):
                 shorter = shorten(request.messages, self._share(error))
                 if shorter is None:
                     raise
-                request = Request(shorter, request.max_tokens)
+                request = msgspec.structs.replace(request, messages=shorter)
 
     def _share(self, error: ContextError) -> float:
         """Return the share of the messages to keep so that the answer has room too; half if the lengths are unknown."""

@@ -131,10 +131,12 @@ class OpenAIBackend(Backend):
                 async for piece in pieces:
                     for delta in reply.read(piece):
                         yield delta
-                    if not reply.begun and pulse.is_due(piece):
-                        yield Alive()
                     if reply.ended or reply.reason is not None:
                         break
+                    if reply.begun:
+                        await pieces.rest(request.pace)
+                    elif pulse.is_due(piece):
+                        yield Alive()
                 rest = client.rest(pieces, reply)
                 while (late := await rest.read()) is not None:
                     for delta in reply.read(late):

@@ -4,14 +4,13 @@ Importing this module imports the SDK, which takes most of a second: ``backend.p
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import aiohttp
 import httpx2
 import msgspec
-from httpx2 import AsyncByteStream
 from openai import AsyncOpenAI, DefaultAioHttpClient, OpenAIError
 
 from ..base import BackendError
@@ -40,12 +39,48 @@ BROKEN = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 """What a connection raises, before or after its first byte."""
 
 
-def network_reads(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """Iterate over the body as it arrives, skipping two layers above the socket if there is nothing to decompress."""
-    encoding = response.headers.get("content-encoding", "identity")
-    if encoding == "identity" and isinstance(response.stream, AsyncByteStream):
-        return aiter(response.stream)
-    return response.aiter_bytes()
+class Pieces:
+    """The body of a response as it arrives, one piece per read; nothing is read while a caller ``rests``.
+
+    If there is nothing to decompress, the pieces are read from the response of the SDK's own client, four layers below.
+    Then the socket is not read during a rest, and one read gets what several would have got.
+    """
+
+    def __init__(self, response: httpx2.Response) -> None:
+        own = getattr(getattr(response.stream, "_stream", None), "_aiohttp_response", None)
+        encoded = response.headers.get("content-encoding", "identity") != "identity"
+        self._response: aiohttp.ClientResponse | None = None if encoded else own
+        self._pieces = response.aiter_bytes()
+
+    def __aiter__(self) -> "Pieces":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._response is None:
+            return await anext(self._pieces)
+        if piece := await self._response.content.readany():
+            return piece
+        raise StopAsyncIteration
+
+    async def rest(self, pace: Callable[[], Awaitable[None]]) -> None:
+        """Read nothing until ``pace`` returns."""
+        transport = self._transport
+        if transport is None:
+            await pace()
+            return
+        transport.pause_reading()
+        try:
+            await pace()
+        finally:
+            if not transport.is_closing():
+                transport.resume_reading()
+
+    @property
+    def _transport(self) -> asyncio.ReadTransport | None:
+        """Return the connection that is read; ``None`` if the body has been received whole."""
+        connection = self._response and self._response.connection
+        transport = connection.transport if connection else None
+        return None if transport is None or transport.is_closing() else cast(asyncio.ReadTransport, transport)
 
 
 class HttpClient(DefaultAioHttpClient):
@@ -153,7 +188,7 @@ class Client:
         self.secrets = tuple(word for word in words if len(word) >= MIN_SECRET_LENGTH)
 
     @asynccontextmanager
-    async def ask(self, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def ask(self, body: Mapping[str, Any]) -> AsyncIterator[Pieces]:
         """Send one request, and give the network reads of its response.
 
         Raises:
@@ -164,7 +199,7 @@ class Client:
             response = await self._http.send(self._request(body), stream=True)
             if not response.is_success:
                 raise await self._refusal(response) from None
-            yield network_reads(response)
+            yield Pieces(response)
         except BROKEN as error:
             # Without the cause: its text is what the endpoint said, which may include the key.
             raise self._failure(error, begun=response is not None) from None

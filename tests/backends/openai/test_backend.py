@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from chat.backends.base import Alive, BackendError, Finished, Reasoning, Request, Text
-from chat.backends.openai.backend import OpenAIBackend
+from chat.backends.openai.backend import OpenAIBackend, load_client
 from chat.testing import ask, read, text_of
 from tests.support.behaviours import ANSWER, TEXTS, USAGE, completion, event
 from tests.support.upstream import Upstream, eventually
@@ -105,6 +105,55 @@ async def test_a_good_stream_gives_the_same_text_however_it_is_written(backend, 
     deltas = await read(backend(model))
     assert text_of(deltas) == ANSWER
     assert deltas[-1] == Finished("stop", USAGE)
+
+
+async def test_nothing_is_read_between_two_ticks(upstream, backend, monkeypatch):
+    load_client()
+    from chat.backends.openai.client import Pieces
+
+    found, waiting, ticks, deltas = [], asyncio.Event(), asyncio.Queue(), []
+    original = Pieces._transport.fget
+    monkeypatch.setattr(Pieces, "_transport", property(lambda pieces: found.append(original(pieces)) or found[-1]))
+
+    async def pace():
+        waiting.set()
+        await ticks.get()
+
+    async def reading():
+        deltas.extend([delta async for delta in backend("gated").stream(Request(ask().messages, pace=pace))])
+
+    task = asyncio.create_task(reading())
+    call = await upstream.next_call()
+    call.say("One")
+    await waiting.wait()
+    assert not found[-1].is_reading()  # finds the connection in the SDK's response, too
+    call.say(" two")
+    call.finish()
+    ticks.put_nowait(None)
+    ticks.put_nowait(None)
+    await task
+    assert text_of(deltas) == "One two"
+    assert deltas[-1] == Finished("stop", USAGE)
+
+
+async def test_a_reply_that_is_stopped_between_two_ticks_closes_its_connection(upstream, backend):
+    waiting = asyncio.Event()
+
+    async def pace():
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def reading():
+        async with aclosing(backend("gated").stream(Request(ask().messages, pace=pace))) as deltas:
+            async for _ in deltas:
+                pass
+
+    task = asyncio.create_task(reading())
+    (await upstream.next_call()).say("One")
+    await waiting.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    await eventually(lambda: upstream.open_connections == 0)
 
 
 async def test_each_delta_arrives_when_it_is_sent(upstream, backend):
