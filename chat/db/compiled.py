@@ -118,7 +118,7 @@ def select(rows: Callable[[], models.QuerySet[Any, Any]], fields: Fields) -> Sta
 
 
 def both(first: Statement, second: Statement) -> Statement:
-    """Make one statement of two that update rows, for PostgreSQL; its row is the number of rows that the first one changed."""
+    """Make one statement of two that update rows, for PostgreSQL; it returns how many rows the first one changed."""
 
     def compile_for(alias: str) -> Sql:
         ctes = f"one AS ({first.compile(alias)} RETURNING 1), two AS ({second.compile(alias)} RETURNING 1)"
