@@ -8,7 +8,7 @@ from time import thread_time
 from typing import TypeVar
 
 from ..parts import Kind
-from .markdown import Diff, Live, Wanted, diff, highlight, render_live
+from .markdown import Diff, Live, Wanted, diff, extended, highlight, render_live
 from .markdown.thread import LONG_TEXT, executor, giving_way
 from .messages import PartView, safe
 
@@ -46,8 +46,12 @@ class LivePart:
         if not self._stale:
             return 0.0
         self._stale = False
+        before, *more = self._pieces
         text = "".join(self._pieces)
         self._pieces = [text]
+        if self.blocks and len(text) <= LONG_TEXT and (last := extended(self.blocks[-1], before, "".join(more))):
+            self.blocks = (*self.blocks[:-1], last)
+            return 0.0
         live, cost = await _rendered(text)
         if live.missing:  # not part of the cost, because each block of code is highlighted once only
             await _in_thread(_highlight_all, live.missing)

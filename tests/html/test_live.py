@@ -116,9 +116,9 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
         batches = read(stream, rendering)
         stream.append(TextDelta("0", "one "))
         await anext(batches)
-        stream.append(TextDelta("0", "two "))
+        stream.append(TextDelta("0", "**two** "))
         await anext(batches)
-        stream.append(TextDelta("0", "three"))
+        stream.append(TextDelta("0", "**three**"))
         end(stream)
         async with asyncio.timeout(5):
             rest = [chunk async for batch in batches for chunk in batch]

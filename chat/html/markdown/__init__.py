@@ -11,6 +11,7 @@ loop.
 
 from .blocks import Live, render, render_live
 from .elements import Wanted
+from .growth import extended
 from .highlight import highlight
 from .patches import BlockPatch, Diff, diff
 from .plain import escape_text, is_blank
@@ -22,6 +23,7 @@ __all__ = [
     "Wanted",
     "diff",
     "escape_text",
+    "extended",
     "highlight",
     "is_blank",
     "render",
