@@ -56,6 +56,8 @@ class Run:
         self._limit = self.draft.length + conf.max_answer_length
         self._deadline = self._final_deadline = float("inf")
         """Those of the next delta and of the whole answer, in the loop's time."""
+        self._overdue = False
+        """Whether the last tick came after the deadline of the next delta."""
         self._owned = True
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
@@ -83,11 +85,13 @@ class Run:
     def tick(self, now: float) -> None:
         """Flush the collected deltas and check the deadlines; ``now`` is the event loop's time, in seconds."""
         self._flush()
-        if self._next_tick is not None and not self._next_tick.done():
+        resting = self._next_tick is not None and not self._next_tick.done()
+        if self._next_tick is not None and resting:
             self._next_tick.set_result(None)
+        overdue, self._overdue = self._overdue, now > self._deadline
         if now > self._final_deadline:
             self.end(CUT if self.draft.length else failed("timeout"))
-        elif now > self._deadline:
+        elif self._overdue and (overdue or not resting):  # a run that waited for this tick may have deltas to read
             self.end(failed("timeout"))
 
     async def make(self) -> None:

@@ -1,5 +1,6 @@
 """Answers from an endpoint that fails: what is stored, what readers are shown, and which connections stay open."""
 
+import asyncio
 import logging
 
 import pytest
@@ -177,6 +178,21 @@ async def test_after_the_first_delta_the_model_is_read_once_a_tick(connect, mode
     call.finish()
     await eventually(lambda: call.idle)
     start._tick(engine())
+    assert (await socket.chunks(request))[-1]["type"] == "finish"
+
+
+async def test_the_wait_for_a_late_tick_is_not_a_timeout_of_the_model(connect, model, upstream):
+    model("gated", TICK=3_600.0, DELTA_TIMEOUT=30.0)
+    socket = await connect()
+    request = await socket.ask("Why?")
+    call = await upstream.next_call()
+    call.say("One")
+    await socket.chunk(request, "text-delta")
+    (run,) = engine().runs.values()
+    await eventually(lambda: run._next_tick is not None)
+    run.tick(asyncio.get_running_loop().time() + 60)
+    assert not run.is_ending
+    call.finish()
     assert (await socket.chunks(request))[-1]["type"] == "finish"
 
 
