@@ -42,8 +42,7 @@ def ask(request: Ask, writer: Writer) -> Turn:
     if existing is not None:
         turn = _found(conversation, existing, writer, request)
     else:
-        question = Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, text=text)
-        question.parts = [{"type": "text", "text": text}]
+        question = new_question(conversation, parent, uid, text)
         if conversation.running_id is not None:
             raise Refusal("busy")
         if request.edits and request.attempt:
@@ -131,18 +130,11 @@ def _begin(
     """
     if conversation.running_id is not None:
         raise Refusal("busy")
-    answer = Message.objects.create(
-        conversation=conversation,
-        parent=question,
-        uid="a-" + secrets.token_urlsafe(12),  # as in turns.py
-        role=Message.Role.ASSISTANT,
-        status=Message.Status.RUNNING,
-        model=writer.model,
-        attempt=attempt,
-        process_id=writer.process,
-        parts=begun.parts if begun else [],
-        text=begun.text if begun else "",
-    )
+    answer = new_answer(conversation, question, writer)
+    answer.attempt = attempt
+    if begun is not None:
+        answer.parts, answer.text = begun.parts, begun.text
+    answer.save(force_insert=True)
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
@@ -151,3 +143,22 @@ def _begin(
         messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
     return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
+
+
+def new_question(conversation: Conversation, parent: int | None, uid: str, text: str) -> Message:
+    """Make the row of a question below the message ``parent``, for the caller to store."""
+    parts = [{"type": "text", "text": text}]
+    return Message(conversation=conversation, parent_id=parent, uid=uid, role=Message.Role.USER, parts=parts, text=text)
+
+
+def new_answer(conversation: Conversation, question: Message, writer: Writer) -> Message:
+    """Make the row of a running, empty answer to a question, for the caller to store."""
+    return Message(
+        conversation=conversation,
+        parent=question,
+        uid="a-" + secrets.token_urlsafe(12),  # the npm client overwrites an older message of the same id
+        role=Message.Role.ASSISTANT,
+        status=Message.Status.RUNNING,
+        model=writer.model,
+        process_id=writer.process,
+    )

@@ -5,9 +5,6 @@ Nearly all questions are new: they are stored here, in as few statements as poss
 ``INSERT ... ON CONFLICT ... RETURNING``.
 """
 
-import secrets
-from datetime import datetime
-
 from django.db import IntegrityError
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
@@ -70,8 +67,12 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     if conversation.created_at != now:
         left = writer.budget - len(request.text)
         earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True)
-    question = _MESSAGE.insert(alias, _question(conversation, request, now))
-    answer = _MESSAGE.insert(alias, _answer(question, writer, now))
+    question = known_turns.new_question(conversation, conversation.tip_id, request.question, request.text)
+    question.created_at = now
+    _MESSAGE.insert(alias, question)
+    answer = known_turns.new_answer(conversation, question, writer)
+    answer.created_at = now
+    _MESSAGE.insert(alias, answer)
     conversation.running = conversation.tip = answer
     conversation.unread = False
     _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.pk)
@@ -79,28 +80,3 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
     shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
     return Turn(conversation, question, answer, True, with_prompt(conversation, messages), shown=shown)
-
-
-def _question(conversation: Conversation, request: Ask, now: datetime) -> Message:
-    return Message(
-        conversation=conversation,
-        parent_id=conversation.tip_id,
-        uid=request.question,
-        role=Message.Role.USER,
-        parts=[{"type": "text", "text": request.text}],
-        text=request.text,
-        created_at=now,
-    )
-
-
-def _answer(question: Message, writer: Writer, now: datetime) -> Message:
-    return Message(
-        conversation=question.conversation,
-        parent=question,
-        uid="a-" + secrets.token_urlsafe(12),  # the npm client overwrites an older message of the same id
-        role=Message.Role.ASSISTANT,
-        status=Message.Status.RUNNING,
-        model=writer.model,
-        process_id=writer.process,
-        created_at=now,
-    )

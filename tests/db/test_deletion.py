@@ -17,19 +17,14 @@ from chat.managers import ConversationQuerySet
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
 from tests.conftest import chat_settings
-from tests.db.test_search import ToPostgres, postgres  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 ANN, BOB = Owner("visitor:ann"), Owner("visitor:bob")
 
 
-@pytest.fixture(params=["sqlite", "postgres"], autouse=True)
-def database(request, transactional_db, settings):
+@pytest.fixture(autouse=True)
+def undoable_for_ten_seconds(database, settings):
     settings.CHAT = chat_settings(UNDO_PERIOD=10.0)
-    if request.param == "postgres":
-        request.getfixturevalue("postgres")
-        settings.DATABASE_ROUTERS = [ToPostgres()]
-        Conversation.objects.all().delete()
 
 
 def stored(uid="c1", owner=ANN, **fields):

@@ -16,22 +16,15 @@ from chat.models import Conversation, Message, Process
 from chat.owners import Owner
 from chat.parts import TextPart
 from tests.conftest import chat_settings
-from tests.db.test_search import ToPostgres, postgres  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 ANN = Owner("visitor:ann")
 
 
-@pytest.fixture(params=["sqlite", "postgres"], autouse=True)
-def alias(request, transactional_db, settings):
+@pytest.fixture(autouse=True)
+def registered(database, settings):
     settings.CHAT = chat_settings(UNDO_PERIOD=10.0)
-    if request.param == "postgres":
-        request.getfixturevalue("postgres")
-        settings.DATABASE_ROUTERS = [ToPostgres()]
-        Conversation.objects.all().delete()
-        Process.objects.all().delete()
     register("mine", alone=False)
-    return Process.objects.db
 
 
 def running(uid, process="mine"):
@@ -74,8 +67,8 @@ def test_a_heartbeat_writes_checkpoints_and_a_row_that_was_removed():
     assert Process.objects.get().pk == "mine"
 
 
-def test_a_heartbeat_takes_two_statements(alias):
-    with CaptureQueriesContext(connections[alias]) as queries:
+def test_a_heartbeat_takes_two_statements(database):
+    with CaptureQueriesContext(connections[database]) as queries:
         update_heartbeat("mine", [])
     statements = [query["sql"].strip("(").split()[0] for query in queries]
     assert [word for word in statements if word not in ("BEGIN", "COMMIT")] == ["UPDATE", "SELECT"]
