@@ -452,6 +452,19 @@ def test_the_menu_is_used_by_keyboard_and_gives_the_focus_back(listed):
     expect(listed.menu).to_be_hidden()
 
 
+def test_the_menu_opens_again_at_once_after_escape(listed):
+    opener = listed.line("old").get_by_role("link", name="Options for “About old”")
+    opener.click()
+    opener.evaluate(
+        """(opener) => {
+            const escape = new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true });
+            document.querySelector("llm-chat-menu").dispatchEvent(escape);
+            opener.click();
+        }"""
+    )
+    expect(listed.menu).to_be_visible()
+
+
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_menu_stays_on_the_screen_beside_a_line_at_the_bottom(script, site, visit, begun, language):
     chat = visit(site.url, locale=language, viewport={"width": 375, "height": 480}).open()

@@ -397,6 +397,7 @@ class ChatMenu extends ChatElement {
 
   #close() {
     this.hidePopover();
+    this.#reflect(); // before its "toggle" event, which comes after a key that is pressed at once
     this.#link?.focus();
   }
 
