@@ -27,6 +27,8 @@ class LivePart:
         """Whether it is of a timed kind, and has not ended."""
         self._started = started
         self._seconds: float | None = None
+        self.length = 0
+        """Characters of its text so far."""
         self._pieces: list[str] = []
         self._stale = False
         self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
@@ -34,6 +36,7 @@ class LivePart:
     def grow(self, text: str) -> None:
         """Append text; the next ``render`` brings the HTML up to date."""
         self._pieces.append(text)
+        self.length += len(text)
         self._stale = True
 
     def end(self, seconds: float | None) -> None:

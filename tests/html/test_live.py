@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from chat.chunks import LOADING, Finish, PartEndHtml, Start
-from chat.html import live_parts
+from chat.html import live, live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
 from chat.parts import (
@@ -123,6 +123,24 @@ async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_th
         async with asyncio.timeout(5):
             rest = [chunk async for batch in batches for chunk in batch]
     assert waits == [25 * 1_000.0]
+    assert rest[-1] == Finish("stop")
+
+
+async def test_the_page_of_a_long_answer_is_updated_less_often(stream, monkeypatch):
+    waits = []
+    waited = stream.closed_within
+    monkeypatch.setattr(stream, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
+    monkeypatch.setattr(live, "DUTY", 0)
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        batches = read(stream, rendering)
+        stream.append(TextDelta("0", "word " * (live.LONG_TEXT // 5)))
+        await anext(batches)
+        assert waits == []
+        stream.append(TextDelta("0", "more"))
+        await anext(batches)
+        assert waits == [live.LONG_PAUSE]
+        end(stream)
+        rest = [chunk async for batch in batches for chunk in batch]
     assert rest[-1] == Finish("stop")
 
 

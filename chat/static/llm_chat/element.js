@@ -5,19 +5,19 @@ let policy; // made when it is first used: a page has one of a name
 class ChatElement extends HTMLElement {
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
 
-  #listening = new AbortController();
+  #listening;
 
   static define(name) {
     if (!customElements.get(name)) customElements.define(name, this);
   }
 
   connectedCallback() {
-    this.#listening = new AbortController();
     this.connect();
   }
 
   disconnectedCallback() {
-    this.#listening.abort();
+    this.#listening?.abort();
+    this.#listening = undefined;
     this.disconnect();
   }
 
@@ -38,9 +38,11 @@ class ChatElement extends HTMLElement {
   }
 
   hear(target, listeners, options) {
+    this.#listening ??= new AbortController();
+    const { signal } = this.#listening;
     for (const type in listeners) {
       const listener = (event) => listeners[type](type.startsWith("chat:") ? event.detail : event);
-      target.addEventListener(type, listener, { signal: this.#listening.signal, ...options });
+      target.addEventListener(type, listener, { signal, ...options });
     }
   }
 

@@ -174,23 +174,31 @@ ChatCopy.define("llm-chat-copy");
 /** What a spreadsheet would run. Numbers and dashes begin alike. */
 const FORMULA = /^(?![+-]*\p{Sc}?[\d.,\s]*[%\p{Sc}]?$)[=+@＝＋－＠-]/u;
 
-/** `<llm-chat-box>`: code or a table, below the bar of buttons that it adds. */
+/** `<llm-chat-box>`: code or a table, below the bar of buttons that it adds. A growing table is a new one each time. */
 class ChatBox extends ChatElement {
-  #growth = new ResizeObserver(() => this.#measure());
+  static #growth = new ResizeObserver((entries) => {
+    for (const { target } of entries) ChatBox.#measure(target);
+  });
+  /** Kept, because to find them in a long conversation takes longer than to clone them. */
+  static #bars = {};
 
   connect() {
     if (!this.chat) return;
     const scroller = this.#scroller;
-    if (!scroller.previousElementSibling) this.prepend(this.clone(scroller.matches("pre") ? "code" : "table"));
-    this.hear(this, {
-      click: ({ target }) => this.#click(target.closest("button")),
-      focusin: () => this.#measure(),
-    });
-    this.#growth.observe(scroller);
+    const kind = scroller.matches("pre") ? "code" : "table";
+    ChatBox.#bars[kind] ??= this.clone(kind);
+    if (!scroller.previousElementSibling) this.prepend(ChatBox.#bars[kind].cloneNode(true));
+    for (const type of ["click", "focusin"]) this.addEventListener(type, this);
+    ChatBox.#growth.observe(scroller);
   }
 
   disconnect() {
-    this.#growth.disconnect();
+    ChatBox.#growth.unobserve(this.#scroller);
+  }
+
+  handleEvent(event) {
+    if (event.type === "click") this.#click(event.target.closest("button"));
+    else ChatBox.#measure(this.#scroller);
   }
 
   #click(button) {
@@ -215,14 +223,13 @@ class ChatBox extends ChatElement {
   }
 
   /** Only what is too wide can be focused, to be scrolled by keys. */
-  #measure() {
-    const scroller = this.#scroller;
+  static #measure(scroller) {
     const wide = scroller.scrollWidth > scroller.clientWidth;
     if (wide === scroller.hasAttribute("tabindex") || scroller.matches(":focus")) return;
     if (wide) scroller.tabIndex = 0;
     else scroller.removeAttribute("tabindex");
     scroller.role = wide ? "group" : null;
-    scroller.ariaLabel = wide ? this.find("[data-bar]").ariaLabel : null;
+    scroller.ariaLabel = wide ? scroller.previousElementSibling.ariaLabel : null;
   }
 
   get #scroller() {
