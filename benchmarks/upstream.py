@@ -7,7 +7,9 @@ second fit on a core that is shared with the clients. ``GET /count`` returns how
 """
 
 import asyncio
+import json
 import sys
+from string import ascii_lowercase
 
 from . import marks
 from .harness import run
@@ -16,8 +18,31 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding
 SLOT = 0.002
 """Seconds between two turns of the timer. A stream is served once in as many turns as its interval has."""
 
-PARAGRAPH = 40
-"""Tokens of one paragraph."""
+ANSWER = '''## _ _ _
+
+_ _ _ **_ _** _ _ _ _, _ _ _ _ _ `_` _ _ _ _ _. _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _.
+
+- **_ _:** _ _ _ _ _ _ _ _
+- **_:** _ _ _ _ _ _ _ _ _
+- **_ _:** _ _ _ _ [_ _](https://example.com/) _ _
+- _ _ _ _ _ _ _ _ _ _
+
+```python
+def answer(question):
+    """_ _ _ _ _ _."""
+    # _ _ _ _ _ _
+    return 42  # _ _ _ _
+```
+
+_ _ _ *_ _* _ _ _ _ _ _ _. _ _ _ _ _ _ _ _ _ _ _, _ _ _ _ _ _ _ _.
+
+_ _ _ _ _ _ _ _ _ _ _ _.
+
+'''
+"""What an answer consists of, again and again: each ``_`` is a token, whose text is what precedes it and a mark.
+
+In code, only comments keep a mark whole when it is highlighted.
+"""
 
 
 def event(payload: bytes) -> bytes:
@@ -26,19 +51,23 @@ def event(payload: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def token(text: bytes) -> tuple[bytes, bytes]:
-    """Return a token as OpenAI's API sends it, with the other fields it carries: what is before its time, and after."""
+def token(text: str, letter: str) -> tuple[bytes, bytes]:
+    """Return a token as OpenAI's API sends it, with its other fields: what precedes its mark and what follows.
+
+    A change of HTML keeps the end of the text where it stays as it was. The letter behind the mark differs from those
+    of the tokens before, so that this end never has a part of the mark.
+    """
     whole = event(
         b'{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"bench",'
-        b'"system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":"%' + text + b'"},"logprobs":null,'
-        b'"finish_reason":null}]}'
+        b'"system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":'
+        + json.dumps(f"{text}%TIME{letter}").encode()
+        + b'},"logprobs":null,"finish_reason":null}]}'
     )
     before, after = whole.split(b"TIME")
     return before, after
 
 
-WORD = token(b"TIME ")
-LAST_OF_PARAGRAPH = token(rb"TIME.\n\n")
+TOKENS = [token(text, ascii_lowercase[place % 26]) for place, text in enumerate(ANSWER.rstrip().split("_")[:-1])]
 END = event(
     b'{"id":"chatcmpl-8f3a","object":"chat.completion.chunk","created":1763800000,"model":"bench",'
     b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
@@ -98,7 +127,7 @@ class Pace:
                 self._send(connection, mark)
 
     def _send(self, connection: "Connection", mark: bytes) -> None:
-        before, after = WORD if connection.left % PARAGRAPH else LAST_OF_PARAGRAPH
+        before, after = TOKENS[(self.length - connection.left) % len(TOKENS)]
         connection.write(before + mark + after)
         self.sent += 1
         connection.left -= 1
