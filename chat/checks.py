@@ -1,5 +1,6 @@
 """System checks of the ``CHAT`` setting. Each message says what is wrong, what was expected and what was given."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -9,10 +10,14 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
+from django.utils.functional import Promise
 
+from .assistants import Assistant, Starter
+from .assistants.discovery import name_of, registry
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
 from .streams.loading import make_streams
+from .text import CONVERSATION_ID
 
 
 @checks.register("llm_chat")
@@ -21,7 +26,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if not isinstance(conf.given, dict):
         return [Error(sentence, id="llm_chat.E001") for sentence in wrong_values()]
     wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
-    parts = [] if wrong else [*_backend(), *_streams()]  # these need values of the right kind
+    parts = [] if wrong else [*_backend(), *_streams(), *_assistants()]  # these need values of the right kind
     return [*_unknown(), *wrong, *parts, *_databases()]
 
 
@@ -52,6 +57,41 @@ def _backend() -> Iterator[CheckMessage]:
         _ = conf.system_prompt
     except ImproperlyConfigured as error:
         yield Error(str(error), id="llm_chat.E003")
+
+
+def _assistants() -> Iterator[CheckMessage]:
+    """Check the attributes of the site's assistants, that each has a name of its own, and that its backend is there."""
+    names: dict[str, type[Assistant]] = {}
+    for found in registry.defined:
+        yield from (Error(f"{_path(found)}{sentence}", id="llm_chat.E007") for sentence in _wrong_attributes(found))
+        if (other := names.setdefault(name_of(found), found)) is not found:
+            sentence = f'{_path(other)} and {_path(found)} are both named "{name_of(found)}": give one another name.'
+            yield Error(sentence, id="llm_chat.E008")
+        backend: Any = found.backend
+        if not isinstance(backend, str) or backend not in conf.backends:
+            there = ", ".join(f'"{name}"' for name in conf.backends)
+            sentence = f'.backend must be an entry of CHAT["BACKENDS"] ({there}), got {backend!r}.'
+            yield Error(f"{_path(found)}{sentence}", id="llm_chat.E009")
+            continue
+        try:
+            make(entry_of(backend))
+        except ImproperlyConfigured as error:
+            yield Error(f"{_path(found)}.backend: {error}", id="llm_chat.E009")
+
+
+def _path(assistant: type[Assistant]) -> str:
+    return f"{assistant.__module__}.{assistant.__qualname__}"
+
+
+def _wrong_attributes(assistant: type[Assistant]) -> Iterator[str]:
+    instructions: Any = assistant.instructions
+    starters: Any = assistant.starters
+    if not re.fullmatch(CONVERSATION_ID, name_of(assistant)):
+        yield f".name must be 1 to 64 letters, digits, hyphens and underscores, got {name_of(assistant)!r}."
+    if not isinstance(instructions, str | Promise):
+        yield f".instructions must be a string, got a value of type {type(instructions).__name__}."
+    if not isinstance(starters, list | tuple) or not all(isinstance(starter, Starter) for starter in starters):
+        yield f".starters must be a list of Starter, got {starters!r}."
 
 
 def _streams() -> Iterator[CheckMessage]:

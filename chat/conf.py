@@ -106,6 +106,7 @@ class Conf:
         "How long each of these threads keeps its connection; `CONN_MAX_AGE` counts if it is longer. "
         "With 0, and with a pool of the driver's, it is given back after each step",
     )
+    tool_threads = Setting(COUNT, 8, "Threads, of one process, on which the synchronous hooks of assistants run")
     redis_url = Setting(
         TEXT,
         "",

@@ -1,7 +1,10 @@
 """Messages of ``manage.py check`` about the ``CHAT`` setting."""
 
 import pytest
+from django.utils.translation import gettext_lazy
 
+from chat.assistants import Assistant, Starter
+from chat.assistants.discovery import registry
 from chat.checks import check_settings, errors
 from chat.conf import SETTINGS
 from tests.conftest import chat_settings
@@ -170,3 +173,49 @@ def test_b38_a_constraint_between_two_databases_is_an_error(settings):
     settings.DATABASE_ROUTERS = [Apart()]
     assert ids(settings) == ["llm_chat.E006"]
     assert ids(settings, USER_CONSTRAINT=False) == []
+
+
+def assistant(title, **attributes):
+    """Make an assistant's class, as the module ``shop.assistants`` of a site has it."""
+    return type(title, (Assistant,), {"__module__": "shop.assistants", "__qualname__": title, **attributes})
+
+
+def messages_of(settings, *assistants):
+    settings.CHAT = chat_settings()
+    with registry.replaced(*assistants):
+        return [(message.id, message.msg) for message in check_settings()]
+
+
+def test_assistants_that_are_well_defined_pass(settings):
+    support = assistant("Support", starters=[Starter("Where is my parcel?")], instructions=gettext_lazy("Yes"))
+    assert messages_of(settings, support, assistant("Sales", name="sales-desk")) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"name": "a b"}, ".name must be 1 to 64 letters, digits, hyphens and underscores, got 'a b'."),
+        ({"name": "x" * 65}, f".name must be 1 to 64 letters, digits, hyphens and underscores, got '{'x' * 65}'."),
+        ({"instructions": 7}, ".instructions must be a string, got a value of type int."),
+        ({"starters": "Why?"}, ".starters must be a list of Starter, got 'Why?'."),
+        ({"starters": ["Why?"]}, ".starters must be a list of Starter, got ['Why?']."),
+    ],
+)
+def test_a_wrong_attribute_of_an_assistant_is_an_error(settings, attributes, message):
+    found = messages_of(settings, assistant("Support", **attributes))
+    assert found == [("llm_chat.E007", f"shop.assistants.Support{message}")]
+
+
+def test_two_assistants_of_one_name_are_an_error_that_names_both(settings):
+    found = messages_of(settings, assistant("Support"), assistant("Help", name="support"))
+    message = 'shop.assistants.Support and shop.assistants.Help are both named "support": give one another name.'
+    assert found == [("llm_chat.E008", message)]
+
+
+@pytest.mark.parametrize("backend", ["large", ["large"], None])
+def test_an_assistant_whose_backend_the_site_does_not_have_is_an_error(settings, backend):
+    ((identifier, message),) = messages_of(settings, assistant("Support", backend=backend))
+    assert identifier == "llm_chat.E009"
+    assert message == (
+        f'shop.assistants.Support.backend must be an entry of CHAT["BACKENDS"] ("default"), got {backend!r}.'
+    )

@@ -698,7 +698,7 @@ async def test_a_tick_before_the_runs_first_step_does_not_put_the_old_text_befor
     script, connect, served, monkeypatch
 ):
     begin = start._start
-    monkeypatch.setattr(start, "_start", lambda engine, turn: (begin(engine, turn), start._tick(engine)))
+    monkeypatch.setattr(start, "_start", lambda engine, *turn: (begin(engine, *turn), start._tick(engine)))
     socket = await connect()
     request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     (await script.anext_reply()).finish()

@@ -22,6 +22,7 @@ ROWS = [
     ["db"],
     ["backends"],
     ["events", "streams"],
+    ["assistants"],
     ["engine"],
     ["html/messages", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
     ["html/message_chunks"],

@@ -65,10 +65,10 @@ def _reason(error: Exception) -> str:
     return str(error) if self_explanatory else f"{type(error).__name__}: {error}"
 
 
-def max_message_length() -> int:
-    """Return the smaller of the site's and the default model's limits for a message, in characters."""
+def max_message_length(alias: str) -> int:
+    """Return the smaller of the site's and a model's limits for a message, in characters."""
     limit = conf.max_message_length
-    return min(limit, backend_class(entry_of("default")).max_message_length or limit)
+    return min(limit, backend_class(entry_of(alias)).max_message_length or limit)
 
 
 class Backends:
@@ -101,6 +101,6 @@ _named = Backends()
 """Backends that are only asked for the names of their models, so they hold no connections."""
 
 
-def default_model() -> str:
-    """Return the name of the default model, which may be empty. Raises ``ImproperlyConfigured``."""
-    return _named["default"].model
+def model_of(alias: str) -> str:
+    """Return the name of a model, which may be empty. Raises ``ImproperlyConfigured``."""
+    return _named[alias].model

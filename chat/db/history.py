@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from ..conf import conf
 from ..models import Conversation, Message
 from .compiled import columns, select
 from .threads import database
@@ -110,10 +109,3 @@ def alternating(newest_first: Iterable[dict[str, str]]) -> list[dict[str, str]]:
         {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
         for role, same in groupby(reversed(turns), lambda turn: turn["role"])
     ]
-
-
-def with_prompt(conversation: Conversation, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Prepend the system prompt to the messages, if the site has one."""
-    prompt = conf.system_prompt
-    text = prompt(conversation) if callable(prompt) else prompt
-    return [{"role": "system", "content": text}, *messages] if text else messages

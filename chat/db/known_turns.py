@@ -13,7 +13,7 @@ from ..parts import Part
 from ..text import title_of
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
-from .history import GO_ON, history, with_prompt
+from .history import GO_ON, history
 from .threads import atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
@@ -138,7 +138,7 @@ def _begin(
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    messages = with_prompt(conversation, history(conversation, begun.pk if begun else question.pk, writer.budget))
+    messages = history(conversation, begun.pk if begun else question.pk, writer.budget)
     if begun and begun.text.strip() and not writer.prefills:
         messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))

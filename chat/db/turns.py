@@ -14,7 +14,7 @@ from ..text import title_of
 from . import known_turns
 from .branches import Stretch
 from .compiled import Insert, UnsupportedError, columns, update
-from .history import Branch, alternating, read_branch, with_prompt
+from .history import Branch, alternating, read_branch
 from .threads import atomic, database
 from .values import Ask, Turn, Writer
 
@@ -79,4 +79,4 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     messages = alternating([{"role": question.role, "content": question.text}, *earlier.messages])
     question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
     shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
-    return Turn(conversation, question, answer, True, with_prompt(conversation, messages), shown=shown)
+    return Turn(conversation, question, answer, True, messages, shown=shown)

@@ -42,6 +42,8 @@ class Ask:
     edits: bool = False
     attempt: str | None = None
     whole: bool = False
+    language: str = ""
+    """The language of the page, for the hooks of the assistant; empty for the site's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Regenerate:
     continues: bool = False
     """Whether the new answer continues the text of the answer ``message``."""
     whole: bool = False
+    language: str = ""
+    """The language of the page, for the hooks of the assistant; empty for the site's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 
+from ..assistants import Assistant
+from ..assistants.discovery import registry
+from ..assistants.hooks import close_threads
 from ..backends.base import Backend, BackendError
 from ..backends.loading import Backends
 from ..conf import conf
@@ -104,9 +107,14 @@ class Engine:
             self.state = State.STARTED
 
     @property
+    def assistant(self) -> type[Assistant]:
+        """Return the assistant that answers the questions of this site."""
+        return registry.default
+
+    @property
     def backend(self) -> Backend:
-        """Return the backend that answers the questions of this site."""
-        return self.backends["default"]
+        """Return the backend of that assistant."""
+        return self.backends[self.assistant.backend]
 
     @property
     def max_message_length(self) -> int:
@@ -187,6 +195,7 @@ class Engine:
         await self.events.finish()
         await self.backends.close()
         _engines.pop(self.loop, None)
+        close_threads()
         await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
+from ..assistants import Assistant
+from ..assistants.hooks import instructions_of
 from ..backends.base import Alive, Backend, BackendError, Content, Finished, Loaded, Loading, Reasoning, Request, Text
 from ..chunks import LOADING, SAVING, WAITING, Chunk, FinishStep, Start, StartStep
 from ..conf import conf
@@ -31,7 +33,7 @@ _CONTENT = (Text, Reasoning, Content)
 class Run:
     """One answer being generated. A run is independent of all sockets; only ``end`` stops it early."""
 
-    def __init__(self, turn: Turn, process: str, backend: Backend, stream: Stream) -> None:
+    def __init__(self, turn: Turn, process: str, assistant: Assistant, backend: Backend, stream: Stream) -> None:
         self.answer_id = turn.answer.pk
         self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.stream = stream
@@ -43,6 +45,7 @@ class Run:
         self.draft = Draft(turn.begun)
         self.turn = turn
         self._process = process
+        self._assistant = assistant
         self.backend = backend
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
@@ -136,9 +139,13 @@ class Run:
     async def _with_retries(self) -> Ending:
         """Call the model, and again after a temporary failure, but not after its first delta: each call is paid for."""
         self._final_deadline = self._loop.time() + conf.max_duration
+        self._deadline = self._loop.time() + conf.first_token_timeout
+        instructions = await instructions_of(self._assistant)
+        system = [{"role": "system", "content": instructions}] if instructions else []
+        request = Request([*system, *self.turn.history], pace=self._pace)
         for attempt in range(conf.retries + 1):
             try:
-                return await self._stream()
+                return await self._stream(request)
             except BackendError as error:
                 wait = error.retry_after if error.retry_after is not None else conf.retry_wait * 2**attempt
                 final = attempt == conf.retries or self.draft.version > 0 or wait > conf.retry_after_max
@@ -150,10 +157,10 @@ class Run:
             await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
-    async def _stream(self) -> Ending:
+    async def _stream(self, request: Request) -> Ending:
         self._delta_timeout = conf.first_token_timeout
         self._deadline = self._loop.time() + self._delta_timeout
-        async with aclosing(self.backend.stream(Request(self.turn.history, pace=self._pace))) as deltas:
+        async with aclosing(self.backend.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
                     if not self._take(delta):

@@ -49,7 +49,7 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
                 raise
             turn = await _store(engine, asked)
         if turn.fresh:
-            _start(engine, turn)
+            _start(engine, turn, asked.language)
     if follow is not None:
         follow(turn.answer)
     return turn
@@ -66,9 +66,10 @@ async def _store(engine: Engine, asked: Asked) -> Turn:
     return await in_database(ask, asked, writer)
 
 
-def _start(engine: Engine, turn: Turn) -> None:
+def _start(engine: Engine, turn: Turn, language: str) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
-    run = Run(turn, engine.process, engine.backend, engine.streams.open(turn.answer.pk))
+    assistant = engine.assistant(turn.conversation, language)
+    run = Run(turn, engine.process, assistant, engine.backend, engine.streams.open(turn.answer.pk))
     engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
         run.end(INTERRUPTED)

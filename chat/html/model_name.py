@@ -1,6 +1,7 @@
 """The names of models as pages show them; empty if ``CHAT["SHOW_MODEL"]`` is off."""
 
-from ..backends.loading import default_model
+from ..assistants import Assistant
+from ..backends.loading import model_of
 from ..conf import conf
 
 
@@ -9,6 +10,6 @@ def shown_name(model: str) -> str:
     return model.rstrip("/").rpartition("/")[2] if conf.show_model else ""
 
 
-def name_of_default() -> str:
-    """Return the name of the model that answers new conversations; empty if its backend has none."""
-    return shown_name(default_model()) if conf.show_model else ""
+def model_name(assistant: type[Assistant]) -> str:
+    """Return the name of the model that answers as an assistant; empty if its backend has none."""
+    return shown_name(model_of(assistant.backend)) if conf.show_model else ""

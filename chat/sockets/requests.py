@@ -22,6 +22,7 @@ from ..engine.engine import Engine
 from ..engine.start import begin
 from ..errors import Refusal
 from ..events import Event
+from ..html.language import spoken
 from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
@@ -142,11 +143,14 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
     new, body, html = request.question, asked.body, asked.body.view == "html"
+    language = spoken(body.language)
     wanted: Ask | Regenerate
     if new is None:
-        wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, html)
+        wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, html, language)
     else:
-        wanted = Ask(request.owner, asked.id, new.id, new.text, asked.message_id == new.id, body.attempt, html)
+        wanted = Ask(
+            request.owner, asked.id, new.id, new.text, asked.message_id == new.id, body.attempt, html, language
+        )
     turn = await begin(request.engine, wanted, request.follows)
     if turn.turned:
         request.engine.events.publish(request.owner.key, Event.branch_selected(asked.id, turn.answer))

@@ -8,13 +8,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template import Context
 from django.urls import get_script_prefix
 
+from ..assistants.discovery import registry
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
 from ..errors import ERRORS, Refusal
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
-from ..html.model_name import name_of_default
+from ..html.model_name import model_name
 from ..html.version import PAGE_VERSION
 from ..models import Message
 from ..owners import Owner, visitor
@@ -66,12 +67,14 @@ def chat(
 
 def _of_the_site() -> dict[str, Any]:
     """Return the part of the context that is the same for all visitors and conversations."""
+    assistant = registry.default
     return {
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_version": PAGE_VERSION,
         "temporary_errors": " ".join(code for code, kind in ERRORS.items() if kind.temporary),
-        "max_message_length": max_message_length(),
-        "model": name_of_default(),
+        "max_message_length": max_message_length(assistant.backend),
+        "model": model_name(assistant),
+        "starters": [str(starter.text) for starter in assistant.starters],
     }
 
 

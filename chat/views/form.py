@@ -11,7 +11,9 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
 
+from ..assistants.discovery import registry
 from ..backends.loading import max_message_length
 from ..db.answers import ask_to_stop
 from ..db.values import Ask
@@ -39,7 +41,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     """
     given = field_of(request.POST, "id")
     message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
-    text = field_of(request.POST, "text").replace("\r\n", "\n")
+    text = (field_of(request.POST, "starter") or field_of(request.POST, "text")).replace("\r\n", "\n")
     uid = uid or message
 
     def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
@@ -49,7 +51,8 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return refuse(NO_ASGI, 501)
     try:
-        asked = Ask(visitor(request), uid, message, acceptable(text, max_message_length()))
+        text = acceptable(text, max_message_length(registry.default.backend))
+        asked = Ask(visitor(request), uid, message, text, language=get_language() or "")
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.

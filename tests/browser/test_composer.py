@@ -4,6 +4,9 @@ import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
+from chat.assistants import Assistant, Starter
+from chat.assistants.discovery import registry
+
 DRAFTS = "() => Object.keys(localStorage).filter(key => key.startsWith('llm-chat draft '))"
 
 TRANSFER = """([type, file]) => {
@@ -290,3 +293,29 @@ def test_without_a_place_to_keep_it_a_text_is_written_and_sent_all_the_same(scri
     chat.open().ask("Tell me")
     assert script.next_reply().request.messages[-1]["content"] == "Tell me"
     assert console == []
+
+
+class Default(Assistant):
+    """An assistant with starters."""
+
+    starters = (Starter("Where is my parcel?"), Starter("Can I return a saddle?"))
+
+
+@pytest.fixture
+def starters():
+    with registry.replaced(Default):
+        yield
+
+
+def test_a_starter_is_sent_with_a_click_and_what_is_written_stays(starters, chat, script):
+    chat.reload()
+    chat.composer.fill("Half a question")
+    chat.page.get_by_role("button", name="Can I return a saddle?").click()
+    reply = script.next_reply()
+    assert reply.request.messages == [{"role": "user", "content": "Can I return a saddle?"}]
+    reply.say("Yes.")
+    reply.finish()
+    chat.expect_answer("Yes.")
+    expect(chat.composer).to_have_value("Half a question")
+    expect(chat.composer).to_be_focused()
+    expect(chat.page.get_by_role("button", name="Where is my parcel?")).to_be_hidden()

@@ -156,7 +156,7 @@ def test_no_answer_runs_a_script_or_loads_a_resource(chat, script, site):
 def test_scripts_and_styles_are_small():
     files = [path for path in (Path(app.__file__).parent / "static").rglob("*") if path.suffix in (".js", ".css")]
     assert len(files) > 10
-    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 44_000
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 50_000
 
 
 def test_every_response_carries_the_security_policy(chat):

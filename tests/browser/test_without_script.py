@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from chat.assistants import Assistant, Starter
+from chat.assistants.discovery import registry
 from chat.errors import ERRORS
 from tests.browser.conftest import Chat
 
@@ -37,6 +39,18 @@ def test_a_question_is_sent_and_the_page_shows_the_answer_when_it_has_come(plain
     expect(plain.page.get_by_role("link", name="Why is the sky **blue**?", exact=True)).to_be_visible()
     expect(plain.stop).to_have_count(0)
     expect(plain.page.locator("meta[http-equiv]")).to_have_count(0)
+
+
+def test_a_starter_is_sent(plain, script):
+    class Default(Assistant):
+        starters = (Starter("Where is my parcel?"),)
+
+    with registry.replaced(Default):
+        plain.page.reload()
+        plain.page.get_by_role("button", name="Where is my parcel?").click()
+        reply = script.next_reply()
+        assert reply.request.messages == [{"role": "user", "content": "Where is my parcel?"}]
+        reply.finish()
 
 
 def test_an_answer_grows_with_each_refresh_and_is_stopped(plain, script):

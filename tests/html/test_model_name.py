@@ -2,7 +2,8 @@
 
 import pytest
 
-from chat.html.model_name import name_of_default, shown_name
+from chat.assistants.discovery import registry
+from chat.html.model_name import model_name, shown_name
 from tests.conftest import chat_settings
 
 
@@ -21,9 +22,9 @@ def test_a_model_is_shown_by_the_last_part_of_its_name(model, shown):
 
 def test_the_default_model_is_named_as_its_backend_says(settings):
     settings.CHAT = chat_settings()
-    assert name_of_default() == "scripted"
+    assert model_name(registry.default) == "scripted"
 
 
 def test_a_site_can_hide_the_names_of_its_models(settings):
     settings.CHAT = chat_settings(SHOW_MODEL=False)
-    assert (shown_name("gpt-5-mini"), name_of_default()) == ("", "")
+    assert (shown_name("gpt-5-mini"), model_name(registry.default)) == ("", "")

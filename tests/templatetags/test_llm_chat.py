@@ -13,8 +13,11 @@ from django.template import Context, Template
 from django.test import AsyncClient, Client, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
+from django.utils.translation import gettext_lazy, override
 from django.views.decorators.cache import cache_page
 
+from chat.assistants import Assistant, Starter
+from chat.assistants.discovery import registry
 from chat.db.branches import WINDOW
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
@@ -35,6 +38,25 @@ def render(text, **context):
 
 def test_without_a_name_the_tag_shows_the_visitors_default_conversation(request_of_a_visitor):
     assert 'conversation="default"' in render("{% chat %}", request=request_of_a_visitor)
+
+
+def test_an_empty_chat_offers_the_starters_of_its_assistant(request_of_a_visitor):
+    class Default(Assistant):
+        starters = (Starter('Is "A < B" true?'), Starter(gettext_lazy("Yes")))
+
+    with registry.replaced(Default):
+        page = render("{% chat %}", request=request_of_a_visitor)
+        with override("de"):
+            german = render("{% chat %}", request=request_of_a_visitor)
+    buttons = re.findall(r'<button class="llm-chat-suggestion"[^>]* name="starter" value="([^"]*)"[^>]*>([^<]*)<', page)
+    assert buttons == [("Is &quot;A &lt; B&quot; true?",) * 2, ("Yes", "Yes")]
+    assert 'value="Ja"' in german
+    assert page.count('id="llm-chat-form-default"') == 1
+    assert page.count('form="llm-chat-form-default"') == 2
+
+
+def test_a_chat_without_starters_has_no_place_for_them(request_of_a_visitor):
+    assert "llm-chat-suggestion" not in render("{% chat %}", request=request_of_a_visitor)
 
 
 def test_one_page_can_show_several_conversations(request_of_a_visitor):

@@ -59,6 +59,12 @@ async def test_the_form_of_the_page_can_be_sent_as_it_is(script, asgi):
     assert (await stored())[0] == ("user", "Hi")
 
 
+async def test_a_starter_is_sent_as_a_question_in_place_of_what_is_written(script, asgi):
+    assert (await asgi.post("/chat/c1/", {"id": "m1", "text": "Half a", "starter": "Where is it?"})).status_code == 303
+    reply = await script.anext_reply()
+    assert reply.request.messages == [{"role": "user", "content": "Where is it?"}]
+
+
 async def test_a_message_that_is_posted_twice_is_stored_once(script, asgi):
     assert {(await send(asgi)).status_code for _ in range(2)} == {303}
     assert await stored() == [("user", "Why?"), ("assistant", "")]

@@ -34,10 +34,13 @@ class ChatComposer extends ChatElement {
 
   #submit(event) {
     event.preventDefault();
-    const text = this.#field.value;
+    // What is written stays in the field.
+    const starter = event.submitter?.name === "starter" && event.submitter.value;
+    const text = starter || this.#field.value;
     this.#focus();
     if (!text.trim()) return;
     if (this.closed) this.#hint("lost");
+    else if (starter) this.tell("chat:submit", { text });
     else if (this.#measure() <= this.#limit) this.send(text);
   }
 

@@ -1,0 +1,70 @@
+"""The base class of a site's assistants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.utils.functional import Promise
+
+from ..models import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A question that an empty chat offers; a click sends it. ``text`` may be a lazy translation."""
+
+    text: str | Promise
+
+
+class Assistant:
+    """The base class of those who answer.
+
+    A site defines a subclass in the module ``assistants`` of one of its apps::
+
+        from llm_chat.assistants import Assistant, Starter
+
+        class Default(Assistant):
+            instructions = "You help customers of a bicycle shop."
+            starters = [Starter("Where is my parcel?")]
+
+    The assistant named ``default`` answers in ``{% chat %}``. Without one, the chat has the model ``"default"`` of
+    ``CHAT["BACKENDS"]``, ``CHAT["SYSTEM_PROMPT"]`` and no starters. An instance is made for each turn.
+
+    Args:
+        conversation: the conversation in which the visitor asks.
+        language: the language of the page that asks, such as ``"de"``.
+    """
+
+    name: ClassVar[str] = ""
+    """1 to 64 letters, digits, hyphens and underscores; if it is empty, the name of the class in lower case."""
+
+    abstract: ClassVar[bool] = False
+    """Whether the class is only a base of others. Set it in the class itself; it is not inherited."""
+
+    backend: ClassVar[str] = "default"
+    """The entry of ``CHAT["BACKENDS"]`` whose model answers."""
+
+    instructions: ClassVar[str | Promise] = ""
+    """What the model is told before the conversation; an empty text tells it nothing."""
+
+    starters: ClassVar[Sequence[Starter]] = ()
+    """What an empty chat offers to ask."""
+
+    def __init__(self, conversation: Conversation, language: str = "") -> None:
+        self.conversation = conversation
+        self.language = language
+
+    @cached_property
+    def user(self) -> Any:
+        """The account behind the conversation, from the server's record; ``None`` for a visitor without one.
+
+        The first use queries the database, except in an ``async`` hook, for which it has been read before.
+        """
+        key = self.conversation.user_id
+        return None if key is None else get_user_model()._default_manager.filter(pk=key).first()
+
+    def get_instructions(self) -> Any:
+        """Return the instructions of this turn. An override may be ``async``; it runs outside of our transactions."""
+        return self.instructions

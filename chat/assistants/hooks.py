@@ -1,0 +1,80 @@
+"""Calls the hooks of a site's assistants: synchronous ones on threads of their own, asynchronous ones on the loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from inspect import iscoroutinefunction
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.utils.translation import override
+
+from ..conf import conf
+from .base import Assistant
+from .discovery import Settings
+
+_pool: ThreadPoolExecutor | None = None
+
+
+async def instructions_of(assistant: Assistant) -> str:
+    """Return the instructions of a turn, in its language. Raises what the site's hook raises."""
+    if not _asks_the_site(assistant):
+        return _text(assistant, assistant.get_instructions())
+    return _text(assistant, await call(assistant, assistant.get_instructions))
+
+
+async def call(assistant: Assistant, hook: Callable[..., Any]) -> Any:
+    """Call a hook of an assistant, in the language of the turn.
+
+    A synchronous one runs on one of ``CHAT["TOOL_THREADS"]`` threads, never on those that serve questions, stops and
+    heartbeats. If the caller is cancelled, it runs to its end, and its result is dropped.
+    """
+    if not iscoroutinefunction(hook):
+        return await in_thread(_spoken, assistant, hook)
+    if assistant.conversation.user_id is not None:
+        await in_thread(getattr, assistant, "user")
+    with _language(assistant):
+        return await hook()
+
+
+async def in_thread(step: Callable[..., Any], *args: Any) -> Any:
+    """Run a step of the site's on one of ``CHAT["TOOL_THREADS"]`` threads, with Django's care for its connections."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(conf.tool_threads, thread_name_prefix="chat-tools")
+    run = database_sync_to_async(step, thread_sensitive=False, executor=_pool)
+    running = asyncio.ensure_future(run(*args))
+    # Retrieve the exception even if nobody waits for it any more: otherwise asyncio logs it.
+    running.add_done_callback(lambda task: task.cancelled() or task.exception())
+    return await asyncio.shield(running)
+
+
+def close_threads() -> None:
+    """Let the threads end when their steps have; the next step makes new ones."""
+    global _pool
+    pool, _pool = _pool, None
+    if pool is not None:
+        pool.shutdown(wait=False)
+
+
+def _asks_the_site(assistant: Assistant) -> bool:
+    """Tell whether code of the site's makes the instructions; a text of the settings or the class needs no thread."""
+    if isinstance(assistant, Settings):
+        return callable(conf.system_prompt)
+    return type(assistant).get_instructions is not Assistant.get_instructions
+
+
+def _spoken(assistant: Assistant, hook: Callable[[], Any]) -> Any:
+    with _language(assistant):
+        return hook()
+
+
+def _text(assistant: Assistant, found: Any) -> str:
+    """Return the text of instructions, which may be a lazy translation; ``None`` is no text."""
+    with _language(assistant):
+        return "" if found is None else str(found)
+
+
+def _language(assistant: Assistant) -> Any:
+    return override(assistant.language) if assistant.language else nullcontext()
