@@ -30,10 +30,11 @@ class Assistant:
             starters = [Starter("Where is my parcel?")]
 
     The assistant named ``default`` answers in ``{% chat %}``. Without one, the chat has the model ``"default"`` of
-    ``CHAT["BACKENDS"]``, ``CHAT["SYSTEM_PROMPT"]`` and no starters. An instance is made for each turn.
+    ``CHAT["BACKENDS"]``, ``CHAT["SYSTEM_PROMPT"]`` and no starters. An instance is made for each turn and each page.
 
     Args:
-        conversation: the conversation in which the visitor asks.
+        conversation: the conversation in which the visitor asks; ``None`` where that is not known yet.
+        user_id: the primary key of the visitor's account, where there is no conversation yet.
         language: the language of the page that asks, such as ``"de"``.
     """
 
@@ -52,18 +53,28 @@ class Assistant:
     starters: ClassVar[Sequence[Starter]] = ()
     """What an empty chat offers to ask."""
 
-    def __init__(self, conversation: Conversation, language: str = "") -> None:
+    def __init__(self, conversation: Conversation | None = None, *, user_id: Any = None, language: str = "") -> None:
         self.conversation = conversation
         self.language = language
+        self.user_id = user_id if conversation is None else conversation.user_id
 
     @cached_property
     def user(self) -> Any:
-        """The account behind the conversation, from the server's record; ``None`` for a visitor without one.
+        """The account of the visitor, from the server's record; ``None`` without one.
 
         The first use queries the database, except in an ``async`` hook, for which it has been read before.
         """
-        key = self.conversation.user_id
-        return None if key is None else get_user_model()._default_manager.filter(pk=key).first()
+        if self.user_id is None:
+            return None
+        return get_user_model()._default_manager.filter(pk=self.user_id).first()
+
+    def has_permission(self) -> Any:
+        """Return whether the visitor may use the chat: ``True`` or ``False``. Everybody may by default.
+
+        Asked for each page and each turn, before anything is stored, without a conversation. An override may be
+        ``async``. Raising an exception refuses. Who may not use the chat can still read the conversations.
+        """
+        return True
 
     def get_instructions(self) -> Any:
         """Return the instructions of this turn. An override may be ``async``; it runs outside of our transactions."""

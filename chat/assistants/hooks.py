@@ -1,6 +1,7 @@
 """Calls the hooks of a site's assistants: synchronous ones on threads of their own, asynchronous ones on the loop."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -14,6 +15,8 @@ from ..conf import conf
 from .base import Assistant
 from .discovery import Settings
 
+logger = logging.getLogger(__name__)
+
 _pool: ThreadPoolExecutor | None = None
 
 
@@ -24,6 +27,17 @@ async def instructions_of(assistant: Assistant) -> str:
     return _text(assistant, await call(assistant, assistant.get_instructions))
 
 
+async def has_permission(assistant: Assistant) -> bool:
+    """Ask an assistant whether its visitor may use the chat; an exception means no, and is logged."""
+    if type(assistant).has_permission is Assistant.has_permission:
+        return True
+    try:
+        return bool(await call(assistant, assistant.has_permission))
+    except Exception:
+        logger.exception("The permission of a visitor could not be checked, so it was refused.")
+        return False
+
+
 async def call(assistant: Assistant, hook: Callable[..., Any]) -> Any:
     """Call a hook of an assistant, in the language of the turn.
 
@@ -32,7 +46,7 @@ async def call(assistant: Assistant, hook: Callable[..., Any]) -> Any:
     """
     if not iscoroutinefunction(hook):
         return await in_thread(_spoken, assistant, hook)
-    if assistant.conversation.user_id is not None:
+    if assistant.user_id is not None:
         await in_thread(getattr, assistant, "user")
     with _language(assistant):
         return await hook()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from ..assistants.hooks import has_permission
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
@@ -40,6 +41,8 @@ async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] 
 async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:
     if engine.state is State.NEW:
         await engine.start()
+    if not await has_permission(engine.assistant(user_id=asked.owner.user_id, language=asked.language)):
+        raise Refusal("forbidden")
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked)
@@ -68,7 +71,7 @@ async def _store(engine: Engine, asked: Asked) -> Turn:
 
 def _start(engine: Engine, turn: Turn, language: str) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
-    assistant = engine.assistant(turn.conversation, language)
+    assistant = engine.assistant(turn.conversation, language=language)
     run = Run(turn, engine.process, assistant, engine.backend, engine.streams.open(turn.answer.pk))
     engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored

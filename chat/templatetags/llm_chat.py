@@ -3,12 +3,15 @@
 import re
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django import template
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context
 from django.urls import get_script_prefix
+from django.utils.translation import get_language
 
 from ..assistants.discovery import registry
+from ..assistants.hooks import has_permission
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
@@ -60,9 +63,16 @@ def chat(
         "later": older is not None,
         "page_url": page,
         "signed_in": owner.user_id is not None,
+        "forbidden": not _may_ask(owner),
         "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
         **_of_the_site(),
     }
+
+
+def _may_ask(owner: Owner) -> bool:
+    """Tell whether the visitor may use the chat. A hook of the site's that is asynchronous gets a loop of its own."""
+    assistant = registry.default(user_id=owner.user_id, language=get_language() or "")
+    return async_to_sync(has_permission)(assistant)
 
 
 def _of_the_site() -> dict[str, Any]:

@@ -74,8 +74,8 @@ async def test_instructions_are_in_the_language_of_the_page(instructions):
 
     before = get_language()
     assistant = {"lazy": Lazy, "sync": Sync, "async": Async}[instructions]
-    assert await instructions_of(assistant(by(), "de")) == "Ja"
-    assert await instructions_of(assistant(by(), "fr")) == "Oui"
+    assert await instructions_of(assistant(by(), language="de")) == "Ja"
+    assert await instructions_of(assistant(by(), language="fr")) == "Oui"
     assert get_language() == before
 
 

@@ -5,6 +5,9 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
+from chat.assistants import Assistant
+from chat.assistants.discovery import registry
+
 OUTDATED = "This page is out of date."
 CLOSED = "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('closed') } })"
 
@@ -207,3 +210,44 @@ def test_b30_a_session_that_ends_later_has_ended_however_often(script, site, vis
         said(chat.page).get_by_role("link").click()
         chat.connected()
         chat.settled()
+
+
+class Members(Assistant):
+    """Nobody may use it while ``closed`` is true."""
+
+    name = "default"
+    closed = False
+
+    def has_permission(self):
+        return not self.closed
+
+
+@pytest.fixture
+def members():
+    Members.closed = False
+    with registry.replaced(Members):
+        yield Members
+
+
+def test_without_permission_the_page_shows_what_was_said_and_no_form(members, chat, script):
+    chat.ask("Tell me")
+    reply = script.next_reply()
+    reply.say("Here")
+    reply.finish()
+    chat.expect_answer("Here")
+    members.closed = True
+    chat.reload()
+    chat.expect_answer("Here")
+    expect(chat.page.get_by_text("You may not use this chat.")).to_be_visible()
+    expect(chat.composer).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_a_permission_that_is_lost_meanwhile_keeps_the_text_and_does_not_retry(members, chat, script):
+    chat.open()
+    members.closed = True
+    chat.ask("Tell me")
+    expect(chat.page.locator(".llm-chat-forbidden")).to_be_visible()
+    expect(chat.page.locator("[data-status=unsent]")).to_contain_text("Tell me")
+    expect(chat.composer).to_be_hidden()
+    assert script.waiting == 0

@@ -415,6 +415,7 @@ class ChatRequests extends ChatElement {
   }
 
   #refuse(current, { errorText, code }) {
+    if (code === "forbidden") this.chat.toggleAttribute("forbidden", true);
     const failed = current.type === "resume" && code !== "gone";
     if (failed || this.#isTemporary(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
