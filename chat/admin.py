@@ -59,11 +59,12 @@ class ThreadItem:
 class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Conversations, the most recently updated first; each with its messages, as a thread to read."""
 
-    list_display = ("title", "owned_by", "count", "created_at", "updated_at")
+    list_display = ("title", "assistant", "owned_by", "count", "created_at", "updated_at")
+    list_filter = ("assistant",)
     search_fields = ("title", "message__text")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = readonly_fields = ("title", "owned_by", "count", "created_at", "updated_at")
+    fields = readonly_fields = ("title", "assistant", "owned_by", "count", "created_at", "updated_at")
 
     class Media:
         """The styles of the thread."""

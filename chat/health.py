@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from .assistants.discovery import registry
 from .checks import wrong_values
 from .db.threads import in_database, ping, without_transaction
 from .engine.engine import engine
@@ -39,7 +40,8 @@ async def alive(request: HttpRequest) -> HttpResponse:
     try:
         with suppress(DatabaseError):  # the process is healthy, and starts when the database is available
             await engine().start()
-        _ = engine().backend
+        for assistant in registry.offered:
+            engine().backend_of(assistant)
     except ImproperlyConfigured as error:
         return _answer([str(error)])
     return _answer(engine().problems)

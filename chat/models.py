@@ -55,6 +55,7 @@ class Conversation(models.Model):
     )
     uid = models.CharField(_("UID"), max_length=64, editable=False)
     title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
+    assistant = models.CharField(_("assistant"), max_length=64, default="default", editable=False)
     running = models.OneToOneField(
         "Message",
         models.SET_NULL,

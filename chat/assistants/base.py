@@ -29,8 +29,9 @@ class Assistant:
             instructions = "You help customers of a bicycle shop."
             starters = [Starter("Where is my parcel?")]
 
-    The assistant named ``default`` answers in ``{% chat %}``. Without one, the chat has the model ``"default"`` of
-    ``CHAT["BACKENDS"]``, ``CHAT["SYSTEM_PROMPT"]`` and no starters. An instance is made for each turn and each page.
+    The assistant named ``default`` answers in ``{% chat %}``, another one in ``{% chat "its name" %}``. Without one
+    named ``default``, that is the model ``"default"`` of ``CHAT["BACKENDS"]`` with ``CHAT["SYSTEM_PROMPT"]`` and no
+    starters. An instance is made for each turn and each page.
 
     Args:
         conversation: the conversation in which the visitor asks; ``None`` where that is not known yet.
@@ -40,6 +41,9 @@ class Assistant:
 
     name: ClassVar[str] = ""
     """1 to 64 letters, digits, hyphens and underscores; if it is empty, the name of the class in lower case."""
+
+    label: ClassVar[str | Promise] = ""
+    """What pages call the assistant; if it is empty, its name."""
 
     abstract: ClassVar[bool] = False
     """Whether the class is only a base of others. Set it in the class itself; it is not inherited."""

@@ -52,6 +52,11 @@ class Registry:
         """Return the assistant that answers in ``{% chat %}``."""
         return self.get(DEFAULT) or Settings
 
+    @property
+    def offered(self) -> list[type[Assistant]]:
+        """Return those with whom a conversation can begin on the app's own page: the site's, or the default."""
+        return self.defined or [Settings]
+
     @contextmanager
     def replaced(self, *assistants: type[Assistant]) -> Iterator[None]:
         """Let the site have these assistants instead of its own, for a test."""
@@ -68,6 +73,11 @@ registry = Registry()
 def name_of(assistant: type[Assistant]) -> str:
     """Return the name of an assistant: its own, or that of its class in lower case."""
     return assistant.name or assistant.__name__.lower()
+
+
+def label_of(assistant: type[Assistant]) -> str:
+    """Return what pages call an assistant: its label, or its name with spaces and a capital."""
+    return str(assistant.label) or name_of(assistant).replace("-", " ").replace("_", " ").capitalize()
 
 
 def _modules() -> Iterator[ModuleType]:

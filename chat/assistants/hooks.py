@@ -8,14 +8,18 @@ from contextlib import nullcontext
 from inspect import iscoroutinefunction
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 
 from ..conf import conf
+from ..owners import Owner
 from .base import Assistant
 from .discovery import Settings
 
 logger = logging.getLogger(__name__)
+
+UNCHECKED = "The permission of a visitor could not be checked, so it was refused."
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -34,7 +38,21 @@ async def has_permission(assistant: Assistant) -> bool:
     try:
         return bool(await call(assistant, assistant.has_permission))
     except Exception:
-        logger.exception("The permission of a visitor could not be checked, so it was refused.")
+        logger.exception(UNCHECKED)
+        return False
+
+
+def may_use(assistant: type[Assistant], owner: Owner) -> bool:
+    """Tell whether a visitor may use an assistant, in the active language, for synchronous views and templates."""
+    if assistant.has_permission is Assistant.has_permission:
+        return True
+    asked = assistant(user_id=owner.user_id, language=get_language() or "")
+    if iscoroutinefunction(asked.has_permission):
+        return async_to_sync(has_permission)(asked)
+    try:
+        return bool(asked.has_permission())
+    except Exception:
+        logger.exception(UNCHECKED)
         return False
 
 

@@ -16,7 +16,7 @@ from .branches import Stretch
 from .compiled import Insert, UnsupportedError, columns, update
 from .history import Branch, alternating, read_branch
 from .threads import atomic, database
-from .values import Ask, Turn, Writer
+from .values import Ask, OtherAssistantError, Turn, Writer
 
 _CONVERSATION = Insert(
     Conversation,
@@ -40,7 +40,7 @@ class KnownError(Exception):
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
 
-    Raises ``Refusal``.
+    Raises ``Refusal`` and ``OtherAssistantError``.
     """
     try:
         return _ask_new(request, writer)
@@ -59,8 +59,10 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
         raise KnownError  # a site's own receivers get the rows that the ORM saves
     alias, now, owner = database(), timezone.now(), request.owner
     conversation = Conversation(owner=owner.key, user_id=owner.user_id, uid=request.uid, created_at=now, updated_at=now)
-    conversation.title = title_of(request.text)
+    conversation.title, conversation.assistant = title_of(request.text), writer.assistant
     _CONVERSATION.insert(alias, conversation)
+    if conversation.assistant != writer.assistant:
+        raise OtherAssistantError(conversation.assistant)
     if conversation.running_id is not None or conversation.deleted_at is not None:
         raise KnownError
     earlier = Branch([], None, ())

@@ -25,6 +25,17 @@ class Turn:
     """The requested message and those below it, up to the tip, for a client that shows whole branches."""
 
 
+class OtherAssistantError(Exception):
+    """The conversation has another assistant than the request names. Nothing was stored.
+
+    ``name`` is that of the conversation's.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The conversation has the assistant {name}.")
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request to answer a message of the visitor.
@@ -44,6 +55,8 @@ class Ask:
     whole: bool = False
     language: str = ""
     """The language of the page, for the hooks of the assistant; empty for the site's own."""
+    assistant: str = "default"
+    """The name of the assistant of a new conversation. One that is stored keeps its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,13 @@ class Regenerate:
     whole: bool = False
     language: str = ""
     """The language of the page, for the hooks of the assistant; empty for the site's own."""
+    assistant: str = "default"
+    """The name of the assistant, as far as the client knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """The process that will write the answer, and its model's limits."""
+    """The process that will write the answer, the assistant that answers, and its model's limits."""
 
     process: str
     model: str
@@ -72,3 +87,5 @@ class Writer:
     """The longest history that the model gets, in characters."""
     prefills: bool = False
     """Whether the model can continue a last message of its own."""
+    assistant: str = "default"
+    """The name of the assistant."""

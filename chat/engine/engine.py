@@ -106,20 +106,14 @@ class Engine:
         if self.state is State.NEW:  # it may be draining already
             self.state = State.STARTED
 
-    @property
-    def assistant(self) -> type[Assistant]:
-        """Return the assistant that answers the questions of this site."""
-        return registry.default
+    def backend_of(self, assistant: type[Assistant]) -> Backend:
+        """Return the backend of an assistant. Raises ``ImproperlyConfigured``."""
+        return self.backends[assistant.backend]
 
-    @property
-    def backend(self) -> Backend:
-        """Return the backend of that assistant."""
-        return self.backends[self.assistant.backend]
-
-    @property
-    def max_message_length(self) -> int:
-        """Return the length of the longest message that both the site and its model accept, in characters."""
-        return min(conf.max_message_length, self.backend.max_message_length or conf.max_message_length)
+    def max_message_length(self, assistant: str) -> int:
+        """Return the length of the longest message that the site and the assistant's model accept, in characters."""
+        backend = self.backend_of(registry.get(assistant) or registry.default)
+        return min(conf.max_message_length, backend.max_message_length or conf.max_message_length)
 
     @property
     def draining(self) -> bool:
@@ -228,10 +222,11 @@ class Engine:
         self.events.publish(answer.conversation.owner, Event.ended(answer))
 
     async def _prepare(self) -> None:
-        try:
-            await self.backend.prepare()
-        except (BackendError, ImproperlyConfigured) as error:  # the first question fails with it again, and says so
-            logger.debug("The model could not be prepared: %s", error)
+        for alias in {assistant.backend for assistant in registry.offered}:
+            try:
+                await self.backends[alias].prepare()
+            except (BackendError, ImproperlyConfigured) as error:  # the first question fails with it again, and says so
+                logger.debug("The model could not be prepared: %s", error)
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()

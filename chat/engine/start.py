@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from ..assistants import Assistant
+from ..assistants.discovery import name_of, registry
 from ..assistants.hooks import has_permission
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
 from ..db.threads import in_database
 from ..db.turns import ask
-from ..db.values import Ask, Regenerate, Turn, Writer
+from ..db.values import Ask, OtherAssistantError, Regenerate, Turn, Writer
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
@@ -41,38 +43,47 @@ async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] 
 async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:
     if engine.state is State.NEW:
         await engine.start()
-    if not await has_permission(engine.assistant(user_id=asked.owner.user_id, language=asked.language)):
-        raise Refusal("forbidden")
-    async with engine.locks[asked.owner, asked.uid]:
-        try:
-            turn = await _store(engine, asked)
-        except Refusal as refusal:
-            # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
-            if refusal.code != "busy" or not await _has_ended(engine, asked):
-                raise
-            turn = await _store(engine, asked)
-        if turn.fresh:
-            _start(engine, turn, asked.language)
+    try:
+        turn = await _begin_as(engine, asked, asked.assistant)
+    except OtherAssistantError as other:
+        turn = await _begin_as(engine, asked, other.name)
     if follow is not None:
         follow(turn.answer)
     return turn
 
 
-async def _store(engine: Engine, asked: Asked) -> Turn:
+async def _begin_as(engine: Engine, asked: Asked, name: str) -> Turn:
+    """Begin a turn with an assistant. Raises ``OtherAssistantError`` if the conversation has another one."""
+    assistant = registry.get(name)
+    if assistant is None or not await has_permission(assistant(user_id=asked.owner.user_id, language=asked.language)):
+        raise Refusal("forbidden")
+    async with engine.locks[asked.owner, asked.uid]:
+        try:
+            turn = await _store(engine, asked, assistant)
+        except Refusal as refusal:
+            # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
+            if refusal.code != "busy" or not await _has_ended(engine, asked):
+                raise
+            turn = await _store(engine, asked, assistant)
+        if turn.fresh:
+            _start(engine, turn, assistant(turn.conversation, language=asked.language))
+    return turn
+
+
+async def _store(engine: Engine, asked: Asked, assistant: type[Assistant]) -> Turn:
     if engine.draining:
         raise Refusal("draining")
-    backend = engine.backend
+    backend = engine.backend_of(assistant)
     budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-    writer = Writer(engine.process, backend.model, budget, backend.prefills)
+    writer = Writer(engine.process, backend.model, budget, backend.prefills, name_of(assistant))
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)
 
 
-def _start(engine: Engine, turn: Turn, language: str) -> None:
+def _start(engine: Engine, turn: Turn, assistant: Assistant) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
-    assistant = engine.assistant(turn.conversation, language=language)
-    run = Run(turn, engine.process, assistant, engine.backend, engine.streams.open(turn.answer.pk))
+    run = Run(turn, engine.process, assistant, engine.backend_of(type(assistant)), engine.streams.open(turn.answer.pk))
     engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
         run.end(INTERRUPTED)

@@ -20,6 +20,7 @@ class ComposerView:
     """The form under the messages, as it works without JavaScript.
 
     Attributes:
+        assistant: the name of the assistant with whom a new conversation begins.
         id: the id of the next message. A message that is posted twice under one id is stored once.
         action: the URL that the form posts to; empty in a site that does not include the app's ``urls``, where the form
             sends nothing.
@@ -30,6 +31,7 @@ class ComposerView:
     """
 
     id: str
+    assistant: str = "default"
     action: str = ""
     stop: str = ""
     next: str = ""
@@ -37,11 +39,14 @@ class ComposerView:
     error: str = ""
 
 
-def composer_view(uid: str, *, running: bool, return_to: str = "", refused: Refused | None = None) -> ComposerView:
+def composer_view(
+    uid: str, assistant: str = "default", *, running: bool, return_to: str = "", refused: Refused | None = None
+) -> ComposerView:
     """Make the form of one conversation, filled in with the message that was refused, if any.
 
     Args:
         uid: the conversation's id.
+        assistant: the name of its assistant.
         running: whether an answer runs in it, so that the form offers to stop it.
         return_to: the page to return to, empty for the conversation's own.
         refused: the message that the form could not send.
@@ -49,6 +54,7 @@ def composer_view(uid: str, *, running: bool, return_to: str = "", refused: Refu
     action = page_url(uid)
     return ComposerView(
         id=refused.id if refused else str(uuid.uuid4()),
+        assistant=assistant,
         action=action,
         stop=f"{action}stop/" if action and running else "",
         next=return_to,

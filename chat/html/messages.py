@@ -114,6 +114,8 @@ class ConversationView:
     unread: bool = False
     pinned: bool = False
     updated: datetime | None = None
+    assistant: str = "default"
+    """The name of the assistant."""
 
     @property
     def options(self) -> str:
@@ -188,6 +190,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
         unread=conversation.unread,
         pinned=conversation.pinned,
         updated=moment(conversation.updated_at) if conversation.updated_at else None,
+        assistant=conversation.assistant,
     )
 
 

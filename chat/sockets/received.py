@@ -48,6 +48,8 @@ class Body(msgspec.Struct, frozen=True, rename="camel"):
     after: After | None = None
     message_id: str | None = None
     continue_: bool = msgspec.field(name="continue", default=False)
+    assistant: ConversationId = "default"
+    """The name of the assistant with whom a new conversation begins."""
     language: Annotated[str, msgspec.Meta(max_length=32)] = ""
     """The language of the page, for the ``html`` format. If it is empty, the site's own is used."""
 

@@ -27,7 +27,7 @@ from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
 from .following import Shown, follow_html, follow_text, missed, shown_of
-from .received import After, Asked, Resume, Send, question
+from .received import After, Asked, Question, Resume, Send, question
 from .sent import chunk_frame, chunk_prefix, error_frame, frame
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,9 @@ class Request:
         self.owner = owner
         self.id = asked.request_id
         self.language = asked.page_language
-        self.question = question(asked, engine.max_message_length) if isinstance(asked, Send) else None
+        self.question: Question | None = None
+        if isinstance(asked, Send):
+            self.question = question(asked, engine.max_message_length(asked.body.assistant))
         self._send = send
         self._prefix = ""
         self._next = 0
@@ -143,14 +145,13 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
     new, body, html = request.question, asked.body, asked.body.view == "html"
-    language = spoken(body.language)
+    page: dict[str, Any] = {"whole": html, "language": spoken(body.language), "assistant": body.assistant}
     wanted: Ask | Regenerate
     if new is None:
-        wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, html, language)
+        wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, **page)
     else:
-        wanted = Ask(
-            request.owner, asked.id, new.id, new.text, asked.message_id == new.id, body.attempt, html, language
-        )
+        edits = asked.message_id == new.id
+        wanted = Ask(request.owner, asked.id, new.id, new.text, edits, body.attempt, **page)
     turn = await begin(request.engine, wanted, request.follows)
     if turn.turned:
         request.engine.events.publish(request.owner.key, Event.branch_selected(asked.id, turn.answer))

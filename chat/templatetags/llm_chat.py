@@ -3,15 +3,14 @@
 import re
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django import template
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context
 from django.urls import get_script_prefix
-from django.utils.translation import get_language
 
-from ..assistants.discovery import registry
-from ..assistants.hooks import has_permission
+from ..assistants import Assistant
+from ..assistants.discovery import DEFAULT, registry
+from ..assistants.hooks import may_use
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
@@ -29,21 +28,32 @@ register = template.Library()
 
 @register.inclusion_tag("llm_chat/conversation.html", takes_context=True)
 def chat(
-    context: Context, conversation: str = "default", *, page: str = "", refused: Refused | None = None
+    context: Context,
+    assistant: str = DEFAULT,
+    *,
+    conversation: str = "",
+    page: str = "",
+    refused: Refused | None = None,
 ) -> dict[str, Any]:
     """Show one of the visitor's conversations, with the form that sends messages.
 
     Args:
         context: the template's context, which must contain the request.
-        conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores. Each visitor has a
-            conversation of their own under it: ``{% chat "support" %}`` never shows another visitor's.
+        assistant: the name of the assistant that answers: ``{% chat "support" %}``.
+        conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores; empty for the
+            assistant's name. Each visitor has a conversation of their own under it.
         page: the URL that the address bar shows from the first message on; empty to keep the page's own.
         refused: a message that the form could not send.
 
     Raises:
-        ImproperlyConfigured: if there is no request in the context, the request has no session, or the id is malformed.
+        ImproperlyConfigured: if there is no request in the context, the request has no session, the
+            site has no such assistant, or the id is malformed.
     """
     request = _request_in(context)
+    found = registry.get(assistant)
+    if found is None and not conversation:
+        raise ImproperlyConfigured(f"{{% chat %}} needs the name of an assistant of this site, got {assistant!r}.")
+    conversation = conversation or assistant
     _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
@@ -63,21 +73,15 @@ def chat(
         "later": older is not None,
         "page_url": page,
         "signed_in": owner.user_id is not None,
-        "forbidden": not _may_ask(owner),
-        "composer": composer_view(conversation, running=running, return_to=return_to, refused=refused),
-        **_of_the_site(),
+        "assistant": assistant,
+        "forbidden": found is None or not may_use(found, owner),
+        "composer": composer_view(conversation, assistant, running=running, return_to=return_to, refused=refused),
+        **_of_the_site(found or registry.default),
     }
 
 
-def _may_ask(owner: Owner) -> bool:
-    """Tell whether the visitor may use the chat. A hook of the site's that is asynchronous gets a loop of its own."""
-    assistant = registry.default(user_id=owner.user_id, language=get_language() or "")
-    return async_to_sync(has_permission)(assistant)
-
-
-def _of_the_site() -> dict[str, Any]:
-    """Return the part of the context that is the same for all visitors and conversations."""
-    assistant = registry.default
+def _of_the_site(assistant: type[Assistant]) -> dict[str, Any]:
+    """Return the part of the context that is the same for all visitors and conversations of an assistant."""
     return {
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_version": PAGE_VERSION,

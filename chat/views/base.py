@@ -11,6 +11,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from ..assistants import Assistant
+from ..assistants.discovery import label_of, name_of, registry
+from ..assistants.hooks import may_use
 from ..conf import conf
 from ..db.conversations import mark_read, own
 from ..db.deletion import undoable
@@ -98,13 +101,15 @@ def done(request: HttpRequest, url: str) -> HttpResponse:
 
 
 def conversation_page(
-    request: HttpRequest, uid: str = "", *, refused: Refused | None = None, status: int = 200
+    request: HttpRequest, uid: str = "", assistant: str = "", *, refused: Refused | None = None, status: int = 200
 ) -> HttpResponse:
     """Render the page of one conversation beside the list of all; it is empty if the visitor has none with this id.
 
     Args:
         request: the request.
         uid: the conversation's id; without one, the page gets a new id.
+        assistant: the name of the assistant of a new conversation; without one, or if the visitor may not use it, the
+            first that the visitor may use.
         refused: a message that the form could not send.
         status: the HTTP status.
     """
@@ -113,8 +118,24 @@ def conversation_page(
     if stored is not None and stored.unread and mark_read(owner, uid):
         Events.publish_from_thread(owner.key, Event.read(stored.uid))
     uid = uid or secrets.token_urlsafe(9)
-    current = conversation_view(stored) if stored else ConversationView(uid, "", page_url(uid))
-    return _page(request, owner, "page", {"conversation": current, "refused": refused}, status)
+    choices = [] if stored else [found for found in registry.offered if may_use(found, owner)]
+    if stored:
+        current = conversation_view(stored)
+    else:
+        names = [name_of(found) for found in choices]
+        chosen = assistant if assistant in names else next(iter(names), name_of(registry.offered[0]))
+        current = ConversationView(uid, "", page_url(uid), assistant=chosen)
+    context = {"conversation": current, "refused": refused, "choices": _choices(choices, current.assistant)}
+    return _page(request, owner, "page", context, status)
+
+
+def _choices(assistants: list[type[Assistant]], current: str) -> list[dict[str, Any]]:
+    """Return what a page shows to choose an assistant: nothing where there is no choice."""
+    if len(assistants) < 2:
+        return []
+    return [
+        {"name": name_of(found), "label": label_of(found), "current": name_of(found) == current} for found in assistants
+    ]
 
 
 def framed(request: HttpRequest, inner: str, context: dict[str, Any], status: int = 200) -> HttpResponse:

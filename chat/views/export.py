@@ -36,6 +36,7 @@ def json(request: HttpRequest, uid: str) -> HttpResponse:
     content = {
         "id": conversation.uid,
         "title": conversation.title,
+        "assistant": conversation.assistant,
         "created": moment(conversation.created_at),
         "messages": [_as_json(message, uids.get(message.parent_id or 0)) for message in messages],
         "branch": [message.uid for message in _branch(conversation, messages)],

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
-from ..assistants.discovery import registry
+from ..assistants.discovery import DEFAULT, registry
 from ..backends.loading import max_message_length
 from ..db.answers import ask_to_stop
 from ..db.values import Ask
@@ -42,17 +42,19 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     given = field_of(request.POST, "id")
     message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
     text = (field_of(request.POST, "starter") or field_of(request.POST, "text")).replace("\r\n", "\n")
+    assistant = field_of(request.POST, "assistant") or DEFAULT
     uid = uid or message
 
     def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
         refused = Refused(message if again else secrets.token_urlsafe(9), text, error)
-        return conversation_page(request, uid, refused=refused, status=status)
+        return conversation_page(request, uid, assistant, refused=refused, status=status)
 
     if not isinstance(request, ASGIRequest):
         return refuse(NO_ASGI, 501)
     try:
-        text = acceptable(text, max_message_length(registry.default.backend))
-        asked = Ask(visitor(request), uid, message, text, language=get_language() or "")
+        chosen = registry.get(assistant) or registry.default
+        text = acceptable(text, max_message_length(chosen.backend))
+        asked = Ask(visitor(request), uid, message, text, language=get_language() or "", assistant=assistant)
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from .base import conversation_page, served, short
+from .base import conversation_page, field_of, served, short
 from .form import ask
 from .search import search
 
@@ -24,4 +24,4 @@ def page(request: HttpRequest, uid: str = "") -> HttpResponse:
         return ask(request, uid)
     if "q" in request.GET:
         return search(request)
-    return conversation_page(request, uid)
+    return conversation_page(request, uid, field_of(request.GET, "assistant"))

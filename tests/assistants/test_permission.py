@@ -130,3 +130,10 @@ def test_the_page_says_so_and_shows_what_was_said(script, assistant, client: Cli
     assert " forbidden>" in page
     assistant.allowed = True
     assert " forbidden>" not in client.get("/chat/c1/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_page_whose_hook_fails_refuses_and_the_log_has_the_reason(script, client: Client, caplog):
+    with registry.replaced(Broken):
+        assert " forbidden>" in client.get("/chat/c1/").content.decode()
+    assert "a secret of the site" in caplog.text

@@ -9,6 +9,8 @@ from django.db import DatabaseError
 from playwright.sync_api import expect
 
 import chat as app
+from chat.assistants import Assistant
+from chat.assistants.discovery import registry
 from chat.db.answers import finish
 from chat.errors import ERRORS
 
@@ -328,3 +330,35 @@ def test_the_page_says_that_a_whole_answer_is_being_saved(script, site, visit, s
     away.clear()
     chat.expect_answer("Whole")
     expect(chat.answer.locator(".llm-chat-waiting")).to_be_hidden()
+
+
+class Support(Assistant):
+    """Helps customers."""
+
+    instructions = "You support."
+
+
+class Sales(Assistant):
+    """Sells."""
+
+    instructions = "You sell."
+
+
+def test_an_assistant_is_chosen_before_the_first_question_and_stays(chat, script):
+    with registry.replaced(Support, Sales):
+        chat.reload()
+        chat.page.get_by_role("link", name="Sales").click()
+        expect(chat.page.get_by_role("link", name="Sales")).to_have_attribute("aria-current", "true")
+        chat.page.locator("llm-chat-connection[connected]").wait_for(state="attached")
+        chat.ask("One")
+        reply = script.next_reply()
+        assert reply.request.messages[0]["content"] == "You sell."
+        reply.say("Uno")
+        reply.finish()
+        chat.expect_answer("Uno")
+        expect(chat.page.locator(".llm-chat-assistants")).to_be_hidden()
+        chat.reload()
+        chat.ask("Two")
+        reply = script.next_reply()
+        assert reply.request.messages[0]["content"] == "You sell."
+        reply.finish()

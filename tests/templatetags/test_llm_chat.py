@@ -60,7 +60,7 @@ def test_a_chat_without_starters_has_no_place_for_them(request_of_a_visitor):
 
 
 def test_one_page_can_show_several_conversations(request_of_a_visitor):
-    page = render('{% chat "support" %}{% chat "sales" %}', request=request_of_a_visitor)
+    page = render('{% chat conversation="support" %}{% chat conversation="sales" %}', request=request_of_a_visitor)
     assert page.count("<llm-chat ") == 2
     assert 'conversation="support"' in page
     assert 'conversation="sales"' in page
@@ -88,10 +88,26 @@ def test_without_a_request_the_tag_says_what_it_needs():
         render("{% chat %}")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 65])
+@pytest.mark.parametrize("name", ["a b", "x" * 65])
 def test_a_name_that_cannot_be_an_id_is_refused(request_of_a_visitor, name):
     with pytest.raises(ImproperlyConfigured, match="64"):
+        render("{% chat conversation=name %}", request=request_of_a_visitor, name=name)
+
+
+@pytest.mark.parametrize("name", ["", "nobody", "a b"])
+def test_an_assistant_that_the_site_does_not_have_is_an_error(request_of_a_visitor, name):
+    with pytest.raises(ImproperlyConfigured, match=f"the name of an assistant of this site, got '{name}'"):
         render("{% chat name %}", request=request_of_a_visitor, name=name)
+
+
+def test_the_tag_shows_another_assistant_in_a_conversation_of_its_own(request_of_a_visitor):
+    class Support(Assistant):
+        starters = (Starter("Where is my parcel?"),)
+
+    with registry.replaced(Support):
+        page = render('{% chat "support" %}', request=request_of_a_visitor)
+    assert 'conversation="support" assistant="support"' in page
+    assert "Where is my parcel?" in page
 
 
 def test_the_path_of_the_socket_begins_with_the_script_name(request_of_a_visitor):
@@ -169,7 +185,7 @@ def test_an_unknown_message_in_the_address_shows_the_latest_ones(long, rf, befor
 
 def test_a_message_of_another_conversation_in_the_address_shows_nothing_of_it(long, rf):
     long.GET = rf.get("/any/page/?before=m2").GET
-    assert shown(render('{% chat "another" %}', request=long)) == []
+    assert shown(render('{% chat conversation="another" %}', request=long)) == []
 
 
 def test_a_short_conversation_has_no_link_to_earlier_messages(request_of_a_visitor):
