@@ -59,12 +59,12 @@ class ThreadItem:
 class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Conversations, the most recently updated first; each with its messages, as a thread to read."""
 
-    list_display = ("title", "assistant", "owned_by", "count", "created_at", "updated_at")
+    list_display = ("title", "assistant", "about", "owned_by", "count", "created_at", "updated_at")
     list_filter = ("assistant",)
     search_fields = ("title", "message__text")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
-    fields = readonly_fields = ("title", "assistant", "owned_by", "count", "created_at", "updated_at")
+    fields = readonly_fields = ("title", "assistant", "about", "owned_by", "count", "created_at", "updated_at")
 
     class Media:
         """The styles of the thread."""
@@ -92,6 +92,11 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def owned_by(self, conversation: Conversation) -> str:
         """Name the user whose conversation it is, or say that it is a visitor's without an account."""
         return str(conversation.user or gettext("Visitor"))
+
+    @admin.display(description=_("object"), ordering="about_model")
+    def about(self, conversation: Conversation) -> str:
+        """Name the model and the key of the object that the conversation is about."""
+        return f"{conversation.about_model} {conversation.about_key}".strip() or "-"
 
     @admin.display(description=_("messages"), ordering="messages")
     def count(self, conversation: Conversation) -> int:

@@ -10,9 +10,11 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
+from django.db.models import Model
 from django.utils.functional import Promise
 
 from .assistants import Assistant, Starter
+from .assistants.about import models_of
 from .assistants.discovery import name_of, registry
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
@@ -64,6 +66,7 @@ def _assistants() -> Iterator[CheckMessage]:
     names: dict[str, type[Assistant]] = {}
     for found in registry.defined:
         yield from (Error(f"{_path(found)}{sentence}", id="llm_chat.E007") for sentence in _wrong_attributes(found))
+        yield from _about(found)
         if (other := names.setdefault(name_of(found), found)) is not found:
             sentence = f'{_path(other)} and {_path(found)} are both named "{name_of(found)}": give one another name.'
             yield Error(sentence, id="llm_chat.E008")
@@ -77,6 +80,18 @@ def _assistants() -> Iterator[CheckMessage]:
             make(entry_of(backend))
         except ImproperlyConfigured as error:
             yield Error(f"{_path(found)}.backend: {error}", id="llm_chat.E009")
+
+
+def _about(assistant: type[Assistant]) -> Iterator[CheckMessage]:
+    try:
+        models: list[Any] = list(models_of(assistant))
+    except (LookupError, ValueError) as error:
+        yield Error(f"{_path(assistant)}.about must name models of this site: {error}", id="llm_chat.E010")
+        return
+    for model in models:
+        if not isinstance(model, type) or not issubclass(model, Model):
+            sentence = f"{_path(assistant)}.about must be a model or a list of models, got {model!r}."
+            yield Error(sentence, id="llm_chat.E010")
 
 
 def _path(assistant: type[Assistant]) -> str:

@@ -56,6 +56,9 @@ class Conversation(models.Model):
     uid = models.CharField(_("UID"), max_length=64, editable=False)
     title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
     assistant = models.CharField(_("assistant"), max_length=64, default="default", editable=False)
+    about_model = models.CharField(_("model of the object"), max_length=100, blank=True, editable=False)
+    about_key = models.CharField(_("key of the object"), max_length=255, blank=True, editable=False)
+    """The object that the conversation is about: its model as ``app_label.model_name``, its primary key as text."""
     running = models.OneToOneField(
         "Message",
         models.SET_NULL,

@@ -219,3 +219,10 @@ def test_an_assistant_whose_backend_the_site_does_not_have_is_an_error(settings,
     assert message == (
         f'shop.assistants.Support.backend must be an entry of CHAT["BACKENDS"] ("default"), got {backend!r}.'
     )
+
+
+@pytest.mark.parametrize("about", ["shop.Order", "order", 7, [int]])
+def test_an_assistant_about_something_that_is_no_model_is_an_error(settings, about):
+    ((identifier, message),) = messages_of(settings, assistant("Support", about=about))
+    assert identifier == "llm_chat.E010"
+    assert message.startswith("shop.assistants.Support.about must ")

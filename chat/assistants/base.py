@@ -36,6 +36,7 @@ class Assistant:
     Args:
         conversation: the conversation in which the visitor asks; ``None`` where that is not known yet.
         user_id: the primary key of the visitor's account, where there is no conversation yet.
+        about: the object that the conversation is about.
         language: the language of the page that asks, such as ``"de"``.
     """
 
@@ -54,11 +55,25 @@ class Assistant:
     instructions: ClassVar[str | Promise] = ""
     """What the model is told before the conversation; an empty text tells it nothing."""
 
+    about: ClassVar[Any] = ()
+    """The model of the objects that it talks about, in ``{% chat "support" about=order %}``; or several, in a list.
+
+    Each is a class or a string such as ``"shop.Order"``. In an instance, ``about`` is the object, or ``None``.
+    """
+
     starters: ClassVar[Sequence[Starter]] = ()
     """What an empty chat offers to ask."""
 
-    def __init__(self, conversation: Conversation | None = None, *, user_id: Any = None, language: str = "") -> None:
+    def __init__(
+        self,
+        conversation: Conversation | None = None,
+        *,
+        user_id: Any = None,
+        language: str = "",
+        about: Any = None,
+    ) -> None:
         self.conversation = conversation
+        self.about = about  # type: ignore[misc]
         self.language = language
         self.user_id = user_id if conversation is None else conversation.user_id
 
@@ -77,6 +92,13 @@ class Assistant:
 
         Asked for each page and each turn, before anything is stored, without a conversation. An override may be
         ``async``. Raising an exception refuses. Who may not use the chat can still read the conversations.
+        """
+        return True
+
+    def has_about_permission(self, about: Any) -> Any:
+        """Return whether the visitor may talk about an object: ``True`` or ``False``. Everybody may by default.
+
+        Asked after ``has_permission``, for each page and each turn, with the object as it is now.
         """
         return True
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
-from django.utils.translation import get_language, override
+from django.utils.translation import override
 
 from ..conf import conf
-from ..owners import Owner
 from .base import Assistant
 from .discovery import Settings
 
@@ -32,42 +31,54 @@ async def instructions_of(assistant: Assistant) -> str:
 
 
 async def has_permission(assistant: Assistant) -> bool:
-    """Ask an assistant whether its visitor may use the chat; an exception means no, and is logged."""
-    if type(assistant).has_permission is Assistant.has_permission:
-        return True
+    """Ask an assistant whether its visitor may use the chat, and then about the object; an exception means no.
+
+    The exception is logged.
+    """
     try:
-        return bool(await call(assistant, assistant.has_permission))
+        for hook, *arguments in _permissions(assistant):
+            if not await call(assistant, hook, *arguments):
+                return False
+    except Exception:
+        logger.exception(UNCHECKED)
+        return False
+    return True
+
+
+def may_use(assistant: Assistant) -> bool:
+    """Do the same in a synchronous view or template, on its own thread."""
+    hooks = _permissions(assistant)
+    if any(iscoroutinefunction(hook) for hook, *_ in hooks):
+        return async_to_sync(has_permission)(assistant)
+    try:
+        return all(_spoken(assistant, hook, *arguments) for hook, *arguments in hooks)
     except Exception:
         logger.exception(UNCHECKED)
         return False
 
 
-def may_use(assistant: type[Assistant], owner: Owner) -> bool:
-    """Tell whether a visitor may use an assistant, in the active language, for synchronous views and templates."""
-    if assistant.has_permission is Assistant.has_permission:
-        return True
-    asked = assistant(user_id=owner.user_id, language=get_language() or "")
-    if iscoroutinefunction(asked.has_permission):
-        return async_to_sync(has_permission)(asked)
-    try:
-        return bool(asked.has_permission())
-    except Exception:
-        logger.exception(UNCHECKED)
-        return False
+def _permissions(assistant: Assistant) -> list[tuple[Any, ...]]:
+    """Return the hooks that the site has written, with their arguments."""
+    found: list[tuple[Any, ...]] = []
+    if type(assistant).has_permission is not Assistant.has_permission:
+        found.append((assistant.has_permission,))
+    if assistant.about is not None and type(assistant).has_about_permission is not Assistant.has_about_permission:
+        found.append((assistant.has_about_permission, assistant.about))
+    return found
 
 
-async def call(assistant: Assistant, hook: Callable[..., Any]) -> Any:
+async def call(assistant: Assistant, hook: Callable[..., Any], *arguments: Any) -> Any:
     """Call a hook of an assistant, in the language of the turn.
 
     A synchronous one runs on one of ``CHAT["TOOL_THREADS"]`` threads, never on those that serve questions, stops and
     heartbeats. If the caller is cancelled, it runs to its end, and its result is dropped.
     """
     if not iscoroutinefunction(hook):
-        return await in_thread(_spoken, assistant, hook)
+        return await in_thread(_spoken, assistant, hook, *arguments)
     if assistant.user_id is not None:
         await in_thread(getattr, assistant, "user")
     with _language(assistant):
-        return await hook()
+        return await hook(*arguments)
 
 
 async def in_thread(step: Callable[..., Any], *args: Any) -> Any:
@@ -97,9 +108,9 @@ def _asks_the_site(assistant: Assistant) -> bool:
     return type(assistant).get_instructions is not Assistant.get_instructions
 
 
-def _spoken(assistant: Assistant, hook: Callable[[], Any]) -> Any:
+def _spoken(assistant: Assistant, hook: Callable[..., Any], *arguments: Any) -> Any:
     with _language(assistant):
-        return hook()
+        return hook(*arguments)
 
 
 def _text(assistant: Assistant, found: Any) -> str:

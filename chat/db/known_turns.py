@@ -15,28 +15,29 @@ from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
 from .threads import atomic_with_retry
-from .values import Ask, OtherAssistantError, Regenerate, Turn, Writer
+from .values import Ask, Regenerate, Turn, Writer
 
 
 @atomic_with_retry
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
 
-    Raises ``Refusal`` and ``OtherAssistantError``.
+    Raises ``Refusal`` and ``OtherSubjectError``.
     """
     _lock(request.owner, request.uid)
-    conversation, _created = Conversation.objects.get_or_create(
+    conversation, created = Conversation.objects.get_or_create(
         owner=request.owner.key,
         uid=request.uid,
         defaults={
             "user_id": request.owner.user_id,
             "title": title_of(request.text),
-            "assistant": writer.assistant,
             "updated_at": timezone.now(),
+            **writer.subject._asdict(),
         },
     )
-    if conversation.assistant != writer.assistant:
-        raise OtherAssistantError(conversation.assistant)
+    if created and writer.refuses_new:
+        raise Refusal("forbidden")
+    writer.subject.check(conversation)
     if conversation.deleted_at is not None:  # undoing the deletion must bring back what was there, and nothing else
         raise Refusal("gone")
     uid, parent, text = request.question, conversation.tip_id, request.text
@@ -64,7 +65,7 @@ def ask(request: Ask, writer: Writer) -> Turn:
 def regenerate(request: Regenerate, writer: Writer) -> Turn:
     """Store another answer to an earlier question, or find it by its attempt if the request was repeated.
 
-    Raises ``Refusal`` and ``OtherAssistantError``.
+    Raises ``Refusal`` and ``OtherSubjectError``.
     """
     turn = _regenerate(request, writer)
     return _with_branch(turn, turn.answer) if request.whole else turn
@@ -93,8 +94,7 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     conversation = request.owner.conversations.filter(uid=request.uid).first()
     if conversation is None:
         raise Refusal("not_found")
-    if conversation.assistant != writer.assistant:
-        raise OtherAssistantError(conversation.assistant)
+    writer.subject.check(conversation)
     messages = conversation.message_set.select_related("parent", "feedback")
     repeated = messages.filter(attempt=request.attempt).first() if request.attempt else None
     if repeated is not None:

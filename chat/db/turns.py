@@ -9,6 +9,7 @@ from django.db import IntegrityError
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
+from ..errors import Refusal
 from ..models import Conversation, Message
 from ..text import title_of
 from . import known_turns
@@ -16,7 +17,7 @@ from .branches import Stretch
 from .compiled import Insert, UnsupportedError, columns, update
 from .history import Branch, alternating, read_branch
 from .threads import atomic, database
-from .values import Ask, OtherAssistantError, Turn, Writer
+from .values import Ask, Turn, Writer
 
 _CONVERSATION = Insert(
     Conversation,
@@ -40,7 +41,7 @@ class KnownError(Exception):
 def ask(request: Ask, writer: Writer) -> Turn:
     """Store a question and an empty answer for a run to fill, or find both if the request was repeated.
 
-    Raises ``Refusal`` and ``OtherAssistantError``.
+    Raises ``Refusal`` and ``OtherSubjectError``.
     """
     try:
         return _ask_new(request, writer)
@@ -59,14 +60,17 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
         raise KnownError  # a site's own receivers get the rows that the ORM saves
     alias, now, owner = database(), timezone.now(), request.owner
     conversation = Conversation(owner=owner.key, user_id=owner.user_id, uid=request.uid, created_at=now, updated_at=now)
-    conversation.title, conversation.assistant = title_of(request.text), writer.assistant
+    conversation.title = title_of(request.text)
+    conversation.assistant, conversation.about_model, conversation.about_key = writer.subject
     _CONVERSATION.insert(alias, conversation)
-    if conversation.assistant != writer.assistant:
-        raise OtherAssistantError(conversation.assistant)
+    writer.subject.check(conversation)
     if conversation.running_id is not None or conversation.deleted_at is not None:
         raise KnownError
     earlier = Branch([], None, ())
-    if conversation.created_at != now:
+    if conversation.created_at == now:
+        if writer.refuses_new:
+            raise Refusal("forbidden")
+    else:
         left = writer.budget - len(request.text)
         earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True)
     question = known_turns.new_question(conversation, conversation.tip_id, request.question, request.text)

@@ -1,11 +1,37 @@
 """The values of a turn: the request for it, and the question and answer that were stored or found."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..models import Conversation, Message
 from ..owners import Owner
 from ..parts import Part
 from .branches import Stretch
+
+
+class Subject(NamedTuple):
+    """What a conversation keeps from its first turn on: the name of its assistant, and the object that it is about.
+
+    The object is named by its model, as ``app_label.model_name``, and its primary key as text; empty: none.
+    """
+
+    assistant: str = "default"
+    about_model: str = ""
+    about_key: str = ""
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> "Subject":
+        """Return the subject of a stored conversation."""
+        return cls(conversation.assistant, conversation.about_model, conversation.about_key)
+
+    def check(self, conversation: Conversation) -> None:
+        """Raise ``OtherSubjectError`` if a stored conversation has another subject."""
+        if (stored := Subject.of(conversation)) != self:
+            raise OtherSubjectError(stored)
+
+
+DEFAULT = Subject()
+"""The subject of a conversation with the assistant named ``default``, about no object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +51,15 @@ class Turn:
     """The requested message and those below it, up to the tip, for a client that shows whole branches."""
 
 
-class OtherAssistantError(Exception):
-    """The conversation has another assistant than the request names. Nothing was stored.
+class OtherSubjectError(Exception):
+    """The conversation has another assistant or object than the request names. Nothing was stored.
 
-    ``name`` is that of the conversation's.
+    ``subject`` is the conversation's own.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"The conversation has the assistant {name}.")
-        self.name = name
+    def __init__(self, subject: "Subject") -> None:
+        super().__init__(f"The conversation has the assistant {subject.assistant}.")
+        self.subject = subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +83,8 @@ class Ask:
     """The language of the page, for the hooks of the assistant; empty for the site's own."""
     assistant: str = "default"
     """The name of the assistant of a new conversation. One that is stored keeps its own."""
+    about: str = ""
+    """The page's reference to the object of a new conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +103,8 @@ class Regenerate:
     """The language of the page, for the hooks of the assistant; empty for the site's own."""
     assistant: str = "default"
     """The name of the assistant, as far as the client knows."""
+    about: str = ""
+    """The page's reference to the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +117,7 @@ class Writer:
     """The longest history that the model gets, in characters."""
     prefills: bool = False
     """Whether the model can continue a last message of its own."""
-    assistant: str = "default"
-    """The name of the assistant."""
+    subject: Subject = DEFAULT
+    """The assistant that answers, and the object that a new conversation is about."""
+    refuses_new: bool = False
+    """Whether the conversation may not be a new one, because its id belongs to an object."""

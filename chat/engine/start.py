@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable
 
 from ..assistants import Assistant
-from ..assistants.discovery import name_of, registry
-from ..assistants.hooks import has_permission
+from ..assistants.about import Reference, find, is_derived, read
+from ..assistants.discovery import registry
+from ..assistants.hooks import has_permission, in_thread
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
 from ..db.threads import in_database
 from ..db.turns import ask
-from ..db.values import Ask, OtherAssistantError, Regenerate, Turn, Writer
+from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn, Writer
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
@@ -44,38 +45,53 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
     if engine.state is State.NEW:
         await engine.start()
     try:
-        turn = await _begin_as(engine, asked, asked.assistant)
-    except OtherAssistantError as other:
-        turn = await _begin_as(engine, asked, other.name)
+        about = read(asked.about, asked.assistant, asked.owner.digest)
+        turn = await _begin_about(engine, asked, Subject(asked.assistant, *about))
+    except OtherSubjectError as other:
+        turn = await _begin_about(engine, asked, other.subject)
     if follow is not None:
         follow(turn.answer)
     return turn
 
 
-async def _begin_as(engine: Engine, asked: Asked, name: str) -> Turn:
-    """Begin a turn with an assistant. Raises ``OtherAssistantError`` if the conversation has another one."""
-    assistant = registry.get(name)
-    if assistant is None or not await has_permission(assistant(user_id=asked.owner.user_id, language=asked.language)):
-        raise Refusal("forbidden")
+async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
+    """Begin a turn with an assistant about an object. Raises ``OtherSubjectError`` if the conversation has others."""
+    assistant = await _admitted(asked, subject)
     async with engine.locks[asked.owner, asked.uid]:
         try:
-            turn = await _store(engine, asked, assistant)
+            turn = await _store(engine, asked, type(assistant), subject)
         except Refusal as refusal:
             # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
             if refusal.code != "busy" or not await _has_ended(engine, asked):
                 raise
-            turn = await _store(engine, asked, assistant)
+            turn = await _store(engine, asked, type(assistant), subject)
         if turn.fresh:
-            _start(engine, turn, assistant(turn.conversation, language=asked.language))
+            assistant.conversation = turn.conversation
+            _start(engine, turn, assistant)
     return turn
 
 
-async def _store(engine: Engine, asked: Asked, assistant: type[Assistant]) -> Turn:
+async def _admitted(asked: Asked, subject: Subject) -> Assistant:
+    """Make the assistant of a turn. Raises ``Refusal`` if it or the object is gone, or not for this visitor."""
+    found = registry.get(subject.assistant)
+    about = None
+    if found is not None and subject.about_key:
+        about = await in_thread(find, found, Reference(*subject[1:]))
+    if found is None or (about is None and subject.about_key):
+        raise Refusal("forbidden")
+    assistant = found(user_id=asked.owner.user_id, language=asked.language, about=about)
+    if not await has_permission(assistant):
+        raise Refusal("forbidden")
+    return assistant
+
+
+async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subject: Subject) -> Turn:
     if engine.draining:
         raise Refusal("draining")
     backend = engine.backend_of(assistant)
     budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-    writer = Writer(engine.process, backend.model, budget, backend.prefills, name_of(assistant))
+    refuses_new = not subject.about_key and is_derived(asked.uid, subject.assistant)
+    writer = Writer(engine.process, backend.model, budget, backend.prefills, subject, refuses_new)
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)

@@ -21,6 +21,7 @@ class ComposerView:
 
     Attributes:
         assistant: the name of the assistant with whom a new conversation begins.
+        about: the page's reference to the object that a new conversation is about; may be empty.
         id: the id of the next message. A message that is posted twice under one id is stored once.
         action: the URL that the form posts to; empty in a site that does not include the app's ``urls``, where the form
             sends nothing.
@@ -32,6 +33,7 @@ class ComposerView:
 
     id: str
     assistant: str = "default"
+    about: str = ""
     action: str = ""
     stop: str = ""
     next: str = ""
@@ -40,13 +42,20 @@ class ComposerView:
 
 
 def composer_view(
-    uid: str, assistant: str = "default", *, running: bool, return_to: str = "", refused: Refused | None = None
+    uid: str,
+    assistant: str = "default",
+    about: str = "",
+    *,
+    running: bool,
+    return_to: str = "",
+    refused: Refused | None = None,
 ) -> ComposerView:
     """Make the form of one conversation, filled in with the message that was refused, if any.
 
     Args:
         uid: the conversation's id.
         assistant: the name of its assistant.
+        about: the page's reference to the object that it is about.
         running: whether an answer runs in it, so that the form offers to stop it.
         return_to: the page to return to, empty for the conversation's own.
         refused: the message that the form could not send.
@@ -55,6 +64,7 @@ def composer_view(
     return ComposerView(
         id=refused.id if refused else str(uuid.uuid4()),
         assistant=assistant,
+        about=about,
         action=action,
         stop=f"{action}stop/" if action and running else "",
         next=return_to,

@@ -50,6 +50,8 @@ class Body(msgspec.Struct, frozen=True, rename="camel"):
     continue_: bool = msgspec.field(name="continue", default=False)
     assistant: ConversationId = "default"
     """The name of the assistant with whom a new conversation begins."""
+    about: Annotated[str, msgspec.Meta(max_length=1_024)] = ""
+    """The page's reference to the object that a new conversation is about."""
     language: Annotated[str, msgspec.Meta(max_length=32)] = ""
     """The language of the page, for the ``html`` format. If it is empty, the site's own is used."""
 

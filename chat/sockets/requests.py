@@ -145,7 +145,12 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
     new, body, html = request.question, asked.body, asked.body.view == "html"
-    page: dict[str, Any] = {"whole": html, "language": spoken(body.language), "assistant": body.assistant}
+    page: dict[str, Any] = {
+        "whole": html,
+        "language": spoken(body.language),
+        "assistant": body.assistant,
+        "about": body.about,
+    }
     wanted: Ask | Regenerate
     if new is None:
         wanted = Regenerate(request.owner, asked.id, asked.message_id, body.attempt, body.continue_, **page)

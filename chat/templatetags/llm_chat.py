@@ -5,11 +5,14 @@ from typing import Any
 
 from django import template
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
 from django.template import Context
 from django.urls import get_script_prefix
+from django.utils.translation import get_language
 
 from ..assistants import Assistant
-from ..assistants.discovery import DEFAULT, registry
+from ..assistants.about import NOTHING, Reference, models_of, signed, uid_of
+from ..assistants.discovery import DEFAULT, name_of, registry
 from ..assistants.hooks import may_use
 from ..backends.loading import max_message_length
 from ..conf import conf
@@ -32,6 +35,8 @@ def chat(
     assistant: str = DEFAULT,
     *,
     conversation: str = "",
+    about: Model | None = None,
+    closed: bool = False,
     page: str = "",
     refused: Refused | None = None,
 ) -> dict[str, Any]:
@@ -40,20 +45,23 @@ def chat(
     Args:
         context: the template's context, which must contain the request.
         assistant: the name of the assistant that answers: ``{% chat "support" %}``.
-        conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores; empty for the
-            assistant's name. Each visitor has a conversation of their own under it.
+        conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores; empty for one that is
+            made of the assistant's name and the object. Each visitor has a conversation of their own under it.
+        about: the object that the conversation is about, of a model that the assistant names in ``about``.
+        closed: whether the conversation can only be read, because its object is gone.
         page: the URL that the address bar shows from the first message on; empty to keep the page's own.
         refused: a message that the form could not send.
 
     Raises:
         ImproperlyConfigured: if there is no request in the context, the request has no session, the
-            site has no such assistant, or the id is malformed.
+            site has no such assistant, the assistant does not talk about the object, or the id is malformed.
     """
     request = _request_in(context)
     found = registry.get(assistant)
     if found is None and not conversation:
         raise ImproperlyConfigured(f"{{% chat %}} needs the name of an assistant of this site, got {assistant!r}.")
-    conversation = conversation or assistant
+    reference = _reference(found, about)
+    conversation = conversation or uid_of(assistant, reference)
     _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
@@ -63,6 +71,7 @@ def chat(
     older = _before(owner, conversation, before)
     shown = older or end
     return_to = "" if page else request.get_full_path()
+    token = signed(assistant, reference, owner.digest)
     return {
         "request": request,
         "conversation_id": conversation,
@@ -74,10 +83,30 @@ def chat(
         "page_url": page,
         "signed_in": owner.user_id is not None,
         "assistant": assistant,
-        "forbidden": found is None or not may_use(found, owner),
-        "composer": composer_view(conversation, assistant, running=running, return_to=return_to, refused=refused),
+        "about": token,
+        "forbidden": closed or found is None or not _may_ask(found, owner, about),
+        "composer": composer_view(
+            conversation, assistant, token, running=running, return_to=return_to, refused=refused
+        ),
         **_of_the_site(found or registry.default),
     }
+
+
+def _reference(assistant: type[Assistant] | None, about: Model | None) -> Reference:
+    """Return the reference to an object. Raises ``ImproperlyConfigured`` if the assistant does not talk about it."""
+    if about is None or assistant is None:
+        return NOTHING
+    models = models_of(assistant)
+    if not isinstance(about, tuple(models)) or about.pk is None:
+        expected = " or ".join(model._meta.label for model in models) or "nothing: it names no model in about"
+        got = type(about).__name__ if getattr(about, "pk", None) is not None else "an object that is not stored"
+        raise ImproperlyConfigured(f'{{% chat "{name_of(assistant)}" about=... %}} is about {expected}, got {got}.')
+    return Reference.to(about)
+
+
+def _may_ask(assistant: type[Assistant], owner: Owner, about: Model | None) -> bool:
+    """Tell whether the visitor may ask an assistant, about this object if there is one."""
+    return may_use(assistant(user_id=owner.user_id, language=get_language() or "", about=about))
 
 
 def _of_the_site(assistant: type[Assistant]) -> dict[str, Any]:

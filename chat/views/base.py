@@ -7,11 +7,13 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from ..assistants import Assistant
+from ..assistants.about import Reference, find
 from ..assistants.discovery import label_of, name_of, registry
 from ..assistants.hooks import may_use
 from ..conf import conf
@@ -118,15 +120,31 @@ def conversation_page(
     if stored is not None and stored.unread and mark_read(owner, uid):
         Events.publish_from_thread(owner.key, Event.read(stored.uid))
     uid = uid or secrets.token_urlsafe(9)
-    choices = [] if stored else [found for found in registry.offered if may_use(found, owner)]
+    choices = [] if stored else _usable(owner)
+    about, closed = _about(stored)
     if stored:
         current = conversation_view(stored)
     else:
         names = [name_of(found) for found in choices]
         chosen = assistant if assistant in names else next(iter(names), name_of(registry.offered[0]))
         current = ConversationView(uid, "", page_url(uid), assistant=chosen)
-    context = {"conversation": current, "refused": refused, "choices": _choices(choices, current.assistant)}
+    context: dict[str, Any] = {"conversation": current, "refused": refused, "about": about, "closed": closed}
+    context["choices"] = _choices(choices, current.assistant)
     return _page(request, owner, "page", context, status)
+
+
+def _usable(owner: Owner) -> list[type[Assistant]]:
+    language = get_language() or ""
+    return [found for found in registry.offered if may_use(found(user_id=owner.user_id, language=language))]
+
+
+def _about(stored: Conversation | None) -> tuple[Any, bool]:
+    """Return the object that a stored conversation is about, and whether it is gone."""
+    if stored is None or not stored.about_key:
+        return None, False
+    assistant = registry.get(stored.assistant)
+    about = find(assistant, Reference(stored.about_model, stored.about_key)) if assistant else None
+    return about, about is None
 
 
 def _choices(assistants: list[type[Assistant]], current: str) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ def json(request: HttpRequest, uid: str) -> HttpResponse:
         "id": conversation.uid,
         "title": conversation.title,
         "assistant": conversation.assistant,
+        "about": f"{conversation.about_model}:{conversation.about_key}" if conversation.about_key else None,
         "created": moment(conversation.created_at),
         "messages": [_as_json(message, uids.get(message.parent_id or 0)) for message in messages],
         "branch": [message.uid for message in _branch(conversation, messages)],

@@ -43,6 +43,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     message = given if re.fullmatch(CONVERSATION_ID, given) else secrets.token_urlsafe(9)
     text = (field_of(request.POST, "starter") or field_of(request.POST, "text")).replace("\r\n", "\n")
     assistant = field_of(request.POST, "assistant") or DEFAULT
+    about = field_of(request.POST, "about")
     uid = uid or message
 
     def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
@@ -54,7 +55,9 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     try:
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(chosen.backend))
-        asked = Ask(visitor(request), uid, message, text, language=get_language() or "", assistant=assistant)
+        asked = Ask(
+            visitor(request), uid, message, text, language=get_language() or "", assistant=assistant, about=about
+        )
         _on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.

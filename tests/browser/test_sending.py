@@ -6,6 +6,8 @@ import pytest
 from django.db import DatabaseError
 from playwright.sync_api import expect
 
+from chat.assistants import Assistant
+from chat.assistants.discovery import registry
 from chat.db.turns import ask
 from chat.errors import Refusal
 from chat.models import Message
@@ -125,6 +127,34 @@ def test_a_message_that_was_not_acknowledged_is_sent_once_after_a_reload(script,
     shaky.expect_answer("Answered")
     assert [message.text for message in Message.objects.all()] == ["Once", "Answered"]
     assert script.waiting == 0
+
+
+class Support(Assistant):
+    """Helps customers."""
+
+    instructions = "You support."
+
+
+class Sales(Assistant):
+    """Sells."""
+
+    instructions = "You sell."
+
+
+def test_a_first_message_that_was_not_acknowledged_keeps_its_assistant_over_a_reload(script, proxy, shaky):
+    with registry.replaced(Support, Sales):
+        shaky.open("/chat/?assistant=sales")
+        shaky.stay_away()
+        proxy.hold("client")
+        shaky.ask("Once")
+        expect(shaky.page).to_have_url(re.compile(r"/chat/[\w-]+/$"))
+        proxy.cut()
+        proxy.flow()
+        shaky.disconnected()
+        shaky.reload()
+        reply = script.next_reply()
+        assert reply.request.messages[0]["content"] == "You sell."
+        reply.finish()
 
 
 def test_after_a_reload_a_message_is_shown_as_sending_until_the_server_has_it(script, proxy, shaky):

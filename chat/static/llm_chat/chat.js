@@ -468,8 +468,8 @@ class ChatRequests extends ChatElement {
   #transmit(frame) {
     this.#count += 1;
     const requestId = `request-${this.#count}`;
-    const assistant = this.chat.getAttribute("assistant");
-    const body = { view: "html", language: this.chat.lang, assistant, ...frame.body };
+    const [assistant, about] = ["assistant", "about"].map((name) => this.chat.getAttribute(name) ?? undefined);
+    const body = { view: "html", language: this.chat.lang, assistant, about, ...frame.body };
     this.tell("chat:transmit", { ...frame, requestId, id: this.chat.getAttribute("conversation"), headers: {}, body });
     return requestId;
   }

@@ -400,7 +400,8 @@ class ChatOutbox extends ChatElement {
 
   connect() {
     this.hear(this.chat, {
-      "chat:submit": ({ text, message }) => this.#begin(entryOf(this.wellFormed(text), message, Boolean(message))),
+      "chat:submit": ({ text, message }) =>
+        this.#begin(this.#entryOf(this.wellFormed(text), message, Boolean(message))),
       "chat:queue": ({ text }) => this.#queue(entryOf(this.wellFormed(text))),
       "chat:retry": (retry) => this.#retry(retry),
       "chat:discard": ({ message }) => this.#drop(message),
@@ -419,7 +420,7 @@ class ChatOutbox extends ChatElement {
   }
 
   #retry({ message, role, text, continues }) {
-    if (role === "user") this.#begin(entryOf(text, message));
+    if (role === "user") this.#begin(this.#entryOf(text, message));
     else this.#begin({ trigger: "regenerate-message", message, continues, sent: false, attempt: unique() });
   }
 
@@ -534,6 +535,11 @@ class ChatOutbox extends ChatElement {
     tryStorage(() => write(sessionStorage, this.#key, entries.length ? JSON.stringify(entries) : ""));
   }
 
+  /** With the assistant, for a new chat that is reloaded before it is stored. */
+  #entryOf(text, message, edits = false) {
+    return { ...entryOf(text, message, edits), assistant: this.chat.getAttribute("assistant") };
+  }
+
   get #queued() {
     return this.#entries.filter(({ queued }) => queued);
   }
@@ -551,10 +557,10 @@ function entryOf(text, message = unique(), edits = false) {
   return { trigger: "submit-message", message, text, sent: false, attempt: edits ? unique() : undefined };
 }
 
-function frameOf({ message, text, attempt, continues }) {
+function frameOf({ message, text, attempt, continues, assistant }) {
   const messages = text === undefined ? [] : [{ id: message, role: "user", parts: [{ type: "text", text }] }];
-  if (attempt === undefined) return { messages };
-  return { messageId: message, messages, body: { attempt, ...(continues && { continue: true }) } };
+  const body = { ...(assistant && { assistant }), attempt, ...(continues && { continue: true }) };
+  return attempt === undefined ? { messages, body } : { messageId: message, messages, body };
 }
 
 /** @param {OutboxEntry} entry */
