@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from ..assistants import Assistant
-from ..assistants.about import Reference, find, is_derived, read
-from ..assistants.discovery import registry
+from ..assistants.about import Reference, find, is_derived, read, uid_of
+from ..assistants.discovery import name_of, registry
 from ..assistants.hooks import has_permission, in_thread
 from ..conf import conf
 from ..db.answers import is_stopping
@@ -90,11 +90,19 @@ async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subje
         raise Refusal("draining")
     backend = engine.backend_of(assistant)
     budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-    refuses_new = not subject.about_key and is_derived(asked.uid, subject.assistant)
-    writer = Writer(engine.process, backend.model, budget, backend.prefills, subject, refuses_new)
+    writer = Writer(
+        engine.process, backend.model, budget, backend.prefills, subject, _belongs_to_another(asked, subject)
+    )
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)
+
+
+def _belongs_to_another(asked: Asked, subject: Subject) -> bool:
+    """Tell whether a conversation's id is one that the tag makes for an object, but not for this one."""
+    return asked.uid != uid_of(subject.assistant, Reference(*subject[1:])) and any(
+        is_derived(asked.uid, name_of(found)) for found in registry.defined
+    )
 
 
 def _start(engine: Engine, turn: Turn, assistant: Assistant) -> None:

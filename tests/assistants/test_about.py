@@ -162,6 +162,15 @@ async def test_an_id_of_an_object_without_its_reference_is_refused(script, conne
     assert await asked(script, socket, "Two", chat=uid, message="m2", body={}) == "You talk about Order 1."
 
 
+async def test_an_id_of_an_object_is_refused_to_another_assistant_and_to_another_object(script, connect, group):
+    socket = await connect("ann")
+    uid = uid_of("support", Reference.to(group))
+    other = await Group.objects.acreate(name="Order 2")
+    for body in ({}, {"assistant": "other"}, body_of(other), {"assistant": "other", "about": token_of(group, "other")}):
+        assert await socket.error(await socket.ask("One", chat=uid, body=body)) == "forbidden"
+    assert not await Conversation.objects.aexists()
+
+
 async def test_an_edit_in_a_new_conversation_under_such_an_id_is_refused_too(script, connect, group):
     socket = await connect("ann")
     uid = uid_of("support", Reference.to(group))
