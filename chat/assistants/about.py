@@ -21,7 +21,7 @@ from .base import Assistant
 _LENGTH = 20
 """Characters of the part of a conversation's id that stands for its object."""
 
-_SIGNER = Signer(salt=__name__.rpartition(".")[2] + " llm_chat")
+_SALT = "llm_chat.about"
 
 
 class Reference(NamedTuple):
@@ -59,7 +59,7 @@ def _beginning(assistant: str) -> str:
 
 def signed(assistant: str, reference: Reference, owner: str) -> str:
     """Return a reference for a page of this owner; empty without an object."""
-    return "" if reference == NOTHING else _SIGNER.sign_object([assistant, *reference, owner])
+    return "" if reference == NOTHING else Signer(salt=_SALT).sign_object([assistant, *reference, owner])
 
 
 def read(text: str, assistant: str, owner: str) -> Reference:
@@ -70,7 +70,7 @@ def read(text: str, assistant: str, owner: str) -> Reference:
     if not text:
         return NOTHING
     try:
-        found = _SIGNER.unsign_object(text)
+        found = Signer(salt=_SALT).unsign_object(text)
     except (BadSignature, ValueError):  # ValueError: what is signed is no JSON
         raise Refusal("forbidden") from None
     match found:

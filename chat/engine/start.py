@@ -1,6 +1,7 @@
 """Starts a turn for a socket or a form: stores it, in order within its conversation, and starts its run."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -20,8 +21,13 @@ from ..models import Message
 from .engine import Engine, State
 from .run import INTERRUPTED, Run
 
+logger = logging.getLogger(__name__)
+
 STOP_WAIT = 5.0
 """How long a question waits for the end of an answer that was stopped in another process, in seconds."""
+
+ADMISSION_WAIT = 10.0
+"""How long the assistant's permissions and the look-up of its object may take, in seconds."""
 
 STEPS = 4
 """After this many further steps of the event loop, a tick has reached the readers: run, rendering, reader, socket."""
@@ -56,7 +62,12 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
 
 async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
     """Begin a turn with an assistant about an object. Raises ``OtherSubjectError`` if the conversation has others."""
-    assistant = await _admitted(asked, subject)
+    try:
+        async with asyncio.timeout(ADMISSION_WAIT):
+            assistant = await _admitted(asked, subject)
+    except TimeoutError:
+        logger.warning("The permission of a visitor could not be checked in %g s.", ADMISSION_WAIT)
+        raise Refusal("storage") from None
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)

@@ -15,6 +15,7 @@ from chat.assistants.discovery import registry
 from chat.errors import Refusal
 from chat.models import Conversation, Message
 from chat.owners import VISITOR, Owner
+from tests.support.asking import asked
 
 ANN = Owner("visitor:ann")
 
@@ -58,16 +59,6 @@ async def group(served):
     return await Group.objects.acreate(name="Order 1")
 
 
-async def asked(script, socket, text="One", **more):
-    """Ask, let the model answer, and return the instructions that it got."""
-    request = await socket.ask(text, **more)
-    reply = await script.anext_reply()
-    reply.say("Uno")
-    reply.finish()
-    await socket.chunks(request)
-    return reply.request.messages[0]["content"]
-
-
 # ---- References ----
 
 
@@ -86,9 +77,9 @@ def test_a_reference_comes_back_as_it_was():
         signed("support", Reference("auth.group", "1"), "ann")[:-1] + "x",
         signed("support", Reference("auth.group", "1"), "ann").replace(":", "::", 1),
         Signer().sign_object(["support", "auth.group", "1", "ann"]),
-        Signer(salt="about llm_chat").sign_object(["support", "auth.group", 1, "ann"]),
-        Signer(salt="about llm_chat").sign_object({"assistant": "support"}),
-        Signer(salt="about llm_chat").sign("no json"),
+        Signer(salt="llm_chat.about").sign_object(["support", "auth.group", 1, "ann"]),
+        Signer(salt="llm_chat.about").sign_object({"assistant": "support"}),
+        Signer(salt="llm_chat.about").sign("no json"),
         "auth.group:1",
         "\ud83d",
         ":",
@@ -106,6 +97,9 @@ def test_a_reference_outlives_a_change_of_the_secret_key(settings):
     token = signed("support", reference, "ann")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "x" * 50
     assert read(token, "support", "ann") == reference
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(Refusal):
+        read(token, "support", "ann")
 
 
 @pytest.mark.parametrize("name", ["support", "s" * 64])

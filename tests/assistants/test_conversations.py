@@ -11,6 +11,7 @@ from chat.assistants import Assistant, Starter
 from chat.assistants.discovery import registry
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
+from tests.support.asking import asked
 
 
 class Support(Assistant):
@@ -39,16 +40,6 @@ class Staff(Assistant):
 def assistants():
     with registry.replaced(Staff, Support, Sales):
         yield
-
-
-async def asked(script, socket, text="One", **more):
-    """Ask, let the model answer, and return the instructions that it got."""
-    request = await socket.ask(text, **more)
-    reply = await script.anext_reply()
-    reply.say("Uno")
-    reply.finish()
-    await socket.chunks(request)
-    return reply.request.messages[0]["content"]
 
 
 async def test_the_client_names_the_assistant_of_a_new_conversation(script, connect):

@@ -133,7 +133,28 @@ async def test_a_hook_that_fails_ends_the_answer_and_the_log_has_the_reason(scri
     assert (answer.status, answer.error) == ("failed", "internal")
 
 
-async def test_a_hook_that_hangs_can_be_stopped_and_times_out(script, connect, settings):
+async def test_an_answer_whose_hook_hangs_can_be_stopped(script, connect):
+    entered, leave = threading.Event(), threading.Event()
+
+    class Default(Assistant):
+        def get_instructions(self):
+            entered.set()
+            leave.wait(20)
+
+    try:
+        with registry.replaced(Default):
+            socket = await connect()
+            request = await socket.ask("One")
+            assert await asyncio.to_thread(entered.wait, 5)
+            await socket.abort(request)
+            await socket.chunks(request)
+        answer = await Message.objects.aget(role="assistant")
+        assert (answer.status, script.waiting) == ("stopped", 0)
+    finally:
+        leave.set()
+
+
+async def test_a_hook_that_hangs_times_out(script, connect, settings):
     leave = threading.Event()
 
     class Default(Assistant):

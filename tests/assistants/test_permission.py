@@ -1,5 +1,7 @@
 """Who may use the chat: the assistant is asked for each page and each turn."""
 
+import threading
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
@@ -7,6 +9,7 @@ from django.test import AsyncClient, Client
 
 from chat.assistants import Assistant
 from chat.assistants.discovery import registry
+from chat.engine import start
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from tests.support.sockets import Socket
@@ -96,6 +99,23 @@ async def test_a_hook_that_fails_refuses_and_the_log_has_the_reason(script, conn
         socket = await connect()
         assert await socket.error(await socket.ask("One")) == "forbidden"
     assert "a secret of the site" in caplog.text
+
+
+async def test_a_hook_that_hangs_refuses_in_time_and_nothing_is_stored(script, connect, monkeypatch):
+    leave = threading.Event()
+
+    class Default(Assistant):
+        def has_permission(self):
+            leave.wait(20)
+
+    monkeypatch.setattr(start, "ADMISSION_WAIT", 0.1)
+    try:
+        with registry.replaced(Default):
+            socket = await connect()
+            assert await socket.error(await socket.ask("One")) == "storage"
+        assert not await Conversation.objects.aexists()
+    finally:
+        leave.set()
 
 
 async def test_the_account_is_that_of_the_session(script, connect, served):
