@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import psutil
@@ -52,23 +53,26 @@ def measure(bench: Bench) -> list[Table]:
 
 async def answer(bench: Bench, running: Running, name: str, window: float) -> tuple[float, int]:
     """Return the CPU seconds per frame of one more reader of an answer, and the size of a frame."""
-    tell(bench.upstream, "pace/50/100000")
-    dialect, cookie, conversation = SUBJECTS[name].dialect, running.cookies[0], new_name()
-    asked = await visit(dialect, running.port, conversation, cookie, Meter())
-    await asked.first
-    view = dialect.question(conversation)["body"]
-    resume = {"type": "resume", "requestId": "r", "id": conversation, "headers": {}, "body": view}
+    dialect, cookie = SUBJECTS[name].dialect, running.cookies[0]
 
-    async def join(count: int) -> list[Any]:
+    @asynccontextmanager
+    async def read_by(count: int) -> AsyncGenerator[list[Any]]:
+        tell(bench.upstream, "pace/50/100000")
+        conversation = new_name()
+        asked = await visit(dialect, running.port, conversation, cookie, Meter())
+        await asked.first
+        view = dialect.question(conversation)["body"]
+        resume = {"type": "resume", "requestId": "r", "id": conversation, "headers": {}, "body": view}
         joined = [await visit(dialect, running.port, conversation, cookie, Meter(), resume) for _ in range(count)]
         await asyncio.gather(*(reader.first for reader in joined))
         await asyncio.sleep(0.5)
-        return joined
+        yield joined
+        for reader in joined:
+            reader.transport.abort()
+        tell(bench.upstream, "finish")
+        await finished(asked)
 
-    found = await one_more(join, running.process, window)
-    tell(bench.upstream, "finish")
-    await finished(asked)
-    return found
+    return await one_more(read_by, running.process, window)
 
 
 def _bare_write(bench: Bench, size: int, window: float) -> float:
@@ -79,30 +83,34 @@ def _bare_write(bench: Bench, size: int, window: float) -> float:
 
 
 async def _bare(port: int, process: psutil.Process, window: float) -> float:
-    async def join(count: int) -> list[Sink]:
-        joined = [await asyncio.get_running_loop().create_connection(Sink, "127.0.0.1", port) for _ in range(count)]
-        return [sink for _, sink in joined]
+    @asynccontextmanager
+    async def read_by(count: int) -> AsyncGenerator[list[Sink]]:
+        loop = asyncio.get_running_loop()
+        joined = [(await loop.create_connection(Sink, "127.0.0.1", port))[1] for _ in range(count)]
+        yield joined
+        for sink in joined:
+            sink.transport.abort()
 
-    return (await one_more(join, process, window))[0]
+    return (await one_more(read_by, process, window))[0]
 
 
 async def one_more(
-    join: Callable[[int], Awaitable[Sequence[Counting]]], process: psutil.Process, window: float
+    read_by: Callable[[int], AbstractAsyncContextManager[Sequence[Counting]]], process: psutil.Process, window: float
 ) -> tuple[float, int]:
-    """Return what one more frame costs, as the difference between fewer and more readers, and a frame's size."""
-    readers: list[Counting] = []
+    """Return what one more frame costs, as the difference between fewer and more readers, and a frame's size.
+
+    Both numbers of readers read an answer from its beginning: a long one costs more to render than a short one.
+    """
     costs: list[float] = []
     frames: list[int] = []
     size = 0
-    for count in (FEWER, MORE - FEWER):
-        readers += await join(count)
-        used, before, received = cpu(process), _frames(readers), sum(reader.received for reader in readers)
-        await asyncio.sleep(window)
-        costs.append(cpu(process) - used)
-        frames.append(_frames(readers) - before)
-        size = (sum(reader.received for reader in readers) - received) // max(1, frames[-1])
-    for reader in readers:
-        reader.transport.abort()  # type: ignore[attr-defined]
+    for count in (FEWER, MORE):
+        async with read_by(count) as readers:
+            used, before, received = cpu(process), _frames(readers), sum(reader.received for reader in readers)
+            await asyncio.sleep(window)
+            costs.append(cpu(process) - used)
+            frames.append(_frames(readers) - before)
+            size = (sum(reader.received for reader in readers) - received) // max(1, frames[-1])
     return (costs[1] - costs[0]) / max(1, frames[1] - frames[0]), size
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+from websockets.protocol import State
 
 from .conf import conf
 from .sockets.limits import Bucket, volume
@@ -47,6 +48,17 @@ def return_large_blocks() -> None:
 
 
 return_large_blocks()
+
+
+def text_frame(text: str) -> bytes:
+    """Encode a text as one unmasked frame (RFC 6455, section 5.2). ``websockets`` takes three times as long."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return bytes((0x81, size)) + data
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + data
+    return b"\x81\x7f" + size.to_bytes(8, "big") + data
 
 
 class GuardedProtocol(WebSocketsSansIOProtocol):
@@ -82,6 +94,9 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Send a message of the application. Keep the pace after a close, on which uvicorn would resume reading."""
+        if message["type"] == "websocket.send" and (text := message.get("text")) is not None and self._may_write():
+            self.transport.write(text_frame(text))
+            return
         await super().send(message)
         if self._waiting and message["type"] == "websocket.close":
             self.transport.pause_reading()
@@ -127,6 +142,16 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         """Pass a whole message to the application, and note that it is complete."""
         self._completed = True
         super().send_receive_event_to_app()
+
+    def _may_write(self) -> bool:
+        """Tell whether a text can be written at once, as a frame without extensions."""
+        return (
+            self.handshake_complete
+            and self.writable.is_set()
+            and self.conn.state is State.OPEN
+            and not self.conn.extensions
+            and not (self.close_sent or self.disconnected or self.initial_response)
+        )
 
     @property
     def _waiting(self) -> bool:

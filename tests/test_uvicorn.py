@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
+from websockets.frames import Frame, Opcode
 
-from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, GuardedProtocol
+from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, GuardedProtocol, text_frame
 from tests.faults.attacks import CONTINUATION, PING, TEXT, frame
 from tests.support.upstream import eventually
 
@@ -207,3 +208,9 @@ async def test_a10_a_flood_of_pings_does_not_renew_the_deadline(connection):
     connection.protocol.data_received(frame(b"", PING) * 1_000)
     assert connection.protocol._deadline is deadline
     assert not deadline.cancelled()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 200_000])
+def test_a_text_is_framed_as_websockets_does_it(size):
+    text = "ö" * (size // 2) + "a" * (size % 2)
+    assert text_frame(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
