@@ -8,13 +8,14 @@ the assistant's ``has_about_permission``.
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, Signer
 from django.db.models import Model
 
+from ..db.values import Subject
 from ..errors import Refusal
 from .base import Assistant
 
@@ -24,27 +25,17 @@ _LENGTH = 20
 _SALT = "llm_chat.about"
 
 
-class Reference(NamedTuple):
-    """An object of the site's: its model, as ``app_label.model_name``, and its primary key as text. Empty: none."""
-
-    model: str = ""
-    key: str = ""
-
-    @classmethod
-    def to(cls, found: Model) -> "Reference":
-        """Return the reference to a stored object."""
-        return cls(found._meta.label_lower, str(found.pk))
+def subject_of(assistant: str, about: Model | None) -> Subject:
+    """Return the subject of a conversation with an assistant about a stored object, or about none."""
+    return Subject(assistant) if about is None else Subject(assistant, about._meta.label_lower, str(about.pk))
 
 
-NOTHING = Reference()
-
-
-def uid_of(assistant: str, reference: Reference) -> str:
-    """Return the id of the conversation in which an assistant talks about an object; without one, its name."""
-    if reference == NOTHING:
-        return assistant
-    digest = hashlib.sha256(f"{assistant} {reference.model} {reference.key}".encode()).digest()
-    return f"{_beginning(assistant)}{urlsafe_b64encode(digest).decode()[:_LENGTH]}"
+def uid_of(subject: Subject) -> str:
+    """Return the id of the conversation with this subject; without an object, the name of the assistant."""
+    if not subject.about_key:
+        return subject.assistant
+    digest = hashlib.sha256(" ".join(subject).encode()).digest()
+    return f"{_beginning(subject.assistant)}{urlsafe_b64encode(digest).decode()[:_LENGTH]}"
 
 
 def is_derived(uid: str, assistant: str) -> bool:
@@ -57,35 +48,35 @@ def _beginning(assistant: str) -> str:
     return f"{assistant[: 64 - _LENGTH - 1]}-"
 
 
-def signed(assistant: str, reference: Reference, owner: str) -> str:
+def signed(subject: Subject, owner: str) -> str:
     """Return a reference for a page of this owner; empty without an object."""
-    return "" if reference == NOTHING else Signer(salt=_SALT).sign_object([assistant, *reference, owner])
+    return Signer(salt=_SALT).sign_object([*subject, owner]) if subject.about_key else ""
 
 
-def read(text: str, assistant: str, owner: str) -> Reference:
-    """Return the reference that ``signed`` has made for this assistant and this owner.
+def read(text: str, assistant: str, owner: str) -> Subject:
+    """Return the subject to which ``signed`` has made a reference, for this assistant and this owner.
 
     Raises ``Refusal`` if it was made for others, or not by this site.
     """
     if not text:
-        return NOTHING
+        return Subject(assistant)
     try:
         found = Signer(salt=_SALT).unsign_object(text)
     except (BadSignature, ValueError):  # ValueError: what is signed is no JSON
         raise Refusal("forbidden") from None
     match found:
         case [str(name), str(model), str(key), str(whose)] if (name, whose) == (assistant, owner):
-            return Reference(model, key)
+            return Subject(name, model, key)
     raise Refusal("forbidden")
 
 
-def find(assistant: type[Assistant], reference: Reference) -> Any:
+def find(assistant: type[Assistant], subject: Subject) -> Any:
     """Return the object; ``None`` if it is gone, or if the assistant no longer talks about its model. Queries."""
-    model = next((model for model in models_of(assistant) if model._meta.label_lower == reference.model), None)
+    model = next((model for model in models_of(assistant) if model._meta.label_lower == subject.about_model), None)
     if model is None:
         return None
     try:
-        return model._default_manager.filter(pk=reference.key).first()
+        return model._default_manager.filter(pk=subject.about_key).first()
     except (ValueError, ValidationError):  # the model's key has become another type
         return None
 

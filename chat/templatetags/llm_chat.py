@@ -11,7 +11,7 @@ from django.urls import get_script_prefix
 from django.utils.translation import get_language
 
 from ..assistants import Assistant
-from ..assistants.about import NOTHING, Reference, models_of, signed, uid_of
+from ..assistants.about import models_of, signed, subject_of, uid_of
 from ..assistants.discovery import DEFAULT, name_of, registry
 from ..assistants.hooks import may_use
 from ..backends.loading import max_message_length
@@ -60,8 +60,9 @@ def chat(
     found = registry.get(assistant)
     if found is None and not conversation:
         raise ImproperlyConfigured(f"{{% chat %}} needs the name of an assistant of this site, got {assistant!r}.")
-    reference = _reference(found, about)
-    conversation = conversation or uid_of(assistant, reference)
+    _check_object(found, about)
+    subject = subject_of(assistant, about if found else None)
+    conversation = conversation or uid_of(subject)
     _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
@@ -71,7 +72,7 @@ def chat(
     older = _before(owner, conversation, before)
     shown = older or end
     return_to = "" if page else request.get_full_path()
-    token = signed(assistant, reference, owner.digest)
+    token = signed(subject, owner.digest)
     return {
         "request": request,
         "conversation_id": conversation,
@@ -92,16 +93,15 @@ def chat(
     }
 
 
-def _reference(assistant: type[Assistant] | None, about: Model | None) -> Reference:
-    """Return the reference to an object. Raises ``ImproperlyConfigured`` if the assistant does not talk about it."""
+def _check_object(assistant: type[Assistant] | None, about: Model | None) -> None:
+    """Raise ``ImproperlyConfigured`` if the assistant does not talk about an object."""
     if about is None or assistant is None:
-        return NOTHING
+        return
     models = models_of(assistant)
     if not isinstance(about, tuple(models)) or about.pk is None:
         expected = " or ".join(model._meta.label for model in models) or "nothing: it names no model in about"
         got = type(about).__name__ if getattr(about, "pk", None) is not None else "an object that is not stored"
         raise ImproperlyConfigured(f'{{% chat "{name_of(assistant)}" about=... %}} is about {expected}, got {got}.')
-    return Reference.to(about)
 
 
 def _may_ask(assistant: type[Assistant], owner: Owner, about: Model | None) -> bool:

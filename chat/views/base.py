@@ -13,13 +13,14 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from ..assistants import Assistant
-from ..assistants.about import Reference, find
+from ..assistants.about import find
 from ..assistants.discovery import label_of, name_of, registry
 from ..assistants.hooks import may_use
 from ..conf import conf
 from ..db.conversations import mark_read, own
 from ..db.deletion import undoable
 from ..db.threads import without_transaction
+from ..db.values import Subject
 from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
@@ -143,7 +144,7 @@ def _about(stored: Conversation | None) -> tuple[Any, bool]:
     if stored is None or not stored.about_key:
         return None, False
     assistant = registry.get(stored.assistant)
-    about = find(assistant, Reference(stored.about_model, stored.about_key)) if assistant else None
+    about = find(assistant, Subject.of(stored)) if assistant else None
     return about, about is None
 
 

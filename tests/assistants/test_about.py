@@ -10,8 +10,9 @@ from django.template import Context, Template
 from django.test import AsyncClient
 
 from chat.assistants import Assistant
-from chat.assistants.about import NOTHING, Reference, find, is_derived, models_of, read, signed, uid_of
+from chat.assistants.about import find, is_derived, models_of, read, signed, subject_of, uid_of
 from chat.assistants.discovery import registry
+from chat.db.values import Subject
 from chat.errors import Refusal
 from chat.models import Conversation, Message
 from chat.owners import VISITOR, Owner
@@ -47,7 +48,7 @@ def assistants():
 
 
 def token_of(group, assistant="support", owner=ANN):
-    return signed(assistant, Reference.to(group), owner.digest)
+    return signed(subject_of(assistant, group), owner.digest)
 
 
 def body_of(group, **more):
@@ -63,19 +64,19 @@ async def group(served):
 
 
 def test_a_reference_comes_back_as_it_was():
-    reference = Reference("auth.group", "1")
-    assert read(signed("support", reference, "ann"), "support", "ann") == reference
-    assert read("", "support", "ann") == NOTHING
-    assert signed("support", NOTHING, "ann") == ""
+    subject = Subject("support", "auth.group", "1")
+    assert read(signed(subject, "ann"), "support", "ann") == subject
+    assert read("", "support", "ann") == Subject("support")
+    assert signed(Subject("support"), "ann") == ""
 
 
 @pytest.mark.parametrize(
     "token",
     [
-        signed("support", Reference("auth.group", "1"), "bob"),
-        signed("other", Reference("auth.group", "1"), "ann"),
-        signed("support", Reference("auth.group", "1"), "ann")[:-1] + "x",
-        signed("support", Reference("auth.group", "1"), "ann").replace(":", "::", 1),
+        signed(Subject("support", "auth.group", "1"), "bob"),
+        signed(Subject("other", "auth.group", "1"), "ann"),
+        signed(Subject("support", "auth.group", "1"), "ann")[:-1] + "x",
+        signed(Subject("support", "auth.group", "1"), "ann").replace(":", "::", 1),
         Signer().sign_object(["support", "auth.group", "1", "ann"]),
         Signer(salt="llm_chat.about").sign_object(["support", "auth.group", 1, "ann"]),
         Signer(salt="llm_chat.about").sign_object({"assistant": "support"}),
@@ -93,10 +94,10 @@ def test_a_reference_of_another_owner_or_assistant_or_a_forged_one_is_refused(to
 
 
 def test_a_reference_outlives_a_change_of_the_secret_key(settings):
-    reference = Reference("auth.group", "1")
-    token = signed("support", reference, "ann")
+    subject = Subject("support", "auth.group", "1")
+    token = signed(subject, "ann")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "x" * 50
-    assert read(token, "support", "ann") == reference
+    assert read(token, "support", "ann") == subject
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(Refusal):
         read(token, "support", "ann")
@@ -104,13 +105,13 @@ def test_a_reference_outlives_a_change_of_the_secret_key(settings):
 
 @pytest.mark.parametrize("name", ["support", "s" * 64])
 def test_the_id_of_a_conversation_is_made_of_the_name_and_the_object(name):
-    first, second = (uid_of(name, Reference("auth.group", key)) for key in "12")
+    first, second = (uid_of(Subject(name, "auth.group", key)) for key in "12")
     assert first != second
-    assert first != uid_of(name, Reference("auth.user", "1"))
+    assert first != uid_of(Subject(name, "auth.user", "1"))
     assert len(first) <= 64
     assert first.startswith(name[:43] + "-")
     assert is_derived(first, name)
-    assert uid_of(name, NOTHING) == name
+    assert uid_of(Subject(name)) == name
     assert not is_derived(name, name)
 
 
@@ -123,7 +124,7 @@ def test_models_are_named_or_given():
 @pytest.mark.django_db
 @pytest.mark.parametrize("reference", [("auth.group", "999"), ("auth.group", "no number"), ("auth.permission", "1")])
 def test_an_object_that_is_gone_or_of_another_model_is_not_found(reference):
-    assert find(Support, Reference(*reference)) is None
+    assert find(Support, Subject("support", *reference)) is None
 
 
 # ---- On the socket ----
@@ -149,7 +150,7 @@ async def test_a_reference_that_was_made_for_others_is_refused(script, connect, 
 
 async def test_an_id_of_an_object_without_its_reference_is_refused(script, connect, group):
     socket = await connect("ann")
-    uid = uid_of("support", Reference.to(group))
+    uid = uid_of(subject_of("support", group))
     assert await socket.error(await socket.ask("One", chat=uid, body={"assistant": "support"})) == "forbidden"
     assert not await Conversation.objects.aexists()
     await asked(script, socket, chat=uid, body=body_of(group))
@@ -158,7 +159,7 @@ async def test_an_id_of_an_object_without_its_reference_is_refused(script, conne
 
 async def test_an_id_of_an_object_is_refused_to_another_assistant_and_to_another_object(script, connect, group):
     socket = await connect("ann")
-    uid = uid_of("support", Reference.to(group))
+    uid = uid_of(subject_of("support", group))
     other = await Group.objects.acreate(name="Order 2")
     for body in ({}, {"assistant": "other"}, body_of(other), {"assistant": "other", "about": token_of(group, "other")}):
         assert await socket.error(await socket.ask("One", chat=uid, body=body)) == "forbidden"
@@ -167,7 +168,7 @@ async def test_an_id_of_an_object_is_refused_to_another_assistant_and_to_another
 
 async def test_an_edit_in_a_new_conversation_under_such_an_id_is_refused_too(script, connect, group):
     socket = await connect("ann")
-    uid = uid_of("support", Reference.to(group))
+    uid = uid_of(subject_of("support", group))
     body = {"assistant": "support", "attempt": "e1"}
     assert await socket.error(await socket.ask("One", chat=uid, messageId="m1", body=body)) == "forbidden"
     assert not await Conversation.objects.aexists()
@@ -214,7 +215,7 @@ async def test_the_page_of_a_stored_conversation_knows_its_object(script, connec
 
 async def test_the_form_carries_the_reference(script, served, group):
     client = await client_of("ann")
-    uid = uid_of("support", Reference.to(group))
+    uid = uid_of(subject_of("support", group))
     refused = await client.post(f"/chat/{uid}/", {"id": "m1", "text": "One", "assistant": "support"})
     assert refused.status_code == 403
     fields = {"id": "m1", "text": "One", "assistant": "support", "about": token_of(group)}
@@ -241,7 +242,7 @@ def page(rf, db, script):
 def test_the_tag_signs_a_reference_for_its_visitor(page):
     group = Group.objects.create(name="Order 1")
     html, token = page(group), token_of(group)
-    assert f'conversation="{uid_of("support", Reference.to(group))}" assistant="support" about="{token}"' in html
+    assert f'conversation="{uid_of(subject_of("support", group))}" assistant="support" about="{token}"' in html
     assert f'<input type="hidden" name="about" value="{token}">' in html
     assert " about=" not in page(None)
 
