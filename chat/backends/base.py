@@ -14,6 +14,7 @@ __all__ = [
     "Alive",
     "Backend",
     "BackendError",
+    "Calling",
     "Content",
     "Delta",
     "Finished",
@@ -22,6 +23,8 @@ __all__ = [
     "Reasoning",
     "Request",
     "Text",
+    "ToolCall",
+    "ToolSchema",
 ]
 
 
@@ -61,6 +64,10 @@ class Alive(msgspec.Struct, frozen=True, gc=False):
     """
 
 
+class Calling(msgspec.Struct, frozen=True, gc=False):
+    """The model is writing the arguments of a call, which may take long. It restarts the wait for the next delta."""
+
+
 class Finished(msgspec.Struct, frozen=True, gc=False):
     """The end of a reply that the model ended itself.
 
@@ -73,7 +80,31 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     usage: dict[str, Any] | None = None
 
 
-Delta = Text | Reasoning | Loading | Loaded | Alive | Finished
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call of a tool that the model asks for, whole. A reply may have several; they come before ``Finished``.
+
+    Attributes:
+        id: the endpoint's own id of the call; empty if it sent none. It need not be unique.
+        name: the name of the tool.
+        arguments: in JSON, as the model wrote them: they may be wrong.
+        extra: further fields of the call, which the same endpoint gets back with it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    extra: dict[str, Any] = {}
+
+
+Delta = Text | Reasoning | Calling | ToolCall | Loading | Loaded | Alive | Finished
+
+
+class ToolSchema(msgspec.Struct, frozen=True):
+    """A tool that the model may call: its name, what it does, and the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
 
 
 async def at_once() -> None:
@@ -86,9 +117,12 @@ class Request(msgspec.Struct, frozen=True):
     Attributes:
         messages: OpenAI chat messages, ``{"role": "system" | "user" | "assistant", "content": str}``, oldest first. The
             system prompt, if there is one, comes first and the question last; to continue an answer, a model that
-            ``prefills`` gets the beginning of the answer last.
+            ``prefills`` gets the beginning of the answer last. A message of the assistant that called tools has
+            ``tool_calls`` too, and a message ``{"role": "tool", "tool_call_id": str, "content": str}`` follows for each
+            call. ``reasoning_content`` is the reasoning of an earlier step of the same answer.
         max_tokens: a reply of this length is enough. Pass the limit to the model if that is supported; otherwise the
             caller stops reading early. ``None`` sets no limit.
+        tools: what the model may call; empty for a backend without ``tools``.
         pace: a backend may call this after a read from the network whose deltas it has yielded, before it reads again.
             It passes the deltas on to the readers, and returns at their next tick. What has arrived until then can be
             read at once, which takes far less time than each token alone.
@@ -96,6 +130,7 @@ class Request(msgspec.Struct, frozen=True):
 
     messages: list[dict[str, Any]]
     max_tokens: int | None = None
+    tools: tuple[ToolSchema, ...] = ()
     pace: Callable[[], Awaitable[None]] = at_once
 
 
@@ -113,6 +148,9 @@ class Backend(ABC):
 
     prefills: bool = False
     """Whether the model continues a last message of the role ``assistant``, which is how an answer is continued."""
+
+    tools: bool = False
+    """Whether the model can call tools: it gets them in its requests, and yields ``ToolCall``."""
 
     @property
     def model(self) -> str:

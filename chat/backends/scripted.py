@@ -9,12 +9,14 @@ A test makes a ``Script``, configures the backend and plays the model's part::
         reply = script.next_reply()            # waits for the call; reply.request holds the messages
         reply.say("Hello ")                    # released one by one
         reply.say("world.")
+        reply.call("orders", status="open")    # runs when the reply has ended; then the model is called again
         reply.finish()                         # or reply.fail("upstream"), or reply.break_off()
 
 All methods of a script may be called from any thread. Without a script the backend echoes the question, word by word.
 """
 
 import asyncio
+import json
 import queue
 import threading
 from collections.abc import AsyncGenerator
@@ -22,7 +24,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from ..chunks import FinishReason
-from .base import Alive, Backend, BackendError, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
+from .base import Alive, Backend, BackendError, Delta, Finished, Loaded, Loading, Reasoning, Request, Text, ToolCall
 
 WAIT = 10.0
 """How long a test waits for a call of the model, in seconds."""
@@ -48,6 +50,14 @@ class Reply:
     def think(self, text: str) -> None:
         """Send some reasoning."""
         self._release(Reasoning(text))
+
+    def call(self, tool: str, /, **arguments: Any) -> None:
+        """Call a tool with these arguments. The call takes place when the reply has ended, as by ``finish``."""
+        self.call_with(tool, json.dumps(arguments))
+
+    def call_with(self, tool: str, arguments: str, id: str = "", **extra: Any) -> None:  # noqa: A002 (the format's name)
+        """Call a tool as an endpoint may: with any text as its arguments, an id, and further fields."""
+        self._release(ToolCall(id, tool, arguments, extra))
 
     def load(self) -> None:
         """Pretend that the model must be loaded first."""
@@ -140,10 +150,12 @@ class ScriptedBackend(Backend):
 
     Args:
         script: the name of a ``Script``; ``None`` to echo the question, word by word.
+        tools: whether the model can call tools, by ``Reply.call``.
     """
 
-    def __init__(self, script: str | None = None) -> None:
+    def __init__(self, script: str | None = None, *, tools: bool = True) -> None:
         self._script = script
+        self.tools = tools
 
     @property
     def model(self) -> str:

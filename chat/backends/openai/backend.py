@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..base import Alive, Backend, BackendError, Delta, Finished, Request
+from msgspec import to_builtins
+
+from ..base import Alive, Backend, BackendError, Calling, Delta, Finished, Request
 from .completions import Reply
 from .figures import figures
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 INSTALL = "The OpenAI backend needs the SDK: pip install 'openai[aiohttp]'"
 
+
+REASONING = "reasoning_content"
 
 SYSTEM_ROLES = ("system", "developer", "user")
 
@@ -65,6 +69,9 @@ class OpenAIBackend(Backend):
         prefills: whether the model continues a last message of its own, as those of llama.cpp and vLLM do.
         system_role: the role of the system prompt, for models that refuse ``"system"``: ``"developer"``, or ``"user"``
             to put it before the first question.
+        tools: whether the model can call tools.
+        returns_reasoning: whether the model gets back the reasoning of an earlier step of the same answer, as
+            ``reasoning_content``; DeepSeek wants it.
         starts_in_reasoning: whether the text begins with reasoning that only ``</think>`` ends, because a chat template
             writes the opening tag itself. Reasoning with both tags is found without this option.
     """
@@ -85,6 +92,8 @@ class OpenAIBackend(Backend):
         prefills: bool = False,
         system_role: str = "system",
         starts_in_reasoning: bool = False,
+        tools: bool = True,
+        returns_reasoning: bool = False,
         **unknown: Any,
     ) -> None:
         refuse_unknown(type(self), unknown)
@@ -92,6 +101,8 @@ class OpenAIBackend(Backend):
         self._model = model
         self.prefills = prefills
         self._system_role = system_role
+        self.tools = tools
+        self._returns_reasoning = returns_reasoning
         self._starts_in_reasoning = starts_in_reasoning
         self._body: dict[str, Any] = {
             "model": model,
@@ -127,12 +138,15 @@ class OpenAIBackend(Backend):
         reply = Reply(client.secrets, inside=inside)
         try:
             async with client.ask(self._request_body(request)) as pieces:
-                pulse = Pulse()
+                pulse, fragments = Pulse(), 0
                 async for piece in pieces:
                     for delta in reply.read(piece):
                         yield delta
                     if reply.ended or reply.reason is not None:
                         break
+                    if reply.calls.fragments > fragments and pulse.is_due(piece):
+                        fragments = reply.calls.fragments
+                        yield Calling()
                     if reply.begun:
                         await pieces.rest(request.pace)
                     elif pulse.is_due(piece):
@@ -149,6 +163,8 @@ class OpenAIBackend(Backend):
             reply.failure.retry = reply.failure.retry and not reply.begun
             raise reply.failure
         if reply.reason is not None:
+            for call in reply.calls.whole:
+                yield call
             yield Finished(reply.reason, figures(reply.usage))
 
     async def close(self) -> None:
@@ -159,11 +175,19 @@ class OpenAIBackend(Backend):
                 await (await task).close()
 
     def _request_body(self, request: Request) -> dict[str, Any]:
-        body = {**self._body, "messages": self._in_role(request.messages)}
+        body = {**self._body, "messages": self._in_role(self._without_reasoning(request.messages))}
+        if request.tools:
+            body["tools"] = [{"type": "function", "function": to_builtins(tool)} for tool in request.tools]
         # Only if the site limits the answer too: some endpoints use another name, or count reasoning as well.
         if request.max_tokens is not None and isinstance(limit := body["max_tokens"], int):
             body["max_tokens"] = min(limit, request.max_tokens)
         return {name: value for name, value in body.items() if value is not None}
+
+    def _without_reasoning(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave out the reasoning of earlier steps, unless the endpoint wants it."""
+        if self._returns_reasoning or not any(REASONING in message for message in messages):
+            return messages
+        return [{name: value for name, value in message.items() if name != REASONING} for message in messages]
 
     def _in_role(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the messages with the system prompt in the role of the option ``system_role``."""

@@ -7,6 +7,7 @@ from typing import Any
 from ...chunks import FinishReason
 from ..base import BackendError, Reasoning, Text
 from .body import Body, UnexpectedBodyError
+from .calls import Calls
 from .decoding import UNREADABLE, Choice, Completion, Delta, decode, decode_leniently, is_error, reports_error
 from .failures import excerpt, from_event
 from .reasons import reason_of
@@ -25,8 +26,8 @@ class Reply:
     """One reply as it arrives.
 
     ``reason`` is the last one that the model gave; text may still follow it. ``done`` is set when the stream has ended,
-    ``failure`` when it cannot be read any further, ``begun`` after the first text or reasoning. ``heard`` grows with
-    every delta, reason and usage report.
+    ``failure`` when it cannot be read any further, ``begun`` after the first text, reasoning or call. ``heard`` grows
+    with every delta, reason and usage report. ``calls`` are whole when the stream has ended.
 
     Args:
         secrets: words to take out of error messages.
@@ -46,7 +47,7 @@ class Reply:
         self._index: int | None = None
         self._odd = False
         self._halves: dict[type[Text | Reasoning], str] = {}
-        self._called = False
+        self.calls = Calls()
         self._failed = False
 
     @property
@@ -79,7 +80,7 @@ class Reply:
         for kind in list(self._halves):
             self._say(kind, "", deltas, last=True)
         deltas += self._thoughts.end()
-        if self._called and not self._thoughts.over and self.reason in ("stop", "length"):
+        if self.calls.fragments and not self._thoughts.over and self.reason == "stop":
             self.reason = "tool-calls"  # the reply has tool calls and no text, whatever reason the endpoint gives
         return _merge(deltas)
 
@@ -133,7 +134,7 @@ class Reply:
             if text := delta.content or delta.refusal:
                 self._say(Text, text, deltas)
             if delta.tool_calls or delta.function_call:
-                self._called = True
+                self.begun = self.calls.add(delta.tool_calls, delta.function_call) or self.begun
         if choice.finish_reason:
             self._take_reason(choice.finish_reason)
         if choice.error is not None and is_error(choice.error):
@@ -212,7 +213,7 @@ def _content_without_delta(choice: Choice, nothing_read: bool) -> Delta | None:
 
 
 def _has_content(delta: Delta) -> bool:
-    return bool(delta.content or delta.refusal or delta.reasoning_content or delta.reasoning)
+    return bool(delta.content or delta.refusal or delta.reasoning_content or delta.reasoning or delta.tool_calls)
 
 
 def _merge(deltas: Texts) -> Texts:

@@ -148,7 +148,7 @@ def _deltas(value: dict[str, Any]) -> Iterator[Delta]:
     content = value.get("content")
     yield from [*_texts(str(content) if type(content) in (int, float) else content)] or _texts(value.get("refusal"))
     if value.get("tool_calls") or value.get("function_call"):
-        yield Delta(tool_calls=True)
+        yield Delta(tool_calls=value.get("tool_calls"), function_call=value.get("function_call"))
 
 
 def _texts(value: Any, thinks: bool = False, depth: int = MAX_DEPTH) -> Iterator[Delta]:

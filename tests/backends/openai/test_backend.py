@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from chat.backends.base import Alive, BackendError, Finished, Reasoning, Request, Text
+from chat.backends.base import Alive, BackendError, Calling, Finished, Reasoning, Request, Text, ToolCall, ToolSchema
 from chat.backends.openai.backend import OpenAIBackend, load_client
 from chat.testing import ask, read, text_of
 from tests.support.behaviours import ANSWER, TEXTS, USAGE, completion, event
@@ -579,7 +579,38 @@ def test_b19_another_role_is_refused(role):
 
 @pytest.mark.parametrize("model", ["tool-calls", "tool-calls:stop"])
 async def test_a_reply_of_tool_calls_alone_ends_for_that_reason(backend, model):
-    assert await read(backend(model)) == [Finished("tool-calls", USAGE)]
+    assert await read(backend(model)) == [ToolCall("c", "f", "{}"), Finished("tool-calls", USAGE)]
+
+
+async def test_tools_are_offered_as_functions(upstream, backend):
+    tools = (ToolSchema("orders", "The orders.", {"type": "object"}),)
+    reading = asyncio.create_task(read(backend("gated"), Request([{"role": "user", "content": "Why?"}], tools=tools)))
+    call = await upstream.next_call()
+    function = {"name": "orders", "description": "The orders.", "parameters": {"type": "object"}}
+    assert call.body["tools"] == [{"type": "function", "function": function}]
+    call.break_off()
+    await reading
+
+
+@pytest.mark.parametrize("returned", [False, True])
+async def test_reasoning_goes_back_only_to_an_endpoint_that_wants_it(upstream, backend, returned):
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "", "reasoning_content": "Hm."}]
+    reading = asyncio.create_task(read(backend("gated", returns_reasoning=returned), Request(messages)))
+    call = await upstream.next_call()
+    assert call.body["messages"][1].get("reasoning_content") == ("Hm." if returned else None)
+    call.break_off()
+    await reading
+
+
+async def test_a_long_call_is_a_sign_of_life(upstream, backend):
+    deltas = backend("gated").stream(Request([{"role": "user", "content": "Why?"}]))
+    reading = asyncio.ensure_future(anext(deltas))
+    call = await upstream.next_call()
+    while not reading.done():
+        call.call(("orders", {"status": "x" * 100}))
+        await asyncio.wait({reading}, timeout=0.05)
+    assert reading.result() == Calling()
+    await deltas.aclose()
 
 
 async def test_only_figures_of_the_usage_are_passed_on(upstream, backend):

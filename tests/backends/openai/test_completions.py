@@ -450,7 +450,7 @@ CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "argume
     [
         (CALL, "tool_calls", "tool-calls"),
         (CALL, "stop", "tool-calls"),
-        (CALL, "length", "tool-calls"),
+        (CALL, "length", "length"),
         ({"function_call": {"name": "f"}}, "stop", "tool-calls"),
         ({**CALL, "content": "\n\n"}, "stop", "tool-calls"),
         ({**CALL, "content": "I look it up."}, "tool_calls", "tool-calls"),
