@@ -16,6 +16,8 @@ from django.utils.functional import Promise
 from .assistants import Assistant, Starter
 from .assistants.about import models_of
 from .assistants.discovery import name_of, registry
+from .assistants.tools import has_tools, wrong_tools
+from .backends.base import Backend
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
 from .streams.loading import make_streams
@@ -77,9 +79,19 @@ def _assistants() -> Iterator[CheckMessage]:
             yield Error(f"{_path(found)}{sentence}", id="llm_chat.E009")
             continue
         try:
-            make(entry_of(backend))
+            model = make(entry_of(backend))
         except ImproperlyConfigured as error:
             yield Error(f"{_path(found)}.backend: {error}", id="llm_chat.E009")
+            continue
+        yield from _tools(found, model)
+
+
+def _tools(assistant: type[Assistant], model: Backend) -> Iterator[CheckMessage]:
+    """Check how the tools are declared, and that the model can call them."""
+    yield from (Error(sentence, id="llm_chat.E011") for sentence in wrong_tools(assistant))
+    if has_tools(assistant) and not model.tools:
+        sentence = f'{_path(assistant)} has tools, but the model of its backend "{assistant.backend}" cannot call any.'
+        yield checks.Warning(sentence, id="llm_chat.W002")
 
 
 def _about(assistant: type[Assistant]) -> Iterator[CheckMessage]:
@@ -105,6 +117,8 @@ def _wrong_attributes(assistant: type[Assistant]) -> Iterator[str]:
         yield f".name must be 1 to 64 letters, digits, hyphens and underscores, got {name_of(assistant)!r}."
     if not isinstance(instructions, str | Promise):
         yield f".instructions must be a string, got a value of type {type(instructions).__name__}."
+    if type(assistant.max_steps) is not int or assistant.max_steps < 1:
+        yield f".max_steps must be a positive integer, got {assistant.max_steps!r}."
     if not isinstance(starters, list | tuple) or not all(isinstance(starter, Starter) for starter in starters):
         yield f".starters must be a list of Starter, got {starters!r}."
 

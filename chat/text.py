@@ -1,6 +1,7 @@
 """Rules for the texts and ids that are accepted and stored: neither JSON nor a database can hold every character."""
 
 import re
+from typing import Any
 from unicodedata import combining, normalize
 
 from .errors import Refusal
@@ -12,6 +13,9 @@ TITLE_LENGTH = 80
 """The longest title of a conversation, in characters."""
 
 REPLACEMENT = "\ufffd"
+
+MAX_DEPTH = 64
+"""How deep a JSON value may be nested."""
 
 _HALF = re.compile(
     r"\\u[dD](?:"
@@ -40,6 +44,19 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def storable_value(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Make the texts in a JSON value storable, its keys too. Raises ``RecursionError`` if it is nested too deeply."""
+    if isinstance(value, str):
+        return storable(value)
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        raise RecursionError("The value is nested too deeply.")
+    if isinstance(value, list):
+        return [storable_value(item, depth - 1) for item in value]
+    return {storable(key): storable_value(item, depth - 1) for key, item in value.items()}
 
 
 def acceptable(text: str, max_length: int) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from django.utils.translation import gettext_lazy
 
-from chat.assistants import Assistant, Starter
+from chat.assistants import Assistant, Starter, tool
 from chat.assistants.discovery import registry
 from chat.checks import check_settings, errors
 from chat.conf import SETTINGS
@@ -204,6 +204,35 @@ def test_assistants_that_are_well_defined_pass(settings):
 def test_a_wrong_attribute_of_an_assistant_is_an_error(settings, attributes, message):
     found = messages_of(settings, assistant("Support", **attributes))
     assert found == [("llm_chat.E007", f"shop.assistants.Support{message}")]
+
+
+@pytest.mark.parametrize("steps", [0, -1, "8", True, 1.5])
+def test_a_wrong_number_of_steps_is_an_error(settings, steps):
+    found = messages_of(settings, assistant("Support", max_steps=steps))
+    assert found == [("llm_chat.E007", f"shop.assistants.Support.max_steps must be a positive integer, got {steps!r}.")]
+
+
+def test_a_tool_that_is_declared_wrongly_is_an_error(settings):
+    @tool
+    def orders(self):
+        pass
+
+    ((identifier, message),) = messages_of(settings, assistant("Support", orders=orders))
+    assert identifier == "llm_chat.E011"
+    assert message == "The tool Support.orders needs a docstring: it tells the model what the tool does."
+
+
+def test_tools_of_an_assistant_whose_model_cannot_call_them_are_a_warning(settings):
+    @tool
+    def orders(self):
+        """Orders."""
+
+    settings.CHAT = chat_settings()
+    settings.CHAT["BACKENDS"]["default"]["OPTIONS"] = {"tools": False}
+    with registry.replaced(assistant("Support", orders=orders)):
+        ((identifier, message),) = [(message.id, message.msg) for message in check_settings()]
+    assert identifier == "llm_chat.W002"
+    assert message == ('shop.assistants.Support has tools, but the model of its backend "default" cannot call any.')
 
 
 def test_two_assistants_of_one_name_are_an_error_that_names_both(settings):

@@ -1,5 +1,6 @@
 """Who answers: a site's assistants, found in the ``assistants`` module of each installed app, as ``admin`` is."""
 
 from .base import Assistant, Starter
+from .tools import Progress, ToolError, tool
 
-__all__ = ["Assistant", "Starter"]
+__all__ = ["Assistant", "Progress", "Starter", "ToolError", "tool"]

@@ -64,6 +64,9 @@ class Assistant:
     starters: ClassVar[Sequence[Starter]] = ()
     """What an empty chat offers to ask."""
 
+    max_steps: ClassVar[int] = 8
+    """How often the model is called for one answer, at most; after each call but the last, the tools run."""
+
     def __init__(
         self,
         conversation: Conversation | None = None,

@@ -77,7 +77,7 @@ async def call(assistant: Assistant, hook: Callable[..., Any], *arguments: Any) 
         return await in_thread(_spoken, assistant, hook, *arguments)
     if assistant.user_id is not None:
         await in_thread(getattr, assistant, "user")
-    with _language(assistant):
+    with language(assistant):
         return await hook(*arguments)
 
 
@@ -109,15 +109,16 @@ def _asks_the_site(assistant: Assistant) -> bool:
 
 
 def _spoken(assistant: Assistant, hook: Callable[..., Any], *arguments: Any) -> Any:
-    with _language(assistant):
+    with language(assistant):
         return hook(*arguments)
 
 
 def _text(assistant: Assistant, found: Any) -> str:
     """Return the text of instructions, which may be a lazy translation; ``None`` is no text."""
-    with _language(assistant):
+    with language(assistant):
         return "" if found is None else str(found)
 
 
-def _language(assistant: Assistant) -> Any:
+def language(assistant: Assistant) -> Any:
+    """Return a context manager that activates the language of an assistant's page, or does nothing without one."""
     return override(assistant.language) if assistant.language else nullcontext()

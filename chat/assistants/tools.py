@@ -1,0 +1,179 @@
+"""Tools: what a model may ask an assistant to do. A site declares them as methods."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from inspect import getattr_static
+from typing import Any, TypeVar, overload
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
+
+from ..text import storable_value
+from .base import Assistant
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TIMEOUT = 10.0
+"""How long a tool may take by default, in seconds."""
+
+MAX_ARGUMENTS = 65_536
+"""Length limit of the arguments of one call, in characters."""
+
+_MARK = "_llm_chat_tool"
+
+
+def cached(function: F) -> F:
+    """Keep what a function returns for each assistant."""
+    return cache(function)  # type: ignore[return-value]
+
+
+class ToolError(Exception):
+    """Raised by a tool to say why it cannot do what it was asked. The model and the visitor read the text."""
+
+
+class ArgumentsError(Exception):
+    """The arguments of a call do not fit its tool. The model reads the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a tool is doing, for the visitor. A tool yields it while it runs. ``text`` may be a lazy translation."""
+
+    text: str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The arguments of ``@tool``."""
+
+    permission: str = ""
+    timeout: float = TIMEOUT
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool of an assistant, as models see it, and how its arguments are checked."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    """The JSON schema of its arguments."""
+    options: Options
+    check: Callable[[dict[str, Any]], dict[str, Any]]
+    """Converts arguments to the types of the method's parameters. Raises ``ArgumentsError``."""
+
+    def read(self, arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the arguments of a call, in JSON.
+
+        Return them as they are stored, and as the method gets them. Raises ``ArgumentsError``.
+        """
+        given = read_arguments(arguments)
+        return given, self.check(given)
+
+
+@overload
+def tool(method: F, /) -> F: ...
+@overload
+def tool(*, permission: str = "", timeout: float = TIMEOUT, idempotent: bool = False) -> Callable[[F], F]: ...
+def tool(method: Any = None, /, *, permission: str = "", timeout: float = TIMEOUT, idempotent: bool = False) -> Any:
+    """Let the model call a method of an assistant.
+
+    The model reads the method's name, the first paragraph of its docstring, and its parameters: their types, their
+    defaults, and the lines ``name: text`` of the docstring. Synchronous tools run on ``CHAT["TOOL_THREADS"]`` threads,
+    outside of transactions; asynchronous ones on the event loop. A tool may yield ``Progress``; then the last value
+    that it yields is its result. The result must be plain data, as ``DjangoJSONEncoder`` writes it.
+
+    Args:
+        method: the method, if the decorator is used without parentheses.
+        permission: as for ``user.has_perm``; the tool is hidden from visitors who lack it, and from those without an
+            account.
+        timeout: how long one call may take, in seconds.
+        idempotent: whether calling it twice has the same effect as calling it once.
+
+    Raises:
+        TypeError: what is decorated is not a method with a name, or an option has the wrong type.
+    """
+    options = Options(permission, timeout, idempotent)
+    if not isinstance(permission, str) or isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError("@tool expects permission as a string and timeout as a number of seconds.")
+    if timeout <= 0:
+        raise TypeError(f"@tool expects a timeout above 0 seconds, got {timeout!r}.")
+
+    def mark(function: Any) -> Any:
+        if not callable(function) or not hasattr(function, "__qualname__") or isinstance(function, type):
+            raise TypeError(f"@tool expects a method, got {function!r}.")
+        setattr(function, _MARK, options)
+        return function
+
+    return mark if method is None else mark(method)
+
+
+@cached
+def has_tools(assistant: type[Assistant]) -> bool:
+    """Tell whether an assistant declares any tool, whether right or wrong."""
+    return any(True for _ in _marked(assistant))
+
+
+@cached
+def tools_of(assistant: type[Assistant]) -> dict[str, Tool]:
+    """Return the tools of an assistant by their names, in the order of their definition.
+
+    Raises ``ImproperlyConfigured`` with a sentence about the first one that is declared wrongly.
+    """
+    return {name: _made(assistant, name, function) for name, function in _marked(assistant)}
+
+
+def wrong_tools(assistant: type[Assistant]) -> Iterator[str]:
+    """Yield a sentence for each tool of an assistant that is declared wrongly."""
+    for name, function in _marked(assistant):
+        try:
+            _made(assistant, name, function)
+        except ImproperlyConfigured as error:
+            yield str(error)
+
+
+def _made(assistant: type[Assistant], name: str, function: Callable[..., Any]) -> Tool:
+    from .schema import made  # late: pydantic takes 0.2 s, and many sites have no tools
+
+    return made(assistant, name, function, getattr(function, _MARK))
+
+
+def _marked(assistant: type[Assistant]) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the names and functions of the tools, those of base classes first."""
+    names = dict.fromkeys(name for base in reversed(assistant.__mro__) for name in vars(base))
+    for name in names:
+        found = getattr_static(assistant, name, None)
+        if hasattr(found, _MARK):
+            yield name, found
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """Read the arguments of a call. Models also send nothing, ``null``, or JSON within a string.
+
+    Raises ``ArgumentsError``.
+    """
+    if len(text) > MAX_ARGUMENTS:
+        raise ArgumentsError(f"The arguments may have {MAX_ARGUMENTS} characters.")
+    found: Any = text
+    for _ in range(2):
+        if not isinstance(found, str):
+            break
+        try:
+            found = json.loads(found, parse_constant=_refuse) if found.strip() else {}
+        except (ValueError, RecursionError):
+            raise ArgumentsError("The arguments are not valid JSON.") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ArgumentsError("The arguments must be a JSON object.")
+    try:
+        return dict(storable_value(found))
+    except RecursionError:
+        raise ArgumentsError("The arguments are nested too deeply.") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON.")
