@@ -5,7 +5,7 @@ Source of the format: the npm package ``ai`` 7.0.173, ``src/ui-message-stream/ui
 kind of part are in ``parts.py``.
 """
 
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -72,6 +72,29 @@ class PartEnd(Chunk, frozen=True):
     def seconds(self) -> float | None:
         """Return how long the part took."""
         return self.provider_metadata.llm_chat.seconds if self.provider_metadata else None
+
+
+class ToolInput(Chunk, tag="tool-input-available", frozen=True):
+    """A call of a tool that begins, with its arguments as plain data. It is a part of its own."""
+
+    tool_call_id: str
+    tool_name: str
+    input: Any
+
+
+class ToolOutput(Chunk, tag="tool-output-available", frozen=True):
+    """The result of a call, as plain data; if it is ``preliminary``, its progress, as ``{"progress": text}``."""
+
+    tool_call_id: str
+    output: Any
+    preliminary: bool = False
+
+
+class ToolOutputError(Chunk, tag="tool-output-error", frozen=True):
+    """Why a call failed, or that its effect is not known."""
+
+    tool_call_id: str
+    error_text: str
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

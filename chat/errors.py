@@ -40,6 +40,7 @@ ERRORS: dict[str, ErrorKind] = {
     "context": ErrorKind(_("The conversation is too long for this model.")),
     "refused": ErrorKind(_("The model refused the request.")),
     "upstream": ErrorKind(_("The model is not available. Please try again.")),
+    "tools": ErrorKind(_("The model could not use its tools.")),
     "timeout": ErrorKind(_("The model took too long to answer.")),
     "interrupted": ErrorKind(_("The answer was interrupted.")),
     "unavailable": ErrorKind(_("The model could not be started on this server.")),

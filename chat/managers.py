@@ -1,11 +1,15 @@
 """The managers of the models, and the deletion of conversations together with their user."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.apps import apps
 from django.db import models, router
 
+from .parts import TOOL
+
 if TYPE_CHECKING:
-    from .models import Conversation  # noqa: F401 (the string below names it)
+    from .models import Conversation, Message, ToolCall  # noqa: F401 (the strings below name them)
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -46,3 +50,33 @@ class ConversationQuerySet(OwnDatabaseQuerySet["Conversation"]):
 
 
 ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)
+
+
+class MessageQuerySet(OwnDatabaseQuerySet["Message"]):
+    """A queryset of messages that also reads the calls of their tools, by one more query if there are any."""
+
+    def _fetch_all(self) -> None:
+        fetched = self._result_cache is not None
+        super()._fetch_all()
+        if not fetched:
+            read_calls(found for found in self._result_cache or () if isinstance(found, self.model))
+
+
+def read_calls(messages: "Iterable[Message]") -> None:
+    """Set ``Message.calls`` of messages whose parts name calls."""
+    with_calls = [message for message in messages if message.__dict__.get("has_calls") and "parts" in message.__dict__]
+    if not with_calls:
+        return
+    wanted = {uid for message in with_calls for uid in uids_in(message.parts)}
+    calls: type[ToolCall] = apps.get_model(with_calls[0]._meta.app_label, "ToolCall")
+    found = {call.uid: call for call in calls.objects.filter(uid__in=wanted)}
+    for message in with_calls:
+        message.calls = {uid: found[uid] for uid in uids_in(message.parts) if uid in found}
+
+
+def uids_in(parts: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the ``uid`` of each call that stored parts name, in their order."""
+    return [part["call"] for part in parts if part["type"] == TOOL]
+
+
+MessageManager = OwnDatabase.from_queryset(MessageQuerySet)

@@ -1,13 +1,14 @@
 """Conversations, their messages, and the processes that write them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
-from .managers import ConversationManager, OwnDatabase, cascade
+from .managers import ConversationManager, MessageManager, OwnDatabase, cascade
 from .text import TITLE_LENGTH
 
 COMMENT_LENGTH = 2_000
@@ -151,6 +152,7 @@ class Message(models.Model):
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.COMPLETE)
     parts = models.JSONField(_("parts"), default=list)
     text = models.TextField(_("text"), blank=True)
+    has_calls = models.BooleanField(_("has calls of tools"), default=False, editable=False)
     error = models.CharField(_("error"), max_length=32, blank=True)
     finish_reason = models.CharField(_("finish reason"), max_length=32, blank=True)
     model = models.CharField(_("model"), max_length=200, blank=True)
@@ -174,7 +176,10 @@ class Message(models.Model):
     siblings: tuple[str, ...] = ()
     """The ``uid`` of each version of this message, including its own, oldest first, if ``db.branches`` has set them."""
 
-    objects = OwnDatabase["Message"]()
+    calls: "Mapping[str, ToolCall]" = MappingProxyType({})
+    """The calls of tools that ``parts`` name, by their ``uid``. Reading a message from the database reads them too."""
+
+    objects = MessageManager()
 
     class Meta:
         base_manager_name = "objects"
@@ -188,6 +193,43 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.text[:60]}"
+
+
+class ToolCall(models.Model):
+    """One use of a tool by an answer. What was done is in this row; the answer's part only names it."""
+
+    class State(models.TextChoices):
+        """The state of a call. All but ``running`` are final."""
+
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        UNKNOWN = "unknown", _("unknown")
+
+    message = models.ForeignKey(Message, models.CASCADE, verbose_name=_("message"), related_name="tool_calls")
+    uid = models.CharField(_("UID"), max_length=64, unique=True, editable=False)
+    step = models.PositiveSmallIntegerField(_("step"), editable=False)
+    """The number of the model's call, within the answer, that asked for it; from 0."""
+    name = models.CharField(_("tool"), max_length=64, editable=False)
+    input = models.JSONField(_("input"), default=dict, editable=False)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.RUNNING, editable=False)
+    output = models.JSONField(_("output"), null=True, blank=True, editable=False)
+    error = models.TextField(_("error"), blank=True, editable=False)
+    backend = models.CharField(_("backend"), max_length=100, blank=True, editable=False)
+    model_id = models.CharField(_("ID of the model"), max_length=255, blank=True, editable=False)
+    extra = models.JSONField(_("further fields of the model"), default=dict, blank=True, editable=False)
+    started_at = models.DateTimeField(_("started at"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, editable=False)
+
+    objects = OwnDatabase["ToolCall"]()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("tool call")
+        verbose_name_plural = _("tool calls")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.get_state_display()}"
 
 
 class Feedback(models.Model):

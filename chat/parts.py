@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .chunks import Chunk, Metadata, PartDelta, PartEnd, PartStart, Timing
+from .chunks import Chunk, Metadata, PartDelta, PartEnd, PartStart, Timing, ToolInput, ToolOutput, ToolOutputError
 
 
 class TextStart(PartStart, tag="text-start", frozen=True):
@@ -50,7 +50,19 @@ class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="typ
     seconds: float | None = None
 
 
-Part = TextPart | ReasoningPart
+class ToolPart(msgspec.Struct, frozen=True, tag="tool", tag_field="type"):
+    """A part of a message that is a call of a tool: the ``uid`` of its row, which has everything else."""
+
+    call: str
+
+
+TOOL = "tool"
+"""The ``type`` of a ``ToolPart``, which is no ``Kind``: it has no text."""
+
+StreamedPart = TextPart | ReasoningPart
+"""A part whose text streams."""
+
+Part = StreamedPart | ToolPart
 """A part as it is stored."""
 
 
@@ -60,7 +72,7 @@ class Kind:
 
     name: str
     """The ``type`` of its stored form."""
-    part: Callable[..., Part]
+    part: Callable[..., StreamedPart]
     """Makes the stored form of a part from its text and, if it is timed, how many seconds it took."""
     start: type[PartStart]
     delta: type[PartDelta]
@@ -77,7 +89,7 @@ class Kind:
         """Return the name of the template that shows a part of this kind."""
         return f"llm_chat/parts/{self.name}.html"
 
-    def stored(self, text: str, seconds: float | None) -> Part:
+    def stored(self, text: str, seconds: float | None) -> StreamedPart:
         """Make the stored form of a part that took this long; ``None`` if that is not known."""
         return self.part(text) if seconds is None else self.part(text, seconds)
 
@@ -105,13 +117,15 @@ REASONING = Kind(
 KINDS = {kind.name: kind for kind in (TEXT, REASONING)}
 """Every kind, by its name."""
 
-CHUNKS = tuple(chunk for kind in KINDS.values() for chunk in (kind.start, kind.delta, kind.end))
+TOOL_CHUNKS = (ToolInput, ToolOutput, ToolOutputError)
+
+CHUNKS = (*(chunk for kind in KINDS.values() for chunk in (kind.start, kind.delta, kind.end)), *TOOL_CHUNKS)
 """The chunk types of every kind, all of which streams store."""
 
 _BY_START: dict[type[Chunk], Kind] = {kind.start: kind for kind in KINDS.values()}
 
 
-def kind_of(part: Part) -> Kind:
+def kind_of(part: StreamedPart) -> Kind:
     """Look up the kind of a part."""
     return KINDS[str(part.__struct_config__.tag)]
 
@@ -122,11 +136,16 @@ def started_by(chunk: Chunk) -> Kind | None:
 
 
 def text_of(parts: Iterable[Part]) -> str:
-    """Join the text of an answer's parts, leaving out its reasoning."""
-    return "\n\n".join(part.text for part in parts if kind_of(part).is_text)
+    """Join the text of an answer's parts, leaving out its reasoning and its calls."""
+    return "\n\n".join(part.text for part in parts if not isinstance(part, ToolPart) and kind_of(part).is_text)
 
 
 def exported(stored: Iterable[dict[str, Any]]) -> str:
     """Join what a Markdown export contains of an answer's parts, given in their stored form."""
-    pieces = (KINDS[part["type"]].export(part["text"]) for part in stored)
+    pieces = (KINDS[part["type"]].export(part["text"]) for part in stored if part["type"] != TOOL)
     return "\n\n".join(piece for piece in pieces if piece)
+
+
+def is_text(stored: dict[str, Any]) -> bool:
+    """Tell whether a part, in its stored form, is text of the answer."""
+    return stored["type"] in KINDS and KINDS[stored["type"]].is_text

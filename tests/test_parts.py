@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 from chat.backends.base import Content
-from chat.parts import CHUNKS, KINDS, REASONING, TEXT, ReasoningPart, TextPart, exported, kind_of, started_by, text_of
+from chat.parts import (
+    CHUNKS,
+    KINDS,
+    REASONING,
+    TEXT,
+    TOOL,
+    ReasoningPart,
+    TextPart,
+    exported,
+    kind_of,
+    started_by,
+    text_of,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "chat" / "templates" / "llm_chat" / "parts"
@@ -40,7 +52,7 @@ KIND = (
 )
 CHANGES = {
     "parts.py": [
-        ("Part = TextPart | ReasoningPart", f"{PARTS}Part = TextPart | ReasoningPart | RefusalPart"),
+        ("StreamedPart = TextPart | ReasoningPart", f"{PARTS}StreamedPart = TextPart | ReasoningPart | RefusalPart"),
         ("KINDS = {", f"{KIND}KINDS = {{"),
         ("(TEXT, REASONING)", "(TEXT, REASONING, REFUSAL)"),
     ],
@@ -114,7 +126,7 @@ def test_a_part_is_known_by_its_class_and_by_the_chunk_that_begins_it(kind):
 
 
 def test_every_template_of_a_part_belongs_to_a_kind():
-    assert {path.stem for path in TEMPLATES.iterdir()} == set(KINDS)
+    assert {path.stem for path in TEMPLATES.iterdir()} == {*KINDS, TOOL}
 
 
 def test_the_text_of_an_answer_has_no_reasoning():

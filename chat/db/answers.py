@@ -10,11 +10,12 @@ from django.utils import timezone
 from ..endings import INTERRUPTED, STOPPED, Ending
 from ..models import Conversation, Message
 from ..owners import Owner
-from ..parts import Part, text_of
+from ..parts import Part, ToolPart, text_of
+from .calls import give_up_calls
 from .compiled import both, columns, update
 from .threads import atomic, database, vendor
 
-_FINAL = ("parts", "text", "status", "finish_reason", "error", "usage", "process", "ended_at")
+_FINAL = ("parts", "text", "has_calls", "status", "finish_reason", "error", "usage", "process", "ended_at")
 _END = update(Message, columns(Message, *_FINAL), where=columns(Message, "id", "status", "process"))
 _FREE = update(
     Conversation,
@@ -34,7 +35,18 @@ class Written:
     @property
     def columns(self) -> dict[str, Any]:
         """Return the columns of a message that hold its content."""
-        return {"parts": msgspec.to_builtins(self.parts), "text": text_of(self.parts)}
+        parts = msgspec.to_builtins(self.parts)
+        return {"parts": parts, "text": text_of(self.parts), "has_calls": self.has_calls}
+
+    @property
+    def has_calls(self) -> bool:
+        """Tell whether the answer has used tools."""
+        return any(isinstance(part, ToolPart) for part in self.parts)
+
+    @property
+    def length(self) -> int:
+        """Count the characters of its texts. Calls do not count: their rows are the truth."""
+        return sum(len(part.text) for part in self.parts if not isinstance(part, ToolPart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ def finish(process: str, written: Written, end: End) -> bool:
     else:
         taken, _ = _END.run(alias, *ended)
         _FREE.run(alias, *freed)
+    if taken and written.has_calls:
+        give_up_calls([written.answer_id])
     intended = {"pk": written.answer_id, "status": final["status"], "text": final["text"]}
     return bool(taken) or Message.objects.filter(**intended).exists()
 
@@ -81,6 +95,7 @@ def interrupt(answer_ids: Collection[int]) -> int:
     """End running answers as interrupted, with the text of their last checkpoints; return how many there were."""
     running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING)
     ended = running.update(**End(INTERRUPTED).columns)
+    give_up_calls(answer_ids)
     _free(answer_ids)
     return ended
 
@@ -97,10 +112,11 @@ def interrupt_with(stream: Written) -> Message | None:
     if message is None or message.status != Message.Status.RUNNING:
         return message
     # With equal texts the stream may also have how long the reasoning took.
-    longer = sum(len(part.text) for part in stream.parts) >= sum(len(part["text"]) for part in message.parts)
+    longer = stream.length >= sum(len(part.get("text", "")) for part in message.parts)
     end = End(STOPPED if message.stopping else INTERRUPTED)
     columns = {**(stream.columns if longer else {}), **end.columns}
-    Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns)
+    if Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns):
+        give_up_calls([message.pk])
     _free([message.pk])
     return found.first()
 

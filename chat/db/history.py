@@ -1,15 +1,19 @@
 """The history that the model reads: one branch of a conversation, in alternating roles."""
 
+import json
 from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..models import Conversation, Message
+from .calls import answer_messages
 from .compiled import columns, select
 from .threads import database
 
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
 """The instruction for a model that cannot continue a last message of its own."""
+
+TOOL = "tool"
+"""The role of the result of a call."""
 
 BATCH = 200
 """How many messages one query reads."""
@@ -22,25 +26,33 @@ _ROWS = select(
         Message.objects.filter(conversation_id=1)
         .filter(pk__lt=1)
         .order_by("-pk")
-        .values_list("pk", "parent_id", "role", "uid", "text")[:BATCH]
+        .values_list("pk", "parent_id", "role", "uid", "text", "has_calls")[:BATCH]
     ),
     columns(Message, "conversation", "id"),
 )
 
-Row = tuple[int, int | None, str, str, str]
+Row = tuple[int, int | None, str, str, str, bool]
 
 
 class Branch(NamedTuple):
     """What was read of a branch: messages for the model, the newest first, and what surrounds its tip."""
 
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
     tip: str | None
     """The ``uid`` of the tip."""
     children: tuple[str, ...]
     """The ``uid`` of each question below the tip, oldest first."""
 
 
-def read_branch(conversation: int, tip: int | None, budget: int, *, below: int = LAST, asked: bool = False) -> Branch:
+def read_branch(
+    conversation: int,
+    tip: int | None,
+    budget: int,
+    *,
+    below: int = LAST,
+    asked: bool = False,
+    tools: str | None = None,
+) -> Branch:
     """Read a branch from its tip upwards.
 
     Args:
@@ -49,12 +61,14 @@ def read_branch(conversation: int, tip: int | None, budget: int, *, below: int =
         budget: the limit in characters. The oldest messages beyond it are left out, but never the newest question.
         below: only messages whose primary keys are lower are read.
         asked: whether the newest question is not on the branch yet, so that any message may be left out.
+        tools: the alias of the backend, if its model can call tools: it reads the calls and their results, too.
     """
-    wanted = tip
+    wanted, new = tip, asked
     name: str | None = None
     children: list[str] = []
-    messages: list[dict[str, str]] = []
-    for pk, parent, role, uid, text in _rows(conversation, below):  # a parent is always older than its child
+    messages: list[dict[str, Any]] = []
+    with_calls: dict[int, int] = {}
+    for pk, parent, role, uid, text, called in _rows(conversation, below):  # a parent is always older than its child
         if parent == tip and role == Message.Role.USER:
             children.append(uid)
         if pk != wanted:
@@ -63,13 +77,38 @@ def read_branch(conversation: int, tip: int | None, budget: int, *, below: int =
         budget -= len(text)
         if budget < 0 and asked:
             break
-        if text.strip():
+        if called and tools is not None:
+            with_calls[pk] = len(messages)
+        if text.strip() or (called and tools is not None):
             messages.append({"role": role, "content": text})
             asked = asked or role == Message.Role.USER
         wanted = parent
         if wanted is None:
             break
+    if with_calls and tools is not None:
+        messages = _with_calls(messages, with_calls, budget, tools, asked=new)
     return Branch(messages, name, tuple(reversed(children)))
+
+
+def _with_calls(
+    newest_first: list[dict[str, Any]], places: dict[int, int], budget: int, tools: str, *, asked: bool
+) -> list[dict[str, Any]]:
+    """Put the messages of the steps in the place of each answer with calls, the newest first.
+
+    An answer whose calls no longer fit the rest of the ``budget`` is left out with what lies before it, unless the
+    newest question does: ``asked`` says that this one is not among the messages.
+    """
+    answers = {places[answer.pk]: answer for answer in Message.objects.filter(pk__in=places)}
+    found: list[dict[str, Any]] = []
+    for place, message in enumerate(newest_first):
+        steps = [message]
+        if answer := answers.get(place):
+            steps = answer_messages(answer, tools)
+            budget -= sum(len(json.dumps(step, ensure_ascii=False)) for step in steps) - len(answer.text)
+            if budget < 0 and (asked or any(each["role"] == Message.Role.USER for each in found)):
+                break
+        found += reversed(steps)
+    return found
 
 
 def _rows(conversation: int, below: int) -> Iterator[Row]:
@@ -81,7 +120,7 @@ def _rows(conversation: int, below: int) -> Iterator[Row]:
         below = found[-1][0]
 
 
-def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str, str]]:
+def history(conversation: Conversation, tip: int, budget: int, tools: str | None = None) -> list[dict[str, Any]]:
     """Read the messages of one branch for a model, oldest first, as ``alternating`` orders them.
 
     Args:
@@ -89,23 +128,30 @@ def history(conversation: Conversation, tip: int, budget: int) -> list[dict[str,
         tip: the primary key of the branch's last message.
         budget: the limit of the history in characters. The oldest messages beyond it are left out, but never the newest
             question.
+        tools: the alias of the backend, if its model can call tools.
 
     Returns:
-        dicts with ``role`` (``"user"`` or ``"assistant"``) and ``content``.
+        dicts with ``role`` (``"user"`` or ``"assistant"``) and ``content``; with tools also those of calls and their
+        results, as ``backends.base.Request`` describes them.
     """
-    return alternating(read_branch(conversation.pk, tip, budget, below=tip + 1).messages)
+    return alternating(read_branch(conversation.pk, tip, budget, below=tip + 1, tools=tools).messages)
 
 
-def alternating(newest_first: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+def alternating(newest_first: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put messages in order, and join neighbours of the same role into one, with a blank line between their texts.
 
     The list begins with a question, and the roles alternate, because the chat templates of many models refuse anything
-    else: an answer without text was left out, and its question is joined with the next one.
+    else: an answer without text was left out, and its question is joined with the next one. Messages of tools stay as
+    they are.
     """
     turns = list(newest_first)
     while turns and turns[-1]["role"] != Message.Role.USER:
         turns.pop()
-    return [
-        {"role": role, "content": "\n\n".join(turn["content"] for turn in same)}
-        for role, same in groupby(reversed(turns), lambda turn: turn["role"])
-    ]
+    found: list[dict[str, Any]] = []
+    for turn in reversed(turns):
+        last = found[-1] if found else turn
+        if last is not turn and last["role"] == turn["role"] != TOOL and "tool_calls" not in last:
+            found[-1] = {**turn, "content": "\n\n".join(filter(None, (last["content"], turn["content"])))}
+        else:
+            found.append(turn)
+    return found

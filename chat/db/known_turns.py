@@ -142,13 +142,14 @@ def _begin(
     answer = new_answer(conversation, question, writer)
     answer.attempt = attempt
     if begun is not None:
-        answer.parts, answer.text = begun.parts, begun.text
+        answer.parts, answer.text, answer.has_calls = begun.parts, begun.text, begun.has_calls
+        answer.calls = begun.calls
     answer.save(force_insert=True)
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    messages = history(conversation, begun.pk if begun else question.pk, writer.budget)
-    if begun and begun.text.strip() and not writer.prefills:
+    messages = history(conversation, begun.pk if begun else question.pk, writer.budget, writer.tools)
+    if begun and messages[-1]["role"] == Message.Role.ASSISTANT and not writer.prefills:
         messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
     return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)

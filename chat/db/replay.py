@@ -1,12 +1,24 @@
 """Makes the chunks of a stream from a stored answer: all of them, or those that a reader is missing."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
-from ..chunks import Chunk, Closing, FinishStep, PartDelta, PartEnd, Start, StartStep
+from ..chunks import (
+    Chunk,
+    Closing,
+    FinishStep,
+    PartDelta,
+    PartEnd,
+    Start,
+    StartStep,
+    ToolInput,
+    ToolOutput,
+    ToolOutputError,
+)
 from ..endings import Ending, by_columns
-from ..models import Message
-from ..parts import KINDS, Kind, Part, kind_of, started_by
+from ..models import Message, ToolCall
+from ..parts import KINDS, TOOL, Kind, Part, ToolPart, kind_of, started_by
+from .calls import begun_chunk, ended_chunk
 
 
 def ending_of(message: Message) -> Ending:
@@ -27,29 +39,43 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
     if held and isinstance(held[-1], Closing):
         return []
     parts = parts_of(held)
-    stored = message.parts
-    if len(parts) > len(stored):
+    if len(parts) > len(message.parts):
         return None
-    for part, known in zip(parts, stored, strict=False):
-        if known["type"] != kind_of(part).name or not known["text"].startswith(part.text):
+    for part, stored in zip(parts, message.parts, strict=False):
+        if not _begins_with(stored, part, whole=part is not parts[-1]):
             return None
-        if part is not parts[-1] and known["text"] != part.text:
-            return None
-    return [*_opening(message, held), *_rest(stored, parts, held), *_closing(message, held)]
+    found = [*_opening(message, held), *_rest(message, parts, held)]
+    return [*found, *_closing(message, found or held)]
+
+
+def _begins_with(stored: dict[str, Any], part: Part, *, whole: bool) -> bool:
+    """Tell whether a stored part begins with one that was read, or is the same if that was ``whole``."""
+    if isinstance(part, ToolPart):
+        return stored == {"type": TOOL, "call": part.call}
+    if stored["type"] != kind_of(part).name:
+        return False
+    return stored["text"] == part.text if whole else str(stored["text"]).startswith(part.text)
 
 
 def parts_of(held: Sequence[Chunk]) -> tuple[Part, ...]:
     """Return the parts of an answer, as far as the first chunks of its stream contain them."""
-    parts: list[tuple[Kind, list[str]]] = []
+    parts: list[tuple[Kind, list[str]] | ToolPart] = []
     seconds: dict[int, float | None] = {}
     for chunk in held:
         if isinstance(chunk, PartDelta):
-            parts[int(chunk.id)][1].append(chunk.delta)
+            part = parts[int(chunk.id)]
+            if not isinstance(part, ToolPart):
+                part[1].append(chunk.delta)
         elif isinstance(chunk, PartEnd):
             seconds[int(chunk.id)] = chunk.seconds
+        elif isinstance(chunk, ToolInput):
+            parts.append(ToolPart(chunk.tool_call_id))
         elif kind := started_by(chunk):
             parts.append((kind, []))
-    return tuple(kind.stored("".join(pieces), seconds.get(index)) for index, (kind, pieces) in enumerate(parts))
+    return tuple(
+        part if isinstance(part, ToolPart) else part[0].stored("".join(part[1]), seconds.get(index))
+        for index, part in enumerate(parts)
+    )
 
 
 def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
@@ -59,23 +85,60 @@ def _opening(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
         yield StartStep()
 
 
-def _rest(stored: list[dict[str, Any]], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
-    """Yield the chunks of the texts that are not in ``held``, each in its part."""
-    closed = not parts or any(isinstance(chunk, PartEnd) and chunk.id == str(len(parts) - 1) for chunk in held)
-    for index, part in enumerate(stored):
-        kind = KINDS[part["type"]]
-        name, known = str(index), len(parts[index].text) if index < len(parts) else 0
-        if index < len(parts) and (index < len(parts) - 1 or closed):
-            continue
-        if index >= len(parts):
-            yield kind.start(name)
-        if text := part["text"][known:]:
-            yield kind.delta(name, text)
-        yield kind.finish(name, part.get("seconds"))
+def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks that are not in ``held``: of texts, of calls, and between the steps."""
+    step = 0
+    begun, ended = _steps(held)
+    calls = {chunk.tool_call_id for chunk in held if is_final(chunk)}
+    before: ToolCall | None = None
+    results: list[Chunk] = []  # the calls of a step begin together
+    for index, part in enumerate(message.parts):
+        call = message.calls.get(part["call"]) if part["type"] == TOOL else None
+        if before is not None and (call is None or call.step != before.step):
+            yield from results
+            results.clear()
+            step += 1
+            if ended < step:
+                yield FinishStep()
+            if begun < step + 1:
+                yield StartStep()
+        before = call
+        if call is not None:
+            if index >= len(parts):
+                yield begun_chunk(call)
+            if call.uid not in calls and (chunk := ended_chunk(call)):
+                results.append(chunk)
+        elif part["type"] != TOOL:
+            yield from _rest_of_text(index, part, parts, held)
+    yield from results
 
 
-def _closing(message: Message, held: Sequence[Chunk]) -> Iterator[Chunk]:
+def _steps(held: Sequence[Chunk]) -> tuple[int, int]:
+    """Count the steps that have begun and those that have ended."""
+    return sum(isinstance(chunk, StartStep) for chunk in held), sum(isinstance(chunk, FinishStep) for chunk in held)
+
+
+def is_final(chunk: Chunk) -> TypeGuard[ToolOutput | ToolOutputError]:
+    """Tell whether a chunk ends a call."""
+    return isinstance(chunk, ToolOutputError) or (isinstance(chunk, ToolOutput) and not chunk.preliminary)
+
+
+def _rest_of_text(index: int, part: dict[str, Any], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks of a part's text that are not in ``held``, in which ``parts`` have begun."""
+    kind, name, known = KINDS[part["type"]], str(index), 0
+    if index < len(parts):
+        if index < len(parts) - 1 or any(isinstance(chunk, PartEnd) and chunk.id == name for chunk in held):
+            return
+        known = len(getattr(parts[index], "text", ""))
+    else:
+        yield kind.start(name)
+    if text := part["text"][known:]:
+        yield kind.delta(name, text)
+    yield kind.finish(name, part.get("seconds"))
+
+
+def _closing(message: Message, before: Sequence[Chunk]) -> Iterator[Chunk]:
     ending = ending_of(message)
-    if ending.finish_reason and not (held and isinstance(held[-1], FinishStep)):
+    if ending.finish_reason and not isinstance(before[-1], FinishStep):
         yield FinishStep()
     yield ending.chunk

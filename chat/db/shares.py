@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F
 
 from ..models import Conversation, Message, Share
-from ..parts import KINDS
+from ..parts import is_text
 from .branches import whole
 from .threads import atomic
 
@@ -58,7 +58,7 @@ def _copied(message: Message) -> dict[str, Any]:
         "role": message.role,
         "status": message.status,
         "text": message.text,
-        "parts": [part for part in message.parts if KINDS[part["type"]].is_text],
+        "parts": [part for part in message.parts if is_text(part)],
         "error": message.error,
         "finish_reason": message.finish_reason,
     }

@@ -72,7 +72,7 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
             raise Refusal("forbidden")
     else:
         left = writer.budget - len(request.text)
-        earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True)
+        earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True, tools=writer.tools)
     question = known_turns.new_question(conversation, conversation.tip_id, request.question, request.text)
     question.created_at = now
     _MESSAGE.insert(alias, question)

@@ -1,7 +1,7 @@
 """The values of a turn: the request for it, and the question and answer that were stored or found."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..models import Conversation, Message
 from ..owners import Owner
@@ -42,7 +42,7 @@ class Turn:
     question: Message
     answer: Message
     fresh: bool
-    history: list[dict[str, str]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     begun: tuple[Part, ...] = ()
     """The parts that the answer begins with, if it continues another one."""
     turned: bool = False
@@ -119,5 +119,7 @@ class Writer:
     """Whether the model can continue a last message of its own."""
     subject: Subject = DEFAULT
     """The assistant that answers, and the object that a new conversation is about."""
+    tools: str | None = None
+    """The alias of the backend, if its model can call tools and reads what earlier answers have done with them."""
     refuses_new: bool = False
     """Whether the conversation may not be a new one, because its id belongs to an object."""

@@ -1,13 +1,18 @@
 """Collects the deltas of an answer while it is generated, and merges them into one chunk per tick."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ..backends.base import Content
-from ..chunks import Chunk
-from ..parts import Kind, Part, kind_of
+from ..chunks import Chunk, FinishStep, StartStep
+from ..db.calls import begun_chunk, ended_chunk
+from ..models import ToolCall
+from ..parts import Kind, Part, ToolPart, kind_of
 from ..text import storable
+
+NO_CALLS: Mapping[str, ToolCall] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -28,21 +33,37 @@ class Piece:
 
 
 class Draft:
-    """The parts of an answer so far. A part ends when a delta of another kind arrives."""
+    """The parts of an answer so far. A part ends when a delta of another kind arrives, or the calls of a step begin.
 
-    def __init__(self, begun: Sequence[Part] = ()) -> None:
+    Args:
+        begun: the parts that the answer begins with, if it continues another one.
+        calls: the calls that they name, by their ``uid``.
+    """
+
+    def __init__(self, begun: Sequence[Part] = (), calls: Mapping[str, ToolCall] = NO_CALLS) -> None:
+        self.step = 0
+        """The number of the model's call that is under way."""
         self.length = 0
         self.version = 0
         """Grows by one with every delta, so that a checkpoint can tell whether there is anything new."""
         self._kind: Kind | None = None
         """The kind of the open part."""
-        self._parts: list[Piece] = []
+        self._parts: list[Piece | ToolPart] = []
+        self._step_begins = (0, 0)
+        """Where the texts of this step begin: the index of a part, and the characters of it that are older."""
         self._pending: list[str] = []
         self._ready: list[Chunk] = []
         for part in begun:  # a continued answer already has its beginning
-            self._restore(part)
-        if self._parts and self._parts[-1].kind.timed:  # more of its kind takes a time of its own
+            self._restore(part, calls)
+        self._continue()
+
+    def _continue(self) -> None:
+        """Begin a step behind what an earlier answer has: a call, or a text that grows on."""
+        if self._parts and isinstance(self._parts[-1], ToolPart):
+            self.next_step()
+        elif self._kind is not None and self._kind.timed:  # more of its kind takes a time of its own
             self._close()
+        self._mark_step()
 
     def add(self, delta: Content) -> None:
         """Add one delta. Every token passes here, so it costs no more than one append."""
@@ -52,6 +73,33 @@ class Draft:
         self._pending.append(text)
         self.length += len(text)
         self.version += 1
+
+    def add_calls(self, calls: Sequence[ToolCall]) -> None:
+        """Add the calls of this step, which have begun."""
+        self._close()
+        for call in calls:
+            self._parts.append(ToolPart(call.uid))
+            self._ready.append(begun_chunk(call))
+        self.version += 1
+
+    def add_chunk(self, chunk: Chunk) -> None:
+        """Add a chunk of a call, behind what has been collected."""
+        self._merge()
+        self._ready.append(chunk)
+
+    def next_step(self) -> None:
+        """End the step: the model is called again."""
+        self._close()
+        self._ready += [FinishStep(), StartStep()]
+        self.step += 1
+        self._mark_step()
+
+    def said(self, kind: Kind) -> str:
+        """Return the text of one kind that the model has added in this step."""
+        self._merge()
+        index, known = self._step_begins
+        texts = [_text(piece, kind) for piece in self._parts[index:]]
+        return "".join([texts[0][known:], *texts[1:]]) if texts else ""
 
     def take(self) -> list[Chunk]:
         """Return the chunks since the last call, with the deltas of a part merged into one."""
@@ -67,19 +115,45 @@ class Draft:
     def parts(self) -> tuple[Part, ...]:
         """Return the answer so far as parts of a message, including what has not been taken yet."""
         self._merge()
-        return tuple(piece.kind.stored("".join(piece.texts), piece.seconds) for piece in self._parts)
+        return tuple(
+            piece if isinstance(piece, ToolPart) else piece.kind.stored("".join(piece.texts), piece.seconds)
+            for piece in self._parts
+        )
+
+    def _mark_step(self) -> None:
+        """Note where the texts of the step begin."""
+        self._merge()
+        open_part = self._parts[-1] if self._kind is not None else None
+        known = sum(map(len, open_part.texts)) if isinstance(open_part, Piece) else 0
+        self._step_begins = (len(self._parts) - (open_part is not None), known)
 
     def _open(self, kind: Kind) -> None:
         """Begin a part of another kind than the last one."""
         self._begin(Piece(kind, began=time.monotonic() if kind.timed else None), time.time() if kind.timed else None)
 
-    def _restore(self, part: Part) -> None:
+    def _restore(self, part: Part, calls: Mapping[str, ToolCall]) -> None:
         """Begin with a part of an earlier answer, unless the last one is of its kind."""
+        if isinstance(part, ToolPart):
+            self._restore_call(calls.get(part.call))
+            return
+        if self._parts and isinstance(self._parts[-1], ToolPart):
+            self.next_step()
         kind = kind_of(part)
         if kind is not self._kind:
             self._begin(Piece(kind, seconds=getattr(part, "seconds", None)))
         self._pending.append(part.text)
         self.length += len(part.text)
+
+    def _restore_call(self, call: ToolCall | None) -> None:
+        """Begin with a call of an earlier answer, which does not run again."""
+        if call is None:
+            return
+        if self._parts and isinstance(self._parts[-1], ToolPart) and call.step != self.step:
+            self.next_step()
+        self.step = call.step
+        self.add_calls([call])
+        if chunk := ended_chunk(call):
+            self.add_chunk(chunk)
 
     def _begin(self, piece: Piece, started: float | None = None) -> None:
         self._close()
@@ -88,8 +162,8 @@ class Draft:
         self._ready.append(piece.kind.begin(self._id, started))
 
     def _merge(self) -> None:
-        if self._pending:
-            piece = self._parts[-1]
+        piece = self._parts[-1] if self._pending else None
+        if isinstance(piece, Piece):
             text = storable("".join(self._pending))
             self._pending.clear()
             piece.texts.append(text)
@@ -97,8 +171,8 @@ class Draft:
 
     def _close(self) -> None:
         self._merge()
-        if self._kind is not None:
-            piece = self._parts[-1]
+        piece = self._parts[-1] if self._kind is not None else None
+        if isinstance(piece, Piece):
             piece.end()
             self._ready.append(piece.kind.finish(self._id, piece.seconds))
             self._kind = None
@@ -107,3 +181,8 @@ class Draft:
     def _id(self) -> str:
         """Return the id that the last part has in its chunks."""
         return str(len(self._parts) - 1)
+
+
+def _text(piece: Piece | ToolPart, kind: Kind) -> str:
+    """Return the text of a part if it is of this kind."""
+    return "".join(piece.texts) if isinstance(piece, Piece) and piece.kind is kind else ""

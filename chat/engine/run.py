@@ -9,22 +9,40 @@ from django.db import Error as DatabaseError
 
 from ..assistants import Assistant
 from ..assistants.hooks import instructions_of
-from ..backends.base import Alive, Backend, BackendError, Content, Finished, Loaded, Loading, Reasoning, Request, Text
-from ..chunks import LOADING, SAVING, WAITING, Chunk, FinishStep, Start, StartStep
+from ..assistants.permission import tools_for
+from ..backends.base import (
+    Alive,
+    Backend,
+    BackendError,
+    Calling,
+    Content,
+    Finished,
+    Loaded,
+    Loading,
+    Reasoning,
+    Request,
+    Text,
+    ToolCall,
+)
+from ..chunks import LOADING, WAITING, Chunk, FinishStep, Start, StartStep
 from ..conf import conf
 from ..db.answers import End, Written, finish
-from ..db.threads import in_database
+from ..db.calls import call_messages
 from ..db.values import Turn
-from ..endings import CUT, INTERRUPTED, NOT_SAVED, STOPPED, Ending, by_reason, failed
+from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, Ending, by_reason, failed
+from ..parts import REASONING, TEXT
 from ..streams.base import Stream
+from .calls import Calls
 from .draft import Draft
+from .saving import Saving
+from .usage import summed
 
 __all__ = ["INTERRUPTED", "STOPPED", "Run"]
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 5.0
-"""The longest wait between two attempts to write an answer's end, in seconds."""
+MAX_WRONG = 3
+"""After this many steps in a row without a call that fits a tool, the answer fails."""
 
 _CONTENT = (Text, Reasoning, Content)
 """Every delta of a part. The first two are named because ``isinstance`` is three times as fast with the exact class."""
@@ -42,7 +60,7 @@ class Run:
         """The version of the draft that the database has."""
         self.unsaved: tuple[Written, End] | None = None
         """The answer's end, until the database has it; the heartbeat writes what is still here when the run is over."""
-        self.draft = Draft(turn.begun)
+        self.draft = Draft(turn.begun, turn.answer.calls)
         self.turn = turn
         self._process = process
         self._assistant = assistant
@@ -50,6 +68,12 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
         self._usage: dict[str, Any] | None = None
+        self._saving = Saving(self.answer_id, stream)
+        self._calls: Calls | None = None
+        self._asked: list[ToolCall] = []
+        """The calls of this step, as far as the model has asked for them."""
+        self._before = 0
+        """The version of the draft before the model was called."""
         self._hint = ""
         self._reading: asyncio.Task[Any] | None = None
         self._next_tick: asyncio.Future[None] | None = None
@@ -102,6 +126,8 @@ class Run:
         ending = await self._read()
         if ending.error:
             logger.warning("The answer %s ended as: %s%s.", self.answer_id, ending.error, self._hint)
+        if self._calls is not None:
+            await self._calls.give_up()
         self._append(self.draft.end())
         shown = await self._write(ending) if self._owned else None
         if shown is None:
@@ -118,7 +144,7 @@ class Run:
             return self._ending
         self._reading = asyncio.current_task()
         try:
-            ending = await self._with_retries()
+            ending = await self._in_steps()
         except asyncio.CancelledError:
             if self._ending is None:  # cancelled from outside: the process shuts down without draining
                 self._ending = INTERRUPTED
@@ -128,6 +154,8 @@ class Run:
             logger.debug("The model failed: %s: %s", error.code, error)
             self._hint = error.hint and f" ({error.hint})"
             ending = failed(error.code)
+        except DatabaseError:  # logged by then
+            ending = failed("storage")
         except Exception:
             logger.exception("The answer %s failed.", self.answer_id)
             ending = failed("internal")
@@ -136,19 +164,50 @@ class Run:
         self._ending = self._ending or ending
         return self._ending
 
-    async def _with_retries(self) -> Ending:
-        """Call the model, and again after a temporary failure, but not after its first delta: each call is paid for."""
+    async def _in_steps(self) -> Ending:
+        """Call the model, and again with the results of the tools that it has called, until it ends its answer."""
         self._final_deadline = self._loop.time() + conf.max_duration
         self._deadline = self._loop.time() + conf.first_token_timeout
         instructions = await instructions_of(self._assistant)
+        tools = await tools_for(self._assistant) if self.backend.tools else {}
+        self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving)
         system = [{"role": "system", "content": instructions}] if instructions else []
-        request = Request([*system, *self.turn.history], pace=self._pace)
+        messages = [*system, *self.turn.history]
+        for step in range(max(1, self._assistant.max_steps)):
+            if step:
+                self.draft.next_step()
+            ending = await self._with_retries(Request(messages, tools=calls.schemas, pace=self._pace))
+            if not self._asked or ending is not COMPLETE:
+                return ending
+            messages = await self._with_results(messages, calls)
+            if calls.wrong == MAX_WRONG:
+                return failed("tools")
+        return CUT
+
+    async def _with_results(self, messages: list[dict[str, Any]], calls: Calls) -> list[dict[str, Any]]:
+        """Carry out the calls of this step, and return the messages for the next one."""
+        self._deadline = float("inf")
+        self._flush()
+        alias = self._assistant.backend
+        made = await calls.use(self._asked, self.answer_id, self._process, alias)
+        if made is None:
+            self.abandon()
+            await asyncio.sleep(0)  # raises: the task has been cancelled
+        said = call_messages(self.draft.said(TEXT), made or [], alias, self.draft.said(REASONING))
+        if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:  # the answer continues this text
+            said[0]["content"] = messages[-1]["content"] + said[0]["content"]
+            messages = messages[:-1]
+        return [*messages, *said]
+
+    async def _with_retries(self, request: Request) -> Ending:
+        """Call the model, and again after a temporary failure, but not after its first delta: each call is paid for."""
+        self._before, self._asked = self.draft.version, []
         for attempt in range(conf.retries + 1):
             try:
                 return await self._stream(request)
             except BackendError as error:
                 wait = error.retry_after if error.retry_after is not None else conf.retry_wait * 2**attempt
-                final = attempt == conf.retries or self.draft.version > 0 or wait > conf.retry_after_max
+                final = attempt == conf.retries or self.draft.version > self._before or wait > conf.retry_after_max
                 if final or not error.retry:
                     raise
                 logger.info("Calling the model again in %.1f s after a failure: %s.", wait, error.code)
@@ -169,6 +228,10 @@ class Run:
                     return self._finish(delta)
                 elif isinstance(delta, Alive):
                     self._restart_deadline()
+                elif isinstance(delta, ToolCall):
+                    self._asked.append(delta)
+                elif isinstance(delta, Calling):
+                    self._deadline = max(self._deadline, self._loop.time() + self._delta_timeout)
                 else:
                     self._load(delta)
         return INTERRUPTED
@@ -180,8 +243,15 @@ class Run:
         await self._next_tick
 
     def _finish(self, finished: Finished) -> Ending:
-        """Keep the usage, and return the ending that stands for the model's finish reason."""
-        self._usage = finished.usage
+        """Add the usage, and return the ending that stands for the model's finish reason.
+
+        That is ``COMPLETE`` if the model waits for the results of its calls. A reply that was cut has no whole calls.
+        """
+        self._usage = summed(self._usage, finished.usage)
+        if self._asked and self._calls is not None and self._calls.schemas and finished.reason == "tool-calls":
+            return COMPLETE
+        if not (self._calls and self._calls.schemas):
+            self._asked = []
         ending = by_reason(finished.reason)
         if ending.error:
             self._hint = f" (the model's reason: {finished.reason})"
@@ -189,7 +259,7 @@ class Run:
 
     def _restart_deadline(self) -> None:
         """Restart the wait for the first delta, because the model's endpoint has shown that it is alive."""
-        if self.draft.version == 0:
+        if self.draft.version == self._before:
             self._deadline = max(self._deadline, self._loop.time() + self._delta_timeout)
 
     def _take(self, delta: Content) -> bool:
@@ -199,7 +269,7 @@ class Run:
             draft.add(type(delta)(delta.text[: self._limit - draft.length]))
             return False
         draft.add(delta)
-        if draft.version == 1:  # the first is sent at once, the others with the next tick
+        if draft.version == self._before + 1:  # the first of a step is sent at once, the others with the next tick
             self._delta_timeout = conf.delta_timeout
             self._flush()
         self._deadline = self._loop.time() + self._delta_timeout
@@ -236,19 +306,9 @@ class Run:
         reader that has the chunk finds the answer stored.
         """
         written, end = self.unsaved = self.written(), End(ending, self._usage)
-        wait, deadline, announced = conf.retry_wait, self._loop.time() + conf.save_timeout, False
-        while True:
-            try:
-                mine = await in_database(finish, self._process, written, end)
-            except DatabaseError:
-                logger.exception("The answer %s could not be written.", self.answer_id)
-            else:
-                self.unsaved = None
-                return ending if mine else None
-            if self._loop.time() + wait > deadline:
-                return NOT_SAVED
-            if not announced:
-                announced = True
-                self.stream.append(SAVING)
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LONGEST_PAUSE)
+        try:
+            mine = await self._saving.until_stored(finish, self._process, written, end)
+        except DatabaseError:
+            return NOT_SAVED
+        self.unsaved = None
+        return ending if mine else None

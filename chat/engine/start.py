@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from ..assistants import Assistant
-from ..assistants.about import Reference, find, is_derived, read, uid_of
+from ..assistants.about import find, is_derived, read, uid_of
 from ..assistants.discovery import name_of, registry
 from ..assistants.hooks import has_permission, in_thread
+from ..assistants.tools import has_tools
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
@@ -51,8 +52,7 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
     if engine.state is State.NEW:
         await engine.start()
     try:
-        about = read(asked.about, asked.assistant, asked.owner.digest)
-        turn = await _begin_about(engine, asked, Subject(asked.assistant, *about))
+        turn = await _begin_about(engine, asked, read(asked.about, asked.assistant, asked.owner.digest))
     except OtherSubjectError as other:
         turn = await _begin_about(engine, asked, other.subject)
     if follow is not None:
@@ -87,7 +87,7 @@ async def _admitted(asked: Asked, subject: Subject) -> Assistant:
     found = registry.get(subject.assistant)
     about = None
     if found is not None and subject.about_key:
-        about = await in_thread(find, found, Reference(*subject[1:]))
+        about = await in_thread(find, found, subject)
     if found is None or (about is None and subject.about_key):
         raise Refusal("forbidden")
     assistant = found(user_id=asked.owner.user_id, language=asked.language, about=about)
@@ -101,9 +101,9 @@ async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subje
         raise Refusal("draining")
     backend = engine.backend_of(assistant)
     budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-    writer = Writer(
-        engine.process, backend.model, budget, backend.prefills, subject, _belongs_to_another(asked, subject)
-    )
+    tools = assistant.backend if backend.tools and has_tools(assistant) else None
+    other = _belongs_to_another(asked, subject)
+    writer = Writer(engine.process, backend.model, budget, backend.prefills, subject, tools, other)
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)
@@ -111,9 +111,7 @@ async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subje
 
 def _belongs_to_another(asked: Asked, subject: Subject) -> bool:
     """Tell whether a conversation's id is one that the tag makes for an object, but not for this one."""
-    return asked.uid != uid_of(subject.assistant, Reference(*subject[1:])) and any(
-        is_derived(asked.uid, name_of(found)) for found in registry.defined
-    )
+    return asked.uid != uid_of(subject) and any(is_derived(asked.uid, name_of(found)) for found in registry.defined)
 
 
 def _start(engine: Engine, turn: Turn, assistant: Assistant) -> None:

@@ -1,0 +1,160 @@
+"""The calls of an answer's tools: their rows, and the messages in which a model reads them."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from ..chunks import Chunk, ToolInput, ToolOutput, ToolOutputError
+from ..managers import uids_in
+from ..models import Message, ToolCall
+from ..parts import TOOL, ToolPart, is_text
+from .threads import atomic
+
+UNKNOWN = "It is not known whether this call took effect."
+"""What the model and the visitor read about a call that was given up."""
+
+UID_LENGTH = 9
+"""Characters of an id that another endpoint gets for a call. Mistral accepts no other length."""
+
+State = ToolCall.State
+RUNNING = Message.Status.RUNNING
+
+
+@atomic
+def begin_calls(process: str, answer_id: int, columns: dict[str, Any], calls: Sequence[ToolCall]) -> bool:
+    """Store the calls of a step before any of them runs, together with the ``columns`` of the answer so far.
+
+    Return ``False`` if the answer no longer belongs to this process. Storing the same calls again changes nothing.
+    """
+    mine = Message.objects.filter(pk=answer_id, status=RUNNING, process_id=process).update(**columns)
+    if not mine:
+        return False
+    if not ToolCall.objects.filter(uid=calls[0].uid).exists():
+        ToolCall.objects.bulk_create(calls)
+    return True
+
+
+def end_call(call: ToolCall) -> bool:
+    """Store how a call ended; return ``False`` if another process has given it up meanwhile."""
+    ended = {"state": call.state, "output": call.output, "error": call.error, "ended_at": timezone.now()}
+    if ToolCall.objects.filter(uid=call.uid, state=State.RUNNING).update(**ended):
+        return True
+    return ToolCall.objects.filter(uid=call.uid, state=call.state).exists()
+
+
+def give_up_calls(answer_ids: Collection[int]) -> None:
+    """End the running calls of answers as unknown, and see that the parts of the answers name all of their calls.
+
+    A checkpoint that was made before a call began, and written after it, lacks the call.
+    """
+    calls = ToolCall.objects.filter(message_id__in=answer_ids).order_by("pk")
+    named: dict[int, list[str]] = {}
+    for answer_id, uid in calls.values_list("message_id", "uid"):
+        named.setdefault(answer_id, []).append(uid)
+    if not named:
+        return
+    unknown = {"state": State.UNKNOWN, "error": UNKNOWN, "ended_at": timezone.now()}
+    calls.filter(state=State.RUNNING).update(**unknown)
+    for answer_id, parts in Message.objects.filter(pk__in=named).values_list("pk", "parts"):
+        if missing := [uid for uid in named[answer_id] if uid not in uids_in(parts)]:
+            whole = [*parts, *({"type": TOOL, "call": uid} for uid in missing)]
+            Message.objects.filter(pk=answer_id).update(parts=whole, has_calls=True)
+
+
+def begun_chunk(call: ToolCall) -> Chunk:
+    """Return the chunk of the beginning of a call."""
+    return ToolInput(call.uid, call.name, call.input)
+
+
+def ended_chunk(call: ToolCall) -> Chunk | None:
+    """Return the chunk of the end of a call; ``None`` while it runs."""
+    if call.state == State.DONE:
+        return ToolOutput(call.uid, call.output)
+    return None if call.state == State.RUNNING else ToolOutputError(call.uid, call.error)
+
+
+def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
+    """Return the messages in which a model reads an answer with calls: its texts, its calls and their results.
+
+    Calls whose rows are missing, or that still run, are left out.
+    """
+    found: list[dict[str, Any]] = []
+    texts: list[str] = []
+    for _, calls, part in _grouped(message):
+        if part is not None:
+            texts.append(part["text"])
+        else:
+            found += call_messages("\n\n".join(texts), calls, backend)
+            texts.clear()
+    if any(text.strip() for text in texts):
+        found.append({"role": "assistant", "content": "\n\n".join(texts)})
+    return found
+
+
+def _grouped(message: Message) -> Iterator[tuple[int, list[ToolCall], dict[str, Any] | None]]:
+    """Yield the texts of an answer, and between them the calls of each step together, with the number of the step."""
+    step: list[ToolCall] = []
+    for part in message.parts:
+        call = message.calls.get(part["call"]) if part["type"] == TOOL else None
+        if call is not None and call.state == State.RUNNING:
+            continue
+        if step and (is_text(part) or (call is not None and call.step != step[-1].step)):
+            yield step[-1].step, step, None
+            step = []
+        if call is not None:
+            step.append(call)
+        elif is_text(part):
+            yield -1, [], part
+    if step:
+        yield step[-1].step, step, None
+
+
+def call_messages(text: str, calls: Sequence[ToolCall], backend: str, reasoning: str = "") -> list[dict[str, Any]]:
+    """Return the messages of one step: the model's own, with the calls that it asked for, and their results.
+
+    Args:
+        text: what the model wrote before the calls.
+        calls: the calls, all of which have ended.
+        backend: the alias of the backend that reads them. It gets its own ids back, another one gets others.
+        reasoning: the model's reasoning in this step.
+    """
+    ids = [_id(call, backend) for call in calls]
+    if len(set(ids)) < len(ids):  # some endpoints give several calls the same id
+        ids = [_id(call, "") for call in calls]
+    asked: dict[str, Any] = {"role": "assistant", "content": text}
+    if reasoning:
+        asked["reasoning_content"] = reasoning
+    asked["tool_calls"] = [_asked(call, known, backend) for call, known in zip(calls, ids, strict=True)]
+    results = [
+        {"role": "tool", "tool_call_id": known, "content": result_text(call)}
+        for call, known in zip(calls, ids, strict=True)
+    ]
+    return [asked, *results]
+
+
+def _id(call: ToolCall, backend: str) -> str:
+    """Return the id of a call for a backend."""
+    if call.model_id and call.backend == backend:
+        return call.model_id
+    return hashlib.sha256(call.uid.encode()).hexdigest()[:UID_LENGTH]
+
+
+def _asked(call: ToolCall, known: str, backend: str) -> dict[str, Any]:
+    extra = call.extra if call.backend == backend else {}
+    arguments = json.dumps(call.input, ensure_ascii=False)
+    return {**extra, "id": known, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def result_text(call: ToolCall) -> str:
+    """Return what the model reads as the result of a call."""
+    if call.state != State.DONE:
+        return call.error or UNKNOWN
+    return call.output if isinstance(call.output, str) else json.dumps(call.output, ensure_ascii=False)
+
+
+def part_of(call: ToolCall) -> ToolPart:
+    """Return the part of an answer that names a call."""
+    return ToolPart(call.uid)

@@ -1,0 +1,161 @@
+"""Uses the tools that a model calls in one answer: stores the calls of a step, runs them at once, and ends them."""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ..assistants import Assistant
+from ..assistants.calling import Outcome, call_tool
+from ..assistants.tools import ArgumentsError, Tool
+from ..backends.base import ToolCall as Asked
+from ..backends.base import ToolSchema
+from ..chunks import Chunk, ToolOutput
+from ..db.answers import Written
+from ..db.calls import UNKNOWN, begin_calls, end_call, ended_chunk, part_of
+from ..models import ToolCall
+from ..text import storable, storable_value
+from .draft import Draft
+from .saving import Saving
+
+MAX_CALLS = 16
+"""How many calls of one step are carried out."""
+
+MAX_EXTRA = 65_536
+"""Length limit of the further fields of a call, in characters of their JSON; longer ones are dropped."""
+
+NO_TOOL = "There is no such tool."
+TOO_MANY = f"Only {MAX_CALLS} calls are carried out at once."
+
+State = ToolCall.State
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class Calls:
+    """The calls of one run.
+
+    Args:
+        assistant: whose tools are called.
+        tools: those that this visitor's model may call, by their names.
+        draft: the answer so far, to which the calls are added.
+        flush: appends to the stream what the draft has collected.
+        saving: the answer's database steps.
+    """
+
+    def __init__(
+        self, assistant: Assistant, tools: dict[str, Tool], draft: Draft, flush: Callable[[], None], saving: Saving
+    ) -> None:
+        self.schemas = tuple(ToolSchema(tool.name, tool.description, tool.parameters) for tool in tools.values())
+        self.wrong = 0
+        """How many steps in a row had no call that fits a tool."""
+        self._assistant = assistant
+        self._tools = tools
+        self._draft = draft
+        self._flush = flush
+        self._saving = saving
+        self._arguments: dict[str, dict[str, Any]] = {}
+        self._beginning: tuple[asyncio.Future[bool], Sequence[ToolCall]] | None = None
+        self._begun: dict[str, ToolCall] = {}
+        """The calls whose end has not been shown."""
+        self._storing: set[asyncio.Future[None]] = set()
+
+    async def use(self, asked: Sequence[Asked], answer_id: int, process: str, backend: str) -> list[ToolCall] | None:
+        """Carry out the calls that a model asks for, all at once, and return them.
+
+        Return ``None`` if the answer no longer belongs to this process; then none was carried out. Raises
+        ``django.db.Error``.
+        """
+        calls = [
+            self._read(each, ToolCall(message_id=answer_id, step=self._draft.step, backend=backend)) for each in asked
+        ]
+        for call in calls[MAX_CALLS:]:
+            call.state, call.error = State.FAILED, TOO_MANY
+        running = [call for call in calls if call.state == State.RUNNING]
+        self.wrong = 0 if running else self.wrong + 1
+        written = Written(answer_id, (*self._draft.parts(), *map(part_of, calls)))
+        step = self._saving.until_stored(begin_calls, process, answer_id, written.columns, calls)
+        # Not cancelled with the run: what is stored must be shown, too.
+        self._beginning = (asyncio.ensure_future(step), calls)
+        if not await asyncio.shield(self._beginning[0]):
+            return None
+        self._show_begun(calls)
+        await asyncio.gather(*map(self._run, running))
+        return calls
+
+    async def give_up(self) -> None:
+        """Show the end of the calls that are under way when the answer ends: it is not known what they have done."""
+        if self._beginning is not None:
+            beginning, calls = self._beginning
+            await asyncio.wait({beginning})
+            if not beginning.cancelled() and beginning.exception() is None and beginning.result():
+                self._show_begun(calls)
+        if self._storing:
+            await asyncio.wait(self._storing)
+        for call in list(self._begun.values()):
+            call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
+            self._show_end(call)
+
+    def _read(self, asked: Asked, call: ToolCall) -> ToolCall:
+        """Fill in the row of a call. One that fits no tool has failed already."""
+        call.uid = "t-" + secrets.token_urlsafe(12)
+        call.name = _NOT_IN_NAMES.sub("_", asked.name)[:64]
+        call.model_id = storable(asked.id)[:255]
+        call.extra = _storable_extra(asked.extra)
+        tool = self._tools.get(asked.name)
+        try:
+            if tool is None:
+                raise ArgumentsError(NO_TOOL)
+            call.input, self._arguments[call.uid] = tool.read(asked.arguments)
+        except ArgumentsError as error:
+            call.state, call.error = State.FAILED, str(error)
+        return call
+
+    def _show_begun(self, calls: Sequence[ToolCall]) -> None:
+        """Show that calls have begun, and the end of those that have failed already."""
+        self._beginning = None
+        self._begun = {call.uid: call for call in calls}
+        self._draft.add_calls(calls)
+        for call in calls:
+            if call.state != State.RUNNING:
+                self._show_end(call)
+        self._flush()
+
+    async def _run(self, call: ToolCall) -> None:
+        report = partial(self._report, call)
+        outcome = await call_tool(self._assistant, self._tools[call.name], self._arguments[call.uid], report)
+        storing = asyncio.ensure_future(self._end(call, outcome))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        await asyncio.shield(storing)
+
+    async def _end(self, call: ToolCall, outcome: Outcome) -> None:
+        """Store how a call ended, and then show it."""
+        call.state, call.output, call.error = outcome
+        if not await self._saving.until_stored(end_call, call):  # another process has given it up
+            call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
+        self._show_end(call)
+
+    def _report(self, call: ToolCall, text: str) -> None:
+        if call.uid in self._begun and call.state == State.RUNNING:
+            self._show(ToolOutput(call.uid, {"progress": text}, preliminary=True))
+
+    def _show_end(self, call: ToolCall) -> None:
+        if self._begun.pop(call.uid, None) and (chunk := ended_chunk(call)):
+            self._show(chunk)
+
+    def _show(self, chunk: Chunk) -> None:
+        self._draft.add_chunk(chunk)
+        self._flush()
+
+
+def _storable_extra(extra: dict[str, Any]) -> dict[str, Any]:
+    """Return the further fields of a call, if they can be stored."""
+    try:
+        found = storable_value(extra)
+        return dict(found) if len(json.dumps(found)) <= MAX_EXTRA else {}
+    except (RecursionError, ValueError, TypeError):
+        return {}
