@@ -1,16 +1,29 @@
 """Renders growing answers as HTML, once per answer and process; each reader receives only what changed for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from ..chunks import RECONNECTING, WAITING, Chunk, Closing, PartDelta, PartEnd, PartStart, Status
+from ..chunks import (
+    RECONNECTING,
+    WAITING,
+    Chunk,
+    Closing,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Status,
+    ToolInput,
+    ToolOutput,
+    ToolOutputError,
+)
 from ..conf import conf
 from ..endings import Ending, by_chunk
 from ..models import Message
 from ..parts import started_by
 from ..streams.base import Stream
+from .live_calls import LiveCall
 from .live_parts import LivePart
 from .message_chunks import message_chunk, message_end_chunk, part_chunk, part_end_chunk, patch_chunk
 from .messages import MessageView, message_view
@@ -18,7 +31,7 @@ from .messages import MessageView, message_view
 DUTY = 25
 """After a rendering comes a pause of this many times its cost, so an answer takes at most 4 % of a core."""
 
-LONG_TEXT, LONG_PAUSE = 2_000, 0.07
+LONG_TEXT, LONG_PAUSE = 8_000, 0.07
 """Updates of an answer with more characters are at least this many seconds apart, because each takes a browser longer.
 
 With an update each 40 ms, the page of an answer of 50,000 characters was busy 7 % longer than with one each 60 ms
@@ -34,7 +47,7 @@ class Rendering:
     _by_stream: ClassVar[dict[Stream, "Rendering"]] = {}
 
     def __init__(self, stream: Stream, spawn: Spawn) -> None:
-        self.parts: list[LivePart] = []
+        self.parts: list[LivePart | LiveCall] = []
         self.status: Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
@@ -92,16 +105,29 @@ class Rendering:
             self._notify()
 
     def _apply(self, chunk: Chunk) -> None:
-        if isinstance(chunk, PartDelta):
-            self.parts[int(chunk.id)].grow(chunk.delta)
-        elif isinstance(chunk, PartEnd):
-            self.parts[int(chunk.id)].end(chunk.seconds)
+        if isinstance(chunk, PartDelta | PartEnd):
+            self._apply_to_text(self.parts[int(chunk.id)], chunk)
         elif isinstance(chunk, PartStart) and (kind := started_by(chunk)):
             self.parts.append(LivePart(len(self.parts), kind, chunk.started))
         elif isinstance(chunk, Status):
             self.status = chunk
         elif isinstance(chunk, Closing):
             self._ending = by_chunk(chunk)
+        elif isinstance(chunk, ToolInput):
+            self.parts.append(LiveCall(len(self.parts), chunk))
+        elif isinstance(chunk, ToolOutput | ToolOutputError):
+            for part in self.parts:
+                if isinstance(part, LiveCall) and part.uid == chunk.tool_call_id:
+                    part.take(chunk)
+
+    @staticmethod
+    def _apply_to_text(part: LivePart | LiveCall, chunk: PartDelta | PartEnd) -> None:
+        if isinstance(part, LiveCall):  # the ids of texts are never those of calls
+            return
+        if isinstance(chunk, PartDelta):
+            part.grow(chunk.delta)
+        else:
+            part.end(chunk.seconds)
 
     def _notify(self) -> None:
         self.version += 1
@@ -117,7 +143,7 @@ class HtmlReader:
         self._after = after
         self._rendering = rendering
         self._language = language
-        self._shown: list[tuple[str, ...]] = []
+        self._shown: list[Sequence[str]] = []
         self._known: list[int] = []
         self._running: set[int] = set()
         """The parts that the page shows as running."""
@@ -160,12 +186,15 @@ class HtmlReader:
     def _changes(self) -> Iterator[Chunk]:
         uid = self._message.uid
         for part in self._rendering.parts:
+            if isinstance(part, LiveCall):
+                yield from self._call_changes(part)
+                continue
             if part.index == len(self._shown):
                 self._shown.append(())
                 self._known.append(0)
                 self._running |= {part.index} if part.running else set()
                 yield part_chunk(uid, part.shell(), self._language)
-            shown = self._shown[part.index]
+            shown = tuple(self._shown[part.index])
             if shown is part.blocks:
                 continue
             patches, self._known[part.index] = part.changes(shown, self._known[part.index])
@@ -173,6 +202,14 @@ class HtmlReader:
             for patch in patches:
                 yield patch_chunk(uid, part.index, patch)
         yield from self._ends()
+
+    def _call_changes(self, part: LiveCall) -> Iterator[Chunk]:
+        if part.index == len(self._shown):
+            self._shown.append(())
+            self._known.append(0)
+        if self._shown[part.index] is not part.blocks:
+            self._shown[part.index] = part.blocks
+            yield part.chunk(self._message.uid, self._language)
 
     def _ends(self) -> Iterator[Chunk]:
         for index in sorted(self._running):

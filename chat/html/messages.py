@@ -15,7 +15,8 @@ from django.utils.safestring import SafeString, mark_safe
 from ..db.replay import ending_of
 from ..endings import Ending
 from ..models import Conversation, Message
-from ..parts import KINDS
+from ..parts import KINDS, TOOL
+from .calls import CallView, call_view
 from .excerpts import first_words, is_long
 from .markdown import escape_text, is_blank, render
 from .model_name import shown_name
@@ -36,11 +37,18 @@ class PartView:
     running: bool = False
     elapsed: str = ""
     seconds: float | None = None
+    call: CallView | None = None
+    """The call of a tool, in a part of the kind ``tool``."""
 
     @property
     def template(self) -> str:
         """Name of the template that shows the part."""
-        return KINDS[self.kind].template
+        return KINDS[self.kind].template if self.kind in KINDS else "llm_chat/parts/tool.html"
+
+    @property
+    def is_text(self) -> bool:
+        """Tell whether the part is text of the answer."""
+        return self.kind in KINDS and KINDS[self.kind].is_text
 
     @property
     def heading(self) -> str:
@@ -84,12 +92,12 @@ class MessageView:
     @property
     def has_text(self) -> bool:
         """Tell whether the message has text besides white space and reasoning."""
-        return any(KINDS[part.kind].is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
+        return any(part.is_text and not all(map(is_blank, part.blocks)) for part in self.parts)
 
     @property
     def beginning(self) -> str:
         """Return the first words of the message, to tell it from others; empty if it has none."""
-        return first_words(block for part in self.parts if KINDS[part.kind].is_text for block in part.blocks)
+        return first_words(block for part in self.parts if part.is_text for block in part.blocks)
 
     @property
     def note(self) -> SafeString:
@@ -170,11 +178,18 @@ def _ending(message: Message) -> Ending | None:
 def _stored_parts(message: Message) -> list[PartView]:
     if message.role == Message.Role.USER:
         return [PartView(0, "text", safe([escape_text(message.text)]))]
-    return [_stored_part(message, index, part) for index, part in enumerate(message.parts)]
+    views = (_stored_part(message, index, part) for index, part in enumerate(message.parts))
+    return [view for view in views if view is not None]
 
 
-def _stored_part(message: Message, index: int, part: dict[str, Any]) -> PartView:
-    """Make the view of a stored part; one that is not finished runs if it is the last one of a running answer."""
+def _stored_part(message: Message, index: int, part: dict[str, Any]) -> PartView | None:
+    """Make the view of a stored part; one that is not finished runs if it is the last one of a running answer.
+
+    Return ``None`` for a call that never began: its row was not stored.
+    """
+    if part["type"] == TOOL:
+        call = message.calls.get(part["call"])
+        return PartView(index, TOOL, call=call_view(call)) if call else None
     kind, seconds = KINDS[part["type"]], part.get("seconds")
     unfinished = message.status == Message.Status.RUNNING and index == len(message.parts) - 1 and seconds is None
     return PartView(index, kind.name, safe(render(part["text"])), kind.timed and unfinished, seconds=seconds)

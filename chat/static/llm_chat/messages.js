@@ -691,6 +691,8 @@ class ChatTranscript extends ChatElement {
     const old = this.#part(message, part);
     this.#wait();
     const fresh = this.#build(html);
+    // A call that the visitor has opened stays open when it changes.
+    fresh.querySelector("details")?.toggleAttribute("open", Boolean(old?.querySelector("details[open]")));
     if (old) old.replaceWith(fresh);
     else this.article(message)?.querySelector("[data-parts]")?.append(fresh);
   }
