@@ -39,6 +39,9 @@ class Site:
         self.upstream = upstream
         self.redis = redis
         self.processes: list[SiteProcess] = []
+        self.traces = folder / "traces"
+        """Where the tools of the site's assistant leave a trace of each use."""
+        self.traces.mkdir(exist_ok=True)
         self._said: dict[int, int] = {}
 
     def __getitem__(self, index: int) -> SiteProcess:
@@ -59,6 +62,7 @@ class Site:
             "SITE_CHAT": json.dumps({**pace.chat(), "REDIS_URL": redis, "REDIS_PREFIX": self.folder.name, **chat}),
             "SITE_CHANNEL_LAYERS": json.dumps(layers),
             "SITE_CLOCK": str(self._clock(number)),
+            "SITE_TRACES": str(self.traces),
             "DATABASE_URL": self.database.url,
             "REDIS_URL": redis,
             "OPENAI_BASE_URL": model_url or self.upstream.url,

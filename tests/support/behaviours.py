@@ -72,6 +72,14 @@ class Call:
         """Release a delta of reasoning."""
         self.release(event(completion({"reasoning_content": text})))
 
+    def call(self, *calls: tuple[str, dict[str, Any]]) -> None:
+        """Release calls of tools, each with its arguments."""
+        named = [
+            {"index": number, "id": f"call_{number}", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for number, (name, arguments) in enumerate(calls)
+        ]
+        self.release(event(completion({"tool_calls": named})))
+
     def finish(self, reason: str = "stop") -> None:
         """End a ``gated`` reply like a model does."""
         self.release(b"".join(events(finish=reason)[1:]))

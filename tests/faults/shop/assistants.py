@@ -1,0 +1,46 @@
+"""The site's own assistant, and one whose tools leave a trace of each use in files."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+from chat.assistants import Assistant, tool
+from chat.assistants.discovery import Settings
+
+TRACES = Path(os.environ["SITE_TRACES"])
+PAUSE = 0.01
+"""Seconds between two looks for a file."""
+
+_lock = threading.Lock()
+
+
+class Default(Settings):
+    """Answers without tools."""
+
+
+class Carrier(Assistant):
+    """Carries things, and counts."""
+
+    @tool(timeout=60)
+    def carry(self, key: str, held: bool = False) -> dict[str, str]:
+        """Carry something, on a thread."""
+        _note(key, "begun")
+        while held and not (TRACES / f"{key}.go").exists():
+            threading.Event().wait(PAUSE)
+        _note(key, "done")
+        return {"carried": key}
+
+    @tool(timeout=60)
+    async def send(self, key: str, held: bool = False) -> dict[str, str]:
+        """Send something, on the event loop."""
+        _note(key, "begun")
+        while held and not (TRACES / f"{key}.go").exists():  # noqa: ASYNC110 (another process makes the file)
+            await asyncio.sleep(PAUSE)
+        _note(key, "done")
+        return {"carried": key}
+
+
+def _note(key: str, what: str) -> None:
+    with _lock, (TRACES / f"{key}.{what}").open("a") as file:
+        file.write("x")
