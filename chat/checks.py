@@ -17,7 +17,6 @@ from .assistants import Assistant, Starter
 from .assistants.about import models_of
 from .assistants.discovery import name_of, registry
 from .assistants.tools import has_tools, wrong_tools
-from .backends.base import Backend
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
 from .streams.loading import make_streams
@@ -72,26 +71,28 @@ def _assistants() -> Iterator[CheckMessage]:
         if (other := names.setdefault(name_of(found), found)) is not found:
             sentence = f'{_path(other)} and {_path(found)} are both named "{name_of(found)}": give one another name.'
             yield Error(sentence, id="llm_chat.E008")
-        backend: Any = found.backend
-        if not isinstance(backend, str) or backend not in conf.backends:
-            there = ", ".join(f'"{name}"' for name in conf.backends)
-            sentence = f'.backend must be an entry of CHAT["BACKENDS"] ({there}), got {backend!r}.'
-            yield Error(f"{_path(found)}{sentence}", id="llm_chat.E009")
-            continue
+        yield from _backends(found)
+        yield from (Error(sentence, id="llm_chat.E011") for sentence in wrong_tools(found))
+
+
+def _backends(assistant: type[Assistant]) -> Iterator[CheckMessage]:
+    """Check that the backends are there, and that their models can call the tools."""
+    given: Any = assistant.backend
+    aliases = [given] if isinstance(given, str) else given
+    if not isinstance(aliases, list | tuple) or not aliases or not set(map(str, aliases)) <= conf.backends.keys():
+        there = ", ".join(f'"{name}"' for name in conf.backends)
+        sentence = f'.backend must be an entry of CHAT["BACKENDS"] ({there}) or a list of them, got {given!r}.'
+        yield Error(f"{_path(assistant)}{sentence}", id="llm_chat.E009")
+        return
+    for alias in aliases:
         try:
-            model = make(entry_of(backend))
+            model = make(entry_of(alias))
         except ImproperlyConfigured as error:
-            yield Error(f"{_path(found)}.backend: {error}", id="llm_chat.E009")
+            yield Error(f"{_path(assistant)}.backend: {error}", id="llm_chat.E009")
             continue
-        yield from _tools(found, model)
-
-
-def _tools(assistant: type[Assistant], model: Backend) -> Iterator[CheckMessage]:
-    """Check how the tools are declared, and that the model can call them."""
-    yield from (Error(sentence, id="llm_chat.E011") for sentence in wrong_tools(assistant))
-    if has_tools(assistant) and not model.tools:
-        sentence = f'{_path(assistant)} has tools, but the model of its backend "{assistant.backend}" cannot call any.'
-        yield checks.Warning(sentence, id="llm_chat.W002")
+        if has_tools(assistant) and not model.tools:
+            sentence = f'{_path(assistant)} has tools, but the model of its backend "{alias}" cannot call any.'
+            yield checks.Warning(sentence, id="llm_chat.W002")
 
 
 def _about(assistant: type[Assistant]) -> Iterator[CheckMessage]:

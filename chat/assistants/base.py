@@ -49,8 +49,8 @@ class Assistant:
     abstract: ClassVar[bool] = False
     """Whether the class is only a base of others. Set it in the class itself; it is not inherited."""
 
-    backend: ClassVar[str] = "default"
-    """The entry of ``CHAT["BACKENDS"]`` whose model answers."""
+    backend: ClassVar[str | Sequence[str]] = "default"
+    """The entry of ``CHAT["BACKENDS"]`` whose model answers; or several: the next where one fails before it answers."""
 
     instructions: ClassVar[str | Promise] = ""
     """What the model is told before the conversation; an empty text tells it nothing."""

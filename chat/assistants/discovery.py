@@ -75,6 +75,11 @@ def name_of(assistant: type[Assistant]) -> str:
     return assistant.name or assistant.__name__.lower()
 
 
+def backends_of(assistant: type[Assistant]) -> tuple[str, ...]:
+    """Return the aliases of an assistant's backends, the preferred one first."""
+    return (assistant.backend,) if isinstance(assistant.backend, str) else tuple(assistant.backend)
+
+
 def label_of(assistant: type[Assistant]) -> str:
     """Return what pages call an assistant: its label, or its name with spaces and a capital."""
     return str(assistant.label) or name_of(assistant).replace("-", " ").replace("_", " ").capitalize()

@@ -1,5 +1,6 @@
 """Makes the backends of a site: in each process, one object per entry of ``CHAT["BACKENDS"]``."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -71,6 +72,13 @@ def max_message_length(alias: str) -> int:
     return min(limit, backend_class(entry_of(alias)).max_message_length or limit)
 
 
+class Named(NamedTuple):
+    """A backend and its alias."""
+
+    alias: str
+    backend: Backend
+
+
 class Backends:
     """The backends of one process, each made on first use, and again when the setting has changed."""
 
@@ -78,6 +86,10 @@ class Backends:
         self._made: dict[str, tuple[Any, Backend]] = {}
         """For each alias, the unchecked value of the setting, and the backend made from it."""
         self._replaced: list[Backend] = []
+
+    def named(self, aliases: Sequence[str]) -> list[Named]:
+        """Return the backends of these aliases. Raises ``ImproperlyConfigured``."""
+        return [Named(alias, self[alias]) for alias in aliases]
 
     def __getitem__(self, alias: str) -> Backend:
         given, made = conf.backends.get(alias), self._made.get(alias)

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from django.utils import timezone
@@ -14,7 +15,7 @@ from ..text import title_of
 from .branches import below, pair
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
-from .threads import atomic_with_retry
+from .threads import atomic, atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
 
@@ -148,11 +149,24 @@ def _begin(
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    messages = history(conversation, begun.pk if begun else question.pk, writer.budget, writer.tools)
-    if begun and messages[-1]["role"] == Message.Role.ASSISTANT and not writer.prefills:
-        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    return Turn(conversation, question, answer, fresh=True, history=messages, begun=parts)
+    turn = Turn(conversation, question, answer, fresh=True, begun=parts, continued=begun.pk if begun else None)
+    return replace(turn, history=history_of(turn, writer))
+
+
+def history_of(turn: Turn, writer: Writer) -> list[dict[str, Any]]:
+    """Read what the model of a writer gets before it answers or continues a turn."""
+    messages = history(turn.conversation, turn.continued or turn.question.pk, writer.budget, writer.tools)
+    if turn.continued and messages[-1]["role"] == Message.Role.ASSISTANT and not writer.prefills:
+        messages.append({"role": Message.Role.USER.value, "content": GO_ON})
+    return messages
+
+
+@atomic
+def hand_over(turn: Turn, writer: Writer) -> list[dict[str, Any]]:
+    """Name another model as the one that answers a turn, and return what it gets. Raises ``django.db.Error``."""
+    Message.objects.filter(pk=turn.answer.pk, process_id=writer.process).update(model=writer.model)
+    return history_of(turn, writer)
 
 
 def new_question(conversation: Conversation, parent: int | None, uid: str, text: str) -> Message:

@@ -45,6 +45,8 @@ class Turn:
     history: list[dict[str, Any]] = field(default_factory=list)
     begun: tuple[Part, ...] = ()
     """The parts that the answer begins with, if it continues another one."""
+    continued: int | None = None
+    """The primary key of the answer that it continues."""
     turned: bool = False
     """Whether the conversation now shows another branch, without a new message."""
     shown: Stretch = field(default_factory=Stretch)

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 
 from ..assistants import Assistant
-from ..assistants.discovery import registry
+from ..assistants.discovery import backends_of, registry
 from ..assistants.hooks import close_threads
 from ..backends.base import Backend, BackendError
 from ..backends.loading import Backends
@@ -107,8 +107,8 @@ class Engine:
             self.state = State.STARTED
 
     def backend_of(self, assistant: type[Assistant]) -> Backend:
-        """Return the backend of an assistant. Raises ``ImproperlyConfigured``."""
-        return self.backends[assistant.backend]
+        """Return the backend that an assistant prefers. Raises ``ImproperlyConfigured``."""
+        return self.backends[backends_of(assistant)[0]]
 
     def max_message_length(self, assistant: str) -> int:
         """Return the length of the longest message that the site and the assistant's model accept, in characters."""
@@ -222,7 +222,7 @@ class Engine:
         self.events.publish(answer.conversation.owner, Event.ended(answer))
 
     async def _prepare(self) -> None:
-        for alias in {assistant.backend for assistant in registry.offered}:
+        for alias in {alias for assistant in registry.offered for alias in backends_of(assistant)}:
             try:
                 await self.backends[alias].prepare()
             except (BackendError, ImproperlyConfigured) as error:  # the first question fails with it again, and says so

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -24,16 +25,19 @@ from ..backends.base import (
     Text,
     ToolCall,
 )
+from ..backends.loading import Named
 from ..chunks import LOADING, WAITING, Chunk, FinishStep, Start, StartStep
 from ..conf import conf
 from ..db.answers import End, Written, finish
 from ..db.calls import call_messages
 from ..db.values import Turn
 from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, Ending, by_reason, failed
+from ..models import ToolCall as StoredCall
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from .calls import Calls
 from .draft import Draft
+from .fallback import Fallback
 from .saving import Saving
 from .usage import summed
 
@@ -51,7 +55,9 @@ _CONTENT = (Text, Reasoning, Content)
 class Run:
     """One answer being generated. A run is independent of all sockets; only ``end`` stops it early."""
 
-    def __init__(self, turn: Turn, process: str, assistant: Assistant, backend: Backend, stream: Stream) -> None:
+    def __init__(
+        self, turn: Turn, process: str, assistant: Assistant, backends: Sequence[Named], stream: Stream
+    ) -> None:
         self.answer_id = turn.answer.pk
         self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.stream = stream
@@ -64,12 +70,18 @@ class Run:
         self.turn = turn
         self._process = process
         self._assistant = assistant
-        self.backend = backend
+        self._fallback = Fallback(backends, process, type(assistant))
+        self._timed_out = False
+        """Whether the call of the model was given up for another one."""
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
         self._usage: dict[str, Any] | None = None
         self._saving = Saving(self.answer_id, stream)
         self._calls: Calls | None = None
+        self._system: list[dict[str, Any]] = []
+        self._history: list[dict[str, Any]] = []
+        self._steps: list[tuple[str, list[StoredCall], str]] = []
+        """The steps of this answer that have called tools: text, calls, reasoning."""
         self._asked: list[ToolCall] = []
         """The calls of this step, as far as the model has asked for them."""
         self._before = 0
@@ -119,6 +131,14 @@ class Run:
         if now > self._final_deadline:
             self.end(CUT if self.draft.length else failed("timeout"))
         elif self._overdue and (overdue or not resting):  # a run that waited for this tick may have deltas to read
+            self._time_out()
+
+    def _time_out(self) -> None:
+        """Give up the call of the model, for another one if there is one, or end the answer."""
+        if self._reading is not None and self._ending is None and self._may_fall_back("timeout"):
+            self._deadline, self._timed_out = float("inf"), True
+            self._reading.cancel()
+        else:
             self.end(failed("timeout"))
 
     async def make(self) -> None:
@@ -169,35 +189,67 @@ class Run:
         self._final_deadline = self._loop.time() + conf.max_duration
         self._deadline = self._loop.time() + conf.first_token_timeout
         instructions = await instructions_of(self._assistant)
-        tools = await tools_for(self._assistant) if self.backend.tools else {}
+        tools = await tools_for(self._assistant)
         self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving)
         system = [{"role": "system", "content": instructions}] if instructions else []
-        messages = [*system, *self.turn.history]
+        self._system, self._history = system, self.turn.history
         for step in range(max(1, self._assistant.max_steps)):
             if step:
                 self.draft.next_step()
-            ending = await self._with_retries(Request(messages, tools=calls.schemas, pace=self._pace))
+            ending = await self._with_fallback(calls)
             if not self._asked or ending is not COMPLETE:
                 return ending
-            messages = await self._with_results(messages, calls)
+            await self._use_tools(calls)
             if calls.wrong == MAX_WRONG:
                 return failed("tools")
         return CUT
 
-    async def _with_results(self, messages: list[dict[str, Any]], calls: Calls) -> list[dict[str, Any]]:
-        """Carry out the calls of this step, and return the messages for the next one."""
+    async def _use_tools(self, calls: Calls) -> None:
+        """Carry out the calls of this step, and keep them for the next one."""
         self._deadline = float("inf")
         self._flush()
-        alias = self._assistant.backend
-        made = await calls.use(self._asked, self.answer_id, self._process, alias)
+        made = await calls.use(self._asked, self.answer_id, self._process, self._fallback.current.alias)
         if made is None:
             self.abandon()
             await asyncio.sleep(0)  # raises: the task has been cancelled
-        said = call_messages(self.draft.said(TEXT), made or [], alias, self.draft.said(REASONING))
-        if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:  # the answer continues this text
-            said[0]["content"] = messages[-1]["content"] + said[0]["content"]
-            messages = messages[:-1]
-        return [*messages, *said]
+        self._steps.append((self.draft.said(TEXT), made or [], self.draft.said(REASONING)))
+
+    def _messages(self) -> list[dict[str, Any]]:
+        """Return what the model reads: the instructions, the history, and the steps of this answer so far."""
+        messages = [*self._system, *self._history]
+        for text, calls, reasoning in self._steps:
+            said = call_messages(text, calls, self._fallback.current.alias, reasoning)
+            if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:  # the answer continues it
+                said[0]["content"] = messages.pop()["content"] + said[0]["content"]
+            messages += said
+        return messages
+
+    async def _with_fallback(self, calls: Calls) -> Ending:
+        """Call the model, and the next backend's where one fails for good before its first delta."""
+        while True:
+            tools = calls.schemas if self.backend.tools else ()
+            try:
+                return await self._with_retries(Request(self._messages(), tools=tools, pace=self._pace))
+            except BackendError as error:
+                code = error.code
+                if not self._may_fall_back(code):
+                    raise
+            except asyncio.CancelledError:
+                if not self._timed_out or self._ending is not None:
+                    raise
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                self._timed_out, code = False, "timeout"
+            alias = self._fallback.current.alias
+            self._history = await self._fallback.next(self.turn)
+            logger.warning("The backend %s failed (%s): %s answers.", alias, code, self._fallback.current.alias)
+
+    def _may_fall_back(self, code: str) -> bool:
+        return self._fallback.may_follow(code) and self.draft.version == self._before
+
+    @property
+    def backend(self) -> Backend:
+        """Return the backend that answers now."""
+        return self._fallback.current.backend
 
     async def _with_retries(self, request: Request) -> Ending:
         """Call the model, and again after a temporary failure, but not after its first delta: each call is paid for."""
@@ -248,10 +300,10 @@ class Run:
         That is ``COMPLETE`` if the model waits for the results of its calls. A reply that was cut has no whole calls.
         """
         self._usage = summed(self._usage, finished.usage)
-        if self._asked and self._calls is not None and self._calls.schemas and finished.reason == "tool-calls":
-            return COMPLETE
-        if not (self._calls and self._calls.schemas):
+        if self._calls is None or not self._calls.schemas or not self.backend.tools:
             self._asked = []
+        if self._asked and finished.reason == "tool-calls":
+            return COMPLETE
         ending = by_reason(finished.reason)
         if ending.error:
             self._hint = f" (the model's reason: {finished.reason})"

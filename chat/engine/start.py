@@ -4,22 +4,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..assistants import Assistant
 from ..assistants.about import find, is_derived, read, uid_of
-from ..assistants.discovery import name_of, registry
+from ..assistants.discovery import backends_of, name_of, registry
 from ..assistants.hooks import has_permission, in_thread
-from ..assistants.tools import has_tools
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
 from ..db.threads import in_database
 from ..db.turns import ask
-from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn, Writer
+from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
 from .engine import Engine, State
+from .fallback import writer_of
 from .run import INTERRUPTED, Run
 
 logger = logging.getLogger(__name__)
@@ -99,11 +100,8 @@ async def _admitted(asked: Asked, subject: Subject) -> Assistant:
 async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subject: Subject) -> Turn:
     if engine.draining:
         raise Refusal("draining")
-    backend = engine.backend_of(assistant)
-    budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
-    tools = assistant.backend if backend.tools and has_tools(assistant) else None
-    other = _belongs_to_another(asked, subject)
-    writer = Writer(engine.process, backend.model, budget, backend.prefills, subject, tools, other)
+    writer = writer_of(engine.process, assistant, engine.backends.named(backends_of(assistant))[0])
+    writer = replace(writer, subject=subject, refuses_new=_belongs_to_another(asked, subject))
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)
@@ -116,7 +114,8 @@ def _belongs_to_another(asked: Asked, subject: Subject) -> bool:
 
 def _start(engine: Engine, turn: Turn, assistant: Assistant) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
-    run = Run(turn, engine.process, assistant, engine.backend_of(type(assistant)), engine.streams.open(turn.answer.pk))
+    backends = engine.backends.named(backends_of(type(assistant)))
+    run = Run(turn, engine.process, assistant, backends, engine.streams.open(turn.answer.pk))
     engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
         run.end(INTERRUPTED)

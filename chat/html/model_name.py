@@ -1,6 +1,7 @@
 """The names of models as pages show them; empty if ``CHAT["SHOW_MODEL"]`` is off."""
 
 from ..assistants import Assistant
+from ..assistants.discovery import backends_of
 from ..backends.loading import model_of
 from ..conf import conf
 
@@ -12,4 +13,4 @@ def shown_name(model: str) -> str:
 
 def model_name(assistant: type[Assistant]) -> str:
     """Return the name of the model that answers as an assistant; empty if its backend has none."""
-    return shown_name(model_of(assistant.backend)) if conf.show_model else ""
+    return shown_name(model_of(backends_of(assistant)[0])) if conf.show_model else ""

@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 
 from ..assistants import Assistant
 from ..assistants.about import models_of, signed, subject_of, uid_of
-from ..assistants.discovery import DEFAULT, name_of, registry
+from ..assistants.discovery import DEFAULT, backends_of, name_of, registry
 from ..assistants.hooks import may_use
 from ..backends.loading import max_message_length
 from ..conf import conf
@@ -115,7 +115,7 @@ def _of_the_site(assistant: type[Assistant]) -> dict[str, Any]:
         "socket_path": get_script_prefix() + conf.socket_path.lstrip("/"),
         "page_version": PAGE_VERSION,
         "temporary_errors": " ".join(code for code, kind in ERRORS.items() if kind.temporary),
-        "max_message_length": max_message_length(assistant.backend),
+        "max_message_length": max_message_length(backends_of(assistant)[0]),
         "model": model_name(assistant),
         "starters": [str(starter.text) for starter in assistant.starters],
     }

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
-from ..assistants.discovery import DEFAULT, registry
+from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
 from ..db.answers import ask_to_stop
 from ..db.values import Ask
@@ -54,7 +54,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         return refuse(NO_ASGI, 501)
     try:
         chosen = registry.get(assistant) or registry.default
-        text = acceptable(text, max_message_length(chosen.backend))
+        text = acceptable(text, max_message_length(backends_of(chosen)[0]))
         asked = Ask(
             visitor(request), uid, message, text, language=get_language() or "", assistant=assistant, about=about
         )
