@@ -30,7 +30,7 @@ function* chunks(said) {
 
 const result = streamText({
   model: new MockLanguageModelV4({
-    doStream: async () => ({ stream: simulateReadableStream({ chunks: [...chunks(steps[step++])] }) }),
+    doStream: () => Promise.resolve({ stream: simulateReadableStream({ chunks: [...chunks(steps[step++])] }) }),
   }),
   prompt: "Why?",
   stopWhen: stepCountIs(8),
@@ -51,7 +51,9 @@ const result = streamText({
 });
 
 let message;
-for await (message of readUIMessageStream({ stream: result.toUIMessageStream({ onError: (error) => error.message }) })) {
+for await (message of readUIMessageStream({
+  stream: result.toUIMessageStream({ onError: (error) => error.message }),
+})) {
   // the last one is whole
 }
 process.stdout.write(JSON.stringify(message));
