@@ -8,9 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+from chatproject.postgres import DEADLINES
+from tests.faults import pace
 from tests.faults.services import PostgresServer
 from tests.support.processes import migrate, site_environment
+
+IDLE = f"{max(pace.seconds(30.0), 2.0):g}s"
+"""How long PostgreSQL lets a suspended process hold its locks: ``chatproject``'s deadline, at the tests' scale."""
 
 _names = (f"site{number}" for number in itertools.count())
 
@@ -76,7 +82,9 @@ class Postgres(Database):
     def __init__(self, server: PostgresServer, template: str) -> None:
         self.server = server
         self.name = next(_names)
-        self.url = server.url(self.name)
+        deadlines = {**DEADLINES, "idle_in_transaction_session_timeout": IDLE}
+        options = " ".join(f"-c {name}={value}" for name, value in deadlines.items())
+        self.url = f"{server.url(self.name)}?{urlencode({'options': options})}"
         server.create(self.name, template)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -85,6 +93,11 @@ class Postgres(Database):
 
     def connections(self) -> int:
         return self.server.connections(self.name) - 1
+
+    def waits(self) -> bool:
+        """Tell whether any transaction waits for a lock."""
+        query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool(self.rows(query))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

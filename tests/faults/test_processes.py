@@ -173,6 +173,21 @@ async def test_f20_a_suspended_process_adds_nothing_to_answers_that_others_have_
     assert_asked(site.upstream, answer)
 
 
+@pytest.mark.parametrize("running_site", ["redis-postgres"], indirect=True)
+async def test_f20_a_process_that_is_suspended_in_a_transaction_does_not_block_the_others(site, visitor):
+    tab = await visitor.open(site[0].port)
+    answer, call = await begun(site, tab, "Before.")
+    with site.database.locked():
+        call.finish()  # the transaction of its end waits for the lock
+        await answer.until(lambda: answer.frames[-1]["chunk"]["type"] == "text-end")
+        await eventually(site.database.waits, "no transaction waits for the lock", 10)
+        site[0].pause()
+    stored = await stored_ending(site, answer, wait=RECOVERY)  # PostgreSQL has ended the transaction
+    assert (stored.status, stored.text) == ("interrupted", "Before.")
+    site[0].resume()
+    await heartbeats_updated(site)
+
+
 @pytest.mark.parametrize("running_site", ["redis-sqlite"], indirect=True)
 async def test_f20_an_operator_ends_abandoned_answers_when_no_process_runs(site, visitor):
     tab = await visitor.open(site[0].port)
