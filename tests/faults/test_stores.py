@@ -53,7 +53,7 @@ TIMES = {
 def two_processes(shared_sites):
     """Provide a site of two processes on Redis and PostgreSQL."""
     site = shared_sites("redis-postgres")
-    site.database.url += f"?pool_timeout={POOL_TIMEOUT}"
+    site.database.url += f"&pool_timeout={POOL_TIMEOUT}"
     for _ in range(2):
         site.add(**TIMES)
     return site
