@@ -58,6 +58,8 @@ class Calls:
         self._flush = flush
         self._saving = saving
         self._arguments: dict[str, dict[str, Any]] = {}
+        self._lost = False
+        """Whether another process has taken the answer over."""
         self._beginning: tuple[asyncio.Future[bool], Sequence[ToolCall]] | None = None
         self._begun: dict[str, ToolCall] = {}
         """The calls whose end has not been shown."""
@@ -66,7 +68,7 @@ class Calls:
     async def use(self, asked: Sequence[Asked], answer_id: int, process: str, backend: str) -> list[ToolCall] | None:
         """Carry out the calls that a model asks for, all at once, and return them.
 
-        Return ``None`` if the answer no longer belongs to this process; then none was carried out. Raises
+        Return ``None`` if the answer no longer belongs to this process; then the model must not be called again. Raises
         ``django.db.Error``.
         """
         calls = [
@@ -84,7 +86,7 @@ class Calls:
             return None
         self._show_begun(calls)
         await asyncio.gather(*map(self._run, running))
-        return calls
+        return None if self._lost else calls
 
     async def give_up(self) -> None:
         """Show the end of the calls that are under way when the answer ends: it is not known what they have done."""
@@ -135,8 +137,9 @@ class Calls:
     async def _end(self, call: ToolCall, outcome: Outcome) -> None:
         """Store how a call ended, and then show it."""
         call.state, call.output, call.error = outcome
-        if not await self._saving.until_stored(end_call, call):  # another process has given it up
+        if not await self._saving.until_stored(end_call, call):  # another process has given it up, with the answer
             call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
+            self._lost = True
         self._show_end(call)
 
     def _report(self, call: ToolCall, text: str) -> None:

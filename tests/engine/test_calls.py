@@ -317,6 +317,23 @@ async def test_an_answer_that_another_process_has_taken_over_runs_no_tool(connec
     assert (RUNS.count, await calls()) == (0, [])
 
 
+async def test_a_model_is_not_called_again_for_an_answer_that_was_taken_over_while_a_tool_ran(connect, script):
+    socket = await connect()
+    await socket.ask("Why?")
+    reply = await script.anext_reply()
+    reply.call("slow")
+    reply.finish("tool-calls")
+    await RUNS.began.wait()
+    await ToolCall.objects.aupdate(state="unknown", error=UNKNOWN)
+    RUNS.may_end.set()
+    from chat.engine.engine import engine
+
+    await eventually(lambda: not engine().runs)
+    assert script.waiting == 0
+    (call,) = await calls()
+    assert (call.state, call.output) == ("unknown", None)
+
+
 async def test_a_continued_answer_keeps_its_calls_and_does_not_run_them_again(connect, script):
     socket = await connect()
     request = await socket.ask("Why?")
