@@ -81,8 +81,20 @@ class SiteProcess:
         self.process.wait(WAIT)
 
     def pause(self) -> None:
-        """Suspend the process; its sockets stay open."""
+        """Suspend the process; its sockets stay open.
+
+        Wait until all of its threads are stopped: on a busy machine the others run on until one takes the signal.
+        """
         self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + WAIT
+        while any(thread.read_text().rpartition(") ")[2][0] not in "Tt" for thread in self._threads()):
+            if time.monotonic() > deadline:
+                raise AssertionError("the process was not suspended")
+            time.sleep(0.001)
+
+    def _threads(self) -> Iterator[Path]:
+        """Yield the state file of each thread (proc(5), ``/proc/pid/task/tid/stat``)."""
+        return Path(f"/proc/{self.process.pid}/task").glob("*/stat")
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
