@@ -68,17 +68,19 @@ async def call_tool(assistant: Assistant, tool: Tool, arguments: dict[str, Any],
 
 
 async def _within(tool: Tool, work: Any, ticket: list[str]) -> Outcome:
-    """Wait for a call for as long as its tool may take."""
+    """Wait for a call for as long as its tool may take. One that waits for a thread until then never begins."""
     task = asyncio.ensure_future(work)
+    never_begins = False
     try:
         await asyncio.wait({task}, timeout=tool.options.timeout)
     finally:
         if not task.done():
+            never_begins = _given_up(ticket)
             task.add_done_callback(_dropped)
             task.cancel()
     if not task.done():
         logger.warning("The tool %s took longer than %g s.", tool.name, tool.options.timeout)
-        return Outcome("failed", error=BUSY) if _given_up(ticket) else Outcome("unknown", error=UNKNOWN)
+        return Outcome("failed", error=BUSY) if never_begins else Outcome("unknown", error=UNKNOWN)
     if task.cancelled():
         logger.warning("The tool %s cancelled itself.", tool.name)
         return Outcome("failed", error=FAILED)

@@ -9,11 +9,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils.translation import get_language, gettext_lazy
 
-from chat.assistants import Assistant, Progress, ToolError, tool
+from chat.assistants import Assistant, Progress, ToolError, hooks, tool
 from chat.assistants.calling import BUSY, CUT, FAILED, MAX_RESULT, Outcome, call_tool
 from chat.assistants.tools import tools_of
 from chat.db.calls import UNKNOWN
 from tests.conftest import chat_settings
+from tests.support.upstream import eventually
 
 CANARY = "canary-7f3a"
 
@@ -239,16 +240,52 @@ async def test_a_tool_for_which_no_thread_is_free_fails_and_does_not_run_later(s
     close_threads()
 
 
+async def test_a_tool_that_waits_for_a_thread_when_its_caller_is_cancelled_never_begins(settings):
+    from chat.assistants.hooks import close_threads
+
+    settings.CHAT = chat_settings(TOOL_THREADS=1)
+    close_threads()
+    begun, may_end, ran = threading.Event(), threading.Event(), []
+
+    def hang(self):
+        """Work."""
+        begun.set()
+        may_end.wait(10)
+
+    def work(self):
+        """Work."""
+        ran.append(1)
+
+    def after(self):
+        """Work."""
+        return len(ran)
+
+    first = asyncio.ensure_future(outcome_of(hang, timeout=5))
+    assert await asyncio.to_thread(begun.wait, 5)
+    stopped = asyncio.ensure_future(outcome_of(work, timeout=5))
+    last = asyncio.ensure_future(outcome_of(after, timeout=5))
+    await eventually(lambda: hooks._pool._work_queue.qsize() == 2)
+    stopped.cancel()
+    await asyncio.wait({stopped})
+    may_end.set()
+    assert (await first).state == "done"
+    assert await last == Outcome("done", 0)
+    close_threads()
+
+
 async def test_a_call_whose_caller_is_cancelled_is_over_at_once():
+    begun = asyncio.Event()
+
     async def work(self):
         """Work."""
+        begun.set()
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             await asyncio.sleep(60)  # a tool that does not let go
 
     task = asyncio.ensure_future(outcome_of(work, timeout=60))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     task.cancel()
     await asyncio.wait({task}, timeout=1)
     assert task.cancelled()

@@ -86,7 +86,7 @@ async def test_a_model_gets_the_result_of_its_call_and_answers(connect, script):
     second = await script.anext_reply()
     (call,) = await calls()
     asked, result = second.request.messages[-2:]
-    assert asked["role"], asked["content"] == ("assistant", "Let me see. ")
+    assert (asked["role"], asked["content"]) == ("assistant", "Let me see. ")
     (named,) = asked["tool_calls"]
     assert (named["type"], named["function"]["name"]) == ("function", "orders")
     assert json.loads(named["function"]["arguments"]) == {"status": "sent"}

@@ -692,7 +692,7 @@ class ChatTranscript extends ChatElement {
     this.#wait();
     const fresh = this.#build(html);
     // A call that the visitor has opened stays open when it changes.
-    fresh.querySelector("details")?.toggleAttribute("open", Boolean(old?.querySelector("details[open]")));
+    if (old?.querySelector("details[open]")) fresh.querySelector("details")?.setAttribute("open", "");
     if (old) old.replaceWith(fresh);
     else this.article(message)?.querySelector("[data-parts]")?.append(fresh);
   }
