@@ -97,6 +97,19 @@ class ToolOutputError(Chunk, tag="tool-output-error", frozen=True):
     error_text: str
 
 
+class ToolApproval(Chunk, tag="tool-approval-request", frozen=True):
+    """A call that waits for the visitor's decision. Both ids are the call's."""
+
+    approval_id: str
+    tool_call_id: str
+
+
+class ToolDenied(Chunk, tag="tool-output-denied", frozen=True):
+    """A call that the visitor did not allow, or not in time."""
+
+    tool_call_id: str
+
+
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The payload of a transient chunk. A field that is ``UNSET``, or has its default, is left out on the wire."""
 
@@ -131,8 +144,30 @@ SAVING = Status(StatusData("saving"))
 RECONNECTING = Status(StatusData("reconnecting"))
 
 
+class QuestionData(Data, frozen=True):
+    """What the visitor is asked about a call, and until when, as a Unix time; ``None``: without end."""
+
+    call: str
+    question: str
+    expires: float | None = None
+
+
+class ToolQuestion(Transient[QuestionData], tag="data-question", frozen=True):
+    """The question of a ``ToolApproval``, which has no field for it."""
+
+
+class RunData(Data, frozen=True):
+    """The number of a run of an answer, from 1."""
+
+    run: int
+
+
+class NextRun(Transient[RunData], tag="data-run", frozen=True):
+    """A decision lets the answer go on: what came before is in the client's message already, what follows is new."""
+
+
 class Finish(Chunk, tag="finish", frozen=True):
-    """The answer is complete (``stop``, ``content-filter``) or cut (``length``)."""
+    """The answer is complete (``stop``, ``content-filter``), cut (``length``), or waits (``tool-calls``)."""
 
     finish_reason: FinishReason
 

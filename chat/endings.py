@@ -41,7 +41,7 @@ class Ending:
     @property
     def can_continue(self) -> bool:
         """Tell whether another answer may continue the text of this one, if it has any."""
-        return self.final and self.status != "complete"
+        return self.final and self.status not in ("complete", "waiting")
 
     def describe(self, has_text: bool) -> str:
         """Return the sentence to show below an answer, in the active language; empty if there is nothing to say.
@@ -62,14 +62,15 @@ COMPLETE = Ending("complete", Finish("stop"))
 FILTERED = Ending("complete", Finish("content-filter"), _("The answer was filtered by the model's provider."))
 CUT = Ending("cut", Finish("length"), _("The answer reached its limit and was cut off."))
 STOPPED = Ending("stopped", Abort(), _("Stopped."))
+WAITING = Ending("waiting", Finish("tool-calls"), _("Waiting for your decision."))
 INTERRUPTED = _failure("interrupted", "interrupted")
 NOT_SAVED = _failure("not_saved", final=False)
 
-ENDINGS = (COMPLETE, FILTERED, CUT, STOPPED, INTERRUPTED, NOT_SAVED)
+ENDINGS = (COMPLETE, FILTERED, CUT, STOPPED, WAITING, INTERRUPTED, NOT_SAVED)
 """Every ending except the failures, of which there is one per error code."""
 
 _BY_CHUNK = {ending.chunk: ending for ending in ENDINGS}
-_BY_STATUS = {ending.status: ending for ending in (COMPLETE, CUT, STOPPED)}
+_BY_STATUS = {ending.status: ending for ending in (COMPLETE, CUT, STOPPED, WAITING)}
 _BY_REASON: dict[FinishReason, Ending] = {
     "stop": COMPLETE,
     "length": CUT,

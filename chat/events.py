@@ -49,7 +49,16 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something that happened to one of an owner's conversations. Later events have a higher ``version``."""
 
     event: Literal[
-        "run-started", "run-ended", "deleted", "restored", "title", "pinned", "branch", "read", "session-ended"
+        "run-started",
+        "run-ended",
+        "decided",
+        "deleted",
+        "restored",
+        "title",
+        "pinned",
+        "branch",
+        "read",
+        "session-ended",
     ]
     id: str
     """The conversation's ``uid``."""
@@ -64,6 +73,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the conversation is at the top of the list, where that changed and where a deletion was undone."""
     unread: bool = False
     """Whether the conversation has an unread answer, where a deletion was undone."""
+    waiting: bool = False
+    """Whether the answer waits for a decision, where a run ended and where a deletion was undone."""
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
@@ -71,9 +82,15 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls("run-started", conversation.uid, answer.uid, title=conversation.title)
 
     @classmethod
-    def ended(cls, answer: Message) -> "Event":
-        """Report that an answer ended, for whatever reason."""
-        return cls("run-ended", answer.conversation.uid, answer.uid)
+    def ended(cls, answer: Message, *, waiting: bool | None = None) -> "Event":
+        """Report that an answer ended, for whatever reason, or waits for a decision, as its row says by default."""
+        waits = answer.status == Message.Status.WAITING if waiting is None else waiting
+        return cls("run-ended", answer.conversation.uid, answer.uid, waiting=waits)
+
+    @classmethod
+    def decided(cls, answer: Message) -> "Event":
+        """Report that the visitor has decided about some of the calls for which an answer waits."""
+        return cls("decided", answer.conversation.uid, answer.uid)
 
     @classmethod
     def titled(cls, uid: str, title: str) -> "Event":

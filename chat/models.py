@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from django.db import models
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
@@ -12,6 +13,7 @@ from .managers import ConversationManager, MessageManager, OwnDatabase, cascade
 from .text import TITLE_LENGTH
 
 COMMENT_LENGTH = 2_000
+REASON_LENGTH = 500
 
 KEY_LENGTH = 80
 """Length limit of ``Conversation.owner``, the key of an owner, in characters."""
@@ -132,6 +134,7 @@ class Message(models.Model):
         """The state of a message; a question is always complete."""
 
         RUNNING = "running", _("running")
+        WAITING = "waiting", _("waiting for a decision")
         COMPLETE = "complete", _("complete")
         CUT = "cut", _("cut")
         STOPPED = "stopped", _("stopped")
@@ -161,6 +164,8 @@ class Message(models.Model):
         _("attempt"), max_length=64, null=True, blank=True, editable=False
     )
     stopping = models.BooleanField(_("stopping"), default=False, editable=False)
+    run = models.PositiveSmallIntegerField(_("run"), default=0, editable=False)
+    """The number of its last run, from 0. After a decision, an answer goes on in another run, with another stream."""
     process = models.ForeignKey(
         Process,
         models.SET_NULL,
@@ -199,12 +204,16 @@ class ToolCall(models.Model):
     """One use of a tool by an answer. What was done is in this row; the answer's part only names it."""
 
     class State(models.TextChoices):
-        """The state of a call. All but ``running`` are final."""
+        """The state of a call. All but ``asked``, ``allowed`` and ``running`` are final."""
 
+        ASKED = "asked", _("asked")
+        ALLOWED = "allowed", _("allowed")
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
         UNKNOWN = "unknown", _("unknown")
+        DENIED = "denied", _("denied")
+        EXPIRED = "expired", _("expired")
 
     message = models.ForeignKey(Message, models.CASCADE, verbose_name=_("message"), related_name="tool_calls")
     uid = models.CharField(_("UID"), max_length=64, unique=True, editable=False)
@@ -215,6 +224,17 @@ class ToolCall(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.RUNNING, editable=False)
     output = models.JSONField(_("output"), null=True, blank=True, editable=False)
     error = models.TextField(_("error"), blank=True, editable=False)
+    question = models.TextField(_("question"), blank=True, editable=False)
+    """What the visitor was asked before it may run, in the language of the page; empty if nothing was asked."""
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True, editable=False)
+    """Until when the question can be answered; ``None``: without end."""
+    language = models.CharField(_("language"), max_length=32, blank=True, editable=False)
+    """That of the page that asked, for the rest of the answer."""
+    decided_by = models.CharField(_("decided by"), max_length=KEY_LENGTH, blank=True, editable=False)
+    """The key of the owner who decided."""
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True, editable=False)
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH, blank=True, editable=False)
+    """What the visitor gave as a reason for the decision."""
     backend = models.CharField(_("backend"), max_length=100, blank=True, editable=False)
     model_id = models.CharField(_("ID of the model"), max_length=255, blank=True, editable=False)
     extra = models.JSONField(_("further fields of the model"), default=dict, blank=True, editable=False)
@@ -230,6 +250,21 @@ class ToolCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.get_state_display()}"
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the call has ended, so that a model may read it."""
+        return self.state not in UNFINISHED
+
+    @property
+    def is_expired(self) -> bool:
+        """Tell whether the visitor was asked, and has not answered in time. No row is written for that."""
+        asked = self.state == self.State.ASKED
+        return self.state == self.State.EXPIRED or (asked and self.expires_at is not None and self.expires_at <= now())
+
+
+UNFINISHED = (ToolCall.State.ASKED, ToolCall.State.ALLOWED, ToolCall.State.RUNNING)
+"""The states of calls whose result is still to come."""
 
 
 class Feedback(models.Model):

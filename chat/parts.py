@@ -10,7 +10,21 @@ from typing import Any
 
 import msgspec
 
-from .chunks import Chunk, Metadata, PartDelta, PartEnd, PartStart, Timing, ToolInput, ToolOutput, ToolOutputError
+from .chunks import (
+    Chunk,
+    Metadata,
+    NextRun,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Timing,
+    ToolApproval,
+    ToolDenied,
+    ToolInput,
+    ToolOutput,
+    ToolOutputError,
+    ToolQuestion,
+)
 
 
 class TextStart(PartStart, tag="text-start", frozen=True):
@@ -117,7 +131,7 @@ REASONING = Kind(
 KINDS = {kind.name: kind for kind in (TEXT, REASONING)}
 """Every kind, by its name."""
 
-TOOL_CHUNKS = (ToolInput, ToolOutput, ToolOutputError)
+TOOL_CHUNKS = (ToolInput, ToolApproval, ToolQuestion, ToolOutput, ToolOutputError, ToolDenied, NextRun)
 
 CHUNKS = (*(chunk for kind in KINDS.values() for chunk in (kind.start, kind.delta, kind.end)), *TOOL_CHUNKS)
 """The chunk types of every kind, all of which streams store."""

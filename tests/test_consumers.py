@@ -18,6 +18,7 @@ from chat.html.version import PAGE_VERSION
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from chat.routing import application
+from chat.streams.base import StreamKey
 from tests.support.sockets import Socket, headers, text_of
 from tests.support.upstream import eventually
 
@@ -733,7 +734,7 @@ async def test_an_answer_that_ended_a_moment_ago_is_replayed_although_its_stream
     reply.say("So.")
     reply.finish()
     sent = await socket.chunks(request)
-    served.streams.discard((await Message.objects.aget(role="assistant")).pk)
+    served.streams.discard(StreamKey((await Message.objects.aget(role="assistant")).pk))
     frames = await socket.rest(await socket.resume())
     assert frames[0]["type"] == "start"
     assert [frame["chunk"] for frame in frames[1:-1]] == sent

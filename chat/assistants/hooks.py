@@ -26,8 +26,8 @@ _pool: ThreadPoolExecutor | None = None
 async def instructions_of(assistant: Assistant) -> str:
     """Return the instructions of a turn, in its language. Raises what the site's hook raises."""
     if not _asks_the_site(assistant):
-        return _text(assistant, assistant.get_instructions())
-    return _text(assistant, await call(assistant, assistant.get_instructions))
+        return text_of(assistant, assistant.get_instructions())
+    return text_of(assistant, await call(assistant, assistant.get_instructions))
 
 
 async def has_permission(assistant: Assistant) -> bool:
@@ -113,8 +113,8 @@ def _spoken(assistant: Assistant, hook: Callable[..., Any], *arguments: Any) -> 
         return hook(*arguments)
 
 
-def _text(assistant: Assistant, found: Any) -> str:
-    """Return the text of instructions, which may be a lazy translation; ``None`` is no text."""
+def text_of(assistant: Assistant, found: Any) -> str:
+    """Return a text of the site's in the language of the turn. It may be a lazy translation; ``None`` is no text."""
     with language(assistant):
         return "" if found is None else str(found)
 

@@ -28,8 +28,17 @@ _FIELD = re.compile(r"^\s*(\w+)\s*:\s*(\S.*)$")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def made(assistant: type[Assistant], name: str, function: Callable[..., Any], options: Options) -> Tool:
-    """Make a tool of a method. Raises ``ImproperlyConfigured`` with a sentence that says what is wrong with it."""
+def made(
+    assistant: type[Assistant],
+    name: str,
+    function: Callable[..., Any],
+    options: Options,
+    confirms: Callable[..., Any] | None = None,
+) -> Tool:
+    """Make a tool of a method. Raises ``ImproperlyConfigured`` with a sentence that says what is wrong with it.
+
+    ``confirms`` is the assistant's method that decides whether the visitor is asked.
+    """
     path = f"The tool {assistant.__name__}.{name}"
     if not NAME.fullmatch(name):
         raise ImproperlyConfigured(f"{path} must have a name of 1 to 64 ASCII letters, digits and underscores.")
@@ -41,7 +50,21 @@ def made(assistant: type[Assistant], name: str, function: Callable[..., Any], op
         schema = model.model_json_schema()
     except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
         raise ImproperlyConfigured(f"{path} has a parameter whose type has no JSON schema: {_first(error)}") from error
-    return Tool(name, " ".join(text.split("\n\n")[0].split()), _without_titles(schema), options, _check(model))
+    if confirms is not None:
+        _check_same(path, function, confirms)
+    description = " ".join(text.split("\n\n")[0].split())
+    return Tool(name, description, _without_titles(schema), options, _check(model), confirms is not None)
+
+
+def _check_same(path: str, function: Callable[..., Any], confirms: Callable[..., Any]) -> None:
+    """Check that a method can be called with the arguments of a tool."""
+    _, *parameters = inspect.signature(function).parameters.values()
+    try:
+        inspect.signature(confirms).bind(None, **{parameter.name: None for parameter in parameters})
+    except TypeError as error:
+        raise ImproperlyConfigured(
+            f"{path} and its confirm_{function.__name__} need the same parameters: {error}."
+        ) from None
 
 
 def _model(path: str, name: str, function: Callable[..., Any], described: dict[str, str]) -> type[BaseModel]:

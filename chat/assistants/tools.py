@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from inspect import getattr_static
 from typing import Any, TypeVar, overload
@@ -22,6 +23,7 @@ MAX_ARGUMENTS = 65_536
 """Length limit of the arguments of one call, in characters."""
 
 _MARK = "_llm_chat_tool"
+_CONFIRM = "confirm_"
 
 
 def cached(function: F) -> F:
@@ -51,6 +53,8 @@ class Options:
     permission: str = ""
     timeout: float = TIMEOUT
     idempotent: bool = False
+    confirm: bool = False
+    expires: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ class Tool:
     options: Options
     check: Callable[[dict[str, Any]], dict[str, Any]]
     """Converts arguments to the types of the method's parameters. Raises ``ArgumentsError``."""
+    confirms: bool = False
+    """Whether the assistant has a method ``confirm_<name>``."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Tell whether the visitor may be asked before a call."""
+        return self.options.confirm or self.confirms
 
     def read(self, arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Read the arguments of a call, in JSON.
@@ -77,8 +88,24 @@ class Tool:
 @overload
 def tool(method: F, /) -> F: ...
 @overload
-def tool(*, permission: str = "", timeout: float = TIMEOUT, idempotent: bool = False) -> Callable[[F], F]: ...
-def tool(method: Any = None, /, *, permission: str = "", timeout: float = TIMEOUT, idempotent: bool = False) -> Any:
+def tool(
+    *,
+    permission: str = "",
+    timeout: float = TIMEOUT,
+    idempotent: bool = False,
+    confirm: bool = False,
+    expires: timedelta | None = None,
+) -> Callable[[F], F]: ...
+def tool(
+    method: Any = None,
+    /,
+    *,
+    permission: str = "",
+    timeout: float = TIMEOUT,
+    idempotent: bool = False,
+    confirm: bool = False,
+    expires: timedelta | None = None,
+) -> Any:
     """Let the model call a method of an assistant.
 
     The model reads the method's name, the first paragraph of its docstring, and its parameters: their types, their
@@ -92,15 +119,23 @@ def tool(method: Any = None, /, *, permission: str = "", timeout: float = TIMEOU
             account.
         timeout: how long one call may take, in seconds.
         idempotent: whether calling it twice has the same effect as calling it once.
+        confirm: whether the visitor is asked before each call. To ask in some cases only, or in other words, write a
+            method ``confirm_<name of the tool>`` with the same parameters. It returns the question as a text, ``True``
+            to ask the default question, or ``None`` or ``False`` not to ask.
+        expires: how long the visitor can answer; without it, as long as the conversation is there.
 
     Raises:
         TypeError: what is decorated is not a method with a name, or an option has the wrong type.
     """
-    options = Options(permission, timeout, idempotent)
+    options = Options(permission, timeout, idempotent, confirm, expires)
     if not isinstance(permission, str) or isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError("@tool expects permission as a string and timeout as a number of seconds.")
     if timeout <= 0:
         raise TypeError(f"@tool expects a timeout above 0 seconds, got {timeout!r}.")
+    if not isinstance(confirm, bool):
+        raise TypeError(f"@tool expects confirm as True or False, got {confirm!r}: write a method confirm_<tool>.")
+    if expires is not None and not (isinstance(expires, timedelta) and expires > timedelta()):
+        raise TypeError(f"@tool expects expires as a timedelta above 0, got {expires!r}.")
 
     def mark(function: Any) -> Any:
         if not callable(function) or not hasattr(function, "__qualname__") or isinstance(function, type):
@@ -128,17 +163,23 @@ def tools_of(assistant: type[Assistant]) -> dict[str, Tool]:
 
 def wrong_tools(assistant: type[Assistant]) -> Iterator[str]:
     """Yield a sentence for each tool of an assistant that is declared wrongly."""
+    names = {name for name, _ in _marked(assistant)}
     for name, function in _marked(assistant):
         try:
             _made(assistant, name, function)
         except ImproperlyConfigured as error:
             yield str(error)
+    for hook in dir(assistant):
+        if hook.startswith(_CONFIRM) and hook not in names and hook.removeprefix(_CONFIRM) not in names:
+            yield f"{assistant.__name__}.{hook} asks before the tool {hook.removeprefix(_CONFIRM)}, which is not there."
 
 
 def _made(assistant: type[Assistant], name: str, function: Callable[..., Any]) -> Tool:
     from .schema import made  # late: pydantic takes 0.2 s, and many sites have no tools
 
-    return made(assistant, name, function, getattr(function, _MARK))
+    hook = getattr_static(assistant, _CONFIRM + name, None)
+    confirms = hook if callable(hook) and not hasattr(hook, _MARK) else None
+    return made(assistant, name, function, getattr(function, _MARK), confirms)
 
 
 def _marked(assistant: type[Assistant]) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from ..endings import INTERRUPTED, STOPPED, Ending
-from ..models import Conversation, Message
+from ..endings import INTERRUPTED, STOPPED, WAITING, Ending
+from ..models import Conversation, Message, ToolCall
 from ..owners import Owner
 from ..parts import Part, ToolPart, text_of
 from .calls import give_up_calls
 from .compiled import both, columns, update
 from .threads import atomic, database, vendor
+
+State = ToolCall.State
 
 _FINAL = ("parts", "text", "has_calls", "status", "finish_reason", "error", "usage", "process", "ended_at")
 _END = update(Message, columns(Message, *_FINAL), where=columns(Message, "id", "status", "process"))
@@ -85,24 +88,38 @@ def finish(process: str, written: Written, end: End) -> bool:
         taken, _ = _END.run(alias, *ended)
         _FREE.run(alias, *freed)
     if taken and written.has_calls:
-        give_up_calls([written.answer_id])
+        give_up_calls([written.answer_id], waiting=end.ending is WAITING)
     intended = {"pk": written.answer_id, "status": final["status"], "text": final["text"]}
     return bool(taken) or Message.objects.filter(**intended).exists()
 
 
 @atomic
 def interrupt(answer_ids: Collection[int]) -> int:
-    """End running answers as interrupted, with the text of their last checkpoints; return how many there were."""
+    """End running answers as interrupted, with the text of their last checkpoints; return how many there were.
+
+    Those that have asked the visitor something wait for the decision.
+    """
     running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING)
-    ended = running.update(**End(INTERRUPTED).columns)
-    give_up_calls(answer_ids)
+    waiting = _undecided(running)
+    ended = running.filter(pk__in=waiting).update(**End(WAITING).columns)
+    ended += running.update(**End(INTERRUPTED).columns)
+    give_up_calls(waiting, waiting=True)
+    give_up_calls(set(answer_ids) - waiting)
     _free(answer_ids)
     return ended
+
+
+def _undecided(answers: QuerySet[Message]) -> set[int]:
+    """Return those of the answers with calls that wait for a decision, or for being carried out after one."""
+    calls = ToolCall.objects.filter(message__in=answers.exclude(stopping=True), state__in=(State.ASKED, State.ALLOWED))
+    return set(calls.values_list("message_id", flat=True))
 
 
 @atomic
 def interrupt_with(stream: Written) -> Message | None:
     """End a running answer with its last checkpoint or the text of its stream, whichever is longer.
+
+    One that has asked the visitor something waits for the decision.
 
     Return the answer as it is stored now, with its conversation, even if another process had ended it; ``None`` if it
     was deleted.
@@ -113,10 +130,11 @@ def interrupt_with(stream: Written) -> Message | None:
         return message
     # With equal texts the stream may also have how long the reasoning took.
     longer = stream.length >= sum(len(part.get("text", "")) for part in message.parts)
-    end = End(STOPPED if message.stopping else INTERRUPTED)
+    waiting = bool(_undecided(Message.objects.filter(pk=message.pk)))
+    end = End(STOPPED if message.stopping else WAITING if waiting else INTERRUPTED)
     columns = {**(stream.columns if longer else {}), **end.columns}
     if Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns):
-        give_up_calls([message.pk])
+        give_up_calls([message.pk], waiting=waiting)
     _free([message.pk])
     return found.first()
 
@@ -126,12 +144,15 @@ def ask_to_stop(answer_id: int) -> None:
     Message.objects.filter(pk=answer_id, status=Message.Status.RUNNING).update(stopping=True)
 
 
-def ended_of(answer_ids: Collection[int]) -> dict[int, Message | None]:
-    """Return those of the answers that no longer run, by primary key; ``None`` stands for a deleted one."""
-    running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING).values_list("pk", flat=True)
-    ended = set(answer_ids) - set(running)  # the texts of the others need not be read
-    found = Message.objects.in_bulk(ended)
-    return {answer_id: found.get(answer_id) for answer_id in ended}
+def ended_of(runs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Message | None]:
+    """Return the answers of those runs that have ended; ``None`` stands for one that was deleted.
+
+    A run is named by the primary key of its answer and its number.
+    """
+    running = Message.objects.filter(pk__in={answer_id for answer_id, _ in runs}, status=Message.Status.RUNNING)
+    ended = set(runs) - set(running.values_list("pk", "run"))  # the texts of the others need not be read
+    found = Message.objects.in_bulk({answer_id for answer_id, _ in ended})
+    return {run: found.get(run[0]) for run in ended}
 
 
 def last_answer(owner: Owner, uid: str) -> Message | None:

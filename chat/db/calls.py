@@ -5,9 +5,19 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from ..chunks import Chunk, ToolInput, ToolOutput, ToolOutputError
+from ..chunks import (
+    Chunk,
+    QuestionData,
+    ToolApproval,
+    ToolDenied,
+    ToolInput,
+    ToolOutput,
+    ToolOutputError,
+    ToolQuestion,
+)
 from ..managers import uids_in
 from ..models import Message, ToolCall
 from ..parts import TOOL, ToolPart, is_text
@@ -15,6 +25,10 @@ from .threads import atomic
 
 UNKNOWN = "It is not known whether this call took effect."
 """What the model and the visitor read about a call that was given up."""
+
+DECLINED = "The user declined this call."
+LATE = "Nobody answered in time."
+"""What they read about one that was not allowed, or not in time."""
 
 UID_LENGTH = 9
 """Characters of an id that another endpoint gets for a call. Mistral accepts no other length."""
@@ -37,6 +51,24 @@ def begin_calls(process: str, answer_id: int, columns: dict[str, Any], calls: Se
     return True
 
 
+@atomic
+def begin_allowed(process: str, answer_id: int, calls: Sequence[ToolCall]) -> bool:
+    """Store that calls begin which the visitor has allowed, and that those have failed that no longer fit their tool.
+
+    Return ``False`` if the answer no longer belongs to this process. Storing the same calls again changes nothing.
+    """
+    mine = Message.objects.filter(pk=answer_id, status=RUNNING, process_id=process)
+    if not mine.update(has_calls=True):
+        return False
+    allowed = ToolCall.objects.filter(message_id=answer_id, state=State.ALLOWED)
+    begun = [call.uid for call in calls if call.state == State.RUNNING]
+    allowed.filter(uid__in=begun).update(state=State.RUNNING, started_at=timezone.now())
+    for call in calls:
+        if call.state == State.FAILED:
+            allowed.filter(uid=call.uid).update(state=call.state, error=call.error, ended_at=timezone.now())
+    return True
+
+
 def end_call(call: ToolCall) -> bool:
     """Store how a call ended; return ``False`` if another process has given it up meanwhile."""
     ended = {"state": call.state, "output": call.output, "error": call.error, "ended_at": timezone.now()}
@@ -45,10 +77,11 @@ def end_call(call: ToolCall) -> bool:
     return ToolCall.objects.filter(uid=call.uid, state=call.state).exists()
 
 
-def give_up_calls(answer_ids: Collection[int]) -> None:
+def give_up_calls(answer_ids: Collection[int], *, waiting: bool = False) -> None:
     """End the running calls of answers as unknown, and see that the parts of the answers name all of their calls.
 
-    A checkpoint that was made before a call began, and written after it, lacks the call.
+    Calls that nobody has allowed yet, or that had not begun, end as denied, unless the answers are ``waiting`` for
+    them. A checkpoint that was made before a call began, and written after it, lacks the call.
     """
     calls = ToolCall.objects.filter(message_id__in=answer_ids).order_by("pk")
     named: dict[int, list[str]] = {}
@@ -58,10 +91,24 @@ def give_up_calls(answer_ids: Collection[int]) -> None:
         return
     unknown = {"state": State.UNKNOWN, "error": UNKNOWN, "ended_at": timezone.now()}
     calls.filter(state=State.RUNNING).update(**unknown)
+    if not waiting:
+        deny(calls)
     for answer_id, parts in Message.objects.filter(pk__in=named).values_list("pk", "parts"):
         if missing := [uid for uid in named[answer_id] if uid not in uids_in(parts)]:
             whole = [*parts, *({"type": TOOL, "call": uid} for uid in missing)]
             Message.objects.filter(pk=answer_id).update(parts=whole, has_calls=True)
+
+
+def deny(calls: QuerySet[ToolCall], by: str = "") -> None:
+    """End the calls that wait for a decision, and those that had not begun, because the answer goes no further.
+
+    ``by`` is the key of the owner whose next request leaves them behind.
+    """
+    ended = timezone.now()
+    late = calls.filter(state=State.ASKED, expires_at__lte=ended)
+    late.update(state=State.EXPIRED, error=LATE, ended_at=ended)
+    left = calls.filter(state__in=(State.ASKED, State.ALLOWED))
+    left.update(state=State.DENIED, error=DECLINED, ended_at=ended, decided_at=ended, decided_by=by)
 
 
 def begun_chunk(call: ToolCall) -> Chunk:
@@ -69,17 +116,30 @@ def begun_chunk(call: ToolCall) -> Chunk:
     return ToolInput(call.uid, call.name, call.input)
 
 
+def asked_chunks(call: ToolCall) -> list[Chunk]:
+    """Return the chunks of the question about a call; none if the visitor was not asked.
+
+    They follow the results of the other calls of the step.
+    """
+    if not call.question:
+        return []
+    expires = call.expires_at.timestamp() if call.expires_at else None
+    return [ToolQuestion(QuestionData(call.uid, call.question, expires)), ToolApproval(call.uid, call.uid)]
+
+
 def ended_chunk(call: ToolCall) -> Chunk | None:
-    """Return the chunk of the end of a call; ``None`` while it runs."""
-    if call.state == State.DONE:
-        return ToolOutput(call.uid, call.output)
-    return None if call.state == State.RUNNING else ToolOutputError(call.uid, call.error)
+    """Return the chunk of the end of a call; ``None`` if it has not ended."""
+    if not call.is_over:
+        return None
+    if call.state in (State.DENIED, State.EXPIRED):
+        return ToolDenied(call.uid)
+    return ToolOutput(call.uid, call.output) if call.state == State.DONE else ToolOutputError(call.uid, call.error)
 
 
 def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
     """Return the messages in which a model reads an answer with calls: its texts, its calls and their results.
 
-    Calls whose rows are missing, or that still run, are left out.
+    Calls whose rows are missing, or that have not ended, are left out.
     """
     found: list[dict[str, Any]] = []
     texts: list[str] = []
@@ -99,7 +159,7 @@ def _grouped(message: Message) -> Iterator[tuple[int, list[ToolCall], dict[str, 
     step: list[ToolCall] = []
     for part in message.parts:
         call = message.calls.get(part["call"]) if part["type"] == TOOL else None
-        if call is not None and call.state == State.RUNNING:
+        if call is not None and not call.is_over:
             continue
         if step and (is_text(part) or (call is not None and call.step != step[-1].step)):
             yield step[-1].step, step, None
@@ -153,6 +213,26 @@ def result_text(call: ToolCall) -> str:
     if call.state != State.DONE:
         return call.error or UNKNOWN
     return call.output if isinstance(call.output, str) else json.dumps(call.output, ensure_ascii=False)
+
+
+def steps_of(message: Message) -> list[tuple[str, list[ToolCall], str]]:
+    """Return the steps of an answer that have called tools: their texts, their calls, their reasoning.
+
+    Calls that have not ended are included. What follows the last call is not.
+    """
+    steps: list[tuple[str, list[ToolCall], str]] = []
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in message.parts:
+        call = message.calls.get(part["call"]) if part["type"] == TOOL else None
+        if call is not None and not texts and not thoughts and steps and steps[-1][1][-1].step == call.step:
+            steps[-1][1].append(call)
+        elif call is not None:
+            steps.append(("\n\n".join(texts), [call], "".join(thoughts)))
+            texts, thoughts = [], []
+        elif part["type"] != TOOL:
+            (texts if is_text(part) else thoughts).append(part["text"])
+    return steps
 
 
 def part_of(call: ToolCall) -> ToolPart:

@@ -26,12 +26,12 @@ _ROWS = select(
         Message.objects.filter(conversation_id=1)
         .filter(pk__lt=1)
         .order_by("-pk")
-        .values_list("pk", "parent_id", "role", "uid", "text", "has_calls")[:BATCH]
+        .values_list("pk", "parent_id", "role", "uid", "text", "has_calls", "status")[:BATCH]
     ),
     columns(Message, "conversation", "id"),
 )
 
-Row = tuple[int, int | None, str, str, str, bool]
+Row = tuple[int, int | None, str, str, str, bool, str]
 
 
 class Branch(NamedTuple):
@@ -42,6 +42,8 @@ class Branch(NamedTuple):
     """The ``uid`` of the tip."""
     children: tuple[str, ...]
     """The ``uid`` of each question below the tip, oldest first."""
+    waits: bool = False
+    """Whether the tip waits for a decision."""
 
 
 def read_branch(
@@ -68,12 +70,14 @@ def read_branch(
     children: list[str] = []
     messages: list[dict[str, Any]] = []
     with_calls: dict[int, int] = {}
-    for pk, parent, role, uid, text, called in _rows(conversation, below):  # a parent is always older than its child
+    waits = False
+    for pk, parent, role, uid, text, called, status in _rows(conversation, below):
         if parent == tip and role == Message.Role.USER:
             children.append(uid)
         if pk != wanted:
             continue
         name = name or uid
+        waits = waits or status == Message.Status.WAITING
         budget -= len(text)
         if budget < 0 and asked:
             break
@@ -87,7 +91,7 @@ def read_branch(
             break
     if with_calls and tools is not None:
         messages = _with_calls(messages, with_calls, budget, tools, asked=new)
-    return Branch(messages, name, tuple(reversed(children)))
+    return Branch(messages, name, tuple(reversed(children)), waits)
 
 
 def _with_calls(
@@ -112,7 +116,7 @@ def _with_calls(
 
 
 def _rows(conversation: int, below: int) -> Iterator[Row]:
-    """Yield the messages of a conversation, the newest first."""
+    """Yield the messages of a conversation, the newest first. A parent is always older than its children."""
     while found := _ROWS.run(database(), conversation, below)[1]:
         yield from found
         if len(found) < BATCH:

@@ -13,6 +13,7 @@ from ..owners import Owner
 from ..parts import Part
 from ..text import title_of
 from .branches import below, pair
+from .decisions import stop_waiting
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
 from .threads import atomic, atomic_with_retry
@@ -86,6 +87,8 @@ def _with_branch(turn: Turn, first: Message) -> Turn:
 
     Read inside the transaction: once the turn is committed its run must start, whatever fails later.
     """
+    if turn.stopped is not None and turn.stopped.pk == turn.question.parent_id:
+        return replace(turn, shown=below(turn.conversation, turn.stopped, turn.answer))
     find = pair if turn.fresh else below
     return replace(turn, shown=find(turn.conversation, first, turn.answer))
 
@@ -140,8 +143,11 @@ def _begin(
     """
     if conversation.running_id is not None:
         raise Refusal("busy")
+    stopped = stop_waiting(conversation, conversation.owner)
     answer = new_answer(conversation, question, writer)
     answer.attempt = attempt
+    if begun is not None and stopped is not None and begun.pk == stopped.pk:
+        begun = stopped
     if begun is not None:
         answer.parts, answer.text, answer.has_calls = begun.parts, begun.text, begun.has_calls
         answer.calls = begun.calls
@@ -151,7 +157,7 @@ def _begin(
         raise Refusal("busy")
     parts = tuple(msgspec.convert(answer.parts, list[Part]))
     turn = Turn(conversation, question, answer, fresh=True, begun=parts, continued=begun.pk if begun else None)
-    return replace(turn, history=history_of(turn, writer))
+    return replace(turn, history=history_of(turn, writer), stopped=stopped)
 
 
 def history_of(turn: Turn, writer: Writer) -> list[dict[str, Any]]:

@@ -92,11 +92,11 @@ def carriers() -> dict[str, datetime]:
     return dict(Process.objects.filter(pk__in=named).values_list("pk", "heartbeat_at"))
 
 
-def abandoned(dead: Collection[str]) -> list[int]:
-    """Return the keys of the running answers whose process is one of the ``dead`` or has no row."""
+def abandoned(dead: Collection[str]) -> list[tuple[int, int]]:
+    """Return the running answers whose process is one of the ``dead`` or has no row: primary keys, numbers of runs."""
     # The second condition joins the row, because the key alone does not show that the row exists.
     lost = Q(process__in=dead) | Q(process__pid=None)
-    return list(_running().filter(lost).values_list("pk", flat=True))
+    return list(_running().filter(lost).values_list("pk", "run"))
 
 
 def prune(dead: Collection[str]) -> None:

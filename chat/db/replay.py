@@ -11,14 +11,17 @@ from ..chunks import (
     PartEnd,
     Start,
     StartStep,
+    ToolApproval,
+    ToolDenied,
     ToolInput,
     ToolOutput,
     ToolOutputError,
+    ToolQuestion,
 )
 from ..endings import Ending, by_columns
 from ..models import Message, ToolCall
 from ..parts import KINDS, TOOL, Kind, Part, ToolPart, kind_of, started_by
-from .calls import begun_chunk, ended_chunk
+from .calls import asked_chunks, begun_chunk, ended_chunk
 
 
 def ending_of(message: Message) -> Ending:
@@ -29,6 +32,21 @@ def ending_of(message: Message) -> Ending:
 def replay(message: Message) -> list[Chunk]:
     """Return all chunks of an answer that has ended, as the database has it."""
     return cast(list[Chunk], remainder(message, ()))
+
+
+def replay_since(message: Message, call: str) -> list[Chunk]:
+    """Return the chunks of an answer behind the question about a call, for a client that has what came before it.
+
+    If it waits for further decisions, that is nothing.
+    """
+    if message.status == Message.Status.WAITING:
+        return []
+    whole = replay(message)
+    places = [
+        place for place, chunk in enumerate(whole) if isinstance(chunk, ToolApproval) and chunk.tool_call_id == call
+    ]
+    rest = whole[places[0] + 1 :] if places else whole[1:]
+    return [whole[0], *(chunk for chunk in rest if not isinstance(chunk, ToolApproval | ToolQuestion))]
 
 
 def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
@@ -90,13 +108,16 @@ def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> I
     step = 0
     begun, ended = _steps(held)
     calls = {chunk.tool_call_id for chunk in held if is_final(chunk)}
+    asked = {chunk.tool_call_id for chunk in held if isinstance(chunk, ToolApproval)}
     before: ToolCall | None = None
     results: list[Chunk] = []  # the calls of a step begin together
+    questions: list[Chunk] = []  # behind the results
     for index, part in enumerate(message.parts):
         call = message.calls.get(part["call"]) if part["type"] == TOOL else None
         if before is not None and (call is None or call.step != before.step):
-            yield from results
+            yield from (*results, *questions)
             results.clear()
+            questions.clear()
             step += 1
             if ended < step:
                 yield FinishStep()
@@ -106,11 +127,13 @@ def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> I
         if call is not None:
             if index >= len(parts):
                 yield begun_chunk(call)
+            if call.uid not in asked:
+                questions += asked_chunks(call)
             if call.uid not in calls and (chunk := ended_chunk(call)):
-                results.append(chunk)
+                (questions if call.question else results).append(chunk)
         elif part["type"] != TOOL:
             yield from _rest_of_text(index, part, parts, held)
-    yield from results
+    yield from (*results, *questions)
 
 
 def _steps(held: Sequence[Chunk]) -> tuple[int, int]:
@@ -118,9 +141,9 @@ def _steps(held: Sequence[Chunk]) -> tuple[int, int]:
     return sum(isinstance(chunk, StartStep) for chunk in held), sum(isinstance(chunk, FinishStep) for chunk in held)
 
 
-def is_final(chunk: Chunk) -> TypeGuard[ToolOutput | ToolOutputError]:
+def is_final(chunk: Chunk) -> TypeGuard[ToolOutput | ToolOutputError | ToolDenied]:
     """Tell whether a chunk ends a call."""
-    return isinstance(chunk, ToolOutputError) or (isinstance(chunk, ToolOutput) and not chunk.preliminary)
+    return isinstance(chunk, ToolOutputError | ToolDenied) or (isinstance(chunk, ToolOutput) and not chunk.preliminary)
 
 
 def _rest_of_text(index: int, part: dict[str, Any], parts: tuple[Part, ...], held: Sequence[Chunk]) -> Iterator[Chunk]:

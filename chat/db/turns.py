@@ -1,7 +1,7 @@
 """Stores turns: a question, and the claim of its conversation for one answer.
 
 Nearly all questions are new: they are stored here, in as few statements as possible. The rest is left to
-``known_turns``: repeated requests, edits, a conversation in which an answer runs, and databases without
+``known_turns``: repeated requests, edits, a conversation in which an answer runs or waits, and databases without
 ``INSERT ... ON CONFLICT ... RETURNING``.
 """
 
@@ -73,6 +73,8 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     else:
         left = writer.budget - len(request.text)
         earlier = read_branch(conversation.pk, conversation.tip_id, left, asked=True, tools=writer.tools)
+        if earlier.waits:
+            raise KnownError
     question = known_turns.new_question(conversation, conversation.tip_id, request.question, request.text)
     question.created_at = now
     _MESSAGE.insert(alias, question)

@@ -47,6 +47,10 @@ class Turn:
     """The parts that the answer begins with, if it continues another one."""
     continued: int | None = None
     """The primary key of the answer that it continues."""
+    goes_on: bool = False
+    """Whether the answer goes on after a decision: its calls that were asked about are carried out first."""
+    stopped: Message | None = None
+    """The answer before the question, which has waited for a decision until then."""
     turned: bool = False
     """Whether the conversation now shows another branch, without a new message."""
     shown: Stretch = field(default_factory=Stretch)

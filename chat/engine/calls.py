@@ -2,24 +2,30 @@
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from django.utils import timezone
+
 from ..assistants import Assistant
-from ..assistants.calling import Outcome, call_tool
+from ..assistants.calling import FAILED, Outcome, call_tool
+from ..assistants.confirming import question_of
 from ..assistants.tools import ArgumentsError, Tool
 from ..backends.base import ToolCall as Asked
 from ..backends.base import ToolSchema
 from ..chunks import Chunk, ToolOutput
 from ..db.answers import Written
-from ..db.calls import UNKNOWN, begin_calls, end_call, ended_chunk, part_of
+from ..db.calls import DECLINED, UNKNOWN, asked_chunks, begin_allowed, begin_calls, end_call, ended_chunk, part_of
 from ..models import ToolCall
 from ..text import storable, storable_value
 from .draft import Draft
 from .saving import Saving
+
+logger = logging.getLogger(__name__)
 
 MAX_CALLS = 16
 """How many calls of one step are carried out."""
@@ -52,6 +58,8 @@ class Calls:
         self.schemas = tuple(ToolSchema(tool.name, tool.description, tool.parameters) for tool in tools.values())
         self.wrong = 0
         """How many steps in a row had no call that fits a tool."""
+        self.waiting: list[ToolCall] = []
+        """The calls that wait for the visitor's decision."""
         self._assistant = assistant
         self._tools = tools
         self._draft = draft
@@ -68,8 +76,8 @@ class Calls:
     async def use(self, asked: Sequence[Asked], answer_id: int, process: str, backend: str) -> list[ToolCall] | None:
         """Carry out the calls that a model asks for, all at once, and return them.
 
-        Return ``None`` if the answer no longer belongs to this process; then the model must not be called again. Raises
-        ``django.db.Error``.
+        Those about which the visitor is asked are ``waiting`` then. Return ``None`` if the answer no longer belongs to
+        this process; then the model must not be called again. Raises ``django.db.Error``.
         """
         calls = [
             self._read(each, ToolCall(message_id=answer_id, step=self._draft.step, backend=backend)) for each in asked
@@ -78,18 +86,38 @@ class Calls:
             call.state, call.error = State.FAILED, TOO_MANY
         running = [call for call in calls if call.state == State.RUNNING]
         self.wrong = 0 if running else self.wrong + 1
+        await asyncio.gather(*map(self._question, running))
         written = Written(answer_id, (*self._draft.parts(), *map(part_of, calls)))
-        step = self._saving.until_stored(begin_calls, process, answer_id, written.columns, calls)
-        # Not cancelled with the run: what is stored must be shown, too.
-        self._beginning = (asyncio.ensure_future(step), calls)
-        if not await asyncio.shield(self._beginning[0]):
+        if not await self._begin(calls, begin_calls, process, answer_id, written.columns, calls):
             return None
-        self._show_begun(calls)
-        await asyncio.gather(*map(self._run, running))
+        self.waiting = [call for call in calls if call.state == State.ASKED]
+        await self._carry_out(calls)
+        for call in self.waiting:
+            for chunk in asked_chunks(call):
+                self._draft.add_chunk(chunk)
+        self._flush()
         return None if self._lost else calls
 
-    async def give_up(self) -> None:
-        """Show the end of the calls that are under way when the answer ends: it is not known what they have done."""
+    async def go_on(self, calls: Sequence[ToolCall], answer_id: int, process: str) -> bool:
+        """Carry out the calls of a step that the visitor has allowed, and show which ones were denied.
+
+        Return ``False`` if the answer no longer belongs to this process. Raises ``django.db.Error``.
+        """
+        self._begun = {call.uid: call for call in calls}
+        for call in calls:
+            if call.state == State.ALLOWED:
+                self._check(call)
+        if not await self._begin(calls, begin_allowed, process, answer_id, calls):
+            return False
+        await self._carry_out(calls)
+        return not self._lost
+
+    async def give_up(self, *, waiting: bool = False) -> None:
+        """Show the end of the calls that have not ended when the answer does.
+
+        It is not known what those have done that are under way. Those that wait for a decision are declined, unless the
+        answer is ``waiting`` for them.
+        """
         if self._beginning is not None:
             beginning, calls = self._beginning
             await asyncio.wait({beginning})
@@ -98,7 +126,10 @@ class Calls:
         if self._storing:
             await asyncio.wait(self._storing)
         for call in list(self._begun.values()):
-            call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
+            if call.state == State.RUNNING:
+                call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
+            elif not waiting:
+                call.state, call.error = State.DENIED, DECLINED
             self._show_end(call)
 
     def _read(self, asked: Asked, call: ToolCall) -> ToolCall:
@@ -116,13 +147,49 @@ class Calls:
             call.state, call.error = State.FAILED, str(error)
         return call
 
+    async def _question(self, call: ToolCall) -> None:
+        """Find out whether the visitor must be asked about a call. It fails if that cannot be found out."""
+        tool = self._tools[call.name]
+        if not tool.may_ask:
+            return
+        try:
+            call.question = await question_of(self._assistant, tool, self._arguments[call.uid])
+        except Exception:
+            logger.exception("Whether the visitor must allow the tool %s could not be found out.", tool.name)
+            call.state, call.error = State.FAILED, FAILED
+            return
+        if call.question:
+            call.state, call.language = State.ASKED, self._assistant.language
+            call.expires_at = timezone.now() + tool.options.expires if tool.options.expires else None
+
+    def _check(self, call: ToolCall) -> None:
+        """Check a call that was allowed against its tool as it is now: the site may have changed it meanwhile."""
+        tool = self._tools.get(call.name)
+        try:
+            if tool is None:
+                raise ArgumentsError(NO_TOOL)
+            self._arguments[call.uid] = tool.check(call.input)
+            call.state = State.RUNNING
+        except ArgumentsError as error:
+            call.state, call.error = State.FAILED, str(error)
+
+    async def _begin(self, calls: Sequence[ToolCall], step: Callable[..., bool], *args: Any) -> bool:
+        """Store that calls begin; return ``False`` if the answer no longer belongs to this process."""
+        # Not cancelled with the run: what is stored must be shown, too.
+        self._beginning = (asyncio.ensure_future(self._saving.until_stored(step, *args)), calls)
+        return await asyncio.shield(self._beginning[0])
+
+    async def _carry_out(self, calls: Sequence[ToolCall]) -> None:
+        self._show_begun(calls)
+        await asyncio.gather(*(self._run(call) for call in calls if call.state == State.RUNNING))
+
     def _show_begun(self, calls: Sequence[ToolCall]) -> None:
-        """Show that calls have begun, and the end of those that have failed already."""
+        """Show that calls have begun, and the end of those that have ended already."""
         self._beginning = None
-        self._begun = {call.uid: call for call in calls}
         self._draft.add_calls(calls)
+        self._begun = {call.uid: call for call in calls}
         for call in calls:
-            if call.state != State.RUNNING:
+            if call.is_over:
                 self._show_end(call)
         self._flush()
 

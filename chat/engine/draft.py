@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..backends.base import Content
-from ..chunks import Chunk, FinishStep, StartStep
-from ..db.calls import begun_chunk, ended_chunk
+from ..chunks import Chunk, FinishStep, NextRun, RunData, StartStep
+from ..db.calls import asked_chunks, begun_chunk, ended_chunk
 from ..models import ToolCall
 from ..parts import Kind, Part, ToolPart, kind_of
 from ..text import storable
@@ -38,9 +38,13 @@ class Draft:
     Args:
         begun: the parts that the answer begins with, if it continues another one.
         calls: the calls that they name, by their ``uid``.
+        run: the number of the run, if the answer goes on after a decision. The outcome of the calls of its last step
+            about which the visitor was asked is left for the run to show.
     """
 
-    def __init__(self, begun: Sequence[Part] = (), calls: Mapping[str, ToolCall] = NO_CALLS) -> None:
+    def __init__(
+        self, begun: Sequence[Part] = (), calls: Mapping[str, ToolCall] = NO_CALLS, *, run: int | None = None
+    ) -> None:
         self.step = 0
         """The number of the model's call that is under way."""
         self.length = 0
@@ -53,13 +57,21 @@ class Draft:
         """Where the texts of this step begin: the index of a part, and the characters of it that are older."""
         self._pending: list[str] = []
         self._ready: list[Chunk] = []
+        self.is_between = False
+        """Whether the last step has ended, and no other one has begun."""
+        self.decided: list[ToolCall] = [] if run is None else _asked_last(begun, calls)
+        """The calls about which the visitor was asked at the end of the run before."""
         for part in begun:  # a continued answer already has its beginning
             self._restore(part, calls)
-        self._continue()
+        self._continue(run)
 
-    def _continue(self) -> None:
-        """Begin a step behind what an earlier answer has: a call, or a text that grows on."""
-        if self._parts and isinstance(self._parts[-1], ToolPart):
+    def _continue(self, run: int | None) -> None:
+        """Begin behind what the answer, or an earlier one, has: a decision, a call, or a text that grows on."""
+        if run is not None:
+            self._close()
+            self._ready += [FinishStep(), NextRun(RunData(run))]
+            self.is_between = True
+        elif self._parts and isinstance(self._parts[-1], ToolPart):
             self.next_step()
         elif self._kind is not None and self._kind.timed:  # more of its kind takes a time of its own
             self._close()
@@ -75,11 +87,13 @@ class Draft:
         self.version += 1
 
     def add_calls(self, calls: Sequence[ToolCall]) -> None:
-        """Add the calls of this step, which have begun."""
+        """Add the calls of this step, which have begun, except those that the answer has already."""
         self._close()
+        known = {part.call for part in self._parts if isinstance(part, ToolPart)}
         for call in calls:
-            self._parts.append(ToolPart(call.uid))
-            self._ready.append(begun_chunk(call))
+            if call.uid not in known:
+                self._parts.append(ToolPart(call.uid))
+                self._ready.append(begun_chunk(call))
         self.version += 1
 
     def add_chunk(self, chunk: Chunk) -> None:
@@ -90,7 +104,8 @@ class Draft:
     def next_step(self) -> None:
         """End the step: the model is called again."""
         self._close()
-        self._ready += [FinishStep(), StartStep()]
+        self._ready += [StartStep()] if self.is_between else [FinishStep(), StartStep()]
+        self.is_between = False
         self.step += 1
         self._mark_step()
 
@@ -152,7 +167,8 @@ class Draft:
             self.next_step()
         self.step = call.step
         self.add_calls([call])
-        if chunk := ended_chunk(call):
+        ended = None if call in self.decided else ended_chunk(call)
+        for chunk in (*asked_chunks(call), *filter(None, [ended])):
             self.add_chunk(chunk)
 
     def _begin(self, piece: Piece, started: float | None = None) -> None:
@@ -181,6 +197,12 @@ class Draft:
     def _id(self) -> str:
         """Return the id that the last part has in its chunks."""
         return str(len(self._parts) - 1)
+
+
+def _asked_last(parts: Sequence[Part], calls: Mapping[str, ToolCall]) -> list[ToolCall]:
+    """Return the calls of the last step about which the visitor was asked."""
+    named = [calls[part.call] for part in parts if isinstance(part, ToolPart) and part.call in calls]
+    return [call for call in named if call.question and call.step == named[-1].step]
 
 
 def _text(piece: Piece | ToolPart, kind: Kind) -> str:

@@ -24,7 +24,7 @@ from ..events import Event, Events
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
-from ..streams.base import Stream
+from ..streams.base import Stream, StreamKey
 from ..streams.loading import make_streams
 from .daphne import drain_before_shutdown
 from .heartbeat import Heartbeat, several_processes_without_redis
@@ -78,7 +78,7 @@ class Engine:
         self.runs: dict[int, Run] = {}
         """The runs by the primary keys of their answers."""
         self.next_tick: asyncio.Handle | None = None
-        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end)
+        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
 
@@ -102,6 +102,7 @@ class Engine:
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
+        self.tasks.spawn(self._go_on())
         drain_before_shutdown(self._drain_for_daphne)
         if self.state is State.NEW:  # it may be draining already
             self.state = State.STARTED
@@ -163,11 +164,12 @@ class Engine:
         Return ``None`` if there is none. One that was given up does not count: its readers get the answer from the
         database.
         """
-        stream = self.streams.get(answer.pk)
+        key = StreamKey(answer.pk, answer.run)
+        stream = self.streams.get(key)
         if stream is not None and not stream.lost:
             return stream
         elsewhere = answer.status == Message.Status.RUNNING and answer.process_id != self.process
-        return self.streams.replica(answer.pk) if elsewhere else None
+        return self.streams.replica(key) if elsewhere else None
 
     async def drain(self) -> None:
         """Take no new runs, let the current ones finish, end the rest as interrupted, and release everything."""
@@ -220,6 +222,15 @@ class Engine:
 
     def _publish_end(self, answer: Message) -> None:
         self.events.publish(answer.conversation.owner, Event.ended(answer))
+
+    async def _go_on(self) -> None:
+        """Let answers go on that have lost their process after a decision."""
+        from .decide import go_on_ready  # late: it starts runs on an engine
+
+        try:
+            await go_on_ready(self)
+        except DatabaseError:
+            logger.exception("Answers that wait to go on could not be read.")
 
     async def _prepare(self) -> None:
         for alias in {alias for assistant in registry.offered for alias in backends_of(assistant)}:

@@ -5,7 +5,7 @@ That is, it recovers the answers of dead processes and removes deleted conversat
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
@@ -31,11 +31,17 @@ heartbeat.
 class Heartbeat:
     """Writes a heartbeat every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
 
-    ``ended`` is called with each answer that was ended for a dead process, or whose end was written late.
+    ``ended`` is called with each answer that was ended for a dead process, or whose end was written late; ``go_on``
+    when there may be answers that go on after a decision and have lost their process.
     """
 
     def __init__(
-        self, process: str, runs: Mapping[int, Run], streams: Streams, ended: Callable[[Message], None]
+        self,
+        process: str,
+        runs: Mapping[int, Run],
+        streams: Streams,
+        ended: Callable[[Message], None],
+        go_on: Callable[[], Awaitable[None]],
     ) -> None:
         self.others = 0
         """How many other processes were alive at the last heartbeat."""
@@ -43,6 +49,7 @@ class Heartbeat:
         self._runs = runs
         self._streams = streams
         self._ended = ended
+        self._go_on = go_on
         self._settlement = Settlement(streams)
         self._unsaved: dict[int, tuple[Written, End]] = {}
         self._orphans: set[int] = set()
@@ -112,6 +119,7 @@ class Heartbeat:
         self._next_search = now + conf.process_timeout
         for message in await recover(self._streams, dead):
             self._ended(message)
+        await self._go_on()
         if long_dead := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, long_dead)
 
@@ -131,6 +139,7 @@ class Heartbeat:
         if orphaned := orphans & self._orphans:
             ended = await in_database(interrupt, orphaned)
             logger.warning("%d answers without a run were ended as interrupted.", ended)
+            await self._go_on()
         self._orphans = orphans
 
 

@@ -12,7 +12,7 @@ from ..db.processes import abandoned, carriers
 from ..db.replay import parts_of, remainder
 from ..db.threads import in_database
 from ..models import Message
-from ..streams.base import Streams
+from ..streams.base import StreamKey, Streams
 from .watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,14 @@ async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:
         django.db.Error: the rest is left to the next call.
     """
     ended = []
-    for answer_id in await in_database(abandoned, dead):
-        held = await streams.take_over(answer_id)  # first: its process may only be asleep, and can append no more
+    for answer_id, run in await in_database(abandoned, dead):
+        key = StreamKey(answer_id, run)
+        held = await streams.take_over(key)  # first: its process may only be asleep, and can append no more
         message = await in_database(interrupt_with, Written(answer_id, parts_of(held or ())))
         if message is None:
             continue
         if held is not None:
-            await streams.conclude(answer_id, len(held), remainder(message, held) or ())
+            await streams.conclude(key, len(held), remainder(message, held) or ())
         logger.warning("The answer %s of a dead process was ended as %s.", answer_id, message.status)
         ended.append(message)
     return ended
@@ -67,17 +68,18 @@ class Settlement:
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
-        self._overdue: set[int] = set()
+        self._overdue: set[StreamKey] = set()
 
     async def look(self) -> None:
         """Check all replicas once. Raises ``django.db.Error``."""
         replicas = self._streams.replicas
         ended = await in_database(ended_of, replicas) if replicas else {}
-        for answer_id, message in ended.items():
-            if answer_id in self._overdue:
-                self._streams.complete(answer_id, partial(_missing, message))
-        self._overdue = set(ended)
+        for run, message in ended.items():
+            if run in self._overdue:
+                self._streams.complete(StreamKey(*run), partial(_missing, message))
+        self._overdue = {StreamKey(*run) for run in ended}
 
 
 def _missing(message: Message | None, held: Sequence[Chunk]) -> list[Chunk] | None:
-    return None if message is None else remainder(message, held)
+    """Return the chunks that a replica lacks; ``None`` if its answer is gone, or goes on in a later run."""
+    return None if message is None or message.status == Message.Status.RUNNING else remainder(message, held)

@@ -26,16 +26,18 @@ from ..backends.base import (
     ToolCall,
 )
 from ..backends.loading import Named
-from ..chunks import LOADING, WAITING, Chunk, FinishStep, Start, StartStep
+from ..chunks import LOADING, Chunk, FinishStep, Start, StartStep
+from ..chunks import WAITING as LOADED
 from ..conf import conf
 from ..db.answers import End, Written, finish
-from ..db.calls import call_messages
+from ..db.calls import call_messages, steps_of
 from ..db.values import Turn
-from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, Ending, by_reason, failed
+from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, WAITING, Ending, by_reason, failed
 from ..models import ToolCall as StoredCall
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from .calls import Calls
+from .deadlines import Deadlines
 from .draft import Draft
 from .fallback import Fallback
 from .saving import Saving
@@ -66,7 +68,7 @@ class Run:
         """The version of the draft that the database has."""
         self.unsaved: tuple[Written, End] | None = None
         """The answer's end, until the database has it; the heartbeat writes what is still here when the run is over."""
-        self.draft = Draft(turn.begun, turn.answer.calls)
+        self.draft = Draft(turn.begun, turn.answer.calls, run=turn.answer.run if turn.goes_on else None)
         self.turn = turn
         self._process = process
         self._assistant = assistant
@@ -75,7 +77,7 @@ class Run:
         """Whether the call of the model was given up for another one."""
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
-        self._usage: dict[str, Any] | None = None
+        self._usage: dict[str, Any] | None = turn.answer.usage
         self._saving = Saving(self.answer_id, stream)
         self._calls: Calls | None = None
         self._system: list[dict[str, Any]] = []
@@ -90,13 +92,8 @@ class Run:
         self._reading: asyncio.Task[Any] | None = None
         self._next_tick: asyncio.Future[None] | None = None
         """What the backend waits for before it reads more, if it does."""
-        self._delta_timeout = conf.first_token_timeout
-        """How long the next delta may take, in seconds."""
         self._limit = self.draft.length + conf.max_answer_length
-        self._deadline = self._final_deadline = float("inf")
-        """Those of the next delta and of the whole answer, in the loop's time."""
-        self._overdue = False
-        """Whether the last tick came after the deadline of the next delta."""
+        self._deadlines = Deadlines()
         self._owned = True
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
@@ -108,6 +105,11 @@ class Run:
             self._ending = ending
             if self._reading is not None:
                 self._reading.cancel()
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the answer has ended its run to wait for a decision."""
+        return self._ending is WAITING
 
     @property
     def is_ending(self) -> bool:
@@ -127,16 +129,16 @@ class Run:
         resting = self._next_tick is not None and not self._next_tick.done()
         if self._next_tick is not None and resting:
             self._next_tick.set_result(None)
-        overdue, self._overdue = self._overdue, now > self._deadline
-        if now > self._final_deadline:
+        if self._deadlines.is_final(now):
             self.end(CUT if self.draft.length else failed("timeout"))
-        elif self._overdue and (overdue or not resting):  # a run that waited for this tick may have deltas to read
+        elif self._deadlines.is_overdue(now, resting=resting):
             self._time_out()
 
     def _time_out(self) -> None:
         """Give up the call of the model, for another one if there is one, or end the answer."""
         if self._reading is not None and self._ending is None and self._may_fall_back("timeout"):
-            self._deadline, self._timed_out = float("inf"), True
+            self._deadlines.rest()
+            self._timed_out = True
             self._reading.cancel()
         else:
             self.end(failed("timeout"))
@@ -146,14 +148,16 @@ class Run:
         ending = await self._read()
         if ending.error:
             logger.warning("The answer %s ended as: %s%s.", self.answer_id, ending.error, self._hint)
+        if ending is INTERRUPTED and self._is_pending:
+            self._ending = ending = WAITING
         if self._calls is not None:
-            await self._calls.give_up()
+            await self._calls.give_up(waiting=ending is WAITING)
         self._append(self.draft.end())
         shown = await self._write(ending) if self._owned else None
         if shown is None:
             self.stream.give_up()
             return
-        if shown.finish_reason:
+        if shown.finish_reason and not self.draft.is_between:
             self.stream.append(FinishStep())
         self.stream.append(shown.chunk)
         self.stream.close()
@@ -186,33 +190,53 @@ class Run:
 
     async def _in_steps(self) -> Ending:
         """Call the model, and again with the results of the tools that it has called, until it ends its answer."""
-        self._final_deadline = self._loop.time() + conf.max_duration
-        self._deadline = self._loop.time() + conf.first_token_timeout
+        self._deadlines.begin()
         instructions = await instructions_of(self._assistant)
         tools = await tools_for(self._assistant)
         self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving)
         system = [{"role": "system", "content": instructions}] if instructions else []
         self._system, self._history = system, self.turn.history
-        for step in range(max(1, self._assistant.max_steps)):
+        first = await self._go_on(calls) if self.turn.goes_on else 0
+        for step in range(first, max(1, self._assistant.max_steps)):
             if step:
                 self.draft.next_step()
             ending = await self._with_fallback(calls)
             if not self._asked or ending is not COMPLETE:
                 return ending
             await self._use_tools(calls)
+            if calls.waiting:
+                return WAITING
             if calls.wrong == MAX_WRONG:
                 return failed("tools")
         return CUT
 
+    async def _go_on(self, calls: Calls) -> int:
+        """Carry out the calls that the visitor has decided about, and return the number of the step that follows."""
+        self._deadlines.rest()
+        if not await calls.go_on(self.draft.decided, self.answer_id, self._process):
+            await self._leave()
+        self._steps = steps_of(self.turn.answer)
+        return self.draft.step + 1
+
     async def _use_tools(self, calls: Calls) -> None:
         """Carry out the calls of this step, and keep them for the next one."""
-        self._deadline = float("inf")
+        self._deadlines.rest()
         self._flush()
         made = await calls.use(self._asked, self.answer_id, self._process, self._fallback.current.alias)
         if made is None:
-            self.abandon()
-            await asyncio.sleep(0)  # raises: the task has been cancelled
+            await self._leave()
         self._steps.append((self.draft.said(TEXT), made or [], self.draft.said(REASONING)))
+
+    async def _leave(self) -> None:
+        """Stop, because another process has taken the answer over. Raises ``CancelledError``."""
+        self.abandon()
+        await asyncio.sleep(0)
+
+    @property
+    def _is_pending(self) -> bool:
+        """Tell whether a call has not begun that the visitor has allowed, or may still allow."""
+        asked = [*self.turn.answer.calls.values(), *(self._calls.waiting if self._calls else ())]
+        return any(call.state in (StoredCall.State.ASKED, StoredCall.State.ALLOWED) for call in asked)
 
     def _messages(self) -> list[dict[str, Any]]:
         """Return what the model reads: the instructions, the history, and the steps of this answer so far."""
@@ -264,13 +288,12 @@ class Run:
                     raise
                 logger.info("Calling the model again in %.1f s after a failure: %s.", wait, error.code)
                 logger.debug("The model failed: %s: %s", error.code, error)
-            self._deadline = float("inf")
+            self._deadlines.rest()
             await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 
     async def _stream(self, request: Request) -> Ending:
-        self._delta_timeout = conf.first_token_timeout
-        self._deadline = self._loop.time() + self._delta_timeout
+        self._deadlines.call()
         async with aclosing(self.backend.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
@@ -279,11 +302,12 @@ class Run:
                 elif isinstance(delta, Finished):
                     return self._finish(delta)
                 elif isinstance(delta, Alive):
-                    self._restart_deadline()
+                    if self.draft.version == self._before:
+                        self._deadlines.prolong()
                 elif isinstance(delta, ToolCall):
                     self._asked.append(delta)
                 elif isinstance(delta, Calling):
-                    self._deadline = max(self._deadline, self._loop.time() + self._delta_timeout)
+                    self._deadlines.prolong()
                 else:
                     self._load(delta)
         return INTERRUPTED
@@ -309,11 +333,6 @@ class Run:
             self._hint = f" (the model's reason: {finished.reason})"
         return ending
 
-    def _restart_deadline(self) -> None:
-        """Restart the wait for the first delta, because the model's endpoint has shown that it is alive."""
-        if self.draft.version == self._before:
-            self._deadline = max(self._deadline, self._loop.time() + self._delta_timeout)
-
     def _take(self, delta: Content) -> bool:
         """Add a delta; return ``False`` if the answer has reached its longest, where it is cut."""
         draft = self.draft
@@ -322,17 +341,15 @@ class Run:
             return False
         draft.add(delta)
         if draft.version == self._before + 1:  # the first of a step is sent at once, the others with the next tick
-            self._delta_timeout = conf.delta_timeout
+            self._deadlines.speak()
             self._flush()
-        self._deadline = self._loop.time() + self._delta_timeout
+        self._deadlines.restart()
         return True
 
     def _load(self, delta: Loading | Loaded) -> None:
         loading = isinstance(delta, Loading)
-        self.stream.append(LOADING if loading else WAITING)
-        wait = conf.loading_timeout if loading else self._delta_timeout
-        self._deadline = self._loop.time() + wait
-        self._final_deadline = self._deadline + conf.max_duration
+        self.stream.append(LOADING if loading else LOADED)
+        self._deadlines.load(loading=loading)
 
     def _flush(self) -> None:
         self._append(self.draft.take())

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..assistants import Assistant
-from ..assistants.about import find, is_derived, read, uid_of
+from ..assistants.about import is_derived, read, uid_of
 from ..assistants.discovery import backends_of, name_of, registry
-from ..assistants.hooks import has_permission, in_thread
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
@@ -19,6 +18,8 @@ from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
+from ..streams.base import StreamKey
+from .admission import admitted
 from .engine import Engine, State
 from .fallback import writer_of
 from .run import INTERRUPTED, Run
@@ -27,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 STOP_WAIT = 5.0
 """How long a question waits for the end of an answer that was stopped in another process, in seconds."""
-
-ADMISSION_WAIT = 10.0
-"""How long the assistant's permissions and the look-up of its object may take, in seconds."""
 
 STEPS = 4
 """After this many further steps of the event loop, a tick has reached the readers: run, rendering, reader, socket."""
@@ -63,12 +61,7 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
 
 async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
     """Begin a turn with an assistant about an object. Raises ``OtherSubjectError`` if the conversation has others."""
-    try:
-        async with asyncio.timeout(ADMISSION_WAIT):
-            assistant = await _admitted(asked, subject)
-    except TimeoutError:
-        logger.warning("The permission of a visitor could not be checked in %g s.", ADMISSION_WAIT)
-        raise Refusal("storage") from None
+    assistant = await admitted(asked.owner, subject, asked.language)
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)
@@ -79,22 +72,8 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
             turn = await _store(engine, asked, type(assistant), subject)
         if turn.fresh:
             assistant.conversation = turn.conversation
-            _start(engine, turn, assistant)
+            start(engine, turn, assistant)
     return turn
-
-
-async def _admitted(asked: Asked, subject: Subject) -> Assistant:
-    """Make the assistant of a turn. Raises ``Refusal`` if it or the object is gone, or not for this visitor."""
-    found = registry.get(subject.assistant)
-    about = None
-    if found is not None and subject.about_key:
-        about = await in_thread(find, found, subject)
-    if found is None or (about is None and subject.about_key):
-        raise Refusal("forbidden")
-    assistant = found(user_id=asked.owner.user_id, language=asked.language, about=about)
-    if not await has_permission(assistant):
-        raise Refusal("forbidden")
-    return assistant
 
 
 async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subject: Subject) -> Turn:
@@ -112,10 +91,11 @@ def _belongs_to_another(asked: Asked, subject: Subject) -> bool:
     return asked.uid != uid_of(subject) and any(is_derived(asked.uid, name_of(found)) for found in registry.defined)
 
 
-def _start(engine: Engine, turn: Turn, assistant: Assistant) -> None:
+def start(engine: Engine, turn: Turn, assistant: Assistant) -> None:
     """Start the run of a new turn, and with the first run the tick that flushes all runs."""
     backends = engine.backends.named(backends_of(type(assistant)))
-    run = Run(turn, engine.process, assistant, backends, engine.streams.open(turn.answer.pk))
+    key = StreamKey(turn.answer.pk, turn.answer.run)
+    run = Run(turn, engine.process, assistant, backends, engine.streams.open(key))
     engine.runs[run.answer_id] = run
     if engine.state is State.ENDING:  # the grace period ended while the question was being stored
         run.end(INTERRUPTED)
@@ -134,9 +114,11 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
             engine.heartbeat.keep(*run.unsaved)
         run.stream.close()
         run.over.set()
-        del engine.runs[run.answer_id]
-        engine.loop.call_later(conf.stream_retention, engine.streams.discard, run.answer_id)
-        engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer))
+        if engine.runs.get(run.answer_id) is run:  # a decision may have begun the next one
+            del engine.runs[run.answer_id]
+        key = StreamKey(run.answer_id, run.turn.answer.run)
+        engine.loop.call_later(conf.stream_retention, engine.streams.discard, key)
+        engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer, waiting=run.waits))
         engine.titles.answered(run.turn, run.backend)
 
 

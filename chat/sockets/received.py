@@ -5,8 +5,10 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from ..db.decisions import Decision
 from ..errors import Refusal
 from ..html.language import spoken
+from ..models import REASON_LENGTH
 from ..text import CONVERSATION_ID, acceptable, storable_json
 
 BAD_FRAME = 4400
@@ -47,6 +49,8 @@ class Body(msgspec.Struct, frozen=True, rename="camel"):
     attempt: MessageId | None = None
     after: After | None = None
     message_id: str | None = None
+    run: int | None = None
+    """The number of the run whose stream the client has, with ``lastSequence``."""
     continue_: bool = msgspec.field(name="continue", default=False)
     assistant: ConversationId = "default"
     """The name of the assistant with whom a new conversation begins."""
@@ -81,6 +85,14 @@ class Send(Followed, tag="send", frozen=True, kw_only=True):
     trigger: Literal["submit-message", "regenerate-message"]
     messages: list[msgspec.Raw]
     message_id: MessageId | None = None
+
+
+class Decide(Followed, tag="decide", frozen=True, kw_only=True):
+    """Allow or deny a call that an answer waits for. An addition to the AI SDK's frames."""
+
+    call_id: MessageId
+    approved: bool
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_LENGTH)] = ""
 
 
 class Resume(Followed, tag="resume", frozen=True, kw_only=True):
@@ -146,9 +158,18 @@ class Question(msgspec.Struct, frozen=True):
     text: str
 
 
-class _Part(msgspec.Struct, frozen=True):
+class _Approval(msgspec.Struct, frozen=True):
+    id: str = ""
+    approved: bool | None = None
+    reason: str | None = None
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel"):
     type: str
     text: str = ""
+    tool_call_id: str = ""
+    state: str = ""
+    approval: _Approval | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -157,7 +178,7 @@ class _Message(msgspec.Struct, frozen=True):
     parts: list[_Part]
 
 
-Asked = Send | Resume | Earlier | Select | Source | Rate | Read
+Asked = Send | Decide | Resume | Earlier | Select | Source | Rate | Read
 """The frames that are requests, each with a handler; ``Abort`` and ``Ping`` are handled by the consumer."""
 
 Received = Asked | Abort | Ping
@@ -214,12 +235,41 @@ def question(send: Send, max_length: int) -> Question | None:
     """
     if send.trigger == "regenerate-message":
         return None
-    if not send.messages:
-        raise Refusal("empty")
-    try:
-        message = _messages.decode(send.messages[-1])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise BadFrameError(f"Expected a UI message last in messages: {error}") from None
+    message = _last_message(send)
     if message.role != "user" or any(part.type != "text" for part in message.parts):
         raise Refusal("unsupported")
     return Question(message.id, acceptable("\n\n".join(part.text for part in message.parts), max_length))
+
+
+def decisions(send: Send) -> list[Decision]:
+    """Return the visitor's decisions in a frame whose last message is an answer; none if it is a question.
+
+    That is how ``useChat`` sends them. Only the ids of the calls, the decisions and their reasons are read. Raises
+    ``BadFrameError``, and ``Refusal`` if the frame does not name the answer.
+    """
+    if send.trigger == "regenerate-message" or not send.messages:
+        return []
+    message = _last_message(send)
+    if message.role != "assistant":
+        return []
+    if send.message_id != message.id:
+        raise Refusal("conflict")
+    answered = [part for part in message.parts if part.state == "approval-responded" and part.approval is not None]
+    found = [
+        Decision(part.tool_call_id, part.approval.approved, (part.approval.reason or "")[:REASON_LENGTH])
+        for part in answered
+        if part.approval is not None and part.approval.approved is not None
+    ]
+    if not found:
+        raise Refusal("unsupported")
+    return found
+
+
+def _last_message(send: Send) -> _Message:
+    """Decode the last message of a frame. Raises ``BadFrameError``, and ``Refusal`` if there is none."""
+    if not send.messages:
+        raise Refusal("empty")
+    try:
+        return _messages.decode(send.messages[-1])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BadFrameError(f"Expected a UI message last in messages: {error}") from None

@@ -16,8 +16,11 @@ from django.utils import timezone
 from ..chunks import Chunk, ConversationData, ConversationTitle, Start
 from ..conf import conf
 from ..db.answers import last_answer
+from ..db.decisions import Decide as Decisions
+from ..db.decisions import Decision
 from ..db.threads import in_database
 from ..db.values import Ask, Regenerate, Turn
+from ..engine.decide import decide as carry_out
 from ..engine.engine import Engine
 from ..engine.start import begin
 from ..errors import Refusal
@@ -26,8 +29,8 @@ from ..html.language import spoken
 from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
-from .following import Shown, follow_html, follow_text, missed, shown_of
-from .received import After, Asked, Question, Resume, Send, question
+from .following import Shown, follow_decided, follow_html, follow_text, missed, shown_of
+from .received import After, Asked, Body, Decide, Question, Resume, Send, decisions, question
 from .sent import chunk_frame, chunk_prefix, error_frame, frame
 
 logger = logging.getLogger(__name__)
@@ -49,8 +52,11 @@ class Request:
         self.id = asked.request_id
         self.language = asked.page_language
         self.question: Question | None = None
-        if isinstance(asked, Send):
+        self.decisions: list[Decision] = []
+        if isinstance(asked, Send) and not (found := decisions(asked)):
             self.question = question(asked, engine.max_message_length(asked.body.assistant))
+        elif isinstance(asked, Send):
+            self.decisions = found
         self._send = send
         self._prefix = ""
         self._next = 0
@@ -129,6 +135,11 @@ class Request:
         await follow_text(answer, self.engine.stream_of(answer), after, self.push_from)
         await self.end()
 
+    async def show_rest(self, answer: Message, call: str) -> None:
+        """Follow an answer from the decision about a call on, and end the request."""
+        await follow_decided(answer, self.engine.stream_of(answer), call, self.push)
+        await self.end()
+
 
 Handler = Callable[[Request, Any], Coroutine[Any, Any, None]]
 
@@ -144,6 +155,9 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 @handles(Send)
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
+    if request.decisions:
+        await _decide(request, asked, request.decisions, asked.message_id)
+        return
     new, body, html = request.question, asked.body, asked.body.view == "html"
     page: dict[str, Any] = {
         "whole": html,
@@ -172,6 +186,23 @@ async def send(request: Request, asked: Send) -> None:
     await request.show(shown, Start(turn.answer.uid), _title(turn))
 
 
+@handles(Decide)
+async def decide(request: Request, asked: Decide) -> None:
+    """Store a decision about a call, and follow the answer as it goes on, if it does."""
+    await _decide(request, asked, [Decision(asked.call_id, asked.approved, asked.reason)])
+
+
+async def _decide(request: Request, asked: Send | Decide, decided: list[Decision], message: str | None = None) -> None:
+    html = asked.body.view == "html"
+    wanted = Decisions(request.owner, asked.id, decided, message, whole=html)
+    turn = await carry_out(request.engine, wanted, request.follows)
+    if html:
+        running = turn.answer.status == Message.Status.RUNNING
+        await request.show(await asyncio.to_thread(shown_of, turn.shown, request.language, follow=running))
+    else:
+        await request.show_rest(turn.answer, decided[0].call)
+
+
 def _title(turn: Turn) -> ConversationTitle:
     return ConversationTitle(ConversationData(turn.conversation.uid, turn.conversation.title))
 
@@ -189,7 +220,7 @@ async def _resume_text(request: Request, asked: Resume) -> None:
     async with request.engine.locks[request.owner, asked.id]:
         answer = await in_database(last_answer, request.owner, asked.id)
     # A client that has part of the answer gets the rest, however long ago the answer ended.
-    begun = answer is not None and asked.body.message_id == answer.uid and asked.last_sequence is not None
+    begun = answer is not None and asked.last_sequence is not None and _has_begun(asked.body, answer)
     if answer is None or not (begun or _is_recent(request.engine, answer)):
         await request.end_inactive()
         return
@@ -198,8 +229,18 @@ async def _resume_text(request: Request, asked: Resume) -> None:
     await request.show_text(answer, asked.last_sequence if begun and asked.last_sequence is not None else -1)
 
 
+def _has_begun(body: Body, answer: Message) -> bool:
+    """Tell whether a client has the beginning of an answer's stream: it must name the answer, and a later run of it."""
+    return body.message_id == answer.uid and (body.run or 0) == answer.run
+
+
 def _is_recent(engine: Engine, answer: Message) -> bool:
-    """Tell whether an answer is running or ended less than ``CHAT["STREAM_RETENTION"]`` ago: then it is replayed."""
+    """Tell whether an answer is running, waits, or ended less than ``CHAT["STREAM_RETENTION"]`` ago.
+
+    Then it is replayed.
+    """
+    if answer.status == Message.Status.WAITING:
+        return True
     if engine.stream_of(answer) is not None:
         return True
     ended = answer.ended_at

@@ -18,6 +18,16 @@ class Batch(NamedTuple):
     chunks: list[Chunk]
 
 
+class StreamKey(NamedTuple):
+    """Names a stream: the primary key of an answer, and the number of its run.
+
+    Each decision that lets an answer go on begins another run.
+    """
+
+    answer_id: int
+    run: int = 0
+
+
 class LostStreamError(Exception):
     """A stream was given up before its end, so its chunks may differ from the answer that is stored in the end."""
 
@@ -63,10 +73,10 @@ class Stream(ABC):
 
 
 class Streams(ABC):
-    """The streams of one process, by the primary keys of their answers.
+    """The streams of one process.
 
     Each stream belongs to one run, and a key is never used again. If streams are ``shared``, other processes can follow
-    them too: each as a ``replica``, until the answer ends.
+    them too: each as a ``replica``, until the run ends.
     """
 
     shared: ClassVar[bool]
@@ -77,34 +87,34 @@ class Streams(ABC):
         return True
 
     @abstractmethod
-    def open(self, answer_id: int) -> Stream:
-        """Make the stream of an answer that is about to run here. Raises ``ValueError`` if it has one already."""
+    def open(self, key: StreamKey) -> Stream:
+        """Make the stream of a run that is about to begin here. Raises ``ValueError`` if it has one already."""
 
     @abstractmethod
-    def get(self, answer_id: int) -> Stream | None:
-        """Return the stream of an answer of this process, running or ended less than ``CHAT["STREAM_RETENTION"]`` ago.
+    def get(self, key: StreamKey) -> Stream | None:
+        """Return the stream of a run of this process, running or ended less than ``CHAT["STREAM_RETENTION"]`` ago.
 
-        Return ``None`` for any other answer.
+        Return ``None`` for any other run.
         """
 
     @abstractmethod
-    def discard(self, answer_id: int) -> None:
-        """Forget the stream of an answer; its readers keep the object that they hold."""
+    def discard(self, key: StreamKey) -> None:
+        """Forget the stream of a run; its readers keep the object that they hold."""
 
-    def replica(self, answer_id: int) -> Stream | None:
-        """Return the stream of an answer that another process makes; ``None`` if streams are not shared."""
+    def replica(self, key: StreamKey) -> Stream | None:
+        """Return the stream of a run of another process; ``None`` if streams are not shared."""
         return None
 
     @property
-    def replicas(self) -> Sequence[int]:
-        """List the answers of other processes that have readers here and have not ended."""
+    def replicas(self) -> Sequence[StreamKey]:
+        """List the runs of other processes that have readers here and have not ended."""
         return ()
 
-    def complete(self, answer_id: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
-        """End a replica whose answer has ended without an end of its stream.
+    def complete(self, key: StreamKey, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """End a replica whose run has ended without an end of its stream.
 
         Args:
-            answer_id: the primary key of the answer.
+            key: the run.
             remainder: given the chunks that were read, returns those that follow; ``None`` gives the stream up.
         """
 
@@ -119,14 +129,14 @@ class Streams(ABC):
     def stop(self, process: str, answer_id: int) -> None:
         """Ask the process that makes an answer to stop it."""
 
-    async def take_over(self, answer_id: int) -> list[Chunk] | None:
+    async def take_over(self, key: StreamKey) -> list[Chunk] | None:
         """Take over the stream of a dead process, which can append nothing from then on.
 
         Return its chunks; ``None`` if there is no such stream.
         """
         return None
 
-    async def conclude(self, answer_id: int, held: int, chunks: Sequence[Chunk]) -> None:
+    async def conclude(self, key: StreamKey, held: int, chunks: Sequence[Chunk]) -> None:
         """Add the last chunks to a stream that was taken over and already has ``held`` chunks."""
 
     async def finish(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from ..chunks import Chunk
-from .base import Batch, LostStreamError, Stream, Streams
+from .base import Batch, LostStreamError, Stream, StreamKey, Streams
 
 
 class MemoryStream(Stream):
@@ -81,19 +81,19 @@ class MemoryStreams(Streams):
     shared = False
 
     def __init__(self) -> None:
-        self._streams: dict[int, MemoryStream] = {}
+        self._streams: dict[StreamKey, MemoryStream] = {}
 
-    def open(self, answer_id: int) -> MemoryStream:
-        """Make the stream of an answer that is about to run."""
-        if answer_id in self._streams:
-            raise ValueError(f"The answer {answer_id} already has a stream.")
-        self._streams[answer_id] = stream = MemoryStream()
+    def open(self, key: StreamKey) -> MemoryStream:
+        """Make the stream of a run that is about to begin."""
+        if key in self._streams:
+            raise ValueError(f"The run {key} already has a stream.")
+        self._streams[key] = stream = MemoryStream()
         return stream
 
-    def get(self, answer_id: int) -> MemoryStream | None:
-        """Look up the stream of an answer."""
-        return self._streams.get(answer_id)
+    def get(self, key: StreamKey) -> MemoryStream | None:
+        """Look up the stream of a run."""
+        return self._streams.get(key)
 
-    def discard(self, answer_id: int) -> None:
-        """Forget the stream of an answer, if there is one."""
-        self._streams.pop(answer_id, None)
+    def discard(self, key: StreamKey) -> None:
+        """Forget the stream of a run, if there is one."""
+        self._streams.pop(key, None)

@@ -15,6 +15,7 @@ from chat.db.processes import abandoned
 from chat.engine.recovery import recover
 from chat.models import Conversation, Message, Process
 from chat.parts import TextDelta, TextEnd, TextStart
+from chat.streams.base import StreamKey
 from chat.streams.redis.streams import RedisStreams
 from tests.conftest import chat_settings
 from tests.engine.test_engine import eventually
@@ -58,7 +59,7 @@ async def running_answer(text="", age=60.0, **columns):
 async def left_in_redis(redis_streams, answer, *texts):
     """Write the stream that the dead process has left in Redis."""
     dead = await redis_streams("gone")
-    stream = dead.open(answer.pk)
+    stream = dead.open(StreamKey(answer.pk))
     for chunk in [*OPENING, *(TextDelta("0", text) for text in texts)]:
         stream.append(chunk)
     await holds(lambda: not stream.behind)
@@ -123,7 +124,7 @@ def test_a05_an_answer_that_refers_to_a_missing_row_is_abandoned(shared):
     with connection.constraint_checks_disabled(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM llm_chat_process")
     try:
-        assert abandoned(set()) == [answer.pk]
+        assert abandoned(set()) == [(answer.pk, 0)]
     finally:
         Message.objects.update(process=None)
 
@@ -141,7 +142,7 @@ async def test_a_checkpoint_that_is_longer_than_the_stream_is_kept_and_readers_g
     await left_in_redis(redis_streams, answer, "The first")
     here = await redis_streams("here")
     await recover(here, DEAD)
-    chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
+    chunks = [chunk async for _, batch in here.replica(StreamKey(answer.pk)).follow() for chunk in batch]
     assert chunks == [
         *OPENING,
         TextDelta("0", "The first"),
@@ -160,7 +161,7 @@ async def test_a_process_that_was_only_asleep_finds_its_stream_taken_over_and_it
     await recover(here, DEAD)
     stream.append(TextDelta("0", " and more"))
     await holds(lambda: stream.mirrored)
-    chunks = [chunk async for _, batch in here.replica(answer.pk).follow() for chunk in batch]
+    chunks = [chunk async for _, batch in here.replica(StreamKey(answer.pk)).follow() for chunk in batch]
     assert chunks == [*OPENING, TextDelta("0", "half"), TextEnd("0"), Error("interrupted")]
 
 
@@ -175,10 +176,10 @@ async def test_readers_of_a_stored_answer_whose_stream_was_not_closed_get_its_st
     answer = await running_answer()
     await left_in_redis(redis_streams, answer, "whole")
     here = await redis_streams("here")
-    reading = asyncio.create_task(anext(here.replica(answer.pk).follow()))
+    reading = asyncio.create_task(anext(here.replica(StreamKey(answer.pk)).follow()))
     await reading
     await served.start()
-    follow = served.streams.replica(answer.pk).follow()
+    follow = served.streams.replica(StreamKey(answer.pk)).follow()
     await anext(follow)
     parts = [{"type": "text", "text": "whole"}]
     await Message.objects.filter(pk=answer.pk).aupdate(

@@ -6,7 +6,7 @@ import pytest
 
 from chat.chunks import Finish
 from chat.parts import TextDelta
-from chat.streams.base import LostStreamError
+from chat.streams.base import LostStreamError, StreamKey
 
 
 def delta(number):
@@ -19,7 +19,7 @@ async def read(stream, after=-1):
 
 
 async def test_a_reader_gets_every_chunk_in_order_with_its_number(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     for number in range(3):
         stream.append(delta(number))
     stream.close()
@@ -27,7 +27,7 @@ async def test_a_reader_gets_every_chunk_in_order_with_its_number(streams):
 
 
 async def test_a_reader_that_joins_first_gets_the_chunks_that_are_appended_later(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     reading = asyncio.create_task(read(stream))
     for number in range(20):
         stream.append(delta(number))
@@ -39,7 +39,7 @@ async def test_a_reader_that_joins_first_gets_the_chunks_that_are_appended_later
 
 
 async def test_readers_at_different_places_do_not_disturb_each_other(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     stream.append(delta(0))
     early = asyncio.create_task(read(stream))
     await asyncio.sleep(0)
@@ -54,7 +54,7 @@ async def test_readers_at_different_places_do_not_disturb_each_other(streams):
 
 @pytest.mark.parametrize("after", [3, 99, -5])
 async def test_a_number_that_the_stream_never_reached_gives_everything(streams, after):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     for number in range(3):
         stream.append(delta(number))
     stream.close()
@@ -62,7 +62,7 @@ async def test_a_number_that_the_stream_never_reached_gives_everything(streams, 
 
 
 async def test_a_reader_that_has_everything_ends_with_the_stream(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     stream.append(delta(0))
     reading = asyncio.create_task(read(stream, after=0))
     await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def test_a_reader_that_has_everything_ends_with_the_stream(streams):
 
 
 async def test_a_reader_that_is_cancelled_leaves_the_others_alone(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     leaving, staying = asyncio.create_task(read(stream)), asyncio.create_task(read(stream))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -82,7 +82,7 @@ async def test_a_reader_that_is_cancelled_leaves_the_others_alone(streams):
 
 
 async def test_a_closed_stream_accepts_no_chunk(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     stream.close()
     stream.close()
     assert stream.closed
@@ -91,18 +91,18 @@ async def test_a_closed_stream_accepts_no_chunk(streams):
 
 
 async def test_a_key_is_opened_once_and_found_until_it_is_discarded(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     with pytest.raises(ValueError, match="already"):
-        streams.open(1)
-    assert streams.get(1) is stream
-    assert streams.get(2) is None
-    streams.discard(1)
-    streams.discard(1)
-    assert streams.get(1) is None
+        streams.open(StreamKey(1))
+    assert streams.get(StreamKey(1)) is stream
+    assert streams.get(StreamKey(2)) is None
+    streams.discard(StreamKey(1))
+    streams.discard(StreamKey(1))
+    assert streams.get(StreamKey(1)) is None
 
 
 async def test_the_readers_of_a_stream_that_is_given_up_get_an_error(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     stream.append(delta(0))
     stream.give_up()
     got = []
@@ -114,7 +114,7 @@ async def test_the_readers_of_a_stream_that_is_given_up_get_an_error(streams):
 
 
 async def test_a_complete_stream_cannot_be_given_up(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     stream.append(Finish("stop"))
     stream.close()
     stream.give_up()
@@ -122,7 +122,7 @@ async def test_a_complete_stream_cannot_be_given_up(streams):
 
 
 async def test_the_end_of_a_stream_can_be_waited_for(streams):
-    stream = streams.open(1)
+    stream = streams.open(StreamKey(1))
     assert not await stream.closed_within(0.001)
     waiting = asyncio.create_task(stream.closed_within(10))
     await asyncio.sleep(0)

@@ -9,13 +9,13 @@ from redis.exceptions import ResponseError
 
 from chat.chunks import Error, Finish, Start
 from chat.parts import TextDelta, TextStart
-from chat.streams.base import LostStreamError
+from chat.streams.base import LostStreamError, StreamKey
 from chat.streams.redis import entries
 from chat.streams.redis.streams import RedisStreams
 from tests.streams.test_contract import delta, read
 from tests.support.upstream import eventually
 
-KEY = entries.stream_key("llm_chat", 1)
+KEY = entries.stream_key("llm_chat", StreamKey(1))
 
 
 def entry_ids(redis_server, key=KEY):
@@ -29,7 +29,7 @@ async def stored_entries(redis_server, count):
 
 
 async def test_chunks_have_ids_that_count_from_one(redis_streams, redis_server):
-    stream = (await redis_streams("here")).open(1)
+    stream = (await redis_streams("here")).open(StreamKey(1))
     for number in range(3):
         stream.append(delta(number))
     await stored_entries(redis_server, 3)
@@ -37,7 +37,7 @@ async def test_chunks_have_ids_that_count_from_one(redis_streams, redis_server):
 
 
 async def test_a_stream_expires_some_time_after_its_end_and_not_before(redis_streams, redis_server):
-    stream = (await redis_streams("here")).open(1)
+    stream = (await redis_streams("here")).open(StreamKey(1))
     stream.append(delta(0))
     await stored_entries(redis_server, 1)
     with redis_server.client() as client:
@@ -49,8 +49,8 @@ async def test_a_stream_expires_some_time_after_its_end_and_not_before(redis_str
 
 async def test_a_redis_that_comes_back_empty_gets_the_whole_stream_again(redis_streams, redis_server, caplog):
     here, there = await redis_streams("here"), await redis_streams("there")
-    stream = here.open(1)
-    reading = asyncio.create_task(read(there.replica(1)))
+    stream = here.open(StreamKey(1))
+    reading = asyncio.create_task(read(there.replica(StreamKey(1))))
     for number in range(3):
         stream.append(delta(number))
     await stored_entries(redis_server, 3)
@@ -65,7 +65,7 @@ async def test_a_redis_that_comes_back_empty_gets_the_whole_stream_again(redis_s
 
 
 async def test_a_redis_that_was_emptied_while_running_gets_the_whole_stream_again(redis_streams, redis_server):
-    stream = (await redis_streams("here")).open(1)
+    stream = (await redis_streams("here")).open(StreamKey(1))
     stream.append(delta(0))
     await stored_entries(redis_server, 1)
     redis_server.empty()
@@ -76,7 +76,7 @@ async def test_a_redis_that_was_emptied_while_running_gets_the_whole_stream_agai
 
 async def test_readers_elsewhere_are_delayed_while_redis_does_not_answer(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
-    stream, replica = here.open(1), there.replica(1)
+    stream, replica = here.open(StreamKey(1)), there.replica(StreamKey(1))
     batches = replica.follow()
     stream.append(delta(0))
     assert await anext(batches) == (0, [delta(0)])
@@ -94,7 +94,7 @@ async def test_readers_elsewhere_are_delayed_while_redis_does_not_answer(redis_s
 async def test_a_stream_that_redis_has_no_room_for_is_written_when_there_is_room_again(
     redis_streams, redis_server, caplog
 ):
-    stream = (await redis_streams("here")).open(1)
+    stream = (await redis_streams("here")).open(StreamKey(1))
     stream.append(delta(0))
     await stored_entries(redis_server, 1)
     redis_server.fill_up()
@@ -111,8 +111,8 @@ async def test_a_stream_that_redis_has_no_room_for_is_written_when_there_is_room
 
 async def test_a_stream_with_a_gap_is_written_again_and_its_readers_miss_nothing(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
-    stream = here.open(1)
-    reading = asyncio.create_task(read(there.replica(1)))
+    stream = here.open(StreamKey(1))
+    reading = asyncio.create_task(read(there.replica(StreamKey(1))))
     stream.append(delta(0))
     await stored_entries(redis_server, 1)
     with redis_server.client() as client:  # as if Redis had refused the second entry and taken the third
@@ -128,57 +128,57 @@ async def test_a_stream_that_another_database_left_behind_is_replaced(redis_stre
     with redis_server.client() as client:
         for number in range(5):
             client.execute_command(*entries.add(KEY, number, TextDelta("0", "old")))
-    stream = (await redis_streams("here")).open(1)
+    stream = (await redis_streams("here")).open(StreamKey(1))
     stream.append(Start("a-new"))
     await stored_entries(redis_server, 1)
 
 
 async def test_a_stream_that_is_taken_over_accepts_nothing_more_from_its_writer(redis_streams, redis_server):
     here, there = await redis_streams("here"), await redis_streams("there")
-    stream = here.open(1)
+    stream = here.open(StreamKey(1))
     stream.append(TextStart("0"))
     stream.append(delta(0))
     await stored_entries(redis_server, 2)
-    held = await there.take_over(1)
+    held = await there.take_over(StreamKey(1))
     assert held == [TextStart("0"), delta(0)]
     stream.append(delta(1))
     stream.append(delta(2))
     with redis_server.client() as client, pytest.raises(ResponseError, match="equal or smaller"):
         client.execute_command(*entries.add(KEY, 2, delta(1)))
-    await there.conclude(1, len(held), [Error("interrupted")])
+    await there.conclude(StreamKey(1), len(held), [Error("interrupted")])
     await eventually(lambda: stream.mirrored)
     assert entry_ids(redis_server) == ["0-1", "0-2", "1-0", "1-3"]
-    assert [chunk for _, chunk in await read(there.replica(1))] == [*held, Error("interrupted")]
+    assert [chunk for _, chunk in await read(there.replica(StreamKey(1)))] == [*held, Error("interrupted")]
 
 
 async def test_two_processes_that_take_over_a_stream_at_once_end_it_once(redis_streams, redis_server):
     here, first, second = await redis_streams("here"), await redis_streams("first"), await redis_streams("second")
-    stream = here.open(1)
+    stream = here.open(StreamKey(1))
     stream.append(delta(0))
     await stored_entries(redis_server, 1)
-    assert await first.take_over(1) == await second.take_over(1) == [delta(0)]
+    assert await first.take_over(StreamKey(1)) == await second.take_over(StreamKey(1)) == [delta(0)]
     for streams in (first, second):
-        await streams.conclude(1, 1, [Error("interrupted")])
+        await streams.conclude(StreamKey(1), 1, [Error("interrupted")])
     assert entry_ids(redis_server) == ["0-1", "1-0", "1-2"]
 
 
 async def test_a_stream_that_does_not_exist_cannot_be_taken_over(redis_streams):
-    assert await (await redis_streams("here")).take_over(7) is None
+    assert await (await redis_streams("here")).take_over(StreamKey(7)) is None
 
 
 async def test_a_stop_reaches_the_process_that_makes_the_answer(redis_streams):
     stopped = []
     here, there = await redis_streams("here", stopped.append), await redis_streams("there")
-    here.open(1).append(delta(0))
+    here.open(StreamKey(1)).append(delta(0))
     there.stop("here", 1)
     await eventually(lambda: stopped == [1])
 
 
 async def test_a_replica_whose_answer_has_ended_is_completed_or_given_up(redis_streams):
     there = await redis_streams("there")
-    whole, lost = there.replica(1), there.replica(2)
+    whole, lost = there.replica(StreamKey(1)), there.replica(StreamKey(2))
     reading, losing = asyncio.create_task(read(whole)), asyncio.create_task(read(lost))
-    await eventually(lambda: sorted(there.replicas) == [1, 2])
+    await eventually(lambda: sorted(there.replicas) == [StreamKey(1), StreamKey(2)])
     there.complete(1, lambda held: [delta(0), Finish("stop")])
     there.complete(2, lambda held: None)
     assert [chunk for _, chunk in await reading] == [delta(0), Finish("stop")]
@@ -189,15 +189,15 @@ async def test_a_replica_whose_answer_has_ended_is_completed_or_given_up(redis_s
 
 async def test_a_replica_without_readers_is_not_read(redis_streams):
     here, there = await redis_streams("here"), await redis_streams("there")
-    stream = here.open(1)
-    reading = asyncio.create_task(read(there.replica(1)))
-    await eventually(lambda: there.replicas == [1])
+    stream = here.open(StreamKey(1))
+    reading = asyncio.create_task(read(there.replica(StreamKey(1))))
+    await eventually(lambda: there.replicas == [StreamKey(1)])
     reading.cancel()
     await asyncio.wait([reading])
     assert there.replicas == []
     stream.append(Finish("stop"))
     stream.close()
-    assert await read(there.replica(1)) == [(0, Finish("stop"))]
+    assert await read(there.replica(StreamKey(1))) == [(0, Finish("stop"))]
 
 
 async def test_a_redis_that_starts_later_than_the_process_is_found(redis_streams, redis_server, caplog):
@@ -228,7 +228,7 @@ async def test_the_wait_for_a_redis_that_accepts_and_never_answers_is_limited(se
         streams = RedisStreams()
         began = time.monotonic()
         await streams.start("here", print)
-        streams.open(1).append(delta(0))
+        streams.open(StreamKey(1)).append(delta(0))
         await streams.finish()
         assert time.monotonic() - began < 5
         assert "could not be written" in caplog.text

@@ -14,6 +14,7 @@ import msgspec
 
 from ...chunks import Abort, Chunk, Closing, Error, Finish, FinishStep, Start, StartStep, Status
 from ...parts import CHUNKS
+from ..base import StreamKey
 
 STORED = (Start, StartStep, *CHUNKS, Status, FinishStep, Finish, Abort, Error)
 """The chunks that a run appends; those of the html format are made for each reader and not stored."""
@@ -30,9 +31,9 @@ encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(reduce(or_, STORED)).decode
 
 
-def stream_key(prefix: str, answer_id: int) -> str:
-    """Return the Redis key of an answer's stream."""
-    return f"{prefix}:log:{answer_id}"
+def stream_key(prefix: str, key: StreamKey) -> str:
+    """Return the Redis key of a run's stream."""
+    return f"{prefix}:log:{key.answer_id}.{key.run}" if key.run else f"{prefix}:log:{key.answer_id}"
 
 
 def stops_key(prefix: str, process: str) -> str:

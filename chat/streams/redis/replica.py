@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from ...chunks import Chunk, Closing
-from ..base import Batch
+from ..base import Batch, StreamKey
 from ..memory import MemoryStream
 from . import entries
 from .entries import Entry
@@ -13,9 +13,9 @@ from .entries import Entry
 class Replica(MemoryStream):
     """The chunks so far, one copy for all readers of this process. Calls ``wanted`` when a reader begins to follow."""
 
-    def __init__(self, answer_id: int, wanted: Callable[[], None]) -> None:
+    def __init__(self, key: StreamKey, wanted: Callable[[], None]) -> None:
         super().__init__()
-        self.answer_id = answer_id
+        self.key = key
         self.position = "0-0"
         """The id of the last entry that was read."""
         self.readers = 0

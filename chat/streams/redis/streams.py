@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from ...chunks import Chunk
 from ...conf import conf
-from ..base import Stream, Streams
+from ..base import Stream, StreamKey, Streams
 from . import entries
 from .mirror import MirroredStream
 from .pipeline import Exchange, Request
@@ -37,9 +37,9 @@ class RedisStreams(Streams):
 
     def __init__(self) -> None:
         self._prefix = conf.redis_prefix
-        self._streams: dict[int, MirroredStream] = {}
+        self._streams: dict[StreamKey, MirroredStream] = {}
         self._writing: dict[MirroredStream, None] = {}
-        self._replicas: WeakValueDictionary[int, Replica] = WeakValueDictionary()  # their readers keep them
+        self._replicas: WeakValueDictionary[StreamKey, Replica] = WeakValueDictionary()  # their readers keep them
         self._stops: list[tuple[str, int]] = []
         self._process = ""
         self._stop: Callable[[int], None] = lambda answer_id: None
@@ -51,42 +51,42 @@ class RedisStreams(Streams):
         """Tell whether Redis has ever answered."""
         return self._exchange.reached
 
-    def open(self, answer_id: int) -> MirroredStream:
-        """Make the stream of an answer, mirrored to Redis."""
-        if answer_id in self._streams:
-            raise ValueError(f"The answer {answer_id} already has a stream.")
+    def open(self, key: StreamKey) -> MirroredStream:
+        """Make the stream of a run, mirrored to Redis."""
+        if key in self._streams:
+            raise ValueError(f"The run {key} already has a stream.")
         lease = round(LEASE + conf.max_duration + conf.loading_timeout)
         stream = MirroredStream(
-            entries.stream_key(self._prefix, answer_id), lease, _seconds(conf.stream_retention), self._mirror
+            entries.stream_key(self._prefix, key), lease, _seconds(conf.stream_retention), self._mirror
         )
-        self._streams[answer_id] = stream
+        self._streams[key] = stream
         return stream
 
-    def get(self, answer_id: int) -> MirroredStream | None:
-        """Look up the stream of an answer that runs in this process."""
-        return self._streams.get(answer_id)
+    def get(self, key: StreamKey) -> MirroredStream | None:
+        """Look up the stream of a run of this process."""
+        return self._streams.get(key)
 
-    def discard(self, answer_id: int) -> None:
-        """Forget the stream of an answer, if there is one."""
-        if stream := self._streams.pop(answer_id, None):
+    def discard(self, key: StreamKey) -> None:
+        """Forget the stream of a run, if there is one."""
+        if stream := self._streams.pop(key, None):
             self._writing.pop(stream, None)
 
-    def replica(self, answer_id: int) -> Stream:
+    def replica(self, key: StreamKey) -> Stream:
         """Return the replica of another process's stream, made on first use and shared by its readers."""
-        replica = self._replicas.get(answer_id)
+        replica = self._replicas.get(key)
         if replica is None:
-            self._replicas[answer_id] = replica = Replica(answer_id, self._exchange.wake)
+            self._replicas[key] = replica = Replica(key, self._exchange.wake)
             replica.delay(self._exchange.failing)
         return replica
 
     @property
-    def replicas(self) -> Sequence[int]:
-        """List the answers of other processes that have readers here."""
-        return [answer_id for answer_id, replica in self._replicas.items() if replica.readers and not replica.closed]
+    def replicas(self) -> Sequence[StreamKey]:
+        """List the runs of other processes that have readers here."""
+        return [key for key, replica in self._replicas.items() if replica.readers and not replica.closed]
 
-    def complete(self, answer_id: int, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+    def complete(self, key: StreamKey, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
         """End a replica with the chunks that ``remainder`` returns, or give it up if that returns ``None``."""
-        replica = self._replicas.get(answer_id)
+        replica = self._replicas.get(key)
         if replica is None or replica.closed:
             return
         missing = remainder(replica.chunks)
@@ -105,19 +105,19 @@ class RedisStreams(Streams):
         self._stops.append((process, answer_id))
         self._exchange.wake()
 
-    async def take_over(self, answer_id: int) -> list[Chunk] | None:
+    async def take_over(self, key: StreamKey) -> list[Chunk] | None:
         """Add a fence, after which Redis refuses the entries of the dead process, and return the stream's chunks."""
-        key = entries.stream_key(self._prefix, answer_id)
-        fence = ("XADD", key, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
-        answers = await self._exchange.ask([fence, ("XRANGE", key, "-", "+")])
+        name = entries.stream_key(self._prefix, key)
+        fence = ("XADD", name, "NOMKSTREAM", entries.FENCE, entries.BY, self._process)
+        answers = await self._exchange.ask([fence, ("XRANGE", name, "-", "+")])
         found = answers and answers[1]
         return entries.read(found).chunks if found and not isinstance(found, ResponseError) else None
 
-    async def conclude(self, answer_id: int, held: int, chunks: Sequence[Chunk]) -> None:
+    async def conclude(self, key: StreamKey, held: int, chunks: Sequence[Chunk]) -> None:
         """Write the last chunks after the fence."""
-        key = entries.stream_key(self._prefix, answer_id)
-        added = [entries.add(key, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
-        await self._exchange.ask([*added, ("EXPIRE", key, _seconds(conf.stream_retention))])
+        name = entries.stream_key(self._prefix, key)
+        added = [entries.add(name, number, chunk, epoch=1) for number, chunk in enumerate(chunks, held)]
+        await self._exchange.ask([*added, ("EXPIRE", name, _seconds(conf.stream_retention))])
 
     async def finish(self) -> None:
         """Write the chunks that Redis does not have yet, and log a warning if that fails."""
@@ -150,10 +150,7 @@ class RedisStreams(Streams):
                 yield commands, partial(stream.take, commands)
 
     def _reads(self) -> Iterator[Request]:
-        replicas = {
-            entries.stream_key(self._prefix, answer_id).encode(): self._replicas[answer_id]
-            for answer_id in self.replicas
-        }
+        replicas = {entries.stream_key(self._prefix, key).encode(): self._replicas[key] for key in self.replicas}
         if replicas:
             positions = [replica.position for replica in replicas.values()]
             yield [("XREAD", "COUNT", MAX_READ, "STREAMS", *replicas, *positions)], partial(_take_entries, replicas)

@@ -3,6 +3,7 @@
 import pytest
 
 from chat.models import Conversation, Message
+from chat.streams.base import StreamKey
 
 
 async def source(socket, request_of, message):
@@ -44,7 +45,7 @@ async def test_a_running_answer_whose_stream_cannot_be_read_is_sent_as_it_is_sto
     fields = {"uid": "far", "role": "assistant", "status": "running", "text": "so far"}
     message = await Message.objects.acreate(conversation=conversation, **fields)
     if there:
-        served.streams.open(message.pk)  # of which nothing comes
+        served.streams.open(StreamKey(message.pk))  # of which nothing comes
     assert await source(socket, request_of, "far") == "so far"
 
 
