@@ -4,10 +4,12 @@ import contextlib
 import itertools
 import os
 import shutil
+from typing import Any
 
 import hypothesis
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import connections
 from django.test import override_settings
@@ -106,12 +108,15 @@ async def served(transactional_db):
 
 @pytest.fixture
 async def connect(served):
-    """Open a socket as a visitor; calling ``connect("ann")`` twice opens two sockets of one visitor."""
+    """Open a socket as a visitor, or as a signed-in user; calling ``connect("ann")`` twice opens two sockets of one visitor."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def connect(visitor: str = "somebody", query: str = "") -> Socket:
+        async def connect(visitor: str = "somebody", query: str = "", user: Any = None) -> Socket:
             store = SessionStore()
             store[VISITOR] = visitor
+            if user is not None:
+                store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+                store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
             await sync_to_async(store.save)()
             return await stack.enter_async_context(Socket.opened(store.session_key, query=query))
 

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from ..endings import STOPPED
 from ..errors import Refusal
-from ..models import Conversation, Message, ToolCall
+from ..models import REASON_LENGTH, Conversation, Message, ToolCall
 from ..owners import Owner
 from ..parts import Part
+from ..text import storable
 from .answers import End
 from .branches import pair
 from .calls import DECLINED, LATE, deny
@@ -78,6 +79,7 @@ def decide(request: Decide, writer: Writer) -> Turn:
     calls = asked(request)
     conversation = request.owner.conversations.get(uid=request.uid)
     answer = Message.objects.select_related("parent").get(pk=calls[0].message_id)
+    answer.conversation = conversation
     for call, decision in zip(calls, request.decisions, strict=True):
         _store(call, decision, answer, conversation, request)
     turn = _goes_on(conversation, answer, writer)
@@ -95,12 +97,12 @@ def _store(call: ToolCall, decision: Decision, answer: Message, conversation: Co
         raise Refusal("busy")
     if answer.status != WAITING or conversation.tip_id != answer.pk:
         raise Refusal("conflict")
-    now = timezone.now()
-    call.decided_at, call.decided_by, call.reason = now, request.owner.key, decision.reason
+    now, reason = timezone.now(), storable(decision.reason)[:REASON_LENGTH]
+    call.decided_at, call.decided_by, call.reason = now, request.owner.key, reason
     if call.is_expired:
         call.state, call.error = State.EXPIRED, LATE
     elif not decision.approved:
-        call.state, call.error = State.DENIED, " ".join(filter(None, (DECLINED, decision.reason)))
+        call.state, call.error = State.DENIED, " ".join(filter(None, (DECLINED, reason)))
     elif call.uid in request.unfit:
         call.state, call.error = State.FAILED, request.unfit[call.uid]
     else:

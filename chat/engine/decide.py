@@ -52,7 +52,7 @@ async def _decide(engine: Engine, asked: Decide, follow: Callable[[Message], Non
         if turn.fresh:
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
-        else:
+        elif turn.answer.status == Message.Status.WAITING:
             engine.events.publish(asked.owner.key, Event.decided(turn.answer))
     if follow is not None:
         follow(turn.answer)

@@ -9,7 +9,7 @@ from django.test import AsyncClient, Client
 
 from chat.assistants import Assistant
 from chat.assistants.discovery import registry
-from chat.engine import start
+from chat.engine import admission
 from chat.models import Conversation, Message
 from chat.owners import VISITOR
 from tests.support.sockets import Socket
@@ -108,7 +108,7 @@ async def test_a_hook_that_hangs_refuses_in_time_and_nothing_is_stored(script, c
         def has_permission(self):
             leave.wait(20)
 
-    monkeypatch.setattr(start, "ADMISSION_WAIT", 0.1)
+    monkeypatch.setattr(admission, "ADMISSION_WAIT", 0.1)
     try:
         with registry.replaced(Default):
             socket = await connect()

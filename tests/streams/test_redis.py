@@ -179,8 +179,8 @@ async def test_a_replica_whose_answer_has_ended_is_completed_or_given_up(redis_s
     whole, lost = there.replica(StreamKey(1)), there.replica(StreamKey(2))
     reading, losing = asyncio.create_task(read(whole)), asyncio.create_task(read(lost))
     await eventually(lambda: sorted(there.replicas) == [StreamKey(1), StreamKey(2)])
-    there.complete(1, lambda held: [delta(0), Finish("stop")])
-    there.complete(2, lambda held: None)
+    there.complete(StreamKey(1), lambda held: [delta(0), Finish("stop")])
+    there.complete(StreamKey(2), lambda held: None)
     assert [chunk for _, chunk in await reading] == [delta(0), Finish("stop")]
     with pytest.raises(LostStreamError):
         await losing

@@ -71,6 +71,10 @@ class Socket:
     async def resume(self, *, chat: str = "c1", body: dict | None = None, **more) -> str:
         return await self.send({"type": "resume", "id": chat, "body": body or {}, **more})
 
+    async def decide(self, call: str, approved: bool = True, *, chat: str = "c1", **more) -> str:
+        """Allow or deny a call, and return the request's id."""
+        return await self.send({"type": "decide", "id": chat, "callId": call, "approved": approved, **more})
+
     async def abort(self, request: str) -> None:
         await self.raw(json.dumps({"type": "abort", "requestId": request}))
 
