@@ -1,6 +1,5 @@
 """The calls of tools as templates see them, stored and live."""
 
-import json
 import logging
 import re
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from ..conf import conf
 from ..models import Message, ToolCall
+from .data import DataView, data_view, input_summary, label, output_summary
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,17 @@ class CallView:
     @property
     def label(self) -> str:
         """Return the name in words."""
-        return self.name.replace("_", " ").replace("-", " ").strip().capitalize()
+        return label(self.name)
+
+    @property
+    def summary(self) -> str:
+        """Return the input in one short line; empty without any."""
+        return input_summary(self.input) if isinstance(self.input, dict) else ""
+
+    @property
+    def result(self) -> str:
+        """Return the output in one short line, in the active language; empty without any."""
+        return output_summary(self.output)
 
     @property
     def error(self) -> str:
@@ -72,16 +82,14 @@ class CallView:
         return gettext(self.reason) if self.reason in _SENTENCES else self.reason
 
     @property
-    def input_text(self) -> str:
-        """Return the input as indented JSON; empty without any."""
-        return _indented(self.input) if self.input else ""
+    def input_data(self) -> DataView:
+        """Return the input as templates can show it."""
+        return data_view(self.input)
 
     @property
-    def output_text(self) -> str:
-        """Return the output as text, or as indented JSON; empty without any."""
-        if self.output is None or self.output == "":
-            return ""
-        return self.output if isinstance(self.output, str) else _indented(self.output)
+    def output_data(self) -> DataView:
+        """Return the output as templates can show it."""
+        return data_view(self.output)
 
 
 def call_view(call: ToolCall) -> CallView:
@@ -135,7 +143,3 @@ def _report(name: str, error: Exception) -> None:
 def _is_name(name: str) -> bool:
     """Tell whether the name of a tool or an assistant may be part of a path."""
     return re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) is not None
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

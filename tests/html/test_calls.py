@@ -1,5 +1,7 @@
 """A call as a template shows it."""
 
+import re
+
 import pytest
 from django.utils.translation import override
 
@@ -50,6 +52,7 @@ def test_its_own_sentences_are_shown_in_the_language_of_the_page(sentence):
 
 def test_a_name_is_shown_in_words():
     assert CallView("see_my-orders", {}).label == "See my orders"
+    assert CallView("findISBN", {}).label == "FindISBN"
 
 
 @pytest.mark.parametrize(
@@ -161,12 +164,36 @@ def test_a_live_call_is_rendered_as_the_stored_one_to_the_byte(template):
     assert live.chunk("a1", None).data.html in message_html(message_view(stored([{"type": "tool", "call": "t-1"}])))
 
 
-def test_input_and_output_are_shown_as_json_and_texts_as_they_are():
-    view = CallView("orders", {"status": "open"}, "done", [1])
-    assert (view.input_text, view.output_text) == ('{\n  "status": "open"\n}', "[\n  1\n]")
-    assert CallView("orders", {}, "done", "So.").output_text == "So."
-    assert CallView("orders", {}, "done").output_text == ""
-    assert CallView("orders", {}, "done", 0).output_text == "0"
+@pytest.mark.parametrize(
+    ("view", "line"),
+    [
+        (CallView("orders", {"status": "open"}), "Orders status: open Running…"),
+        (CallView("orders", {}, progress="Asking"), "Orders Asking"),
+        (CallView("orders", {"status": "open"}, "done", [1, 2, 3]), "Orders status: open 3 results"),
+        (CallView("orders", {}, "done"), "Orders Done"),
+        (CallView("orders", {}, "failed", reason="No."), "Orders Failed"),
+        (CallView("orders", {}, "unknown", reason=UNKNOWN), "Orders Outcome unknown"),
+    ],
+)
+def test_a_folded_call_says_in_one_line_what_it_is_and_how_it_ended(view, line):
+    summary = html(view).partition("<summary")[2].partition("</summary>")[0]
+    assert " ".join(re.sub("<[^>]*>", " ", summary.partition(">")[2]).split()) == line
+
+
+@pytest.mark.parametrize(("state", "reason"), [("failed", "No such order."), ("unknown", UNKNOWN)])
+def test_why_a_call_failed_is_outside_of_what_is_folded(state, reason):
+    folded, _, rest = html(CallView("orders", {}, state, reason=reason)).partition("</details>")
+    assert reason not in folded
+    assert reason in rest
+
+
+def test_data_that_cannot_be_shown_costs_only_itself():
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    found = html(CallView("orders", {"deep": deep}, "done", deep))
+    assert "Orders" in found
+    assert "…" in found
 
 
 def test_a_live_call_ends_as_the_stored_one():
