@@ -699,7 +699,11 @@ class ChatTranscript extends ChatElement {
   }
 
   #endPart({ message, part, html }) {
-    this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
+    const ended = this.#part(message, part);
+    ended?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
+    // Reasoning folds, unless the visitor has opened it, or is reading further up.
+    const fold = ended?.querySelector("details:not([data-held], :has([data-blocks] :focus))");
+    if (this.closest("llm-chat-scroll[pinned]")) fold?.removeAttribute("open");
   }
 
   #patch(patch) {
