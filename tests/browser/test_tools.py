@@ -1,5 +1,6 @@
 """Calls of tools on the page: live, after a reload, without a script, and for those who hear it."""
 
+import asyncio
 import threading
 
 import pytest
@@ -7,7 +8,7 @@ from playwright.sync_api import expect
 
 from chat.assistants import Assistant, Progress, ToolError, tool
 from chat.assistants.discovery import registry
-from tests.browser.test_accessibility import SPOKEN, VIEWS, violations
+from tests.browser.test_accessibility import SPOKEN, VIEWS, VISIBLE, violations
 
 MAY_END = threading.Event()
 
@@ -26,6 +27,26 @@ class Default(Assistant):
     def cancel(self):
         """Cancel an order."""
         raise ToolError("It is <b>too late</b>.")
+
+    @tool(timeout=0.1)
+    async def lose(self):
+        """Do something for too long."""
+        await asyncio.Event().wait()
+
+    @tool
+    def parcel(self):
+        """Where a parcel is."""
+        return {"place": "Lyon", "events": [{"at": "09:00"}]}
+
+    @tool
+    def sizes(self):
+        """The sizes of a saddle."""
+        return ["S", "M"] * 200
+
+    @tool
+    def deep(self):
+        """Something deep."""
+        return [[[1]]]
 
 
 @pytest.fixture(autouse=True)
@@ -76,26 +97,53 @@ def test_a_call_that_fails_says_why_as_text(chat, script):
     expect(calls(chat).get_by_text("It is <b>too late</b>.")).to_be_visible()
 
 
+ENDS = {"orders": "done", "cancel": "failed", "lose": "unknown", "parcel": "done", "sizes": "done", "deep": "done"}
+"""How the tools end, which return data of each kind."""
+
+
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_on_calls_in_any_state(script, site, visit, view):
-    page = visit(site.url, view, **VIEWS[view]).open().page
-    field = page.locator(".llm-chat-composer textarea")
+def test_axe_finds_nothing_on_calls_in_any_state(script, site, visit, console, view):
+    chat = visit(site.url, view, reduced_motion="reduce", **VIEWS[view]).open()
+    page, field = chat.page, chat.page.locator(".llm-chat-composer textarea")
     field.fill("Where is my order?")
     field.press("Enter")
     reply = script.next_reply()
-    reply.call("orders")
-    reply.call("cancel")
+    for name in ENDS:
+        reply.call(name, **({"status": "open"} if name == "orders" else {}))
     reply.finish("tool-calls")
-    running, failed = page.locator(".llm-chat-call").nth(0), page.locator(".llm-chat-call").nth(1)
-    expect(failed).to_have_attribute("data-call", "failed")
-    for call in (running, failed):
+    expect(calls(chat)).to_have_count(len(ENDS))
+    for call, state in zip(calls(chat).all(), {**ENDS, "orders": "running"}.values(), strict=True):
+        expect(call).to_have_attribute("data-call", state)
+    assert violations(page) == []
+    for call in calls(chat).all():
         call.locator("summary").click()
     assert violations(page) == []
     MAY_END.set()
-    expect(running).to_have_attribute("data-call", "done")
+    expect(calls(chat).first).to_have_attribute("data-call", "done")
     script.next_reply().finish()
-    expect(page.locator("article[data-role=assistant]")).to_have_attribute("data-status", "complete")
+    expect(chat.answer).to_have_attribute("data-status", "complete")
     assert violations(page) == []
+    assert console == []
+
+
+def test_a_call_is_read_by_keys_alone(chat, script):
+    chat.open()
+    MAY_END.set()
+    called(chat, script, "orders")
+    script.next_reply().finish()
+    chat.idle()
+    keys = chat.page.keyboard
+    chat.log.focus()
+    while not calls(chat).locator("summary").evaluate("one => one === document.activeElement"):
+        keys.press("Tab")
+        assert chat.page.evaluate(VISIBLE)
+    keys.press("Enter")
+    keys.press("Tab")
+    expect(calls(chat).get_by_role("group", name="Result")).to_be_focused()
+    assert chat.page.evaluate(VISIBLE)
+    keys.press("Shift+Tab")
+    keys.press("Space")
+    expect(calls(chat).get_by_role("group", name="Result")).to_be_hidden()
 
 
 def test_a_call_keeps_the_focus_when_it_ends(chat, script):
