@@ -136,6 +136,11 @@ class Conf:
         return getattr(settings, "CHAT", {})
 
     @property
+    def debug(self) -> bool:
+        """Tell whether the site is being developed."""
+        return bool(settings.DEBUG)
+
+    @property
     def values(self) -> dict[str, Any]:
         """Return the site's values by name; none if ``CHAT`` is not a dictionary, which the checks report."""
         given = getattr(settings, "CHAT", None)

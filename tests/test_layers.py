@@ -24,7 +24,7 @@ ROWS = [
     ["events", "streams"],
     ["assistants"],
     ["engine"],
-    ["html/messages", "html/calls", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
+    ["html/messages", "html/calls", "html/data", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
     ["html/message_chunks"],
     ["html/live_parts", "html/live_calls"],
     ["html/live"],

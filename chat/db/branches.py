@@ -130,7 +130,7 @@ def select(owner: Owner, uid: str, message: str) -> Stretch:
 def _window(conversation: Conversation, last: int | None) -> Stretch:
     """Return the last messages of the branch that ends in ``last``; if it has more, they begin with a question."""
     keys = [pk for pk, _parent in islice(conversation.lineage(last), WINDOW + 1)]
-    found = Message.objects.select_related("feedback").in_bulk(keys[:WINDOW])
+    found = conversation.message_set.select_related("feedback").in_bulk(keys[:WINDOW])
     messages = [found[pk] for pk in reversed(keys[:WINDOW]) if pk in found]
     if len(keys) <= WINDOW:
         return Stretch(_with_siblings(messages))

@@ -123,6 +123,7 @@ def _found(conversation: Conversation, question: Message, writer: Writer, reques
     answer = question.children.select_related("feedback").order_by("-pk").first()
     if answer is None:
         return _begin(conversation, question, writer)
+    answer.conversation = conversation  # templates name it
     if request.edits:
         return turn_back(conversation, question, answer, request)
     return Turn(conversation, question, answer, fresh=False)

@@ -1,15 +1,24 @@
 """The calls of tools as templates see them, stored and live."""
 
-import json
+import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from ..models import ToolCall
+from ..conf import conf
+from ..models import Message, ToolCall
+from .data import DataView, data_view, input_summary, label, output_summary
+
+logger = logging.getLogger(__name__)
+
+DEFAULT = "llm_chat/tools/default.html"
 
 _SENTENCES = (
     _("The tool failed."),
@@ -18,6 +27,22 @@ _SENTENCES = (
     _("There is no such tool."),
 )
 """What the app itself says about calls, in English, as models read it. Pages translate it."""
+
+_reported: set[tuple[str, type[Exception]]] = set()
+"""The templates that have failed, and how, as far as the log has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallConversation:
+    """The variable ``conversation`` of a tool's template: only what never changes, because it may be rendered live."""
+
+    id: str = ""
+    assistant: str = ""
+    """The name of the assistant, which is also the variable ``assistant``."""
+
+
+NOWHERE = CallConversation()
+"""That of a message that belongs to no conversation, such as a shared copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +64,17 @@ class CallView:
     @property
     def label(self) -> str:
         """Return the name in words."""
-        return self.name.replace("_", " ").replace("-", " ").strip().capitalize()
+        return label(self.name)
+
+    @property
+    def summary(self) -> str:
+        """Return the input in one short line; empty without any."""
+        return input_summary(self.input) if isinstance(self.input, dict) else ""
+
+    @property
+    def result(self) -> str:
+        """Return the output in one short line, in the active language; empty without any."""
+        return output_summary(self.output)
 
     @property
     def error(self) -> str:
@@ -47,22 +82,14 @@ class CallView:
         return gettext(self.reason) if self.reason in _SENTENCES else self.reason
 
     @property
-    def input_text(self) -> str:
-        """Return the input as indented JSON; empty without any."""
-        return _indented(self.input) if self.input else ""
+    def input_data(self) -> DataView:
+        """Return the input as templates can show it."""
+        return data_view(self.input)
 
     @property
-    def output_text(self) -> str:
-        """Return the output as text, or as indented JSON; empty without any."""
-        if self.output is None or self.output == "":
-            return ""
-        return self.output if isinstance(self.output, str) else _indented(self.output)
-
-    @property
-    def templates(self) -> Sequence[str]:
-        """Name the templates that may show the call; the first that exists does."""
-        own = [f"llm_chat/tools/{self.name}.html"] if re.fullmatch(r"[\w-]+", self.name, re.ASCII) else []
-        return [*own, "llm_chat/tools/default.html"]
+    def output_data(self) -> DataView:
+        """Return the output as templates can show it."""
+        return data_view(self.output)
 
 
 def call_view(call: ToolCall) -> CallView:
@@ -70,5 +97,49 @@ def call_view(call: ToolCall) -> CallView:
     return CallView(call.name, call.input, str(call.state), call.output, reason=call.error)
 
 
-def _indented(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+def conversation_of(message: Message) -> CallConversation:
+    """Return the conversation of a message, without a query: this is also called on the event loop."""
+    if not Message.conversation.is_cached(message):
+        return NOWHERE
+    return CallConversation(message.conversation.uid, message.conversation.assistant)
+
+
+def templates_of(tool: str, assistant: str) -> list[str]:
+    """Name the templates that may show a call of a tool; the first that exists does."""
+    own = [f"llm_chat/tools/{assistant}/{tool}.html"] if _is_name(assistant) else []
+    return [*own, f"llm_chat/tools/{tool}.html", DEFAULT] if _is_name(tool) else [DEFAULT]
+
+
+def call_html(call: CallView, conversation: CallConversation) -> SafeString:
+    """Render a call by the site's template for it, or by the app's own.
+
+    A template that fails is reported in the log, and the next one takes its place: an error in it must cost neither the
+    page of a conversation nor the answer of a reader.
+    """
+    context = {"call": call, "assistant": conversation.assistant, "conversation": conversation}
+    for name in templates_of(call.name, conversation.assistant):
+        try:
+            template = get_template(name)
+        except TemplateDoesNotExist:
+            continue
+        except Exception as error:
+            _report(name, error)
+            continue
+        try:
+            return mark_safe(template.render(context))  # noqa: S308
+        except Exception as error:
+            _report(name, error)
+    return escape(call.label)
+
+
+def _report(name: str, error: Exception) -> None:
+    """Log the failure of a template; once only, because a page may show it hundreds of times, unless in DEBUG."""
+    failure = name, type(error)
+    if conf.debug or failure not in _reported:
+        _reported.add(failure)
+        logger.error("The template %s failed, so another one shows the call of the tool.", name, exc_info=error)
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether the name of a tool or an assistant may be part of a path."""
+    return re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) is not None

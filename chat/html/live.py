@@ -23,6 +23,7 @@ from ..endings import Ending, by_chunk
 from ..models import Message
 from ..parts import started_by
 from ..streams.base import Stream
+from .calls import NOWHERE, CallConversation
 from .live_calls import LiveCall
 from .live_parts import LivePart
 from .message_chunks import message_chunk, message_end_chunk, part_chunk, part_end_chunk, patch_chunk
@@ -46,25 +47,29 @@ class Rendering:
 
     _by_stream: ClassVar[dict[Stream, "Rendering"]] = {}
 
-    def __init__(self, stream: Stream, spawn: Spawn) -> None:
+    def __init__(self, stream: Stream, spawn: Spawn, conversation: CallConversation) -> None:
         self.parts: list[LivePart | LiveCall] = []
         self.status: Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
         self.version = 0
         self._ending: Ending | None = None
+        self._conversation = conversation
         self._readers = 0
         self._change = asyncio.Event()
         self._task = spawn(self._follow(stream))
 
     @classmethod
     @contextmanager
-    def of(cls, stream: Stream, spawn: Spawn) -> Iterator["Rendering"]:
+    def of(cls, stream: Stream, spawn: Spawn, conversation: CallConversation = NOWHERE) -> Iterator["Rendering"]:
         """Share the rendering of a stream between its readers; it ends when the last one leaves.
 
-        ``spawn`` starts its task, which must not inherit the context of the first reader.
+        ``spawn`` starts its task, which must not inherit the context of the first reader. ``conversation`` is that of
+        the answer.
         """
-        rendering = cls._by_stream.get(stream) or cls._by_stream.setdefault(stream, cls(stream, spawn))
+        rendering = cls._by_stream.get(stream)
+        if rendering is None:
+            rendering = cls._by_stream[stream] = cls(stream, spawn, conversation)
         rendering._readers += 1
         try:
             yield rendering
@@ -114,7 +119,7 @@ class Rendering:
         elif isinstance(chunk, Closing):
             self._ending = by_chunk(chunk)
         elif isinstance(chunk, ToolInput):
-            self.parts.append(LiveCall(len(self.parts), chunk))
+            self.parts.append(LiveCall(len(self.parts), chunk, self._conversation))
         elif isinstance(chunk, ToolOutput | ToolOutputError):
             for part in self.parts:
                 if isinstance(part, LiveCall) and part.uid == chunk.tool_call_id:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ..chunks import PartHtml, ToolInput, ToolOutput, ToolOutputError
 from ..db.calls import UNKNOWN
 from ..models import ToolCall
-from .calls import CallView
+from .calls import NOWHERE, CallConversation, CallView
 from .message_chunks import part_chunk
 from .messages import PartView
 
@@ -22,11 +22,12 @@ class LiveCall:
     running = False
     length = 0
 
-    def __init__(self, index: int, chunk: ToolInput) -> None:
+    def __init__(self, index: int, chunk: ToolInput, conversation: CallConversation = NOWHERE) -> None:
         self.index = index
         self.uid = chunk.tool_call_id
         self.blocks: Sequence[str] = []
         self._call = CallView(chunk.tool_name, chunk.input)
+        self._conversation = conversation
         self._rendered: dict[str | None, PartHtml] = {}
 
     def take(self, chunk: ToolOutput | ToolOutputError) -> None:
@@ -47,7 +48,7 @@ class LiveCall:
 
     def view(self) -> PartView:
         """Make the view of the part that templates receive."""
-        return PartView(self.index, "tool", call=self._call)
+        return PartView(self.index, "tool", call=self._call, conversation=self._conversation)
 
     shell = view
 

@@ -16,7 +16,7 @@ from ..db.replay import ending_of
 from ..endings import Ending
 from ..models import Conversation, Message
 from ..parts import KINDS, TOOL
-from .calls import CallView, call_view
+from .calls import NOWHERE, CallConversation, CallView, call_html, call_view, conversation_of
 from .excerpts import first_words, is_long
 from .markdown import escape_text, is_blank, render
 from .model_name import shown_name
@@ -39,6 +39,8 @@ class PartView:
     seconds: float | None = None
     call: CallView | None = None
     """The call of a tool, in a part of the kind ``tool``."""
+    conversation: CallConversation = NOWHERE
+    """What the template of a tool gets of its conversation."""
 
     @property
     def template(self) -> str:
@@ -49,6 +51,11 @@ class PartView:
     def is_text(self) -> bool:
         """Tell whether the part is text of the answer."""
         return self.kind in KINDS and KINDS[self.kind].is_text
+
+    @property
+    def call_html(self) -> SafeString:
+        """Render the call of a tool in the active language; empty for a part of another kind."""
+        return call_html(self.call, self.conversation) if self.call else SafeString()
 
     @property
     def heading(self) -> str:
@@ -189,7 +196,7 @@ def _stored_part(message: Message, index: int, part: dict[str, Any]) -> PartView
     """
     if part["type"] == TOOL:
         call = message.calls.get(part["call"])
-        return PartView(index, TOOL, call=call_view(call)) if call else None
+        return PartView(index, TOOL, call=call_view(call), conversation=conversation_of(message)) if call else None
     kind, seconds = KINDS[part["type"]], part.get("seconds")
     unfinished = message.status == Message.Status.RUNNING and index == len(message.parts) - 1 and seconds is None
     return PartView(index, kind.name, safe(render(part["text"])), kind.timed and unfinished, seconds=seconds)

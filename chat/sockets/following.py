@@ -14,6 +14,7 @@ from msgspec import UNSET
 from ..chunks import Chunk, NextRun, Start
 from ..db.branches import Stretch, unseen
 from ..db.replay import ending_of, replay, replay_since
+from ..html.calls import conversation_of
 from ..html.live import HtmlReader, Rendering, Spawn
 from ..html.message_chunks import message_chunk, message_end_chunk
 from ..html.messages import message_view
@@ -83,7 +84,7 @@ async def follow_html(
         whole = message_chunk(view, after=after, language=language)
         await push([whole, message_end_chunk(view, ending, language), ending.chunk])
         return
-    with Rendering.of(stream, spawn) as rendering:
+    with Rendering.of(stream, spawn, conversation_of(message)) as rendering:
         async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
             async for chunks in batches:
                 await push(chunks)

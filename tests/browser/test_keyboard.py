@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
+
+from chat.assistants import Assistant, tool
+from chat.assistants.discovery import registry
 
 HAS_FOCUS = "() => document.activeElement !== document.body"
 LINES = "\n\n".join(f"Paragraph {number} of a long text." for number in range(40))
@@ -212,7 +216,23 @@ LABEL = """one => [one.closest("article")?.dataset.role ?? "", one.localName,
 RICH = "See [this](https://example.com/).\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n" + LINES
 
 
-def test_every_control_that_is_used_by_keys_leaves_the_focus_on_something_visible(script, site, visit):
+class Default(Assistant):
+    """Helps customers."""
+
+    @tool
+    def orders(self):
+        """The customer's orders."""
+        return ["B7"]
+
+
+@pytest.fixture
+def orders():
+    """Let the model see the orders of a customer."""
+    with registry.replaced(Default):
+        yield
+
+
+def test_every_control_that_is_used_by_keys_leaves_the_focus_on_something_visible(script, site, visit, orders):
     chat = visit(site.url).open()
     chat.ask("\n".join(["A question of many lines"] * 40))
     reply = script.next_reply()
@@ -223,7 +243,14 @@ def test_every_control_that_is_used_by_keys_leaves_the_focus_on_something_visibl
     chat.click("Try again")
     script.next_reply().fail("upstream")
     chat.idle()
-    chat.talk(script, "And now?", RICH)
+    chat.ask("And now?")
+    reply = script.next_reply()
+    reply.call("orders")
+    reply.finish("tool-calls")
+    reply = script.next_reply()
+    reply.say(RICH)
+    reply.finish()
+    chat.idle()
     page, used = chat.page, set()
     while left := [
         (name, control)
@@ -244,6 +271,8 @@ def test_every_control_that_is_used_by_keys_leaves_the_focus_on_something_visibl
         stays_inside(chat)
         chat.idle()
     buttons = {name.split(" button ")[1].split("\n")[0] for name in used if " button " in name}
+    assert any(name.startswith("assistant summary Orders") for name in used)
+    assert "assistant div Result" in used
     assert buttons >= {"Copy", "Copy the code", "Try again", "Next answer", "Edit", "Menu", "Good answer"}
 
 

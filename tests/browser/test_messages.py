@@ -8,6 +8,8 @@ import pytest
 from django.db.models import F
 from playwright.sync_api import expect
 
+from chat.assistants import Assistant, tool
+from chat.assistants.discovery import registry
 from chat.engine import draft
 from chat.models import Message
 
@@ -23,6 +25,17 @@ const voices = {
 Object.defineProperty(window, "speechSynthesis", { value: Object.assign(new EventTarget(), voices) });
 Object.assign(window, { said });
 """
+
+
+class Thinker(Assistant):
+    """Looks things up."""
+
+    name = "default"
+
+    @tool
+    def look_up(self):
+        """Look something up."""
+        return 42
 
 
 @pytest.fixture
@@ -59,6 +72,75 @@ def test_a_model_thinks_visibly_and_every_tab_learns_for_how_long_it_did(chat, s
     chat.idle()
     chat.reload()
     expect(heading).to_have_text("Thought for 12 s")
+
+
+def folds(chat):
+    return chat.answer.locator("details")
+
+
+def test_reasoning_is_open_while_it_is_the_last_thing_that_happens(chat, script, clock):
+    with registry.replaced(Thinker):
+        chat.ask("Why?")
+        reply = script.next_reply()
+        reply.think("I look it up.")
+        expect(folds(chat)).to_have_attribute("open", "")
+        expect(folds(chat).get_by_text("I look it up.").last).to_be_visible()
+        clock.now += 12.3
+        reply.call("look_up")
+        reply.finish("tool-calls")
+        expect(folds(chat).nth(0)).not_to_have_attribute("open", "")
+        reply = script.next_reply()
+        reply.think("Now I know.")
+        expect(folds(chat).nth(2)).to_have_attribute("open", "")
+        clock.now += 3
+        reply.say("Because.")
+        expect(folds(chat).nth(2)).not_to_have_attribute("open", "")
+        reply.finish()
+        chat.idle()
+        for _ in ("live", "stored"):
+            assert chat.answer.locator("summary").all_inner_texts() == [
+                "Thought for 12 s",
+                "Look up\n42",
+                "Thought for 3 s",
+            ]
+            expect(chat.answer.locator("details[open]")).to_have_count(0)
+            chat.reload()
+
+
+def test_a_page_that_is_opened_while_a_model_thinks_shows_its_reasoning(chat, script, site, visit):
+    chat.ask("Why?")
+    script.next_reply().think("The visitor asks why.")
+    expect(folds(chat)).to_have_attribute("open", "")
+    other = visit(site.url, "somebody").open(f"/chat/{chat.conversation}/")
+    expect(folds(other)).to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("clicks", [1, 2])
+def test_reasoning_that_the_visitor_has_opened_or_closed_stays_so(chat, script, clicks):
+    chat.ask("Why?")
+    reply = script.next_reply()
+    reply.think("The visitor asks why.")
+    expect(folds(chat)).to_have_attribute("open", "")
+    for _ in range(clicks):
+        chat.answer.locator("summary").press("Enter")
+    reply.say("Because.")
+    expect(chat.answer.locator("summary")).to_contain_text("Thought")
+    assert (folds(chat).get_attribute("open") is not None) is (clicks == 2)
+    reply.finish()
+    chat.idle()
+
+
+def test_reasoning_stays_open_while_the_visitor_reads_further_up(chat, script):
+    chat.ask("Why?")
+    reply = script.next_reply()
+    reply.think("A thought of one line.\n\n" * 60)
+    expect(chat.log).to_contain_text("A thought")
+    chat.log.evaluate("log => log.scrollTo({ top: log.scrollTop - 400 })")
+    expect(chat.page.locator("llm-chat-scroll")).not_to_have_attribute("pinned", "")
+    reply.say("Because.")
+    reply.finish()
+    chat.idle()
+    expect(folds(chat)).to_have_attribute("open", "")
 
 
 def test_the_time_so_far_is_counted_from_when_the_model_began(chat, script):

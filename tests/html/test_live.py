@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from chat.chunks import LOADING, Finish, PartEndHtml, Start
+from chat.chunks import LOADING, Finish, PartEndHtml, PartHtml, Start, ToolInput, ToolOutput
 from chat.html import live, live_parts
 from chat.html.live import HtmlReader, Rendering
 from chat.models import Message
@@ -192,6 +192,28 @@ async def test_a_page_learns_when_reasoning_began_and_how_long_it_took(monkeypat
         rest = [chunk async for batch in batches for chunk in batch]
     (end,) = [chunk for chunk in rest if isinstance(chunk, PartEndHtml)]
     assert (end.data.message, end.data.part, end.data.html) == ("a1", 0, "Thought for 12 s")
+
+
+async def test_reasoning_ends_with_the_call_and_with_the_text_that_follow_it():
+    stream = MemoryStream()
+    stream.append(Start("a1"))
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        batches = read(stream, rendering)
+        shown = await anext(batches)
+        for happened in (
+            [REASONING.begin("0", 1000.0), ReasoningDelta("0", "Hm.")],
+            [REASONING.finish("0", 12.3), ToolInput("t-1", "orders", {})],
+            [ToolOutput("t-1", []), REASONING.begin("2", 1020.0), ReasoningDelta("2", "So.")],
+            [REASONING.finish("2", 3.0), TextStart("3"), TextDelta("3", "Here.")],
+        ):
+            for chunk in happened:
+                stream.append(chunk)
+            shown += await anext(batches)
+        await batches.aclose()
+    begun = [chunk.data.html for chunk in shown if isinstance(chunk, PartHtml)]
+    assert [" open>" in html for html in begun] == [True, False, False, True, False]
+    ends = [(chunk.data.part, chunk.data.html) for chunk in shown if isinstance(chunk, PartEndHtml)]
+    assert ends == [(0, "Thought for 12 s"), (2, "Thought for 3 s")]
 
 
 async def test_reasoning_without_a_known_time_shows_none():

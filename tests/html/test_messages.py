@@ -92,6 +92,7 @@ def test_the_checkpoint_of_a_running_answer_thinks_at_its_end_only(parts, headin
     html = message_html(message_view(message(status="running", parts=parts)))
     known = ("Thinking", "Thought for 12 s", "Reasoning")
     assert [heading for heading in known if f">{heading}" in html] == headings
+    assert ('<details class="llm-chat-reasoning" open>' in html) is (headings == ["Thinking"])
 
 
 def test_an_ended_answer_does_not_think_even_if_nobody_knows_for_how_long_it_did():

@@ -1,13 +1,15 @@
 """Share links: a copy for everybody who has the link, made and revoked by its owner alone."""
 
+import json
 import re
 
 import pytest
 from django.test import Client
 
 from chat.db.shares import MOST
-from chat.models import Conversation, Share
+from chat.models import Conversation, Share, ToolCall
 from chat.owners import VISITOR, Owner
+from tests.support.templates import OwnTemplates
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,45 @@ def test_the_copy_has_no_buttons_ids_or_reasoning_and_makes_no_visitor(ann, conv
     for absent in ("secretuid", "Private thoughts", "secret-model", "data-action", "<form", "<button", "visitor:"):
         assert absent not in page
     assert not answer.cookies
+
+
+CALL = {
+    "uid": "canary-uid",
+    "name": "canary-tool",
+    "input": {"canary-key": "canary-input"},
+    "output": [{"canary-column": "canary-output"}],
+    "error": "canary-error",
+    "backend": "canary-backend",
+    "model_id": "canary-id",
+    "extra": {"canary-extra": 1},
+}
+
+
+@pytest.mark.parametrize("state", ToolCall.State.values)
+def test_the_copy_has_the_texts_around_the_calls_of_tools_and_nothing_of_the_calls(
+    ann, converse, settings, tmp_path, state
+):
+    OwnTemplates(settings, tmp_path).tool("canary-tool.html", "canary-template {{ call.output }}")
+    conversation = converse(title="About orders")
+    Conversation.objects.update(assistant="canary-assistant", about_model="shop.canary", about_key="canary-object")
+    answer = conversation.tip
+    answer.parts = [
+        {"type": "text", "text": "Let me see."},
+        {"type": "tool", "call": CALL["uid"]},
+        {"type": "reasoning", "text": "canary-thought", "seconds": 2.0},
+        {"type": "text", "text": "On its way."},
+    ]
+    answer.has_calls = True
+    answer.save()
+    answer.tool_calls.create(step=0, state=state, **CALL)
+    assert "canary-template" in ann.get("/chat/c1/print/").content.decode()
+    ann.post("/chat/c1/shares/new/")
+    found = Share.objects.get()
+    page = read(f"/chat/~shared/{found.uid}/").content.decode()
+    assert page.index("Let me see.") < page.index("On its way.")
+    assert "canary" not in page
+    assert "canary" not in json.dumps(found.messages)
+    assert "canary" not in ann.get("/chat/c1/shares/").content.decode()
 
 
 def test_search_engines_and_caches_keep_nothing_and_links_reveal_nothing(link):

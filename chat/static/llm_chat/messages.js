@@ -445,10 +445,10 @@ class ChatSpeech extends ChatElement {
 
   // Internals
 
-  /** Without reasoning, and with one word for a block of code. */
+  /** Without reasoning and calls, and with one word for a block of code. */
   #lines(article) {
     const copy = document.importNode(this.find("[data-parts]", article), true);
-    for (const reasoning of copy.querySelectorAll("details")) reasoning.remove();
+    for (const part of copy.querySelectorAll("[data-part]:not(:has(> [data-blocks]))")) part.remove();
     for (const code of copy.querySelectorAll("pre")) code.replaceWith(`${this.dataset.code}\n`);
     for (const line of copy.querySelectorAll("[data-blocks] > * > *, li, td, th")) line.append("\n");
     return copy.textContent.match(/\S.*/g) ?? [];
@@ -616,6 +616,7 @@ class ChatTranscript extends ChatElement {
       "chat:state": () => this.#wait(),
       "chat:close": () => this.#wait(),
     });
+    this.hear(this, { click: ({ target }) => hold(target) });
     localise(this);
     this.#setApart();
   }
@@ -680,7 +681,7 @@ class ChatTranscript extends ChatElement {
     else if (after !== undefined) this.prepend(article);
     else if (old) old.before(article);
     else this.append(article);
-    old?.remove();
+    if (old) this.#replace(old, article);
     this.#setApart();
     if (after === undefined) return;
     while (article.nextElementSibling) article.nextElementSibling.remove();
@@ -690,15 +691,19 @@ class ChatTranscript extends ChatElement {
   #addPart({ message, part, html }) {
     const old = this.#part(message, part);
     this.#wait();
-    const fresh = this.#build(html);
-    // A call that the visitor has opened stays open when it changes.
-    if (old?.querySelector("details[open]")) fresh.querySelector("details")?.setAttribute("open", "");
-    if (old) old.replaceWith(fresh);
+    const fresh = this.find("[data-part]", this.#build(html));
+    if (old) old.before(fresh);
     else this.article(message)?.querySelector("[data-parts]")?.append(fresh);
+    if (old) this.#succeed(old, fresh);
+    old?.remove();
   }
 
   #endPart({ message, part, html }) {
-    this.#part(message, part)?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
+    const ended = this.#part(message, part);
+    ended?.querySelector("[data-heading]")?.replaceChildren(this.#build(html));
+    // Reasoning folds, unless the visitor has opened it, or is reading further up.
+    const fold = ended?.querySelector("details:not([data-held], :has([data-blocks] :focus))");
+    if (this.closest("llm-chat-scroll[pinned]")) fold?.removeAttribute("open");
   }
 
   #patch(patch) {
@@ -730,9 +735,43 @@ class ChatTranscript extends ChatElement {
     return localise(this.fragment(html.trim()));
   }
 
+  #replace(old, article) {
+    for (const part of old.querySelectorAll("[data-part]")) {
+      this.#succeed(part, article.querySelector(`[data-part="${part.dataset.part}"]`));
+    }
+    old.remove();
+  }
+
+  /** What the visitor has opened or closed stays so in the part that takes another one's place, and so does the focus. */
+  #succeed(old, fresh) {
+    for (const fold of old.querySelectorAll("details[data-held]")) {
+      const next = twinOf(fold, old, fresh);
+      next?.toggleAttribute("open", fold.open);
+      next?.toggleAttribute("data-held", true);
+    }
+    const focused = document.activeElement;
+    if (!old.contains(focused)) return;
+    const next = twinOf(focused, old, fresh) ?? fresh?.querySelector("summary");
+    if (next) next.focus({ preventScroll: true });
+    else this.tell("chat:focus");
+  }
+
   #part(message, part) {
     return this.article(message)?.querySelector(`[data-part="${part}"]`);
   }
+}
+
+function hold(target) {
+  target.closest("summary")?.parentElement.toggleAttribute("data-held", true);
+}
+
+/** The element that is in `fresh` what another one is in `old`: that of its id or name, or at its place. */
+function twinOf(element, old, fresh) {
+  const { id, name, localName } = element;
+  const own = name ? `[name="${CSS.escape(name)}"]` : localName;
+  const selector = id ? `#${CSS.escape(id)}` : own;
+  const place = [...old.querySelectorAll(selector)].indexOf(element);
+  return fresh?.querySelectorAll(selector)[place];
 }
 
 function timeOf(article) {
