@@ -10,6 +10,7 @@ from ..chunks import Chunk, FinishStep, StartStep
 from ..db.calls import begun_chunk, ended_chunk
 from ..models import ToolCall
 from ..parts import Kind, Part, ToolPart, kind_of
+from ..sources import Sources, source_chunk
 from ..text import storable
 
 NO_CALLS: Mapping[str, ToolCall] = MappingProxyType({})
@@ -46,6 +47,11 @@ class Draft:
         self.length = 0
         self.version = 0
         """Grows by one with every delta, so that a checkpoint can tell whether there is anything new."""
+        self.sources = Sources()
+        """What the calls have found, in the order in which they began."""
+        self._calls: dict[str, ToolCall] = {}
+        """The calls whose sources do not count yet, in that order."""
+        self._ended: set[str] = set()
         self._kind: Kind | None = None
         """The kind of the open part."""
         self._parts: list[Piece | ToolPart] = []
@@ -79,6 +85,7 @@ class Draft:
         self._close()
         for call in calls:
             self._parts.append(ToolPart(call.uid))
+            self._calls[call.uid] = call
             self._ready.append(begun_chunk(call))
         self.version += 1
 
@@ -86,6 +93,23 @@ class Draft:
         """Add a chunk of a call, behind what has been collected."""
         self._merge()
         self._ready.append(chunk)
+
+    def end_call(self, call: ToolCall) -> None:
+        """Add the end of a call, with its sources and those of later calls that waited for it.
+
+        Calls of a step end in any order, and their sources are numbered in the order in which they began.
+        """
+        chunk = ended_chunk(call)
+        if chunk is None:
+            return
+        self.add_chunk(chunk)
+        self._ended.add(call.uid)
+        for uid in list(self._calls):
+            if uid not in self._ended:
+                break
+            found = self._calls.pop(uid)
+            if found.state == ToolCall.State.DONE:
+                self._ready += map(source_chunk, self.sources.add(found.output))
 
     def next_step(self) -> None:
         """End the step: the model is called again."""
@@ -152,8 +176,7 @@ class Draft:
             self.next_step()
         self.step = call.step
         self.add_calls([call])
-        if chunk := ended_chunk(call):
-            self.add_chunk(chunk)
+        self.end_call(call)
 
     def _begin(self, piece: Piece, started: float | None = None) -> None:
         self._close()

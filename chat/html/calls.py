@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from ..models import ToolCall
+from ..sources import without_marks
 
 _SENTENCES = (
     _("The tool failed."),
@@ -67,7 +68,7 @@ class CallView:
 
 def call_view(call: ToolCall) -> CallView:
     """Make the view of a stored call."""
-    return CallView(call.name, call.input, str(call.state), call.output, reason=call.error)
+    return CallView(call.name, call.input, str(call.state), without_marks(call.output), reason=call.error)
 
 
 def _indented(value: Any) -> str:
