@@ -110,6 +110,27 @@ class ToolDenied(Chunk, tag="tool-output-denied", frozen=True):
     tool_call_id: str
 
 
+class Excerpt(msgspec.Struct, frozen=True, gc=False):
+    """What a source says, as far as its tool quotes it."""
+
+    excerpt: str
+
+
+class SourceMetadata(msgspec.Struct, frozen=True, gc=False):
+    """What the app adds to the chunk of a source."""
+
+    llm_chat: Excerpt
+
+
+class SourceUrl(Chunk, tag="source-url", frozen=True):
+    """A source that a tool has found. ``source_id`` is its number in the answer, as a string."""
+
+    source_id: str
+    url: str
+    title: str
+    provider_metadata: SourceMetadata | None = None
+
+
 class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The payload of a transient chunk. A field that is ``UNSET``, or has its default, is left out on the wire."""
 
@@ -257,6 +278,17 @@ class PartEndData(Data, frozen=True):
 
 class PartEndHtml(Transient[PartEndData], tag="data-part-end", frozen=True):
     """The end of a part that has a heading, in the html format."""
+
+
+class SourcesData(Data, frozen=True):
+    """The HTML of the list of all sources that a message has so far."""
+
+    message: str
+    html: str
+
+
+class SourcesHtml(Transient[SourcesData], tag="data-sources", frozen=True):
+    """The list of a message's sources, in the html format."""
 
 
 class MessageEndData(Data, frozen=True):

@@ -17,6 +17,7 @@ from .chunks import (
     PartDelta,
     PartEnd,
     PartStart,
+    SourceUrl,
     Timing,
     ToolApproval,
     ToolDenied,
@@ -72,6 +73,9 @@ class ToolPart(msgspec.Struct, frozen=True, tag="tool", tag_field="type"):
 
 TOOL = "tool"
 """The ``type`` of a ``ToolPart``, which is no ``Kind``: it has no text."""
+
+SOURCE = "source"
+"""The ``type`` of a source among the parts of a shared answer, whose calls are not shared."""
 
 StreamedPart = TextPart | ReasoningPart
 """A part whose text streams."""
@@ -131,7 +135,10 @@ REASONING = Kind(
 KINDS = {kind.name: kind for kind in (TEXT, REASONING)}
 """Every kind, by its name."""
 
-TOOL_CHUNKS = (ToolInput, ToolApproval, ToolQuestion, ToolOutput, ToolOutputError, ToolDenied, NextRun)
+TOOL_CHUNKS = (
+    *(ToolInput, ToolApproval, ToolQuestion, ToolOutput, ToolOutputError, ToolDenied),
+    *(SourceUrl, NextRun),
+)
 
 CHUNKS = (*(chunk for kind in KINDS.values() for chunk in (kind.start, kind.delta, kind.end)), *TOOL_CHUNKS)
 """The chunk types of every kind, all of which streams store."""
@@ -156,7 +163,7 @@ def text_of(parts: Iterable[Part]) -> str:
 
 def exported(stored: Iterable[dict[str, Any]]) -> str:
     """Join what a Markdown export contains of an answer's parts, given in their stored form."""
-    pieces = (KINDS[part["type"]].export(part["text"]) for part in stored if part["type"] != TOOL)
+    pieces = (KINDS[part["type"]].export(part["text"]) for part in stored if part["type"] in KINDS)
     return "\n\n".join(piece for piece in pieces if piece)
 
 

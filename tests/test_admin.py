@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat.db.shares import share
 from chat.models import Conversation, Feedback, Share
+from chat.sources import stored
 
 ATTACK = "<script>alert(1)</script>"
 
@@ -67,6 +68,20 @@ def test_a_conversation_reads_as_a_thread(admin_client, conversation):
     assert "<em>answer</em>" in shown and "other version" not in shown
     for text in ("Assistant", "cut", "gpt-x", "1 token<"):
         assert text in shown, text
+
+
+def test_a_thread_lists_the_sources_of_an_answer(admin_client, conversation):
+    question = conversation.message_set.get()
+    parts = [{"type": "tool", "call": "t-1"}, {"type": "text", "text": "As [1] says."}]
+    answer = conversation.message_set.create(
+        uid="a1", role="assistant", parent=question, text="As [1] says.", parts=parts, has_calls=True
+    )
+    output = stored(ATTACK, "https://bikes.example/brake", "")
+    answer.tool_calls.create(uid="t-1", step=0, name="manual", state="done", output=output)
+    page = admin_client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
+    assert page.count('href="https://bikes.example/brake"') == 2
+    assert "Sources</h3>" in page
+    assert ATTACK not in page
 
 
 def test_share_links_are_listed_and_revoked(admin_client, conversation):

@@ -14,7 +14,7 @@ ROWS = [
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
-    ["endings", "parts"],
+    ["endings", "parts", "sources"],
     ["html/language", "html/version", "sockets/limits"],
     ["html/markdown"],
     ["models", "managers"],

@@ -151,6 +151,7 @@ type Chunk =
   | { type: "data-part"; data: { message: string; part: number; html: string } }
   | { type: "data-patch"; data: Patch & { message: string; part: number } }
   | { type: "data-part-end"; data: { message: string; part: number; html: string } }
+  | { type: "data-sources"; data: { message: string; html: string } }
   | { type: "data-message-end"; data: { message: string; status: string; html: string } }
   | { type: "data-conversation"; data: { id: string; title: string } }
   | { type: "error"; errorText: string }

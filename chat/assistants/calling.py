@@ -4,30 +4,23 @@ Nothing of the site's reaches the model or the page except results, progress and
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from inspect import isasyncgen, isasyncgenfunction, iscoroutinefunction, isgenerator
 from typing import Any, Literal, NamedTuple
 
-from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, QuerySet
-
 from ..db.calls import UNKNOWN
-from ..text import storable, storable_value
+from ..text import storable
 from .base import Assistant
 from .hooks import in_thread, language
+from .results import decoded, encoded
 from .tools import Progress, Tool, ToolError
 
 logger = logging.getLogger(__name__)
 
-MAX_RESULT = 65_536
-"""Length limit of a result, in characters of its JSON."""
-
 MAX_TEXT = 1_000
 """Length limit of a ``ToolError``'s text and of progress, in characters."""
 
-CUT = "[The result was longer and was cut here.]"
 FAILED = "The tool failed."
 BUSY = "The server had no time to run this tool."
 
@@ -89,7 +82,7 @@ async def _within(tool: Tool, work: Any, ticket: list[str]) -> Outcome:
 
 def _outcome(tool: Tool, task: "asyncio.Future[str]") -> Outcome:
     try:
-        return Outcome("done", _capped(task.result()))
+        return Outcome("done", decoded(task.result()))
     except ToolError as error:
         return Outcome("failed", error=storable(str(error))[:MAX_TEXT] or FAILED)
     except Exception:
@@ -143,26 +136,3 @@ def _reported(value: Any, report: Report) -> Any:
         return value
     report(storable(str(value.text))[:MAX_TEXT])
     return None
-
-
-class _Encoder(DjangoJSONEncoder):
-    def default(self, o: Any) -> Any:
-        """Encode what JSON lacks, but no row of the database: which of its columns may the model read?"""
-        if isinstance(o, Model | QuerySet):
-            raise TypeError(
-                f"A tool returned a {type(o).__name__}: name the fields that the model may read, "
-                'as in list(queryset.values("number", "total")).'
-            )
-        return super().default(o)
-
-
-def encoded(result: Any) -> str:
-    """Encode a result as JSON. Raises ``TypeError`` or ``ValueError`` if it is not plain data."""
-    return json.dumps(result, cls=_Encoder, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _capped(text: str) -> Any:
-    """Return a result as plain data; one that is too long as the beginning of its JSON, with a sentence."""
-    if len(text) <= MAX_RESULT:
-        return storable_value(json.loads(text))
-    return f"{storable(text[:MAX_RESULT])} {CUT}"

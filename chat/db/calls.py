@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -21,6 +21,8 @@ from ..chunks import (
 from ..managers import uids_in
 from ..models import Message, ToolCall
 from ..parts import TOOL, ToolPart, is_text
+from ..sources import with_numbers, without_marks
+from .sources import numbers_of
 from .threads import atomic
 
 UNKNOWN = "It is not known whether this call took effect."
@@ -133,7 +135,9 @@ def ended_chunk(call: ToolCall) -> Chunk | None:
         return None
     if call.state in (State.DENIED, State.EXPIRED):
         return ToolDenied(call.uid)
-    return ToolOutput(call.uid, call.output) if call.state == State.DONE else ToolOutputError(call.uid, call.error)
+    if call.state == State.DONE:
+        return ToolOutput(call.uid, without_marks(call.output))
+    return ToolOutputError(call.uid, call.error)
 
 
 def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
@@ -143,11 +147,12 @@ def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
     """
     found: list[dict[str, Any]] = []
     texts: list[str] = []
+    numbers = numbers_of(message)
     for _, calls, part in _grouped(message):
         if part is not None:
             texts.append(part["text"])
         else:
-            found += call_messages("\n\n".join(texts), calls, backend)
+            found += call_messages("\n\n".join(texts), calls, backend, numbers=numbers)
             texts.clear()
     if any(text.strip() for text in texts):
         found.append({"role": "assistant", "content": "\n\n".join(texts)})
@@ -172,7 +177,9 @@ def _grouped(message: Message) -> Iterator[tuple[int, list[ToolCall], dict[str, 
         yield step[-1].step, step, None
 
 
-def call_messages(text: str, calls: Sequence[ToolCall], backend: str, reasoning: str = "") -> list[dict[str, Any]]:
+def call_messages(
+    text: str, calls: Sequence[ToolCall], backend: str, reasoning: str = "", *, numbers: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """Return the messages of one step: the model's own, with the calls that it asked for, and their results.
 
     Args:
@@ -180,6 +187,7 @@ def call_messages(text: str, calls: Sequence[ToolCall], backend: str, reasoning:
         calls: the calls, all of which have ended.
         backend: the alias of the backend that reads them. It gets its own ids back, another one gets others.
         reasoning: the model's reasoning in this step.
+        numbers: those of the answer's sources, by their URLs.
     """
     ids = [_id(call, backend) for call in calls]
     if len(set(ids)) < len(ids):  # some endpoints give several calls the same id
@@ -189,7 +197,7 @@ def call_messages(text: str, calls: Sequence[ToolCall], backend: str, reasoning:
         asked["reasoning_content"] = reasoning
     asked["tool_calls"] = [_asked(call, known, backend) for call, known in zip(calls, ids, strict=True)]
     results = [
-        {"role": "tool", "tool_call_id": known, "content": result_text(call)}
+        {"role": "tool", "tool_call_id": known, "content": result_text(call, numbers)}
         for call, known in zip(calls, ids, strict=True)
     ]
     return [asked, *results]
@@ -208,11 +216,12 @@ def _asked(call: ToolCall, known: str, backend: str) -> dict[str, Any]:
     return {**extra, "id": known, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def result_text(call: ToolCall) -> str:
-    """Return what the model reads as the result of a call."""
+def result_text(call: ToolCall, numbers: Mapping[str, int]) -> str:
+    """Return what the model reads as the result of a call, with the numbers of its sources."""
     if call.state != State.DONE:
         return call.error or UNKNOWN
-    return call.output if isinstance(call.output, str) else json.dumps(call.output, ensure_ascii=False)
+    output = with_numbers(call.output, numbers)
+    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
 
 
 def steps_of(message: Message) -> list[tuple[str, list[ToolCall], str]]:

@@ -9,6 +9,7 @@ from ..chunks import (
     FinishStep,
     PartDelta,
     PartEnd,
+    SourceUrl,
     Start,
     StartStep,
     ToolApproval,
@@ -21,7 +22,9 @@ from ..chunks import (
 from ..endings import Ending, by_columns
 from ..models import Message, ToolCall
 from ..parts import KINDS, TOOL, Kind, Part, ToolPart, kind_of, started_by
+from ..sources import source_chunk
 from .calls import asked_chunks, begun_chunk, ended_chunk
+from .sources import sources_by_part
 
 
 def ending_of(message: Message) -> Ending:
@@ -109,10 +112,11 @@ def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> I
     begun, ended = _steps(held)
     calls = {chunk.tool_call_id for chunk in held if is_final(chunk)}
     asked = {chunk.tool_call_id for chunk in held if isinstance(chunk, ToolApproval)}
+    known = {chunk.source_id for chunk in held if isinstance(chunk, SourceUrl)}
     before: ToolCall | None = None
     results: list[Chunk] = []  # the calls of a step begin together
     questions: list[Chunk] = []  # behind the results
-    for index, part in enumerate(message.parts):
+    for index, (part, found) in enumerate(zip(message.parts, sources_by_part(message), strict=True)):
         call = message.calls.get(part["call"]) if part["type"] == TOOL else None
         if before is not None and (call is None or call.step != before.step):
             yield from (*results, *questions)
@@ -131,6 +135,8 @@ def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> I
                 questions += asked_chunks(call)
             if call.uid not in calls and (chunk := ended_chunk(call)):
                 (questions if call.question else results).append(chunk)
+            new = [chunk for chunk in map(source_chunk, found) if chunk.source_id not in known]
+            (questions if call.question else results).extend(new)
         elif part["type"] != TOOL:
             yield from _rest_of_text(index, part, parts, held)
     yield from (*results, *questions)

@@ -4,10 +4,12 @@ import secrets
 from typing import Any
 
 from django.db.models import F
+from msgspec import to_builtins
 
 from ..models import Conversation, Message, Share
-from ..parts import is_text
+from ..parts import SOURCE, is_text
 from .branches import whole
+from .sources import sources_by_part
 from .threads import atomic
 
 ID_BYTES = 24
@@ -53,12 +55,15 @@ def messages_of(found: Share) -> list[Message]:
 
 
 def _copied(message: Message) -> dict[str, Any]:
-    """Return what is shared of a message: no ids, no reasoning, nothing about the visitor or the model."""
+    """Return what is shared of a message: no ids, calls or reasoning, nothing about the visitor or the model."""
+    parts: list[dict[str, Any]] = []
+    for part, found in zip(message.parts, sources_by_part(message), strict=True):
+        parts += [part] if is_text(part) else [{"type": SOURCE, **to_builtins(source)} for source in found]
     return {
         "role": message.role,
         "status": message.status,
         "text": message.text,
-        "parts": [part for part in message.parts if is_text(part)],
+        "parts": parts,
         "error": message.error,
         "finish_reason": message.finish_reason,
     }

@@ -17,9 +17,9 @@ from ..assistants.confirming import question_of
 from ..assistants.tools import ArgumentsError, Tool
 from ..backends.base import ToolCall as Asked
 from ..backends.base import ToolSchema
-from ..chunks import Chunk, ToolOutput
+from ..chunks import ToolOutput
 from ..db.answers import Written
-from ..db.calls import DECLINED, UNKNOWN, asked_chunks, begin_allowed, begin_calls, end_call, ended_chunk, part_of
+from ..db.calls import DECLINED, UNKNOWN, asked_chunks, begin_allowed, begin_calls, end_call, part_of
 from ..models import ToolCall
 from ..text import storable, storable_value
 from .draft import Draft
@@ -211,15 +211,13 @@ class Calls:
 
     def _report(self, call: ToolCall, text: str) -> None:
         if call.uid in self._begun and call.state == State.RUNNING:
-            self._show(ToolOutput(call.uid, {"progress": text}, preliminary=True))
+            self._draft.add_chunk(ToolOutput(call.uid, {"progress": text}, preliminary=True))
+            self._flush()
 
     def _show_end(self, call: ToolCall) -> None:
-        if self._begun.pop(call.uid, None) and (chunk := ended_chunk(call)):
-            self._show(chunk)
-
-    def _show(self, chunk: Chunk) -> None:
-        self._draft.add_chunk(chunk)
-        self._flush()
+        if self._begun.pop(call.uid, None):
+            self._draft.end_call(call)
+            self._flush()
 
 
 def _storable_extra(extra: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ..chunks import Chunk, FinishStep, NextRun, RunData, StartStep
 from ..db.calls import asked_chunks, begun_chunk, ended_chunk
 from ..models import ToolCall
 from ..parts import Kind, Part, ToolPart, kind_of
+from ..sources import Sources, source_chunk
 from ..text import storable
 
 NO_CALLS: Mapping[str, ToolCall] = MappingProxyType({})
@@ -50,6 +51,11 @@ class Draft:
         self.length = 0
         self.version = 0
         """Grows by one with every delta, so that a checkpoint can tell whether there is anything new."""
+        self.sources = Sources()
+        """What the calls have found, in the order in which they began."""
+        self._calls: dict[str, ToolCall] = {}
+        """The calls whose sources do not count yet, in that order."""
+        self._ended: set[str] = set()
         self._kind: Kind | None = None
         """The kind of the open part."""
         self._parts: list[Piece | ToolPart] = []
@@ -93,6 +99,7 @@ class Draft:
         for call in calls:
             if call.uid not in known:
                 self._parts.append(ToolPart(call.uid))
+                self._calls[call.uid] = call
                 self._ready.append(begun_chunk(call))
         self.version += 1
 
@@ -100,6 +107,23 @@ class Draft:
         """Add a chunk of a call, behind what has been collected."""
         self._merge()
         self._ready.append(chunk)
+
+    def end_call(self, call: ToolCall) -> None:
+        """Add the end of a call, with its sources and those of later calls that waited for it.
+
+        Calls of a step end in any order, and their sources are numbered in the order in which they began.
+        """
+        chunk = ended_chunk(call)
+        if chunk is None:
+            return
+        self.add_chunk(chunk)
+        self._ended.add(call.uid)
+        for uid in list(self._calls):
+            if uid not in self._ended:
+                break
+            found = self._calls.pop(uid)
+            if found.state == ToolCall.State.DONE:
+                self._ready += map(source_chunk, self.sources.add(found.output))
 
     def next_step(self) -> None:
         """End the step: the model is called again."""
@@ -167,9 +191,10 @@ class Draft:
             self.next_step()
         self.step = call.step
         self.add_calls([call])
-        ended = None if call in self.decided else ended_chunk(call)
-        for chunk in (*asked_chunks(call), *filter(None, [ended])):
+        for chunk in asked_chunks(call):
             self.add_chunk(chunk)
+        if call not in self.decided:
+            self.end_call(call)
 
     def _begin(self, piece: Piece, started: float | None = None) -> None:
         self._close()

@@ -241,8 +241,9 @@ class Run:
     def _messages(self) -> list[dict[str, Any]]:
         """Return what the model reads: the instructions, the history, and the steps of this answer so far."""
         messages = [*self._system, *self._history]
+        numbers = self.draft.sources.numbers
         for text, calls, reasoning in self._steps:
-            said = call_messages(text, calls, self._fallback.current.alias, reasoning)
+            said = call_messages(text, calls, self._fallback.current.alias, reasoning, numbers=numbers)
             if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:  # the answer continues it
                 said[0]["content"] = messages.pop()["content"] + said[0]["content"]
             messages += said

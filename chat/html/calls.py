@@ -14,6 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from ..conf import conf
 from ..models import Message, ToolCall
+from ..sources import without_marks
 from .data import DataView, data_view, input_summary, label, output_summary
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ class CallView:
 
 def call_view(call: ToolCall) -> CallView:
     """Make the view of a stored call."""
-    return CallView(call.name, call.input, str(call.state), call.output, reason=call.error)
+    return CallView(call.name, call.input, str(call.state), without_marks(call.output), reason=call.error)
 
 
 def conversation_of(message: Message) -> CallConversation:

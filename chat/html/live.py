@@ -13,6 +13,7 @@ from ..chunks import (
     PartDelta,
     PartEnd,
     PartStart,
+    SourceUrl,
     Status,
     ToolInput,
     ToolOutput,
@@ -22,11 +23,19 @@ from ..conf import conf
 from ..endings import Ending, by_chunk
 from ..models import Message
 from ..parts import started_by
+from ..sources import AnswerSource, source_of
 from ..streams.base import Stream
 from .calls import NOWHERE, CallConversation
 from .live_calls import LiveCall
 from .live_parts import LivePart
-from .message_chunks import message_chunk, message_end_chunk, part_chunk, part_end_chunk, patch_chunk
+from .message_chunks import (
+    message_chunk,
+    message_end_chunk,
+    part_chunk,
+    part_end_chunk,
+    patch_chunk,
+    sources_chunk,
+)
 from .messages import MessageView, message_view
 
 DUTY = 25
@@ -49,6 +58,7 @@ class Rendering:
 
     def __init__(self, stream: Stream, spawn: Spawn, conversation: CallConversation) -> None:
         self.parts: list[LivePart | LiveCall] = []
+        self.sources: tuple[AnswerSource, ...] = ()
         self.status: Status | None = None
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
@@ -113,13 +123,15 @@ class Rendering:
         if isinstance(chunk, PartDelta | PartEnd):
             self._apply_to_text(self.parts[int(chunk.id)], chunk)
         elif isinstance(chunk, PartStart) and (kind := started_by(chunk)):
-            self.parts.append(LivePart(len(self.parts), kind, chunk.started))
+            self.parts.append(LivePart(len(self.parts), kind, chunk.started, self.sources))
         elif isinstance(chunk, Status):
             self.status = chunk
         elif isinstance(chunk, Closing):
             self._ending = by_chunk(chunk)
         elif isinstance(chunk, ToolInput):
             self.parts.append(LiveCall(len(self.parts), chunk, self._conversation))
+        elif isinstance(chunk, SourceUrl):
+            self.sources += (source_of(chunk),)
         elif isinstance(chunk, ToolOutput | ToolOutputError):
             for part in self.parts:
                 if isinstance(part, LiveCall) and part.uid == chunk.tool_call_id:
@@ -152,6 +164,8 @@ class HtmlReader:
         self._known: list[int] = []
         self._running: set[int] = set()
         """The parts that the page shows as running."""
+        self._sources: tuple[AnswerSource, ...] = ()
+        """The sources that the page lists."""
         self._status: Status | None = None
         self._provisional = False
 
@@ -173,6 +187,7 @@ class HtmlReader:
         self._shown = [part.blocks for part in parts]
         self._known = [len(part.blocks) for part in parts]  # the page has DOM nodes for these, no source
         self._running = {part.index for part in parts if part.running}
+        self._sources = self._rendering.sources
         # While the stream cannot be read, the last checkpoint is better than an empty answer.
         self._provisional = not parts and self._rendering.status is RECONNECTING
         view = message_view(self._message) if self._provisional else self._view()
@@ -190,6 +205,9 @@ class HtmlReader:
 
     def _changes(self) -> Iterator[Chunk]:
         uid = self._message.uid
+        if self._sources is not self._rendering.sources:
+            self._sources = self._rendering.sources
+            yield sources_chunk(uid, self._sources, self._language)
         for part in self._rendering.parts:
             if isinstance(part, LiveCall):
                 yield from self._call_changes(part)
@@ -224,4 +242,4 @@ class HtmlReader:
                 yield part_end_chunk(self._message.uid, part.shell(), self._language)
 
     def _view(self) -> MessageView:
-        return message_view(self._message, [part.view() for part in self._rendering.parts])
+        return message_view(self._message, [part.view() for part in self._rendering.parts], self._rendering.sources)

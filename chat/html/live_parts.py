@@ -8,7 +8,7 @@ from time import thread_time
 from typing import TypeVar
 
 from ..parts import Kind
-from .markdown import Diff, Live, Wanted, diff, extended, highlight, render_live
+from .markdown import Diff, Known, Live, Wanted, diff, extended, highlight, render_live
 from .markdown.thread import LONG_TEXT, executor, giving_way
 from .messages import PartView, safe
 
@@ -17,11 +17,15 @@ T = TypeVar("T")
 
 
 class LivePart:
-    """A part of a growing answer: its text so far, and the blocks of its HTML."""
+    """A part of a growing answer: its text so far, and the blocks of its HTML.
 
-    def __init__(self, index: int, kind: Kind, started: float | None = None) -> None:
+    Its text may cite ``sources``, those that the answer has when the part begins.
+    """
+
+    def __init__(self, index: int, kind: Kind, started: float | None = None, sources: Known = ()) -> None:
         self.index = index
         self.kind = kind
+        self._sources = sources if kind.is_text else ()
         self.blocks: tuple[str, ...] = ()
         self.running = kind.timed
         """Whether it is of a timed kind, and has not ended."""
@@ -55,10 +59,10 @@ class LivePart:
         if self.blocks and len(text) <= LONG_TEXT and (last := extended(self.blocks[-1], before, "".join(more))):
             self.blocks = (*self.blocks[:-1], last)
             return 0.0
-        live, cost = await _rendered(text)
+        live, cost = await _rendered(text, self._sources)
         if live.missing:  # not part of the cost, because each block of code is highlighted once only
             await _in_thread(_highlight_all, live.missing)
-            live, cost = await _rendered(text)
+            live, cost = await _rendered(text, self._sources)
         self.blocks = live.blocks
         return cost
 
@@ -84,14 +88,14 @@ class LivePart:
         return PartView(self.index, self.kind.name, (), self.running, elapsed, self._seconds)
 
 
-async def _rendered(text: str) -> tuple[Live, float]:
+async def _rendered(text: str, sources: Known) -> tuple[Live, float]:
     """Render a growing text, a long one off the event loop, and measure the cost in seconds of CPU time."""
-    return _timed(text) if len(text) <= LONG_TEXT else await _in_thread(_timed, text)
+    return _timed((text, sources)) if len(text) <= LONG_TEXT else await _in_thread(_timed, (text, sources))
 
 
-def _timed(text: str) -> tuple[Live, float]:
+def _timed(given: tuple[str, Known]) -> tuple[Live, float]:
     began = thread_time()
-    return render_live(text), thread_time() - began
+    return render_live(*given), thread_time() - began
 
 
 def _highlight_all(missing: Iterable[Wanted]) -> None:

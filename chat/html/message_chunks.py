@@ -3,6 +3,7 @@
 A ``language`` argument is that of the page; ``None`` means the active language.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -23,8 +24,11 @@ from ..chunks import (
     PartHtml,
     Patch,
     PatchData,
+    SourcesData,
+    SourcesHtml,
 )
 from ..endings import Ending
+from ..sources import AnswerSource
 from .markdown import BlockPatch
 from .messages import MessageView, PartView
 
@@ -71,6 +75,11 @@ def patch_chunk(message: str, part: int, patch: BlockPatch) -> Patch:
     return Patch(
         PatchData(message, part, patch.keep, UNSET, patch.from_, patch.html, patch.then, patch.tail, patch.stay)
     )
+
+
+def sources_chunk(message: str, sources: Sequence[AnswerSource], language: str | None = None) -> SourcesHtml:
+    """Make the chunk that lists the sources that a message has so far."""
+    return SourcesHtml(SourcesData(message, _render("llm_chat/sources.html", language, sources=sources)))
 
 
 def message_end_chunk(view: MessageView, ending: Ending, language: str | None = None) -> MessageEnd:

@@ -13,12 +13,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from ..db.replay import ending_of
+from ..db.sources import sources_by_part
 from ..endings import Ending
 from ..models import Conversation, Message
-from ..parts import KINDS, TOOL
+from ..parts import KINDS, SOURCE, TOOL
+from ..sources import AnswerSource
 from .calls import NOWHERE, CallConversation, CallView, call_html, call_view, conversation_of
 from .excerpts import first_words, is_long
-from .markdown import escape_text, is_blank, render
+from .markdown import Known, escape_text, is_blank, render
 from .model_name import shown_name
 from .thinking import thought_for
 
@@ -93,6 +95,8 @@ class MessageView:
     """The name of the model, as pages show it; empty for a question, or if ``CHAT["SHOW_MODEL"]`` is off."""
     is_long: bool = False
     """Whether it is a question that is folded, because it has many lines."""
+    sources: Sequence[AnswerSource] = ()
+    """What its tools have found, in the order of their numbers."""
     ending: Ending | None = None
     """How the answer ended; ``None`` while it runs, and for a question."""
 
@@ -148,8 +152,12 @@ def safe(blocks: Sequence[str]) -> list[SafeString]:
     return [mark_safe(block) for block in blocks]  # noqa: S308
 
 
-def message_view(message: Message, parts: Sequence[PartView] | None = None) -> MessageView:
-    """Make the view of a stored message; ``parts`` replace the stored ones, which lag behind while it runs."""
+def message_view(
+    message: Message, parts: Sequence[PartView] | None = None, sources: Sequence[AnswerSource] = ()
+) -> MessageView:
+    """Make the view of a message; ``parts`` and ``sources`` replace those stored, which lag behind while it runs."""
+    if parts is None:
+        parts, sources = _stored(message)
     # Read feedback only if the query has fetched it, because this is also called on the event loop.
     feedback = getattr(message, "feedback", None) if Message.feedback.is_cached(message) else None
     return MessageView(
@@ -157,13 +165,14 @@ def message_view(message: Message, parts: Sequence[PartView] | None = None) -> M
         role=message.role,
         status=message.status,
         created=moment(message.created_at) if message.created_at else None,
-        parts=_stored_parts(message) if parts is None else parts,
+        parts=parts,
         attempt=message.attempt,
         siblings=_siblings(message),
         rating=feedback.value if feedback else 0,
         comment=feedback.comment if feedback else "",
         model=shown_name(message.model) if message.role == Message.Role.ASSISTANT else "",
         is_long=message.role == Message.Role.USER and is_long(message.text),
+        sources=sources,
         ending=_ending(message),
     )
 
@@ -182,24 +191,34 @@ def _ending(message: Message) -> Ending | None:
     return ending_of(message) if ended else None
 
 
-def _stored_parts(message: Message) -> list[PartView]:
+def _stored(message: Message) -> tuple[list[PartView], Known]:
+    """Make the views of a message's parts, and return its sources. A text can cite those of the parts before it."""
     if message.role == Message.Role.USER:
-        return [PartView(0, "text", safe([escape_text(message.text)]))]
-    views = (_stored_part(message, index, part) for index, part in enumerate(message.parts))
-    return [view for view in views if view is not None]
+        return [PartView(0, "text", safe([escape_text(message.text)]))], ()
+    views: list[PartView] = []
+    sources: Known = ()
+    for index, found in enumerate(sources_by_part(message)):
+        if view := _stored_part(message, index, sources):
+            views.append(view)
+        sources += found
+    return views, sources
 
 
-def _stored_part(message: Message, index: int, part: dict[str, Any]) -> PartView | None:
+def _stored_part(message: Message, index: int, sources: Known) -> PartView | None:
     """Make the view of a stored part; one that is not finished runs if it is the last one of a running answer.
 
-    Return ``None`` for a call that never began: its row was not stored.
+    Return ``None`` for a source, and for a call that never began: its row was not stored.
     """
+    part: dict[str, Any] = message.parts[index]
     if part["type"] == TOOL:
         call = message.calls.get(part["call"])
         return PartView(index, TOOL, call=call_view(call), conversation=conversation_of(message)) if call else None
+    if part["type"] == SOURCE:
+        return None
     kind, seconds = KINDS[part["type"]], part.get("seconds")
     unfinished = message.status == Message.Status.RUNNING and index == len(message.parts) - 1 and seconds is None
-    return PartView(index, kind.name, safe(render(part["text"])), kind.timed and unfinished, seconds=seconds)
+    blocks = safe(render(part["text"], sources if kind.is_text else ()))
+    return PartView(index, kind.name, blocks, kind.timed and unfinished, seconds=seconds)
 
 
 def conversation_view(conversation: Conversation) -> ConversationView:

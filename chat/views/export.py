@@ -2,18 +2,27 @@
 
 import re
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from ..db.replay import ending_of
+from ..db.sources import sources_by_part
+from ..html.markdown import notes, with_footnotes
 from ..html.messages import moment
 from ..models import Conversation, Message
-from ..parts import exported
+from ..parts import exported, is_text
+from ..sources import AnswerSource
 from .base import conversation_of, reading
+
+_FOOTNOTE = re.compile(r"\[\^([0-9]{1,6})\]")
+"""A footnote that a text has on its own. Those of sources have other numbers."""
 
 
 @reading
@@ -21,8 +30,13 @@ def markdown(request: HttpRequest, uid: str) -> HttpResponse:
     """Export the branch that a conversation shows: its title, then each message under its sender and time."""
     conversation = conversation_of(request, uid)
     pieces = [f"# {_title(conversation)}"]
-    for message in _branch(conversation, _messages(conversation)):
-        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", _content(message), _ending(message)]
+    branch = _branch(conversation, _messages(conversation))
+    footnotes = max((int(number) for message in branch for number in _FOOTNOTE.findall(message.text)), default=0)
+    for message in branch:
+        sources = [_absolute(source, request) for source in chain(*sources_by_part(message))]
+        pieces += [f"## {_sender(message)}, {_time(message.created_at)}", _content(message, footnotes)]
+        pieces += [_ending(message), notes(sources, footnotes)]
+        footnotes += len(sources)
     text = "\n\n".join(piece for piece in pieces if piece) + "\n"
     return _attached(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
@@ -47,6 +61,7 @@ def json(request: HttpRequest, uid: str) -> HttpResponse:
 
 
 def _as_json(message: Message, parent: str | None) -> dict[str, Any]:
+    sources = [to_builtins(source) for found in sources_by_part(message) for source in found]
     return {
         "id": message.uid,
         "parent": parent,
@@ -54,6 +69,7 @@ def _as_json(message: Message, parent: str | None) -> dict[str, Any]:
         "status": message.status,
         "created": moment(message.created_at),
         "parts": message.parts,
+        **({"sources": sources} if sources else {}),
         "model": message.model,
         "usage": message.usage,
     }
@@ -86,9 +102,24 @@ def _time(created: datetime) -> str:
     return f"{timezone.localtime(moment(created)):%Y-%m-%d %H:%M %Z}"
 
 
-def _content(message: Message) -> str:
-    """Return the content of a message; a question has no parts, only text."""
-    return message.text if message.role == Message.Role.USER else exported(message.parts)
+def _content(message: Message, footnotes: int) -> str:
+    """Return the content of a message; a question has no parts, only text.
+
+    ``footnotes`` is the number of those that the file has already: the numbers of this message's come after them.
+    """
+    if message.role == Message.Role.USER:
+        return message.text
+    parts: list[dict[str, Any]] = []
+    count = 0
+    for part, found in zip(message.parts, sources_by_part(message), strict=True):
+        parts.append({**part, "text": with_footnotes(part["text"], count, footnotes)} if is_text(part) else part)
+        count += len(found)
+    return exported(parts)
+
+
+def _absolute(source: AnswerSource, request: HttpRequest) -> AnswerSource:
+    """Return a source with the whole address of its page, which a file needs."""
+    return replace(source, url=request.build_absolute_uri(source.url))
 
 
 def _ending(message: Message) -> str:

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.utils.translation import get_language, gettext_lazy
 
 from chat.assistants import Assistant, Progress, ToolError, hooks, tool
-from chat.assistants.calling import BUSY, CUT, FAILED, MAX_RESULT, Outcome, call_tool
+from chat.assistants.calling import BUSY, FAILED, Outcome, call_tool
+from chat.assistants.results import CUT, MAX_RESULT
 from chat.assistants.tools import tools_of
 from chat.db.calls import UNKNOWN
 from tests.conftest import chat_settings

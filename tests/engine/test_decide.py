@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chat.assistants import Assistant, ToolError, tool
+from chat.assistants import Assistant, tool
 from chat.assistants.calling import FAILED
 from chat.assistants.discovery import registry
 from chat.db.calls import DECLINED, LATE, UNKNOWN
@@ -665,4 +665,3 @@ async def test_other_pages_hear_of_the_question_and_of_the_decisions(connect, sc
         *(("run-started", False), ("run-ended", False)),
     ]
     assert all(isinstance(event, Event) for event in heard)
-

@@ -43,7 +43,9 @@ def end(stream):
 async def test_a_text_is_rendered_once_for_all_its_readers(stream, monkeypatch):
     rendered = []
     monkeypatch.setattr(
-        live_parts, "render_live", lambda text, render=live_parts.render_live: rendered.append(text) or render(text)
+        live_parts,
+        "render_live",
+        lambda text, known, render=live_parts.render_live: rendered.append(text) or render(text),
     )
 
     async def reader():
@@ -94,7 +96,7 @@ async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_
     monkeypatch.setattr(
         live_parts,
         "render_live",
-        lambda text, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
+        lambda text, known, render=live_parts.render_live: threads.append(threading.current_thread()) or render(text),
     )
     with Rendering.of(stream, asyncio.create_task) as rendering:
         batches = read(stream, rendering)
@@ -108,7 +110,7 @@ async def test_a08_a_long_text_is_rendered_away_from_the_event_loop_and_a_short_
 
 async def test_a08_the_pause_after_a_rendering_follows_its_cost_and_ends_with_the_answer(stream, monkeypatch):
     costs = iter([0.0, 1_000.0, 0.0])
-    monkeypatch.setattr(live_parts, "_timed", lambda text: (live_parts.render_live(text), next(costs)))
+    monkeypatch.setattr(live_parts, "_timed", lambda given: (live_parts.render_live(*given), next(costs)))
     waits = []
     waited = stream.closed_within
     monkeypatch.setattr(stream, "closed_within", lambda seconds: waits.append(seconds) or waited(seconds))
@@ -156,7 +158,7 @@ async def test_the_last_reader_to_leave_ends_the_rendering(stream):
 
 
 async def test_a_failure_of_the_rendering_is_raised_to_its_readers(stream, monkeypatch):
-    def fail(text):
+    def fail(text, known):
         raise ValueError("no HTML today")
 
     monkeypatch.setattr(live_parts, "render_live", fail)

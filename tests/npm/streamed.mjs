@@ -1,5 +1,5 @@
 // Runs `streamText` of the npm package with a scripted model and scripted tools, and writes the message that its
-// client makes of the UI message stream. Steps come as JSON: [[{ text } | { call: [name, input] }, ...], ...].
+// client makes of the UI message stream. Steps come as JSON: [[{ text } | { call: [name, input] } | { source }, ...], ...].
 
 import { readUIMessageStream, simulateReadableStream, stepCountIs, streamText, tool } from "ai";
 import { MockLanguageModelV4 } from "ai/test";
@@ -12,12 +12,16 @@ let number = 0;
 
 function* chunks(said) {
   yield { type: "stream-start", warnings: [] };
-  for (const { text, reasoning, call } of said) {
+  for (const { text, reasoning, call, source } of said) {
     const id = `p${number++}`;
     const kind = text === undefined ? "reasoning" : "text";
     if (call) {
       const [toolName, input] = call;
       yield { type: "tool-call", toolCallId: `call-${id}`, toolName, input: JSON.stringify(input) };
+      continue;
+    }
+    if (source) {
+      yield { type: "source", sourceType: "url", id, ...source };
       continue;
     }
     yield { type: `${kind}-start`, id };
@@ -40,6 +44,11 @@ const result = streamText({
       inputSchema: z.object({ status: z.string() }),
       execute: ({ status }) => [{ number: "B7", status }],
     }),
+    manual: tool({
+      description: "Pages of the manual.",
+      inputSchema: z.object({}),
+      execute: () => [{ title: "Brakes", url: "https://bikes.example/brake", excerpt: "They stop." }],
+    }),
     cancel: tool({
       description: "Cancels.",
       inputSchema: z.object({}),
@@ -52,7 +61,7 @@ const result = streamText({
 
 let message;
 for await (message of readUIMessageStream({
-  stream: result.toUIMessageStream({ onError: (error) => error.message }),
+  stream: result.toUIMessageStream({ onError: (error) => error.message, sendSources: true }),
 })) {
   // the last one is whole
 }

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, ToolCall
+from chat.sources import stored
 
 pytestmark = pytest.mark.django_db
 MOMENT = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -120,3 +121,53 @@ def test_e11_naive_times_are_exported_with_their_zone(ann, converse, settings):
     content = json.loads(ann.get("/chat/c1/export.json").content)
     times = {content["created"], *(message["created"] for message in content["messages"])}
     assert times == {"2026-03-10T12:30:00+09:00"}
+
+
+@pytest.fixture
+def sourced(converse):
+    """Store an answer whose tool has found two sources."""
+    made = converse(answer="As [2] says, not `[2]` or [3].", has_calls=True)
+    message = made.message_set.get(role="assistant")
+    message.parts = [{"type": "text", "text": "Before [1]."}, {"type": "tool", "call": "t-1"}, *message.parts]
+    message.save()
+    output = [stored("The [brake]", "https://bikes.example/brake", "Stops."), stored("Own", "/manual/1/", "")]
+    ToolCall.objects.create(message=message, uid="t-1", step=0, name="secret_tool", state="done", output=output)
+    return made
+
+
+def test_citations_are_footnotes_in_markdown_and_the_list_is_at_the_end_of_their_answer(ann, sourced):
+    text = ann.get("/chat/c1/export.md").content.decode()
+    assert "\n\nBefore [1].\n\nAs [^2] says, not `[2]` or [3].\n\n" in text
+    assert text.endswith(
+        "\n\n[^1]: [The \\[brake\\]](<https://bikes.example/brake>)\n[^2]: [Own](<http://testserver/manual/1/>)\n"
+    )
+    assert "secret_tool" not in text
+
+
+def test_footnotes_of_several_answers_have_numbers_of_their_own(ann, sourced):
+    first = sourced.message_set.get(role="assistant")
+    asked = sourced.message_set.create(uid="q-2", role="user", text="And [1] or [^7]?", parent=first)
+    again = sourced.message_set.create(
+        uid="a-2", role="assistant", text="As [1].", has_calls=True, parent=asked, parts=first.parts
+    )
+    again.parts = [{"type": "tool", "call": "t-1"}, {"type": "text", "text": "As [1]."}]
+    again.save()
+    Conversation.objects.update(tip=again)
+    text = ann.get("/chat/c1/export.md").content.decode()
+    assert "And [1] or [^7]?" in text
+    assert "As [^9] says" in text and "As [^10]." in text
+    assert [line[:7] for line in text.splitlines() if line.startswith("[^")] == [
+        "[^8]: [",
+        "[^9]: [",
+        "[^10]: ",
+        "[^11]: ",
+    ]
+
+
+def test_json_has_the_sources_of_an_answer(ann, sourced):
+    question, answer = json.loads(ann.get("/chat/c1/export.json").content)["messages"]
+    assert answer["sources"] == [
+        {"number": 1, "title": "The [brake]", "url": "https://bikes.example/brake", "excerpt": "Stops."},
+        {"number": 2, "title": "Own", "url": "/manual/1/", "excerpt": ""},
+    ]
+    assert "sources" not in question

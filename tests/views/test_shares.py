@@ -9,6 +9,7 @@ from django.test import Client
 from chat.db.shares import MOST
 from chat.models import Conversation, Share, ToolCall
 from chat.owners import VISITOR, Owner
+from chat.sources import stored
 from tests.support.templates import OwnTemplates
 
 pytestmark = pytest.mark.django_db
@@ -207,3 +208,24 @@ def test_without_the_setting_nothing_of_it_is_there(ann, link, settings):
     assert ann.post("/chat/c1/shares/new/").status_code == 404
     assert ann.post(f"/chat/c1/shares/{uid}/revoke/").status_code == 404
     assert "/shares/" not in ann.get("/chat/c1/").content.decode()
+
+
+def test_the_copy_has_texts_and_sources_and_nothing_else_of_the_calls(ann, converse):
+    conversation = converse(answer="As [1] says.", has_calls=True)
+    message = conversation.message_set.get(role="assistant")
+    message.parts = [{"type": "tool", "call": "t-1"}, *message.parts, {"type": "tool", "call": "t-2"}]
+    message.save()
+    found = [stored("Brakes", "https://bikes.example/brake", "They stop."), {"price": "secret-price"}]
+    calls = {"input": {"query": "secret-query"}, "extra": {"secret-extra": 1}, "model_id": "secret-id"}
+    message.tool_calls.create(uid="t-1", step=0, name="secret_tool", state="done", output=found, **calls)
+    message.tool_calls.create(uid="t-2", step=1, name="secret_tool", state="failed", error="secret-error", **calls)
+    ann.post("/chat/c1/shares/new/")
+    message.tool_calls.all().delete()
+    page = read(f"/chat/~shared/{Share.objects.get().uid}/").content.decode()
+    assert page.count('href="https://bikes.example/brake"') == 2
+    assert 'class="llm-chat-cite"' in page
+    for present in ("Brakes", "They stop.", "bikes.example", "says."):
+        assert present in page
+    for absent in ("secret", "t-1", "t-2", "llm-chat-call", "<form", "<button", "data-call"):
+        assert absent not in page
+    assert "secret" not in str(Share.objects.get().messages)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .cache import Cache
+from .citations import Known, can_cite
 from .elements import Block, Wanted, finish, outline, plain
 from .engine import to_html
 from .highlight import highlight
@@ -18,7 +19,7 @@ _BLOCK_TAG = re.compile(r"<(/?)(?:blockquote|ul|ol|p|pre|table|h[1-6])\b[^>]*>|<
 _LAST_CODE = re.compile(r"(\n?)</code></pre>(?:\s|</(?:li|ul|ol|blockquote)>)*\Z")
 _TAIL = 1_000
 
-_finished: Cache[str] = Cache(4_000_000)
+_finished: Cache[str | tuple[str, Known]] = Cache(4_000_000)
 
 
 class Live(NamedTuple):
@@ -31,31 +32,32 @@ class Live(NamedTuple):
     missing: tuple[Wanted, ...]
 
 
-def render(text: str) -> tuple[str, ...]:
+def render(text: str, sources: Known = ()) -> tuple[str, ...]:
     """Render Markdown as safe HTML, one string per top-level block, with the code of closed fences highlighted.
 
-    A text that is beyond the limits, or on which a library fails, becomes plain text: nothing is raised.
+    Citations of ``sources`` become links. A text that is beyond the limits, or on which a library fails, becomes plain
+    text: nothing is raised.
     """
-    live = _render_safely(text, keep_last=True)
+    live = _render_safely(text, sources, keep_last=True)
     if not live.missing:
         return live.blocks
     for language, code in live.missing:
         highlight(language, code)
-    return _render_safely(text, keep_last=True).blocks
+    return _render_safely(text, sources, keep_last=True).blocks
 
 
-def render_live(text: str) -> Live:
+def render_live(text: str, sources: Known = ()) -> Live:
     """Render as ``render`` does, but leave code plain that is not highlighted yet. Fast enough for an event loop.
 
     The missing colours are computed off the event loop, by ``highlight`` or by ``render``; the latter also sanitises
     there.
     """
-    return _render_safely(text, keep_last=False)
+    return _render_safely(text, sources, keep_last=False)
 
 
-def _render_safely(text: str, *, keep_last: bool) -> Live:
+def _render_safely(text: str, sources: Known, *, keep_last: bool) -> Live:
     try:
-        return _render(printable(text).rstrip(), keep_last=keep_last)
+        return _render(printable(text).rstrip(), sources, keep_last=keep_last)
     except TooLargeError:
         return Live(plain_blocks(text), ())
     except Exception as error:
@@ -86,26 +88,29 @@ def _append_bare(blocks: list[str], text: str) -> None:
         blocks.append(plain(text))
 
 
-def _render(text: str, *, keep_last: bool) -> Live:
-    html = outline(to_html(text))
+def _render(text: str, sources: Known, *, keep_last: bool) -> Live:
+    html = outline(to_html(text, len(sources)))
+    cited = sources if can_cite(html, sources) else ()
     *settled, last = split(html) or [""]
-    finished = [_finish(raw) for raw in settled]
+    finished = [_finish(raw, cited) for raw in settled]
     if _ends_in_open_fence(text, html):
-        finished.append(finish(last, is_open=True))
+        finished.append(finish(last, is_open=True, sources=cited))
     elif last:
         # The last block is still growing: each of its states is seen once, so caching them is useless.
-        finished.append(_finish(last, keep=keep_last))
+        finished.append(_finish(last, cited, keep=keep_last))
     missing = dict.fromkeys(wanted for block in finished for wanted in block.missing)
     return Live(tuple(block.html for block in finished), tuple(missing))
 
 
-def _finish(raw: str, *, keep: bool = True) -> Block:
-    html = _finished.get(raw)
+def _finish(raw: str, sources: Known, *, keep: bool = True) -> Block:
+    cited = sources if sources and "[" in raw else ()
+    key = (raw, cited) if cited else raw
+    html = _finished.get(key)
     if html is not None:
         return Block(html, ())
-    block = finish(raw, is_open=False)
+    block = finish(raw, is_open=False, sources=cited)
     if keep and not block.missing:
-        _finished.put(raw, block.html, len(raw) + len(block.html))
+        _finished.put(key, block.html, len(raw) + len(block.html))
     return block
 
 

@@ -4,6 +4,7 @@ import re
 from html import unescape
 from typing import NamedTuple
 
+from .citations import Known, link
 from .formulas import formula
 from .highlight import can_highlight, extension, highlighted
 from .limits import MAX_DEPTH, TooLargeError
@@ -43,13 +44,14 @@ class Block(NamedTuple):
     missing: tuple[Wanted, ...]
 
 
-def finish(raw: str, *, is_open: bool) -> Block:
+def finish(raw: str, *, is_open: bool, sources: Known = ()) -> Block:
     """Turn the engine's HTML of a block into the safe HTML of the page.
 
     Args:
         raw: the engine's HTML.
         is_open: whether the block ends in an open fence, which is never highlighted: its colours would flicker with
             each token.
+        sources: the sources that the block can cite.
 
     Raises:
         TooLargeError: if elements are nested too deeply.
@@ -68,6 +70,8 @@ def finish(raw: str, *, is_open: bool) -> Block:
         html = _CELL.sub(_break_lines, html)
     html = html.replace("<table>", '<llm-chat-box class="llm-chat-table"><div><table>')
     html = html.replace("</table>", "</table></div></llm-chat-box>")
+    if sources:
+        html = link(html, sources)
     return Block(clean(html), tuple(missing))
 
 

@@ -34,8 +34,10 @@ class EngineError(Exception):
     """The engine panicked."""
 
 
-def to_html(text: str) -> str:
+def to_html(text: str, cited: int = 0) -> str:
     """Convert Markdown to HTML that has only tags of the engine's own; links and images are not checked yet.
+
+    The numbers up to ``cited`` are those of sources: what the text defines under them makes no links.
 
     Raises:
         TooLargeError: if the text, its addresses or its HTML are beyond the limits.
@@ -43,7 +45,7 @@ def to_html(text: str) -> str:
     """
     if len(text) > MAX_TEXT or _CLOSERS.search(text) or _openers(text) > _MAX_OPENERS:
         raise TooLargeError("the text")
-    guarded = guard(text)
+    guarded = guard(text, cited)
     if _scanned_at_most(guarded) > MAX_SCANNED and _scanned(guarded) > MAX_SCANNED:
         raise TooLargeError("the addresses")
     html = _run(guarded)

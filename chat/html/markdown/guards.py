@@ -46,8 +46,10 @@ _CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|[0-9]{1,9}[.)][ \t])*+\|?")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
-def guard(text: str) -> str:
+def guard(text: str, cited: int = 0) -> str:
     """Mark ``text`` so that Markdown hides nothing of it.
+
+    Definitions of the numbers up to ``cited``, which are those of sources, do not work.
 
     Raises:
         TooLargeError: if the HTML of a table would be too large.
@@ -59,7 +61,7 @@ def guard(text: str) -> str:
     if "|" in text:
         text = _keep_cells(text)
     if "]:" in text:
-        text = _keep_definitions(text)
+        text = _keep_definitions(text, cited)
     if "~" in text:
         text = _TILDES.sub(_only_two_strike, text)
     if "$" in text:
@@ -101,10 +103,12 @@ def _show_entity(entity: re.Match[str]) -> str:
     return AMPERSAND + entity[0][1:]
 
 
-def _keep_definitions(text: str) -> str:
+def _keep_definitions(text: str, cited: int) -> str:
     """Show reference definitions as text; copies of those with a web address, at the top, make the references work."""
+    numbers = set(map(str, range(1, cited + 1)))
     found = islice(_DEFINITION.finditer(text), MAX_DEFINITIONS)
-    working = "".join(f"[{definition[1]}]: <{definition[2]}>\n" for definition in found)
+    kept = (definition for definition in found if definition[1].strip() not in numbers)
+    working = "".join(f"[{definition[1]}]: <{definition[2]}>\n" for definition in kept)
     shown = text.replace("]:", f"{NOTHING}]{NOTHING}:")
     return f"{working}\n{shown}" if working else shown
 

@@ -29,6 +29,9 @@ MAX_FORMULA = 1_000
 MAX_FORMULA_DEPTH = 50
 """Characters and nested elements of a formula; beyond them its source is shown in place of MathML."""
 
+MAX_CITATIONS = 1_000
+"""Citations in a text; with more, none is a link. Each link has the address and the title of its source."""
+
 MAX_CODE = 20_000
 MAX_CODE_LINE = 1_000
 """Characters of a highlighted code block, and of each of its lines; a longer block stays plain."""

@@ -49,6 +49,7 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 
 CLASSES: dict[str, set[str]] = {
+    "a": {"llm-chat-cite"},
     "code": {"llm-chat-math"},
     "li": {"llm-chat-task"},
     "llm-chat-box": {"llm-chat-code", "llm-chat-table"},

@@ -628,6 +628,7 @@ class ChatTranscript extends ChatElement {
     else if (type === "data-status") this.#wait(data.status);
     else if (type === "data-part") this.#addPart(data);
     else if (type === "data-part-end") this.#endPart(data);
+    else if (type === "data-sources") this.#listSources(data);
     else if (type === "data-message-end") this.#finish(data);
     else if (type === "data-conversation") this.tell("chat:conversation", data);
   }
@@ -708,6 +709,10 @@ class ChatTranscript extends ChatElement {
 
   #patch(patch) {
     this.#part(patch.message, patch.part)?.dispatchEvent(new CustomEvent("chat:patch", { detail: patch }));
+  }
+
+  #listSources({ message, html }) {
+    this.article(message)?.querySelector("[data-sources]")?.replaceChildren(this.#build(html));
   }
 
   #finish({ message, status, html }) {
