@@ -171,6 +171,8 @@ class QuestionData(Data, frozen=True):
     call: str
     question: str
     expires: float | None = None
+    expired: bool = False
+    """Whether nobody has answered in time."""
 
 
 class ToolQuestion(Transient[QuestionData], tag="data-question", frozen=True):

@@ -123,6 +123,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
             updated=conversation.updated_at.timestamp(),
             pinned=conversation.pinned,
             unread=conversation.unread,
+            waiting=getattr(conversation, "waiting", False),
         )
 
     @classmethod

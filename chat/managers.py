@@ -45,8 +45,12 @@ class ConversationQuerySet(OwnDatabaseQuerySet["Conversation"]):
     """A queryset of conversations. To find those of an owner, begin with ``Owner.conversations``."""
 
     def listed(self, limit: int = 200) -> "ConversationQuerySet":
-        """Return at most ``limit`` conversations as the page lists them: pinned ones first, then the newest."""
-        return self.order_by("-pinned", "-updated_at", "-pk")[:limit]
+        """Return at most ``limit`` conversations as the page lists them: pinned ones first, then the newest.
+
+        ``waiting`` tells of each whether the answer at its tip waits for a decision.
+        """
+        waiting = models.Case(models.When(tip__status="waiting", then=True), default=False)
+        return self.annotate(waiting=waiting).order_by("-pinned", "-updated_at", "-pk")[:limit]
 
 
 ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)

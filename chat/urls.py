@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from .text import CONVERSATION_ID
+from .views import calls as calling
 from .views import conversations as options
 from .views import export, manifest, page, printing, shares
 from .views import form as asking
@@ -39,6 +40,7 @@ urlpatterns = [
     path("<conversation:uid>/rename/", options.rename_one, name="rename"),
     path("<conversation:uid>/pin/", options.pin_one, name="pin"),
     path("<conversation:uid>/delete/", options.delete_one, name="delete"),
+    path("<conversation:uid>/call/", calling.call, name="call"),
     path("<conversation:uid>/stop/", asking.stop, name="stop"),
     path("<conversation:uid>/shares/", shares.shares, name="shares"),
     path("<conversation:uid>/shares/new/", shares.share_one, name="share"),

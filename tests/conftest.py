@@ -108,7 +108,10 @@ async def served(transactional_db):
 
 @pytest.fixture
 async def connect(served):
-    """Open a socket as a visitor, or as a signed-in user; calling ``connect("ann")`` twice opens two sockets of one visitor."""
+    """Open a socket as a visitor; calling ``connect("ann")`` twice opens two sockets of one visitor.
+
+    With a ``user``, the visitor has signed in.
+    """
     async with contextlib.AsyncExitStack() as stack:
 
         async def connect(visitor: str = "somebody", query: str = "", user: Any = None) -> Socket:

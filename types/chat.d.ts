@@ -17,6 +17,7 @@ interface ChatEventMap {
   /** `article`: the message, if it is one that is copied. */
   "chat:copy": { button: HTMLButtonElement; text: Promise<string>; article?: HTMLElement };
   "chat:stop": undefined;
+  "chat:decide": { call: string; approved: boolean };
   /** `text`: what to write before the text of the composer, which takes the focus. */
   "chat:compose": { text: string };
   /** `by`: how many questions further, at present 1 or -1. */
@@ -143,6 +144,7 @@ interface ConversationEvent {
   updated?: number;
   pinned?: boolean;
   unread?: boolean;
+  waiting?: boolean;
 }
 
 type Chunk =

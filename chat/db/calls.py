@@ -125,19 +125,25 @@ def asked_chunks(call: ToolCall) -> list[Chunk]:
     """
     if not call.question:
         return []
+    return [_question(call), ToolApproval(call.uid, call.uid)]
+
+
+def _question(call: ToolCall) -> ToolQuestion:
     expires = call.expires_at.timestamp() if call.expires_at else None
-    return [ToolQuestion(QuestionData(call.uid, call.question, expires)), ToolApproval(call.uid, call.uid)]
+    return ToolQuestion(QuestionData(call.uid, call.question, expires, call.state == State.EXPIRED))
 
 
-def ended_chunk(call: ToolCall) -> Chunk | None:
-    """Return the chunk of the end of a call; ``None`` if it has not ended."""
+def ended_chunks(call: ToolCall) -> list[Chunk]:
+    """Return the chunks of the end of a call; none if it has not ended."""
     if not call.is_over:
-        return None
-    if call.state in (State.DENIED, State.EXPIRED):
-        return ToolDenied(call.uid)
+        return []
+    if call.state == State.EXPIRED:
+        return [_question(call), ToolDenied(call.uid)]
+    if call.state == State.DENIED:
+        return [ToolDenied(call.uid)]
     if call.state == State.DONE:
-        return ToolOutput(call.uid, without_marks(call.output))
-    return ToolOutputError(call.uid, call.error)
+        return [ToolOutput(call.uid, without_marks(call.output))]
+    return [ToolOutputError(call.uid, call.error)]
 
 
 def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:

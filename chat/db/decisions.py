@@ -83,7 +83,10 @@ def decide(request: Decide, writer: Writer) -> Turn:
     for call, decision in zip(calls, request.decisions, strict=True):
         _store(call, decision, answer, conversation, request)
     turn = _goes_on(conversation, answer, writer)
-    return replace(turn, shown=pair(conversation, turn.answer, turn.answer)) if request.whole else turn
+    if not request.whole:
+        return turn
+    stored = Message.objects.select_related("feedback", "conversation").get(pk=answer.pk)
+    return replace(turn, shown=pair(conversation, stored, stored))
 
 
 def _store(call: ToolCall, decision: Decision, answer: Message, conversation: Conversation, request: Decide) -> None:

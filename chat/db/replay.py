@@ -23,7 +23,7 @@ from ..endings import Ending, by_columns
 from ..models import Message, ToolCall
 from ..parts import KINDS, TOOL, Kind, Part, ToolPart, kind_of, started_by
 from ..sources import source_chunk
-from .calls import asked_chunks, begun_chunk, ended_chunk
+from .calls import asked_chunks, begun_chunk, ended_chunks
 from .sources import sources_by_part
 
 
@@ -133,9 +133,8 @@ def _rest(message: Message, parts: tuple[Part, ...], held: Sequence[Chunk]) -> I
                 yield begun_chunk(call)
             if call.uid not in asked:
                 questions += asked_chunks(call)
-            if call.uid not in calls and (chunk := ended_chunk(call)):
-                (questions if call.question else results).append(chunk)
-            new = [chunk for chunk in map(source_chunk, found) if chunk.source_id not in known]
+            new: list[Chunk] = [] if call.uid in calls else ended_chunks(call)
+            new += [chunk for chunk in map(source_chunk, found) if chunk.source_id not in known]
             (questions if call.question else results).extend(new)
         elif part["type"] != TOOL:
             yield from _rest_of_text(index, part, parts, held)

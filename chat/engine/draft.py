@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from ..backends.base import Content
 from ..chunks import Chunk, FinishStep, NextRun, RunData, StartStep
-from ..db.calls import asked_chunks, begun_chunk, ended_chunk
+from ..db.calls import asked_chunks, begun_chunk, ended_chunks
 from ..models import ToolCall
 from ..parts import Kind, Part, ToolPart, kind_of
 from ..sources import Sources, source_chunk
@@ -113,10 +113,10 @@ class Draft:
 
         Calls of a step end in any order, and their sources are numbered in the order in which they began.
         """
-        chunk = ended_chunk(call)
-        if chunk is None:
+        if not call.is_over:
             return
-        self.add_chunk(chunk)
+        for chunk in ended_chunks(call):
+            self.add_chunk(chunk)
         self._ended.add(call.uid)
         for uid in list(self._calls):
             if uid not in self._ended:

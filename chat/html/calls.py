@@ -3,10 +3,12 @@
 import logging
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
+from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
@@ -18,6 +20,8 @@ from ..sources import without_marks
 from .data import DataView, data_view, input_summary, label, output_summary
 
 logger = logging.getLogger(__name__)
+
+State = ToolCall.State
 
 DEFAULT = "llm_chat/tools/default.html"
 
@@ -50,8 +54,9 @@ NOWHERE = CallConversation()
 class CallView:
     """The variable ``call`` of a tool's template.
 
-    ``state`` is ``running``, ``done``, ``failed`` or ``unknown``. ``input`` and ``output`` are plain data; ``progress``
-    is what the tool says while it runs.
+    ``state`` is ``asked`` (the visitor can decide now), ``running``, ``done``, ``failed``, ``unknown``, ``denied`` or
+    ``expired``. ``input`` and ``output`` are plain data; ``progress`` is what the tool says while it runs; ``question``
+    is what the visitor was asked before, in the language of the page that asked.
     """
 
     name: str
@@ -61,6 +66,11 @@ class CallView:
     progress: str = ""
     reason: str = ""
     """Why it failed, as the model reads it."""
+    id: str = ""
+    """The ``uid`` of the call."""
+    question: str = ""
+    expires: datetime | None = None
+    """Until when the visitor can decide; ``None``: without end."""
 
     @property
     def label(self) -> str:
@@ -93,9 +103,36 @@ class CallView:
         return data_view(self.output)
 
 
-def call_view(call: ToolCall) -> CallView:
-    """Make the view of a stored call."""
-    return CallView(call.name, call.input, str(call.state), without_marks(call.output), reason=call.error)
+def call_view(call: ToolCall, *, waiting: bool = False) -> CallView:
+    """Make the view of a stored call; ``waiting`` says that its answer waits for the visitor."""
+    denied = call.state in (State.DENIED, State.EXPIRED)
+    return CallView(
+        call.name,
+        call.input,
+        _shown_state(call, waiting),
+        without_marks(call.output),
+        reason="" if denied else call.error,
+        id=call.uid,
+        question=call.question,
+        expires=in_time_zone(call.expires_at),
+    )
+
+
+def in_time_zone(moment: datetime | None) -> datetime | None:
+    """Give a time the time zone of ``TIME_ZONE``, as templates show it in a site with ``USE_TZ = False``."""
+    if moment is None:
+        return None
+    aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment, timezone.get_default_timezone())
+    return timezone.localtime(aware, timezone.get_default_timezone())
+
+
+def _shown_state(call: ToolCall, waiting: bool) -> str:
+    """Return the state of a call as visitors see it: one that nobody can decide about yet is under way."""
+    if call.is_expired:
+        return State.EXPIRED.value
+    if call.is_over or (waiting and call.state == State.ASKED):
+        return str(call.state)
+    return State.RUNNING.value
 
 
 def conversation_of(message: Message) -> CallConversation:

@@ -62,7 +62,7 @@ def composer_view(
     """
     action = page_url(uid)
     return ComposerView(
-        id=refused.id if refused else str(uuid.uuid4()),
+        id=refused.id if refused and refused.id else str(uuid.uuid4()),
         assistant=assistant,
         about=about,
         action=action,

@@ -10,14 +10,14 @@ from ..chunks import (
     WAITING,
     Chunk,
     Closing,
+    NextRun,
     PartDelta,
     PartEnd,
     PartStart,
     SourceUrl,
     Status,
     ToolInput,
-    ToolOutput,
-    ToolOutputError,
+    ToolQuestion,
 )
 from ..conf import conf
 from ..endings import Ending, by_chunk
@@ -26,7 +26,7 @@ from ..parts import started_by
 from ..sources import AnswerSource, source_of
 from ..streams.base import Stream
 from .calls import NOWHERE, CallConversation
-from .live_calls import LiveCall
+from .live_calls import CallChunk, LiveCall
 from .live_parts import LivePart
 from .message_chunks import (
     message_chunk,
@@ -132,10 +132,18 @@ class Rendering:
             self.parts.append(LiveCall(len(self.parts), chunk, self._conversation))
         elif isinstance(chunk, SourceUrl):
             self.sources += (source_of(chunk),)
-        elif isinstance(chunk, ToolOutput | ToolOutputError):
-            for part in self.parts:
-                if isinstance(part, LiveCall) and part.uid == chunk.tool_call_id:
+        elif isinstance(chunk, CallChunk):
+            uid = chunk.data.call if isinstance(chunk, ToolQuestion) else chunk.tool_call_id
+            for part in self._calls:
+                if part.uid == uid:
                     part.take(chunk)
+        elif isinstance(chunk, NextRun):
+            for part in self._calls:
+                part.go_on()
+
+    @property
+    def _calls(self) -> list[LiveCall]:
+        return [part for part in self.parts if isinstance(part, LiveCall)]
 
     @staticmethod
     def _apply_to_text(part: LivePart | LiveCall, chunk: PartDelta | PartEnd) -> None:

@@ -135,6 +135,8 @@ class ConversationView:
     updated: datetime | None = None
     assistant: str = "default"
     """The name of the assistant."""
+    waiting: bool = False
+    """Whether its last answer waits for a decision."""
 
     @property
     def options(self) -> str:
@@ -212,7 +214,10 @@ def _stored_part(message: Message, index: int, sources: Known) -> PartView | Non
     part: dict[str, Any] = message.parts[index]
     if part["type"] == TOOL:
         call = message.calls.get(part["call"])
-        return PartView(index, TOOL, call=call_view(call), conversation=conversation_of(message)) if call else None
+        if call is None:
+            return None
+        view = call_view(call, waiting=message.status == Message.Status.WAITING)
+        return PartView(index, TOOL, call=view, conversation=conversation_of(message))
     if part["type"] == SOURCE:
         return None
     kind, seconds = KINDS[part["type"]], part.get("seconds")
@@ -232,6 +237,7 @@ def conversation_view(conversation: Conversation) -> ConversationView:
         pinned=conversation.pinned,
         updated=moment(conversation.updated_at) if conversation.updated_at else None,
         assistant=conversation.assistant,
+        waiting=getattr(conversation, "waiting", False),  # annotated
     )
 
 

@@ -3,34 +3,30 @@
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from asgiref.sync import async_to_sync
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 
 from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
 from ..db.answers import ask_to_stop
+from ..db.decisions import stop_waiting
 from ..db.values import Ask
-from ..engine.engine import Engine, engine
+from ..engine.engine import Engine
 from ..engine.start import begin
 from ..errors import ERRORS, Refusal, sentence
+from ..events import Event, Events
 from ..health import NO_ASGI
 from ..html.form import Refused
-from ..html.messages import page_url
 from ..models import Message
 from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
+from .loop import next_page, on_the_servers_loop
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
@@ -58,44 +54,29 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         asked = Ask(
             visitor(request), uid, message, text, language=get_language() or "", assistant=assistant, about=about
         )
-        _on_the_servers_loop(lambda process: begin(process, asked))
+        on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
         return refuse(sentence(refusal.code, None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
     except DatabaseError:
         logger.exception("A message could not be stored.")
         return refuse(sentence("storage", None), ERRORS["storage"].status)
-    return SeeOther(_next(request, uid))
+    return SeeOther(next_page(request, uid))
 
 
 @command
 def stop(request: HttpRequest, uid: str) -> HttpResponse:
-    """Stop the answer that runs in a conversation, in whichever process it runs."""
-    answer = conversation_of(request, uid).running
+    """Stop the answer that runs in a conversation, in whichever process it runs, or that waits for a decision."""
+    conversation = conversation_of(request, uid)
+    answer = conversation.running
+    if answer is None and (stopped := stop_waiting(conversation, conversation.owner)):
+        Events.publish_from_thread(conversation.owner, Event.ended(stopped))
     if answer is not None and isinstance(request, ASGIRequest):
-        _on_the_servers_loop(lambda process: _stop(process, answer))
+        on_the_servers_loop(lambda process: _stop(process, answer))
     elif answer is not None:
         ask_to_stop(answer.pk)
-    return done(request, _next(request, uid))
+    return done(request, next_page(request, uid))
 
 
 async def _stop(process: Engine, answer: Message) -> None:
     process.stop(answer)
-
-
-def _on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
-    """Run a coroutine on the loop that serves the request, which ``async_to_sync`` finds from the view's thread."""
-
-    async def run() -> T:
-        return await step(engine())
-
-    return async_to_sync(run)()
-
-
-def _next(request: HttpRequest, uid: str) -> str:
-    """Return the page of this site to redirect to: that of the field ``next``, or else the conversation's own."""
-    wanted = field_of(request.POST, "next")
-    here = {request.get_host()}
-    if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
-        return wanted
-    return page_url(uid)

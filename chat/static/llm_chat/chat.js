@@ -216,6 +216,7 @@ class Chat extends ChatElement {
     this.hear(this, {
       "chat:ask": (ask) => this.#begin(ask),
       "chat:stop": () => this.#stop(),
+      "chat:decide": ({ call, approved }) => this.#decide(call, approved),
       "chat:open": () => this.#resume(),
       "chat:close": ({ final, refused }) => this.#lose(final, refused),
       "chat:found": () => this.#repeatStop(),
@@ -251,6 +252,14 @@ class Chat extends ChatElement {
     this.#request = { own: false, running: this.#orphaned };
     this.#orphaned = false;
     this.tell("chat:request", { frame: { type: "resume", body: { after } } });
+  }
+
+  /** Follow the answer as it goes on. */
+  #decide(callId, approved) {
+    if (this.#request) return;
+    this.#request = { own: false, running: true };
+    this.tell("chat:request", { frame: { type: "decide", callId, approved } });
+    this.#reflect();
   }
 
   #catchUp() {
@@ -548,6 +557,9 @@ class ChatEvents extends ChatElement {
   #take(event) {
     if (event.id !== this.chat.getAttribute("conversation")) return;
     this.#unread ||= event.event === "run-ended";
+    // A question is answered, and others are left: the server sends what the page shows in another state.
+    const asking = event.event === "decided" && this.#article(event.message);
+    if (asking) asking.dataset.status = "decided";
     this.#events.push(event);
     this.#look();
   }
@@ -577,12 +589,26 @@ class ChatEvents extends ChatElement {
     this.request({ type: "read" }).catch(() => this.#doubt());
   }
 
-  #shows({ event, message }) {
-    if (event === "title" || event === "read") return true;
-    const shown = this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
-    if (event === "run-started") return Boolean(shown);
-    if (event === "branch") return Boolean(shown && !shown.nextElementSibling);
-    return event === "run-ended" && ChatEvents.settled.includes(shown?.dataset.status ?? "");
+  #shows({ event, message, waiting = false }) {
+    const shown = this.#article(message);
+    const status = shown?.dataset.status ?? "";
+    const settled = waiting ? ["waiting"] : ChatEvents.settled;
+    return this.#signs[event]?.({ shown, status, settled }) ?? false;
+  }
+
+  /** By event, whether the page shows what it tells. */
+  #signs = {
+    title: () => true,
+    read: () => true,
+    "run-started": ({ shown, status }) => Boolean(shown && status !== "waiting"), // one that has waited goes on
+    decided: ({ status }) => status !== "decided",
+    branch: ({ shown }) => Boolean(shown && !shown.nextElementSibling),
+    "run-ended": ({ status, settled }) => settled.includes(status),
+  };
+
+  /** @returns {HTMLElement | null} */
+  #article(message) {
+    return this.chat.querySelector(`[data-message="${CSS.escape(message)}"]`);
   }
 }
 

@@ -57,8 +57,9 @@ class ChatAnnouncer extends ChatElement {
     const blocks = answer?.querySelectorAll("[data-part] > [data-blocks] > *") ?? [];
     const text = Array.from(blocks, (block) => block.textContent).join("\n");
     const summary = this.dataset.long?.replace("{length}", text.length.toLocaleString(this.chat.lang));
-    const note = answer?.querySelector("[data-footer] .llm-chat-note")?.textContent ?? "";
-    this.#say(`${text.length > this.short ? summary : text} ${note}`.trim());
+    const notes = answer?.querySelectorAll("[data-question], [data-footer] .llm-chat-note") ?? [];
+    const said = [text.length > this.short ? summary : text, ...Array.from(notes, (note) => note.textContent)];
+    this.#say(said.join(" ").trim());
   }
 
   #say(sentence = "") {
@@ -268,7 +269,7 @@ class ChatActions extends ChatElement {
   connect() {
     this.hear(this.chat, {
       click: ({ target }) => this.#click(target),
-      submit: (event) => event.target.matches("[data-comment]") && this.#comment(event),
+      submit: (event) => this.#submit(event),
     });
   }
 
@@ -278,6 +279,19 @@ class ChatActions extends ChatElement {
     if (!article) return;
     this.tell("chat:problem", { text: "" });
     this.#actions[button.dataset.action]?.(article, button);
+  }
+
+  #submit(event) {
+    if (event.target.matches("[data-comment]")) this.#comment(event);
+    else if (event.target.matches("[data-calls]")) this.#decide(event);
+  }
+
+  /** A button of a tool's template. */
+  #decide(event) {
+    event.preventDefault();
+    const [verdict, call] = event.submitter.value.split(" ");
+    if (this.online) this.tell("chat:decide", { call, approved: verdict === "allow" });
+    else this.tell("chat:problem", { text: this.dataset.failed ?? "" });
   }
 
   /** Copy a message as Markdown, or as the page shows it where the server cannot be asked. */

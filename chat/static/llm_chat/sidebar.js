@@ -96,8 +96,8 @@ class ChatList extends ChatElement {
   #title = document.title;
   #mark = "";
   #events = {
-    "run-started": ({ id, title }) => this.#move(id, title).toggleAttribute("data-running", true),
-    "run-ended": ({ id }) => this.#end(id),
+    "run-started": ({ id, title }) => this.#begin(id, title),
+    "run-ended": ({ id, waiting }) => this.#end(id, waiting),
     title: ({ id, title }) => this.#name(id, title),
     pinned: ({ id, pinned }) => this.#pin(this.#line(id), pinned),
     read: ({ id }) => this.#line(id)?.removeAttribute("data-unread"),
@@ -126,10 +126,17 @@ class ChatList extends ChatElement {
     return line;
   }
 
-  #end(id) {
+  #begin(id, title) {
+    const line = this.#move(id, title);
+    line.toggleAttribute("data-running", true);
+    line.removeAttribute("data-waiting");
+  }
+
+  #end(id, waiting = false) {
     const line = this.#line(id);
     const shown = this.#shows(id);
     line?.removeAttribute("data-running");
+    line?.toggleAttribute("data-waiting", waiting);
     if (line) this.#move(id);
     if (shown && !document.hidden) return;
     line?.toggleAttribute("data-unread", true);
@@ -157,12 +164,13 @@ class ChatList extends ChatElement {
     this.tell("chat:sort");
   }
 
-  #restore({ id, title, updated, pinned, unread = false }) {
+  #restore({ id, title, updated, pinned, unread = false, waiting = false }) {
     const line = this.#line(id) ?? this.#build(id);
     this.#moving.delete(id);
     this.#label(line, title);
     this.find("a", line).dataset.updated = String(updated);
     line.toggleAttribute("data-unread", unread);
+    line.toggleAttribute("data-waiting", waiting);
     if (!line.isConnected) this.querySelector("ul")?.append(line);
     this.#pin(line, pinned);
     if (this.#shows(id)) this.#name(id, title);

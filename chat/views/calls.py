@@ -1,0 +1,45 @@
+"""Handles the buttons in the templates of tools where JavaScript is off."""
+
+import logging
+
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+
+from ..db.decisions import Decide, Decision
+from ..engine.decide import decide
+from ..errors import ERRORS, Refusal, sentence
+from ..health import NO_ASGI
+from ..html.form import Refused
+from ..owners import visitor
+from .base import SeeOther, command, conversation_page, field_of
+from .loop import next_page, on_the_servers_loop
+
+logger = logging.getLogger(__name__)
+
+DECISIONS = {"allow": True, "deny": False}
+"""What the value of a button begins with; the ``uid`` of its call follows."""
+
+
+@command
+def call(request: HttpRequest, uid: str) -> HttpResponse:
+    """Allow or deny a call, as the field ``call`` says, and let its answer go on; then redirect to the page."""
+    verb, _, call_uid = field_of(request.POST, "call").partition(" ")
+    if not isinstance(request, ASGIRequest):
+        return _refuse(request, uid, NO_ASGI, 501)
+    try:
+        if verb not in DECISIONS:
+            raise Refusal("not_found")
+        asked = Decide(visitor(request), uid, [Decision(call_uid, DECISIONS[verb])])
+        on_the_servers_loop(lambda process: decide(process, asked))
+    except Refusal as refusal:
+        return _refuse(request, uid, sentence(refusal.code, None), ERRORS[refusal.code].status)
+    except DatabaseError:
+        logger.exception("A decision could not be stored.")
+        return _refuse(request, uid, sentence("storage", None), ERRORS["storage"].status)
+    return SeeOther(next_page(request, uid))
+
+
+def _refuse(request: HttpRequest, uid: str, error: str, status: int) -> HttpResponse:
+    """Show the conversation with the reason in place of a redirect."""
+    return conversation_page(request, uid, refused=Refused("", "", error), status=status)

@@ -1,0 +1,32 @@
+"""What the views of forms share that start something on the event loop that serves the site."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from ..engine.engine import Engine, engine
+from ..html.messages import page_url
+from .base import field_of
+
+T = TypeVar("T")
+
+
+def on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
+    """Run a coroutine on the loop that serves the request, which ``async_to_sync`` finds from the view's thread."""
+
+    async def run() -> T:
+        return await step(engine())
+
+    return async_to_sync(run)()
+
+
+def next_page(request: HttpRequest, uid: str) -> str:
+    """Return the page of this site to redirect to: that of the field ``next``, or else the conversation's own."""
+    wanted = field_of(request.POST, "next")
+    here = {request.get_host()}
+    if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
+        return wanted
+    return page_url(uid)
