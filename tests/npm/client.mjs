@@ -1,10 +1,11 @@
 // Runs the npm client without a page: reads commands as JSON lines, and writes what its user would see as JSON lines.
 
 import { createInterface } from "node:readline";
-import { AbstractChat, WebSocketChatTransport } from "ai";
+import { AbstractChat, lastAssistantMessageIsCompleteWithApprovalResponses, WebSocketChatTransport } from "ai";
 import WebSocket from "ws";
+import { StandardTransport } from "./standard.mjs";
 
-const { url, cookie, id, messages } = JSON.parse(process.argv[2]);
+const { url, cookie, id, messages, steps } = JSON.parse(process.argv[2]);
 
 /** A socket with the headers that every browser adds. */
 class BrowserSocket extends WebSocket {
@@ -39,11 +40,12 @@ const state = new Proxy(
   },
 );
 
-const transport = new WebSocketChatTransport({ url, webSocket: BrowserSocket });
+const transport = steps ? new StandardTransport(steps) : new WebSocketChatTransport({ url, webSocket: BrowserSocket });
 const chat = new AbstractChat({
   id,
   state,
   transport,
+  sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
   onData: (part) => tell("data", { part }),
   onFinish: ({ isAbort, isDisconnect, isError, finishReason }) =>
     tell("finish", { isAbort, isDisconnect, isError, finishReason }),
@@ -54,6 +56,7 @@ const commands = {
   regenerate: (options) => chat.regenerate(options),
   resume: () => chat.resumeStream(),
   stop: () => chat.stop(),
+  decide: (decision) => chat.addToolApprovalResponse(decision),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -61,7 +64,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   // Not awaited, so that a stop is handled while an answer streams.
   commands[command](options).then(() => tell("done", { command }));
 }
-transport.close();
+transport.close?.();
 
 function tell(event, values) {
   process.stdout.write(`${JSON.stringify({ event, ...values })}\n`);

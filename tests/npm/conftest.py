@@ -84,6 +84,10 @@ class Client:
     def stop(self) -> None:
         self._do("stop")
 
+    def decide(self, part: dict, *, approved: bool, **options: str) -> None:
+        """Answer the question about a call; the client sends the answers when it has all of them."""
+        self._do("decide", id=part["approval"]["id"], approved=approved, **options)
+
     def shows(self, text: str) -> None:
         """Wait until the last message has this text."""
         self._until(lambda event: event["event"] == "state" and text_of(self.state["messages"][-1]) == text, text)
@@ -92,6 +96,11 @@ class Client:
         """Wait until a command has ended, and return the newest state."""
         self._until(lambda event: event["event"] == "done" and event["command"] == command, f"the end of {command}")
         return self.state
+
+    def settled(self) -> None:
+        """Wait until the client is ready again after an answer that went on by itself."""
+        if self.state["status"] != "ready":
+            self._until(lambda event: event["event"] == "state" and self.state["status"] == "ready", "ready")
 
     @property
     def answer(self) -> dict:
@@ -158,6 +167,18 @@ def open_chat(node, site, cookie):
             return stack.enter_context(contextlib.closing(Client(node, options)))
 
         yield open_chat
+
+
+@pytest.fixture
+def standard(node):
+    """Open a client of the SDK's own server, whose model makes these steps."""
+    with contextlib.ExitStack() as stack:
+
+        def standard(steps) -> Client:
+            options = {"id": "c1", "messages": [], "steps": steps}
+            return stack.enter_context(contextlib.closing(Client(node, options)))
+
+        yield standard
 
 
 @pytest.fixture
