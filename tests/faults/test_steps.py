@@ -92,6 +92,10 @@ def calls_shown(frames):
         chunk = frame.get("chunk", {})
         if chunk.get("type") == "tool-input-available":
             shown[chunk["toolCallId"]] = "running"
+        elif chunk.get("type") == "tool-approval-request":
+            shown[chunk["toolCallId"]] = "asked"
+        elif chunk.get("type") == "tool-output-denied":
+            shown[chunk["toolCallId"]] = "denied"
         elif chunk.get("type") == "tool-output-error":
             shown[chunk["toolCallId"]] = "unknown" if chunk["errorText"] == UNKNOWN else "failed"
         elif chunk.get("type") == "tool-output-available" and not chunk.get("preliminary"):

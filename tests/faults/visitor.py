@@ -271,6 +271,13 @@ class Tab:
         await self.request(again, "send", trigger="regenerate-message", messages=[], **more)
         return again
 
+    async def decide(self, answer: Answer, call: str, *, approved: bool = True) -> Answer:
+        """Allow or deny a call; return what comes of it."""
+        decided = Answer(answer.chat, answer.question, answer.message)
+        decided.page = answer.page
+        await self.request(decided, "decide", body={}, callId=call, approved=approved)
+        return decided
+
     async def resume(self, answer: Answer, *, replay: bool = False) -> None:
         """Follow an answer again from the page's position, or with ``replay`` from the beginning."""
         if self.view == "html":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import Settings
+from tests.faults.shop import HOLD, RENAMED
 
 TRACES = Path(os.environ["SITE_TRACES"])
 PAUSE = 0.01
@@ -21,6 +22,12 @@ class Default(Settings):
 
 class Carrier(Assistant):
     """Carries things, and counts."""
+
+    def get_instructions(self) -> str:
+        """Return none, but not before the test lets it."""
+        while (TRACES / f"{HOLD}.{self.conversation.uid}").exists():
+            threading.Event().wait(PAUSE)
+        return ""
 
     @tool(timeout=60)
     def carry(self, key: str, held: bool = False) -> dict[str, str]:
@@ -39,6 +46,17 @@ class Carrier(Assistant):
             await asyncio.sleep(PAUSE)
         _note(key, "done")
         return {"carried": key}
+
+
+    @tool(timeout=60, confirm=True)
+    def deliver(self, key: str, held: bool = False) -> dict[str, str]:
+        """Deliver something, if the visitor agrees."""
+        return self.carry(key, held)
+
+
+if (TRACES / RENAMED).exists():
+    Carrier.redeliver = Carrier.deliver  # type: ignore[attr-defined]
+    del Carrier.deliver
 
 
 def _note(key: str, what: str) -> None:
