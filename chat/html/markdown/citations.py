@@ -22,7 +22,8 @@ _SPAN = r"(?:(?!\n[ \t]*\n).){0,500}?"
 """What lies between two delimiters of one paragraph. The limit bounds the time of those that are never closed."""
 
 _IN_MARKDOWN = re.compile(
-    rf"""^[ \t>]*+(?P<fence>`{{3,}}|~{{3,}}).*?(?:^[ \t>]*+(?P=fence)|\Z)
+    rf"""^(?:[ \t>]|(?:[-*+]|[0-9]{{1,9}}[.)])[ \t])*+(?P<fence>`{{3,}}+(?![^\n]*`)|~{{3,}}+)
+      .*?(?:^[ \t>]*+(?P=fence)|\Z)
     | (?P<ticks>`++){_SPAN}(?<!`)(?P=ticks)(?!`) | `++
     | (?P<dollars>\$\$?)[^$]+(?P=dollars) | \\\({_SPAN}\\\) | \\\[{_SPAN}\\\] | \\[^\[]
     | \[(?:[^\[\]]|\[[^\[\]]*\]){{0,500}}\]\([^()\s]*+(?:\s[^()]*+)?\)
@@ -80,7 +81,13 @@ def with_footnotes(text: str, count: int, before: int = 0) -> str:
 
 def notes(sources: Sequence[AnswerSource], before: int = 0) -> str:
     """Write the footnotes of an answer in Markdown: a link for each of its sources."""
-    return "\n".join(f"[^{source.number + before}]: [{_plain(source.title)}](<{source.url}>)" for source in sources)
+    return "\n".join(
+        f"[^{source.number + before}]: [{_plain(source.title)}]({_address(source.url)})" for source in sources
+    )
+
+
+def _address(url: str) -> str:
+    return f"<{url.replace('<', '%3C').replace('>', '%3E')}>"
 
 
 def _plain(text: str) -> str:

@@ -23,10 +23,10 @@ class Default(Settings):
 class Carrier(Assistant):
     """Carries things, and counts."""
 
-    def get_instructions(self) -> str:
+    async def get_instructions(self) -> str:
         """Return none, but not before the test lets it."""
-        while (TRACES / f"{HOLD}.{self.conversation.uid}").exists():
-            threading.Event().wait(PAUSE)
+        while (TRACES / f"{HOLD}.{self.conversation.uid}").exists():  # noqa: ASYNC110 (another process makes the file)
+            await asyncio.sleep(PAUSE)
         return ""
 
     @tool(timeout=60)

@@ -41,6 +41,8 @@ CITED = [
     ("<b>[2]</b>", 1),
     ("costs $5 [1] and $6", 1),
     ("`a [2]", 1),
+    ("```a``` [2]\n\n[1]", 2),
+    ("```\n[2]\n```\n[1]", 1),
     ("`a\n\nb` [2]", 1),
     ("see [2]: there", 1),
     ("[2]: http://evil.example\n\nsee [2]", 2),
@@ -50,6 +52,7 @@ CITED = [
 NOT_CITED = [
     *("[0]", "[02]", "[3]", "[2000]", "[-1]", "[1, 2]", "[1-2]", "[^2]", "[a]", "[ 2 ]", "2", "[2", "(2)"),
     *("[2](x)", "[2](http://x.example)", "[2](/x)", "[see [2]](http://x.example)", "![2](http://x.example/i.png)"),
+    *("- ```\n  " + "x " * 400 + "[2]\n  ```", "1. ~~~\n   [2]\n   ~~~", "> - ```\n>   [2]"),
     *("`[2]`", "`` a`[2] ``", "```\n[2]\n```", "~~~py\n[2]", "> ```\n> [2]\n> ```", "- ```\n  x[2]\n  ```"),
     *("$[2]$", "$$[2]$$", "\\([2]\\)", "\\[2\\]", "\\[\nx[2]\n\\]"),
     *("http://x.example/[2]", "<http://x.example/[2]>", "[x]: http://x.example/[2]", "www.x.example/[2]"),
@@ -189,6 +192,7 @@ def test_a_title_in_a_footnote_is_text():
     (block,) = render(notes([source]).removeprefix("[^1]: "))
     assert block.startswith('<p><a href="/a/"')
     assert ">(javascript:alert(1)) `a` *b* &lt;i&gt; $c$ | #d \\e</a></p>" in block
+    assert notes([AnswerSource(1, "x", "/a>b<c")]) == "[^1]: [x](</a%3Eb%3Cc>)"
     assert notes([AnswerSource(1, "[a](/b/)", "/c/")]) == "[^1]: [\\[a\\](/b/)](</c/>)"
 
 
