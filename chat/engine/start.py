@@ -9,10 +9,11 @@ from dataclasses import replace
 from ..assistants import Assistant
 from ..assistants.about import find, is_derived, read, uid_of
 from ..assistants.discovery import backends_of, name_of, registry
-from ..assistants.hooks import has_permission, in_thread
+from ..assistants.hooks import ADMISSION_WAIT, has_permission, in_thread
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
+from ..db.repeats import stored_turn
 from ..db.threads import in_database
 from ..db.turns import ask
 from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
@@ -27,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 STOP_WAIT = 5.0
 """How long a question waits for the end of an answer that was stopped in another process, in seconds."""
-
-ADMISSION_WAIT = 10.0
-"""How long the assistant's permissions and the look-up of its object may take, in seconds."""
 
 STEPS = 4
 """After this many further steps of the event loop, a tick has reached the readers: run, rendering, reader, socket."""
@@ -64,11 +62,11 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
 async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
     """Begin a turn with an assistant about an object. Raises ``OtherSubjectError`` if the conversation has others."""
     try:
-        async with asyncio.timeout(ADMISSION_WAIT):
-            assistant = await _admitted(asked, subject)
-    except TimeoutError:
-        logger.warning("The permission of a visitor could not be checked in %g s.", ADMISSION_WAIT)
-        raise Refusal("storage") from None
+        assistant = await _admitted_in_time(asked, subject)
+    except Refusal:
+        if turn := await _repeated(engine, asked):
+            return turn
+        raise
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)
@@ -81,6 +79,22 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
             assistant.conversation = turn.conversation
             _start(engine, turn, assistant)
     return turn
+
+
+async def _repeated(engine: Engine, asked: Asked) -> Turn | None:
+    """Return the turn of a request that was stored while it was allowed: what is stored may be read."""
+    async with engine.locks[asked.owner, asked.uid]:
+        return await in_database(stored_turn, asked)
+
+
+async def _admitted_in_time(asked: Asked, subject: Subject) -> Assistant:
+    """Make the assistant of a turn, like ``_admitted``. Raises ``Refusal`` also if that takes too long."""
+    try:
+        async with asyncio.timeout(ADMISSION_WAIT):
+            return await _admitted(asked, subject)
+    except TimeoutError:
+        logger.warning("The permission of a visitor could not be checked in %g s.", ADMISSION_WAIT)
+        raise Refusal("storage") from None
 
 
 async def _admitted(asked: Asked, subject: Subject) -> Assistant:
