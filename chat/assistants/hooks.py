@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from inspect import iscoroutinefunction
@@ -19,6 +19,9 @@ from .discovery import Settings
 logger = logging.getLogger(__name__)
 
 UNCHECKED = "The permission of a visitor could not be checked, so it was refused."
+
+ADMISSION_WAIT = 10.0
+"""How long a page or a turn waits for the assistant's permissions, and a turn for its object, in seconds."""
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -45,13 +48,32 @@ async def has_permission(assistant: Assistant) -> bool:
     return True
 
 
-def may_use(assistant: Assistant) -> bool:
-    """Do the same in a synchronous view or template, on its own thread."""
-    hooks = _permissions(assistant)
-    if any(iscoroutinefunction(hook) for hook, *_ in hooks):
-        return async_to_sync(has_permission)(assistant)
+def usable(assistants: Iterable[Assistant]) -> list[Assistant]:
+    """Do the same for several in a synchronous view or template, and return those that its visitor may use.
+
+    Synchronous hooks run on the view's own thread, asynchronous ones all at once. One that takes longer than
+    ``ADMISSION_WAIT`` refuses.
+    """
+    asked = list(assistants)
+    waiting = [one for one in asked if any(iscoroutinefunction(hook) for hook, *_ in _permissions(one))]
+    permitted = async_to_sync(_permitted_in_time)(waiting) if waiting else []
+    return [one for one in asked if (one in permitted if one in waiting else _permits(one))]
+
+
+async def _permitted_in_time(assistants: Sequence[Assistant]) -> list[Assistant]:
+    """Return those that their visitor may use, of some that are asked on the event loop."""
+    tasks = [asyncio.ensure_future(has_permission(assistant)) for assistant in assistants]
+    done, late = await asyncio.wait(tasks, timeout=ADMISSION_WAIT)
+    for task in late:
+        task.cancel()
+        logger.warning("The permission of a visitor could not be checked in %g s, so it was refused.", ADMISSION_WAIT)
+    return [assistant for assistant, task in zip(assistants, tasks, strict=True) if task in done and task.result()]
+
+
+def _permits(assistant: Assistant) -> bool:
+    """Ask an assistant whose hooks are all synchronous, on this thread."""
     try:
-        return all(_spoken(assistant, hook, *arguments) for hook, *arguments in hooks)
+        return all(_spoken(assistant, hook, *arguments) for hook, *arguments in _permissions(assistant))
     except Exception:
         logger.exception(UNCHECKED)
         return False

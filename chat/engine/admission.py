@@ -6,15 +6,12 @@ import logging
 from ..assistants import Assistant
 from ..assistants.about import find
 from ..assistants.discovery import registry
-from ..assistants.hooks import has_permission, in_thread
+from ..assistants.hooks import ADMISSION_WAIT, has_permission, in_thread
 from ..db.values import Subject
 from ..errors import Refusal
 from ..owners import Owner
 
 logger = logging.getLogger(__name__)
-
-ADMISSION_WAIT = 10.0
-"""How long the assistant's permissions and the look-up of its object may take, in seconds."""
 
 
 async def admitted(owner: Owner, subject: Subject, language: str) -> Assistant:

@@ -12,6 +12,7 @@ from ..assistants.discovery import backends_of, name_of, registry
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
+from ..db.repeats import stored_turn
 from ..db.threads import in_database
 from ..db.turns import ask
 from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
@@ -61,7 +62,12 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
 
 async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
     """Begin a turn with an assistant about an object. Raises ``OtherSubjectError`` if the conversation has others."""
-    assistant = await admitted(asked.owner, subject, asked.language)
+    try:
+        assistant = await admitted(asked.owner, subject, asked.language)
+    except Refusal:
+        if turn := await _repeated(engine, asked):
+            return turn
+        raise
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)
@@ -74,6 +80,12 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
     return turn
+
+
+async def _repeated(engine: Engine, asked: Asked) -> Turn | None:
+    """Return the turn of a request that was stored while it was allowed: what is stored may be read."""
+    async with engine.locks[asked.owner, asked.uid]:
+        return await in_database(stored_turn, asked)
 
 
 async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subject: Subject) -> Turn:

@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from ..assistants import Assistant
 from ..assistants.about import models_of, signed, subject_of, uid_of
 from ..assistants.discovery import DEFAULT, backends_of, name_of, registry
-from ..assistants.hooks import may_use
+from ..assistants.hooks import usable
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
@@ -106,7 +106,7 @@ def _check_object(assistant: type[Assistant] | None, about: Model | None) -> Non
 
 def _may_ask(assistant: type[Assistant], owner: Owner, about: Model | None) -> bool:
     """Tell whether the visitor may ask an assistant, about this object if there is one."""
-    return may_use(assistant(user_id=owner.user_id, language=get_language() or "", about=about))
+    return bool(usable([assistant(user_id=owner.user_id, language=get_language() or "", about=about)]))
 
 
 def _of_the_site(assistant: type[Assistant]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..assistants import Assistant
 from ..assistants.about import find
 from ..assistants.discovery import label_of, name_of, registry
-from ..assistants.hooks import may_use
+from ..assistants.hooks import usable
 from ..conf import conf
 from ..db.conversations import mark_read, own
 from ..db.deletion import undoable
@@ -136,7 +136,7 @@ def conversation_page(
 
 def _usable(owner: Owner) -> list[type[Assistant]]:
     language = get_language() or ""
-    return [found for found in registry.offered if may_use(found(user_id=owner.user_id, language=language))]
+    return [type(one) for one in usable(found(user_id=owner.user_id, language=language) for found in registry.offered)]
 
 
 def _about(stored: Conversation | None) -> tuple[Any, bool]:

@@ -199,7 +199,7 @@ def test_a_call_that_was_opened_stays_open_when_the_connection_comes_back(script
 def test_there_is_a_sign_of_life_between_a_call_and_the_text_after_it(chat, script):
     chat.open()
     called(chat, script, "orders")
-    dots = chat.answer.locator(".llm-chat-waiting .llm-chat-dots")
+    dots = chat.answer.locator("[data-part] > .llm-chat-dots")
     expect(calls(chat).locator(".llm-chat-call-spinner")).to_be_visible()
     expect(dots).to_be_hidden()
     MAY_END.set()

@@ -15,9 +15,7 @@ from tests.support.templates import OwnTemplates
 HTML = {"view": "html", "assistant": "support"}
 SHOWN = "<b>done B7 for support in c1</b>"
 TEMPLATE = "<b>{{ call.state }} {{ call.output }} for {{ assistant }} in {{ conversation.id }}</b>"
-CALL = re.compile(
-    r'<llm-chat-part class="llm-chat-part" data-part="0">((?:(?!data-blocks).)*?)</llm-chat-part>', re.DOTALL
-)
+CALL = re.compile(r'<llm-chat-part [^>]*tool" data-part="0">(.*?)<span class="llm-chat-dots"', re.DOTALL)
 
 
 class Support(Assistant):

@@ -96,7 +96,8 @@ class LocalBackend(Backend):
         """
         while True:
             try:
-                async with aclosing(endpoint.stream(request)) as deltas:
+                sent = msgspec.structs.replace(request, messages=in_words(request.messages))
+                async with aclosing(endpoint.stream(sent)) as deltas:
                     async for delta in deltas:
                         yield delta
                 return
@@ -163,6 +164,28 @@ def shorten(messages: list[dict[str, Any]], share: float) -> list[dict[str, Any]
         if _length(shorter) <= budget or index == questions[-1]:
             return shorter
     return None
+
+
+def in_words(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turn the calls of tools that another model has made, and their results, into text of the user's.
+
+    A model that gets no tools has a template that leaves calls out, or refuses them, and may answer nothing.
+    """
+    if not any(message["role"] == "tool" for message in messages):
+        return messages
+    calls: dict[str, str] = {}
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            calls[call["id"]] = f"{call['function']['name']}({call['function']['arguments']})"
+        role, content = message["role"], message["content"]
+        if role == "tool":
+            role, content = "user", f"{calls[message['tool_call_id']]} returned: {content}"
+        if content and found and found[-1]["role"] == role:  # many templates want the roles to alternate
+            found[-1]["content"] += f"\n\n{content}"
+        elif content:
+            found.append({"role": role, "content": content})
+    return found
 
 
 def _length(messages: list[dict[str, Any]]) -> int:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from chat.backends.base import BackendError, Finished, Loaded, Loading, Request, Text
-from chat.backends.local.backend import LocalBackend, shorten
+from chat.backends.local.backend import LocalBackend, in_words, shorten
 from chat.backends.local.child import Child
 from chat.backends.openai.backend import OpenAIBackend
 from chat.backends.openai.failures import ContextError
@@ -56,6 +56,38 @@ def test_an_answer_that_is_continued_stays_with_its_question():
 @pytest.mark.parametrize("messages", [history("a"), history("a", system="Be kind."), history("a", "b")])
 def test_a_single_turn_cannot_be_shortened(messages):
     assert shorten(messages, 0.1) is None
+
+
+CALLED = [
+    {"role": "user", "content": "Where is my order?"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {"id": "a1b2c3d4e", "type": "function", "function": {"name": "orders", "arguments": '{"status": "open"}'}}
+        ],
+    },
+    {"role": "tool", "tool_call_id": "a1b2c3d4e", "content": '[{"number": "B7", "place": "Lyon"}]'},
+]
+"""A step of an answer, as another backend has made it before this one takes over."""
+
+
+def test_the_calls_of_a_turn_are_dropped_with_their_results_and_never_without():
+    messages = [*CALLED, {"role": "assistant", "content": "In Lyon."}, *history("And now?")]
+    assert shorten(messages, 0.99) == history("And now?")
+    assert shorten([*history("Hello", "Hi"), *CALLED], 0.99) == CALLED
+    assert shorten(CALLED, 0.5) is None
+
+
+def test_a_model_without_tools_reads_what_others_have_called_as_text_in_alternating_roles():
+    result = 'orders({"status": "open"}) returned: [{"number": "B7", "place": "Lyon"}]'
+    said = {**CALLED[1], "content": "Let me see.", "reasoning_content": "Hm."}
+    assert in_words([*history("Hello", "Hi"), CALLED[0], said, *CALLED[2:], *CALLED[1:]]) == history(
+        "Hello", "Hi", "Where is my order?", "Let me see.", f"{result}\n\n{result}"
+    )
+    assert in_words(CALLED) == history(f"Where is my order?\n\n{result}")
+    plain = history("a", "b", "c", system="Be kind.")
+    assert in_words(plain) is plain
 
 
 @pytest.fixture
@@ -156,6 +188,27 @@ async def test_a_conversation_longer_than_the_context_continues(running, monkeyp
     deltas = await read(running, Request(history(*["天空是蓝色的" * 2] * 100, "Say hello.")))
     assert isinstance(deltas[-1], Finished)
     assert 100 < deltas[-1].usage["prompt_tokens"] < 300
+
+
+@pytest.mark.model
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    "messages",
+    [
+        CALLED,
+        [*CALLED, *CALLED[1:]],
+        [*CALLED, {"role": "assistant", "content": "In Lyon."}, *history("Thank you.")],
+        [*CALLED, {"role": "assistant", "content": "It is"}],
+    ],
+    ids=["result", "two steps", "later turn", "continued"],
+)
+async def test_the_model_answers_after_tools_that_another_model_has_called(running, messages):
+    deltas = await read(running, Request(messages))
+    assert text_of(deltas)
+    assert isinstance(deltas[-1], Finished)
+    nothing = [{**message, "content": ""} if message["role"] == "tool" else message for message in messages]
+    without = await read(running, Request(nothing))
+    assert deltas[-1].usage["prompt_tokens"] > without[-1].usage["prompt_tokens"], "it reads the results"
 
 
 @pytest.mark.model
