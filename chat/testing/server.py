@@ -16,6 +16,9 @@ T = TypeVar("T")
 WAIT = 10.0
 """How long a test waits for the site, in seconds."""
 
+GRACE = 0.5
+"""How long answers may finish at the end of a test, in seconds: one whose text has come may not have ended yet."""
+
 
 class Server:
     """The application that ``ASGI_APPLICATION`` names, in this process and without a network.
@@ -34,7 +37,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(WAIT)
 
     def stop(self) -> None:
-        """End the running answers as interrupted, and release everything, as a server does when it stops."""
+        """Release everything, as a server does when it stops. Answers that do not finish now end as interrupted."""
         self.run(self._drain())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(WAIT)
@@ -42,6 +45,7 @@ class Server:
 
     async def _drain(self) -> None:
         for _loop, engine in (found for found in engines() if found[0] is self.loop):
+            await engine.tasks.wait(GRACE)
             for run in list(engine.runs.values()):  # models that the test has left mid-answer will not finish
                 run.end(INTERRUPTED)
             await engine.drain()
