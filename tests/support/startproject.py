@@ -77,6 +77,12 @@ class Site:
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
 
+    def succeed(self, *arguments: str) -> str:
+        """Run Python in the project's folder, which must succeed, and return all that it prints."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
     def fail(self, *arguments: str) -> str:
         """Run Python in the project's folder, which must fail, and return its error output."""
         done = self._run(*arguments)
