@@ -34,6 +34,7 @@ class Socket:
         self._server = server
         self._heard = heard
         self._lost = lost
+        self._left = False
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._scope = _scope(path, cookies)
         self._events.put_nowait({"type": "websocket.connect"})
@@ -44,9 +45,12 @@ class Socket:
         self._put({"type": "websocket.receive", "text": json.dumps(frame)})
 
     def close(self) -> None:
-        """Leave, and wait until the site has noticed. Raises what the site's application raised."""
+        """Leave, and wait until the site has noticed. Raises once what the site's application raised."""
+        if self._left:
+            return
+        self._left = True
         self._put({"type": "websocket.disconnect", "code": 1001})
-        self._server.run(self._left())
+        self._server.run(self._ended())
 
     def _put(self, event: Event) -> None:
         self._server.loop.call_soon_threadsafe(self._events.put_nowait, event)
@@ -68,7 +72,7 @@ class Socket:
             code = event.get("code", 1000)
             self._lost(f"the site closed the websocket with {code}: {event.get('reason') or 'no reason'}")
 
-    async def _left(self) -> None:
+    async def _ended(self) -> None:
         await asyncio.wait([self._task])
         if not self._task.cancelled() and (error := self._task.exception()):
             raise error

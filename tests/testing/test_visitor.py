@@ -168,3 +168,27 @@ def test_a_database_in_memory_is_refused(transactional_db, monkeypatch):
     monkeypatch.setattr("django.db.backends.sqlite3.base.DatabaseWrapper.is_in_memory_db", lambda self: True)
     with pytest.raises(ImproperlyConfigured, match=r"stores in an SQLite database in memory"):
         check_database()
+
+
+def test_a_site_without_an_application_is_refused(chat_visitor, settings):
+    settings.ASGI_APPLICATION = ""
+    with pytest.raises(ImproperlyConfigured, match="ASGI_APPLICATION"):
+        chat_visitor()
+
+
+def test_a_handshake_that_the_site_refuses_fails_the_test(chat_visitor, settings):
+    settings.ALLOWED_HOSTS = ["shop.example"]
+    with pytest.raises(AssertionError, match=r"Expected an open websocket. Got: .*the site closed the websocket"):
+        chat_visitor().ask("Count")
+
+
+def test_an_error_of_the_sites_application_fails_the_test(chat_visitor, monkeypatch):
+    async def broken(scope, receive, send):
+        raise LookupError("no such shop")
+
+    monkeypatch.setattr("chat.testing.server.get_default_application", lambda: broken)
+    asking = chat_visitor()
+    with pytest.raises(AssertionError, match=r"the site's application raised LookupError\('no such shop'\)"):
+        asking.ask("Count")
+    with pytest.raises(LookupError):
+        asking.close()
