@@ -67,8 +67,8 @@ def on_any_thread(query: Callable[[], T]) -> T:
 
 
 def shown(name: str, arguments: dict[str, Any]) -> str:
-    """Return a call as it would be written in Python."""
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    """Return a call as it would be written in Python, with its arguments in the order of their names."""
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in sorted(arguments.items()))})"
 
 
 def listed(calls: Iterable[ToolCall]) -> str:

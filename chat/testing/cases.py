@@ -1,12 +1,12 @@
 """A mixin for test cases of ``unittest`` and Django."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 from unittest import TestCase, TestResult
 
 from ..assistants.discovery import DEFAULT
 from ..backends.scripted import Script
 from .scripted import scripted_model
-from .visitor import Visitor
+from .visitor import Options, Visitor
 from .visitors import Visitors
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ChatTestMixin(Base):
             found: TestResult | None = super().run(result)
             return found
 
-    def visitor(self, assistant: str = DEFAULT, **options: Any) -> Visitor:
+    def visitor(self, assistant: str = DEFAULT, **options: Unpack[Options]) -> Visitor:
         """Return a new visitor, who leaves at the end of the test. The arguments are those of ``Visitors``."""
         self.addCleanup(self._visitors.close)
         return self._visitors(assistant, **options)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from channels.routing import get_default_application
 
 from ..asgi import App
+from ..db.threads import close_pool
 from ..endings import INTERRUPTED
 from ..engine.engine import engines
 
@@ -49,6 +50,7 @@ class Server:
             for run in list(engine.runs.values()):  # models that the test has left mid-answer will not finish
                 run.end(INTERRUPTED)
             await engine.drain()
+        await asyncio.to_thread(close_pool)  # an application that raised has no engine that would do it
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()

@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
@@ -26,6 +26,22 @@ ASKED = "asked"
 """The state of a call that waits for a decision."""
 
 
+class Options(TypedDict, total=False):
+    """What a visitor may be made with, apart from the assistant.
+
+    Attributes:
+        user: the visitor's account; ``None`` for a visitor without one.
+        about: the object that the conversation is about, as in ``{% chat "support" about=order %}``.
+        conversation: the conversation's id; empty for the one that the tag shows.
+        language: the language of the visitor's page; empty for the site's own.
+    """
+
+    user: Any
+    about: Model | None
+    conversation: str
+    language: str
+
+
 class Visitor:
     """A visitor in front of one conversation. Each verb returns the visitor, so that verbs can be chained.
 
@@ -35,11 +51,8 @@ class Visitor:
     Args:
         server: serves the site; ``Visitors`` starts one.
         assistant: the name of the assistant.
-        user: the visitor's account; ``None`` for a visitor without one.
-        about: the object that the conversation is about, as in ``{% chat "support" about=order %}``.
-        conversation: the conversation's id; empty for the one that the tag shows.
-        language: the language of the visitor's page; empty for the site's own.
         script: named in the messages of failed tests, if the model waits for it.
+        **options: ``user``, ``about``, ``conversation`` and ``language``, as ``Options`` describes them.
 
     Raises:
         ImproperlyConfigured: the site's threads cannot see what the test stores.
@@ -50,15 +63,12 @@ class Visitor:
         server: Server,
         assistant: str = DEFAULT,
         *,
-        user: Any = None,
-        about: Model | None = None,
-        conversation: str = "",
-        language: str = "",
         script: Script | None = None,
+        **options: Unpack[Options],
     ) -> None:
         check_database()
-        subject = subject_of(assistant, about)
-        self.conversation = conversation or uid_of(subject)
+        subject = subject_of(assistant, options.get("about"))
+        self.conversation = options.get("conversation") or uid_of(subject)
         """The id of the conversation."""
         self._server = server
         self._script = script
@@ -66,9 +76,9 @@ class Visitor:
         self._heard = Heard(ended=True)
         self._request = ""
         self._lost = ""
-        self._cookies, self.owner = server.run(in_database(_signed_in, user) if user else in_database(_anonymous))
+        self._cookies, self.owner = server.run(in_database(_arrived, options.get("user")))
         reference = signed(subject, self.owner.digest)
-        self._body = {"assistant": assistant, "about": reference, "language": language}
+        self._body = {"assistant": assistant, "about": reference, "language": options.get("language", "")}
         self._socket = self._connected()
 
     @property
@@ -217,8 +227,10 @@ def check_database() -> None:
         )
 
 
-def _signed_in(user: Any) -> tuple[dict[str, str], Owner]:
-    """Sign a user in; return the cookies of the browser, and the owner of its conversations."""
+def _arrived(user: Any) -> tuple[dict[str, str], Owner]:
+    """Sign a user in, if there is one; return the cookies of the browser, and the owner of its conversations."""
+    if user is None:
+        return _anonymous()
     client = Client()
     client.force_login(user)
     return {name: cookie.value for name, cookie in client.cookies.items()}, Owner(key_of(user.pk), user.pk)

@@ -1,11 +1,11 @@
 """The visitors of one test, and the site that answers them."""
 
-from typing import Any
+from typing import Unpack
 
 from ..assistants.discovery import DEFAULT
 from ..backends.scripted import Script
 from .server import Server
-from .visitor import Visitor, check_database
+from .visitor import Options, Visitor, check_database
 
 
 class Visitors:
@@ -20,12 +20,12 @@ class Visitors:
         self._visitors: list[Visitor] = []
         self._server: Server | None = None
 
-    def __call__(self, assistant: str = DEFAULT, **options: Any) -> Visitor:
+    def __call__(self, assistant: str = DEFAULT, **options: Unpack[Options]) -> Visitor:
         """Return a new visitor: a new browser. Two of one ``user`` see the same conversations.
 
         Args:
             assistant: the name of the assistant.
-            **options: ``user``, ``about``, ``conversation`` and ``language``, as for ``Visitor``.
+            **options: ``user``, ``about``, ``conversation`` and ``language``, as ``Options`` describes them.
 
         Raises:
             ImproperlyConfigured: the site has no ``ASGI_APPLICATION``, or its threads cannot see the test's rows.

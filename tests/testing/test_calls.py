@@ -37,7 +37,7 @@ def test_a_call_that_is_missing_fails_the_test_with_those_that_there_are(asked, 
     with pytest.raises(AssertionError) as error:
         assert_tool_called(name, **arguments)
     assert str(error.value) == (
-        f"Expected a call {expected}. Got: orders(status='sent', limit=3), done; "
+        f"Expected a call {expected}. Got: orders(limit=3, status='sent'), done; "
         "parcel(number='0'), failed (No such parcel.)."
     )
     assert_tool_not_called(name, **arguments)
