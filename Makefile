@@ -1,6 +1,7 @@
 # Each command first installs what it needs into .venv; see scripts/bootstrap.py.
 #
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
+#   make example        a bicycle shop whose customers ask an assistant with tools, at the same address
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
 #   make test           all tests except the long rounds, in less than five minutes
 #   make test-browser   all tests of the page in a browser, in about the same time
@@ -27,10 +28,13 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run example cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
+
+example:
+	@$(BOOTSTRAP) example $(PORT)
 
 cluster:
 	@$(BOOTSTRAP) cluster $(PORT)
@@ -68,6 +72,7 @@ lint: setup
 
 types: setup
 	@.venv/bin/mypy chat chatproject
+	@.venv/bin/mypy --config-file example/mypy.ini example
 
 bench: setup
 	@.venv/bin/python -m benchmarks

@@ -22,5 +22,13 @@ export default {
       files: ["chatproject/**"],
       rules: { "selector-class-pattern": "^site(-[a-z]+)*$", "custom-property-pattern": "^site-[a-z]+(-[a-z]+)*$" },
     },
+    {
+      // The bicycle shop, which gives the chat its colours.
+      files: ["example/**"],
+      rules: {
+        "selector-class-pattern": "^(shop(-[a-z]+)*|llm-chat)$",
+        "custom-property-pattern": "^(shop|llm-chat)-[a-z]+(-[a-z]+)*$",
+      },
+    },
   ],
 };

@@ -1,6 +1,7 @@
 """Installs what the project needs on a machine that only has Python, then runs or tests it.
 
     python scripts/bootstrap.py run [port]    as `make run` does: .venv, packages, database, server
+    python scripts/bootstrap.py example [port]   as `make example` does: the same for the bicycle shop
     python scripts/bootstrap.py test          as `make test` does: also the tests' packages and a browser
     python scripts/bootstrap.py test-browser  as `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-browsers as `make test-browsers` does: the page in Chromium, Firefox and WebKit
@@ -23,7 +24,7 @@ import os
 from collections.abc import Callable
 
 from chromium import chromium
-from server import free_port, migrate, start
+from server import EXAMPLE, free_port, migrate, open_shop, start
 from steps import ROOT, SetUpError
 from testing import run_browser_tests, run_browsers_tests, run_coverage, run_fault_tests, run_tests
 from virtualenv import Virtualenv
@@ -34,6 +35,13 @@ def run(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_site()
     migrate(venv)
     return start(venv, port)
+
+
+def example(venv: Virtualenv, arguments: list[str]) -> int:
+    port = free_port(arguments[0] if arguments else "8000")
+    venv.prepare_site()
+    open_shop(venv)
+    return start(venv, port, EXAMPLE)
 
 
 def test(venv: Virtualenv, arguments: list[str]) -> int:
@@ -83,6 +91,7 @@ def setup(venv: Virtualenv, arguments: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "run": run,
+    "example": example,
     "test": test,
     "test-browser": test_browser,
     "test-browsers": test_browsers,

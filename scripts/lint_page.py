@@ -22,7 +22,8 @@ def main() -> int:
 
 
 def lint_templates() -> int:
-    templates = [path for folder in ("chat/templates", "templates") for path in (ROOT / folder).rglob("*.html")]
+    folders = ("chat/templates", "templates", "example/templates")
+    templates = [path for folder in folders for path in (ROOT / folder).rglob("*.html")]
     return subprocess.run([ROOT / ".venv" / "bin" / "djade", "--check", *templates], cwd=ROOT).returncode
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SITE = "chatproject.asgi:application"
 OPTIONS = (
     *("--ws", "chat.uvicorn:GuardedProtocol"),
     # Do not serve a site whose lifespan cannot start, because it could not drain its answers either.
@@ -24,10 +25,10 @@ OPTIONS = (
 )
 
 
-def serve(python: str, *arguments: str) -> int:
+def serve(python: str, *arguments: str, application: str = SITE) -> int:
     """Replace this process with the server, so that it receives the signals and its exit code is returned."""
     os.chdir(ROOT)
-    command = [python, "-m", "uvicorn", "chatproject.asgi:application", *OPTIONS, *arguments]
+    command = [python, "-m", "uvicorn", application, *OPTIONS, *arguments]
     if os.name == "nt":  # a process cannot be replaced there
         return subprocess.run(command).returncode
     os.execv(python, command)

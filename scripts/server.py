@@ -5,11 +5,12 @@ import os
 import socket
 import subprocess
 
-from serve import serve
+from serve import SITE, serve
 from steps import ROOT, SetUpError, say
 from virtualenv import Virtualenv
 
 HOST = "127.0.0.1"
+EXAMPLE = "example.asgi:application"
 
 
 def free_port(wanted: str) -> int:
@@ -34,7 +35,17 @@ def free_port(wanted: str) -> int:
 
 def migrate(venv: Virtualenv) -> None:
     say("Bringing the database up to date ...")
-    command = [venv.python, "manage.py", "migrate", "--no-input", "--no-color", "--verbosity", "0"]
+    _manage(venv, "migrate", "--no-input", "--verbosity", "0")
+
+
+def open_shop(venv: Virtualenv) -> None:
+    """Make and fill the example's database, and print which model answers."""
+    say("Opening the shop ...")
+    _manage(venv, "open_shop", "--settings", "example.settings")
+
+
+def _manage(venv: Virtualenv, *arguments: str) -> None:
+    command = [venv.python, "manage.py", *arguments, "--no-color"]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         kind, _, reason = done.stderr.strip().rpartition("\n")[2].partition(": ")
@@ -42,7 +53,7 @@ def migrate(venv: Virtualenv) -> None:
         raise SetUpError(reason if refused else f"The database could not be brought up to date: {reason or kind}")
 
 
-def start(venv: Virtualenv, port: int) -> int:
+def start(venv: Virtualenv, port: int, application: str = SITE) -> int:
     """Replace this process with the server, which prints its address once it listens."""
     say("Starting the server; Ctrl-C stops it.")
-    return serve(str(venv.python), "--host", HOST, "--port", str(port))
+    return serve(str(venv.python), "--host", HOST, "--port", str(port), application=application)

@@ -45,7 +45,7 @@ class Project:
         shutil.copytree(ROOT / "scripts", path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("requirements.txt", "requirements-dev.txt"):
             shutil.copy(ROOT / name, path)
-        for name in ("manage.py", "chat", "chatproject", "deploy", "templates"):
+        for name in ("manage.py", "chat", "chatproject", "deploy", "example", "templates"):
             (path / name).symlink_to(ROOT / name)
         self.tools = path / "tools"
         self.tools.mkdir()
@@ -196,7 +196,7 @@ def test_a_benchmark_must_be_named(project):
 
 
 def test_an_unknown_command_lists_the_known_ones(project):
-    known = "run|test|test-browser|test-browsers|test-faults|coverage|cluster|bench|setup"
+    known = "run|example|test|test-browser|test-browsers|test-faults|coverage|cluster|bench|setup"
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 
@@ -227,14 +227,21 @@ def serving(project, command, port):
     assert "Traceback" not in "".join(lines)
 
 
-def status(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as response:
+def status(port, path="/accounts/login/"):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
         return response.status
 
 
 def test_the_site_is_served_until_ctrl_c_ends_it_cleanly(project, port):
     with serving(project, "run", port):
         assert status(port) == 200
+
+
+def test_the_example_is_served_until_ctrl_c_ends_it_cleanly(project, port):
+    with serving(project, "example", port) as lines:
+        assert "This is a scripted demonstration" in "".join(lines)
+        assert status(port, "/sign-in/") == 200
+    assert (project.path / "shop.sqlite3").exists()
 
 
 def test_a_cluster_is_served_until_ctrl_c_ends_every_process_of_it(project, port):

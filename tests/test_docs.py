@@ -51,7 +51,7 @@ def test_every_option_of_a_backend_is_documented_with_its_default(backend):
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)
 def test_every_module_that_the_docs_name_exists(path):
-    folders = ("chat", "chatproject", "scripts", "tests")
+    folders = ("chat", "chatproject", "example", "scripts", "tests")
     there = [ROOT / "manage.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
     for name in re.findall(r"`([\w/]+\.py)", path.read_text()):
         assert name.startswith("mysite/") or any(f"/{file}".endswith(f"/{name}") for file in there), name

@@ -12,6 +12,11 @@ A test makes a ``Script``, configures the backend and plays the model's part::
         reply.call("orders", status="open")    # runs when the reply has ended; then the model is called again
         reply.finish()                         # or reply.fail("upstream"), or reply.break_off()
 
+Replies can also be planned before the visitor asks::
+
+    script.will_call("orders", status="open")
+    script.will_say("It is ", "under way.")
+
 All methods of a script may be called from any thread. Without a script the backend echoes the question, word by word.
 """
 
@@ -19,7 +24,8 @@ import asyncio
 import json
 import queue
 import threading
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, ClassVar
 
@@ -36,8 +42,10 @@ class Reply:
     All methods may be called from any thread. ``request`` is what the model was asked.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, paced: bool = False) -> None:
         self.request = request
+        self._paced = paced
+        """Whether each text is a chunk of its own; else those that are said within a tick come as one."""
         self.closed = threading.Event()
         """Set when the reader has closed the reply, as happens when the visitor stops the answer."""
         self._loop = asyncio.get_running_loop()
@@ -86,6 +94,13 @@ class Reply:
         """
         self._release(BackendError(code, "the script says so", retry=retry, retry_after=retry_after))
 
+    def play(self, *deltas: Delta, finish: bool = True) -> None:
+        """Send deltas, and with ``finish`` end the reply as a model does."""
+        for delta in deltas:
+            self._release(delta)
+        if finish:
+            self.finish()
+
     def break_off(self) -> None:
         """End the reply without a finish reason, as when a connection is cut."""
         self._release(None)
@@ -100,6 +115,8 @@ class Reply:
                 if isinstance(step, BackendError):
                     raise step
                 yield step
+                if self._paced and isinstance(step, Text):
+                    await self.request.pace()
         finally:
             self.closed.set()
 
@@ -110,7 +127,10 @@ class Script:
     _scripts: ClassVar[dict[str, "Script"]] = {}
 
     def __init__(self, name: str) -> None:
+        self.requests: list[Request] = []
+        """What the model was asked, by each of its calls so far."""
         self._replies: queue.Queue[Reply] = queue.Queue()
+        self._planned: deque[Callable[[Reply], None]] = deque()
         self._scripts[name] = self
 
     @classmethod
@@ -133,6 +153,28 @@ class Script:
         """Wait for the model's next call like ``next_reply``, in a test that is a coroutine on the server's loop."""
         return await asyncio.to_thread(self.next_reply, wait)
 
+    def will_say(self, *texts: str, finish: bool = True) -> None:
+        """Plan the reply to the next call of the model that has none yet: these texts, each as a chunk of its own.
+
+        Args:
+            *texts: the pieces of the reply.
+            finish: whether the reply ends after them; otherwise the model waits until the visitor stops the answer.
+        """
+        self._planned.append(lambda reply: reply.play(*map(Text, texts), finish=finish))
+
+    def will_call(self, tool: str, /, **arguments: Any) -> None:
+        """Plan a reply that calls a tool with these arguments; the reply after it is the one to the tool's result."""
+        self._planned.append(lambda reply: reply.play(ToolCall("", tool, json.dumps(arguments))))
+
+    def will_fail(self, code: str) -> None:
+        """Plan a reply that fails with a ``BackendError`` of this code, a key of ``errors.ERRORS``."""
+        self._planned.append(lambda reply: reply.fail(code))
+
+    @property
+    def planned(self) -> int:
+        """Count the planned replies that the model has not been asked for yet."""
+        return len(self._planned)
+
     @property
     def waiting(self) -> int:
         """Count the calls of the model that no test has taken yet."""
@@ -140,9 +182,14 @@ class Script:
 
     def begin(self, request: Request) -> Reply:
         """Register a call of the model. The backend calls this, not the test."""
-        reply = Reply(request)
-        self._replies.put(reply)
-        return reply
+        self.requests.append(request)
+        if not self._planned:
+            reply = Reply(request)
+            self._replies.put(reply)
+            return reply
+        planned = Reply(request, paced=True)
+        self._planned.popleft()(planned)
+        return planned
 
 
 class ScriptedBackend(Backend):

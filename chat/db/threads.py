@@ -111,6 +111,19 @@ def vendor(alias: str) -> str:
     return connections[alias].vendor
 
 
+def hidden_by() -> str:
+    """Return what hides this thread's rows in the app's database from other threads; empty if nothing does."""
+    connection = connections[database()]
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
+        return "an SQLite database in memory"
+    return "a transaction" if connection.in_atomic_block else ""
+
+
+def close_connection() -> None:
+    """Close this thread's connection to the app's database, before the thread ends."""
+    connections[database()].close()
+
+
 def add_function(alias: str, name: str, function: Callable[[str, str], bool]) -> None:
     """Add an SQL function of two texts to this thread's connection, if the database is SQLite.
 

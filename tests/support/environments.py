@@ -20,8 +20,10 @@ def build_wheel(folder: Path, source: Path = ROOT) -> Path:
     return wheel
 
 
-def install(wheel: Path, extras: set[str], environment: Path) -> str:
+def install(wheel: Path, extras: set[str], environment: Path, *others: str) -> str:
     """Create an environment with the wheel and all that its metadata requires, and return the path of its Python.
+
+    ``others`` are more packages, with what they require.
 
     The packages are copied from the tests' environment: pip would take 35 s of CPU, which only ``.ci/run`` spends.
     """
@@ -31,7 +33,11 @@ def install(wheel: Path, extras: set[str], environment: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
     (own,) = packages.glob(f"{wheel.name.partition('-')[0]}-*.dist-info")
-    for distribution in required(metadata.Distribution.at(own), extras, {}).values():
+    found = required(metadata.Distribution.at(own), extras, {})
+    for name in others:
+        found[name, frozenset()] = metadata.distribution(name)
+        required(found[name, frozenset()], set(), found)
+    for distribution in found.values():
         for file in distribution.files:
             if ".." not in file.parts:  # commands, which are not needed here
                 target = packages / file

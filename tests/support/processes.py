@@ -29,6 +29,10 @@ COMMANDS = {
         *("-m", "uvicorn", "tests.support.existing.asgi:application", "--lifespan", "on", "--ws", "websockets-sansio"),
         *("--timeout-graceful-shutdown", "2", "--port"),
     ],
+    "example": [
+        *("-m", "uvicorn", "example.asgi:application", "--lifespan", "on", "--ws", "chat.uvicorn:GuardedProtocol"),
+        *("--timeout-graceful-shutdown", "2", "--port"),
+    ],
     "uvicorn": ["scripts/serve.py", "--timeout-graceful-shutdown", "2", "--port"],
     "daphne": ["-m", "daphne", "chatproject.asgi:application", "--port"],
 }

@@ -1,6 +1,7 @@
 """A site made by ``django-admin startproject`` with the README's lines added, and a visitor of it."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
+from urllib.parse import urlencode
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -22,6 +24,8 @@ WAIT = 30.0
 BLOCK = re.compile(r"^(\S[^\n]*):\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALL = '\npython -m pip install "django-llm-chat['
 FILE = re.compile(r"`(mysite/\S+)`")
+
+_numbers = itertools.count(1)
 
 
 class Instructions:
@@ -72,6 +76,12 @@ class Site:
         done = self._run(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done.stdout
+
+    def succeed(self, *arguments: str) -> str:
+        """Run Python in the project's folder, which must succeed, and return all that it prints."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def fail(self, *arguments: str) -> str:
         """Run Python in the project's folder, which must fail, and return its error output."""
@@ -135,6 +145,13 @@ class Site:
         raise AssertionError(f"The server did not start:\n{self._log.read_text()}")
 
 
+def chat_on(page: str) -> dict[str, str]:
+    """Return the attributes of the chat on a page, and the ``path`` of its websocket."""
+    (chat,) = re.findall(r"<llm-chat ([^>]*)>", page)
+    (path,) = re.findall(r'<llm-chat-connection [^>]*path="([^"]+)"', page)
+    return {**dict(re.findall(r'([\w-]+)="([^"]*)"', chat)), "path": path}
+
+
 class Visitor:
     """A visitor with a cookie jar."""
 
@@ -156,24 +173,33 @@ class Visitor:
 
     def ask(self, text: str, path: str) -> list[dict]:
         """Send a message to the page's conversation on its websocket, and return all frames up to the last."""
-        page = self.get(path)[1]
-        (conversation,) = re.findall(r'<llm-chat [^>]*conversation="([^"]+)"', page)
-        (socket_path,) = re.findall(r'<llm-chat-connection [^>]*path="([^"]+)"', page)
-        message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": text}]}
+        return self.send(text, chat_on(self.get(path)[1]))
+
+    def send(self, text: str, chat: dict[str, str]) -> list[dict]:
+        """Send a message to a conversation, given the attributes of its element, and return all frames."""
+        message = {"id": f"m{next(_numbers)}", "role": "user", "parts": [{"type": "text", "text": text}]}
         send = {
             "type": "send",
             "requestId": "r1",
-            "id": conversation,
+            "id": chat["conversation"],
             "trigger": "submit-message",
             "messages": [message],
+            "body": {"assistant": chat["assistant"], "about": chat.get("about", "")},
         }
-        with self.connected(socket_path) as websocket:
+        with self.connected(chat["path"]) as websocket:
             websocket.send(json.dumps(send))
             frames = []
             while not frames or frames[-1]["type"] == "chunk":
                 frame = json.loads(websocket.recv(WAIT))
                 frames += [frame] if frame["requestId"] == "r1" else []
         return frames
+
+    def sign_in(self, path: str, **fields: str) -> str:
+        """Fill in the form of a page, and return the page that follows."""
+        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path)[1])
+        form = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
+        with self._opener.open(self._url + path, form, timeout=WAIT) as response:
+            return response.read().decode()
 
     def connected(self, path: str) -> ClientConnection:
         """Connect to a websocket of the site, like one of its pages."""

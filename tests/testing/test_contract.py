@@ -1,4 +1,4 @@
-"""The checks of ``chat.testing``: a backend that breaks the contract does not pass them."""
+"""The checks of ``chat.testing.contract``: a backend that breaks the contract does not pass them."""
 
 import asyncio
 
@@ -70,7 +70,7 @@ def test_a_model_without_a_name_is_found_out():
 
 @pytest.mark.parametrize("check", [check_closing, check_cancelling])
 async def test_a_call_that_stays_open_is_found_out(check, monkeypatch):
-    monkeypatch.setattr("chat.testing.CLOSING_TIME", 0.05)
+    monkeypatch.setattr("chat.testing.contract.CLOSING_TIME", 0.05)
     backend = Endless()
     with pytest.raises(AssertionError, match="no open call"):
         await check(backend, lambda: backend.calls)

@@ -1,38 +1,10 @@
-"""What the tests of a site need: a model that a test plays, and the contract that a backend of its own must keep.
-
-::
-
-    from llm_chat.testing import Script, check_backend
-
-    async def test_our_backend_keeps_the_contract():
-        await check_backend(OurBackend(model="small"))
-
-The checks need no test framework. Each asks the backend's model, and raises ``AssertionError`` with what was expected.
-"""
+"""The contract of a backend, as checks that need no test framework."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
-from .backends.base import Backend, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
-from .backends.scripted import Reply, Script, ScriptedBackend
-
-__all__ = [
-    "Reply",
-    "Script",
-    "ScriptedBackend",
-    "ask",
-    "check_backend",
-    "check_cancelling",
-    "check_closing",
-    "check_concurrency",
-    "check_end",
-    "check_loading",
-    "check_name",
-    "check_text",
-    "read",
-    "text_of",
-]
+from ..backends.base import Backend, Delta, Finished, Loaded, Loading, Reasoning, Request, Text
 
 PATIENCE = 60.0
 """How long a model may take to say something, in seconds."""

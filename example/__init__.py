@@ -1,0 +1,1 @@
+"""An example site: a bicycle shop whose customers ask an assistant. ``make example`` runs it."""
