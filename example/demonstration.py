@@ -127,6 +127,8 @@ def cancel(turn: Turn) -> Step:
     found = str(turn.results["cancel"])
     if "is cancelled" in found:
         return ["Done: your order is cancelled, and the money will be back on your account within three days."]
+    if "declined" in found:
+        return ["All right: your order stays as it is."]
     return [_sorry(found)]
 
 

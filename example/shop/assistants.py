@@ -1,9 +1,10 @@
 """The shop's assistant, and what it may do for a customer."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, Literal
 
-from chat.assistants import Assistant, Progress, Starter, ToolError, tool
+from chat.assistants import Assistant, Progress, Source, Starter, ToolError, tool
 
 from .carrier import track
 from .models import Customer, Order, Page
@@ -52,7 +53,7 @@ class Support(Assistant):
             orders = orders.filter(status=status)
         return [dict(order) for order in orders.values("number", "status", "placed_on", "total")[:20]]
 
-    @tool
+    @tool(confirm=True, expires=timedelta(days=1))
     def cancel(self, number: str) -> str:
         """Cancel one of the customer's open orders.
 
@@ -78,10 +79,10 @@ class Support(Assistant):
         yield {"number": number, "place": found.place, "days_left": found.days_left}
 
     @tool
-    def manual(self, query: str) -> list[dict[str, str]]:
+    def manual(self, query: str) -> list[Source]:
         """Pages of the manual: repairs, care, delivery, returns.
 
         query: what to look for, in a few words
         """
         pages = Page.objects.search(query)[:3]
-        return [{"title": page.title, "url": page.get_absolute_url(), "excerpt": page.excerpt} for page in pages]
+        return [Source(page.title, page.get_absolute_url(), page.excerpt) for page in pages]

@@ -50,7 +50,8 @@ class SupportTests(ChatTestMixin, TransactionTestCase):
     def test_an_order_that_was_sent_is_not_cancelled(self) -> None:
         self.script.will_call("cancel", number="1038")
         self.script.will_say("That is too late.")
-        self.visitor("support", user=self.ada).ask("Cancel 1038!").expect_status()
+        visitor = self.visitor("support", user=self.ada).ask("Cancel 1038!").expect_status("waiting")
+        visitor.decide(True).expect_text("too late").expect_status()
         self.assertEqual(Order.objects.get(number="1038").status, Order.Status.SENT)
 
     def test_an_answer_that_was_stopped_calls_nothing_more(self) -> None:
@@ -89,15 +90,20 @@ class DemonstrationTests(TransactionTestCase):
 
     def test_the_order_of_the_page_is_cancelled(self) -> None:
         order = self.ada.orders.get(number="1042")
-        visitor = self.visitors("support", user=self.ada, about=order).ask("Please cancel it.")
-        visitor.expect_text("your order is cancelled").expect_status()
-        order.refresh_from_db()
-        self.assertEqual(order.status, Order.Status.CANCELLED)
-        visitor.ask("Please cancel it.").expect_text("no open order 1042").expect_status()
+        visitor = self.visitors("support", user=self.ada, about=order).ask("Please cancel it.").expect_status("waiting")
+        self.assertEqual(Order.objects.get(number="1042").status, Order.Status.OPEN)
+        visitor.decide(True).expect_text("your order is cancelled").expect_status()
+        self.assertEqual(Order.objects.get(number="1042").status, Order.Status.CANCELLED)
+        visitor.ask("Please cancel it.").decide(True).expect_text("no open order 1042").expect_status()
+
+    def test_an_order_that_the_customer_keeps_stays_open(self) -> None:
+        visitor = self.visitors("support", user=self.ada).ask("Please cancel my open order.")
+        visitor.decide(False, reason="I want it.").expect_text("stays as it is").expect_status()
+        self.assertEqual(Order.objects.get(number="1042").status, Order.Status.OPEN)
 
     def test_the_manual_is_quoted(self) -> None:
         visitor = self.visitors("support").ask("How do I adjust the brakes?")
-        visitor.expect_text("**Adjusting the brakes**").expect_text("5 mm Allen key").expect_status()
+        visitor.expect_text("**Adjusting the brakes** [1]").expect_text("5 mm Allen key").expect_status()
         visitor.ask("How do I repair a spaceship?").expect_text("no page about that").expect_status()
 
     def test_visitors_without_an_account_are_asked_to_sign_in(self) -> None:

@@ -99,16 +99,21 @@ def test_a_customer_talks_with_the_demonstration_and_finds_it_on_the_page_afterw
     progress = [frame["chunk"]["output"] for frame in frames if frame.get("chunk", {}).get("preliminary")]
     assert progress == [{"progress": "Looking for the order"}, {"progress": "Asking the carrier"}]
     assert "is in **Lyon**" in text_of(frames)
-    assert "5 mm Allen key" in text_of(ada.ask("How do I adjust the brakes?", "/help/"))
+    frames = ada.ask("How do I adjust the brakes?", "/help/")
+    assert "**Adjusting the brakes** [1]: Loosen" in text_of(frames)
+    (source, *_) = (frame["chunk"] for frame in frames if frame.get("chunk", {}).get("type") == "source-url")
+    assert source["url"] == "/manual/brakes/"
     page = ada.get("/help/")[1]
     assert page.count('data-role="assistant"') == 3
     assert "Parcel of order 1038" in page
 
 
-def test_an_order_is_cancelled_on_its_own_page(signed_in):
+def test_an_order_is_cancelled_on_its_own_page_once_the_customer_agrees(signed_in):
     ben = signed_in("ben")
-    assert 'data-status="open"' in ben.get("/orders/1040/")[1]
     frames = ben.ask("Please cancel it.", "/orders/1040/")
+    (asked,) = (frame["chunk"] for frame in frames if frame.get("chunk", {}).get("type") == "tool-approval-request")
+    assert 'data-status="open"' in ben.get("/orders/1040/")[1]
+    frames = ben.decide("/orders/1040/", asked["toolCallId"], True)
     assert "your order is cancelled" in text_of(frames)
     assert 'data-status="cancelled"' in ben.get("/orders/1040/")[1]
 

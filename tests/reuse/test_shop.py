@@ -31,7 +31,7 @@ def test_django_finds_nothing_wrong(site):
 
 def test_its_tests_pass(site):
     shown = site.succeed("manage.py", "test", "shop.tests")
-    assert re.search(r"^Ran 3 tests.*\n\nOK$", shown, re.MULTILINE), shown
+    assert re.search(r"^Ran 4 tests.*\n\nOK$", shown, re.MULTILINE), shown
 
 
 def test_its_tests_for_pytest_pass(site):

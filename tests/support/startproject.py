@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from websockets.sync.client import ClientConnection, connect
@@ -178,16 +179,16 @@ class Visitor:
     def send(self, text: str, chat: dict[str, str]) -> list[dict]:
         """Send a message to a conversation, given the attributes of its element, and return all frames."""
         message = {"id": f"m{next(_numbers)}", "role": "user", "parts": [{"type": "text", "text": text}]}
-        send = {
-            "type": "send",
-            "requestId": "r1",
-            "id": chat["conversation"],
-            "trigger": "submit-message",
-            "messages": [message],
-            "body": {"assistant": chat["assistant"], "about": chat.get("about", "")},
-        }
+        return self._request(chat, type="send", trigger="submit-message", messages=[message])
+
+    def decide(self, path: str, call: str, approved: bool) -> list[dict]:
+        """Allow or deny a call in the page's conversation, and return all frames."""
+        return self._request(chat_on(self.get(path)[1]), type="decide", callId=call, approved=approved)
+
+    def _request(self, chat: dict[str, str], **frame: Any) -> list[dict]:
+        body = {"assistant": chat["assistant"], "about": chat.get("about", "")}
         with self.connected(chat["path"]) as websocket:
-            websocket.send(json.dumps(send))
+            websocket.send(json.dumps({"requestId": "r1", "id": chat["conversation"], "body": body, **frame}))
             frames = []
             while not frames or frames[-1]["type"] == "chunk":
                 frame = json.loads(websocket.recv(WAIT))

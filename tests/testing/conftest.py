@@ -33,6 +33,11 @@ class Support(Assistant):
         """The customer's own orders."""
         return [f"A {status} one"]
 
+    @tool(confirm=True)
+    def cancel(self, number: str) -> str:
+        """Cancel an order."""
+        return f"{number} is cancelled."
+
     @tool
     async def parcel(self, number: str):
         """Where a parcel is."""

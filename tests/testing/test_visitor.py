@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.models import Conversation, Message
-from chat.testing import Visitors, visitor
+from chat.testing import Visitors, assert_tool_called, visitor
 from chat.testing.visitor import check_database
 
 
@@ -134,6 +134,24 @@ def test_a_request_that_was_not_refused_fails_the_test(chat_visitor, chat_script
     chat_script.will_say("Uno")
     with pytest.raises(AssertionError, match=r"Expected a request that is refused as 'forbidden'. Got: 'Uno'"):
         chat_visitor().ask("Count").expect_status().expect_refused("forbidden")
+
+
+def test_a_visitor_allows_a_call(chat_visitor, chat_script):
+    chat_script.will_call("cancel", number="1")
+    chat_script.will_say("Done.")
+    asking = chat_visitor("support").ask("Cancel it!").expect_status("waiting").decide(True)
+    assert asking.expect_text("Done.").expect_status().answer.text == "Done."
+    assert assert_tool_called("cancel", number="1").output == "1 is cancelled."
+
+
+def test_a_visitor_denies_a_call_after_a_reload_and_says_why(chat_visitor, chat_script):
+    chat_script.will_call("cancel", number="1")
+    chat_script.will_say("As you like.")
+    asking = chat_visitor("support").ask("Cancel it!").expect_status("waiting").reload()
+    asking.decide(False, "cancel", reason="Too late.").expect_text("As you like.").expect_status()
+    call = assert_tool_called("cancel")
+    assert (call.state, call.reason) == ("denied", "Too late.")
+    assert "Too late." in chat_script.requests[-1].messages[-1]["content"]
 
 
 def test_a_decision_without_a_call_that_waits_fails_the_test(chat_visitor, chat_script):
