@@ -698,8 +698,8 @@ async def test_a_model_that_can_continue_its_own_text_gets_that_text_last(script
 async def test_a_tick_before_the_runs_first_step_does_not_put_the_old_text_before_the_start(
     script, connect, served, monkeypatch
 ):
-    begin = start._start
-    monkeypatch.setattr(start, "_start", lambda engine, *turn: (begin(engine, *turn), start._tick(engine)))
+    begin = start.start
+    monkeypatch.setattr(start, "start", lambda engine, *turn: (begin(engine, *turn), start._tick(engine)))
     socket = await connect()
     request = await socket.regenerate(await broken_off(script, socket), body={"continue": True})
     (await script.anext_reply()).finish()

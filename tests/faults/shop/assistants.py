@@ -47,7 +47,6 @@ class Carrier(Assistant):
         _note(key, "done")
         return {"carried": key}
 
-
     @tool(timeout=60, confirm=True)
     def deliver(self, key: str, held: bool = False) -> dict[str, str]:
         """Deliver something, if the visitor agrees."""
