@@ -230,6 +230,8 @@ class ToolCall(models.Model):
     """Until when the question can be answered; ``None``: without end."""
     language = models.CharField(_("language"), max_length=32, blank=True, editable=False)
     """That of the page that asked, for the rest of the answer."""
+    ends_answer = models.BooleanField(_("ends the answer"), default=False, editable=False)
+    """Whether the model is not asked afterwards, because a button called it that wants no answer."""
     decided_by = models.CharField(_("decided by"), max_length=KEY_LENGTH, blank=True, editable=False)
     """The key of the owner who decided."""
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True, editable=False)

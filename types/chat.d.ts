@@ -18,6 +18,7 @@ interface ChatEventMap {
   "chat:copy": { button: HTMLButtonElement; text: Promise<string>; article?: HTMLElement };
   "chat:stop": undefined;
   "chat:decide": { call: string; approved: boolean };
+  "chat:press": { value: string };
   /** `text`: what to write before the text of the composer, which takes the focus. */
   "chat:compose": { text: string };
   /** `by`: how many questions further, at present 1 or -1. */

@@ -34,6 +34,14 @@ DEFAULT = Subject()
 """The subject of a conversation with the assistant named ``default``, about no object."""
 
 
+class Press(NamedTuple):
+    """What a button calls, as the first step of the answer; ``answers`` says whether the model is asked afterwards."""
+
+    tool: str
+    arguments: dict[str, Any]
+    answers: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A question and its answer: stored just now (``fresh``), or found because the request was repeated."""
@@ -47,6 +55,8 @@ class Turn:
     """The parts that the answer begins with, if it continues another one."""
     continued: int | None = None
     """The primary key of the answer that it continues."""
+    pressed: Press | None = None
+    """The button that was pressed in place of a question."""
     goes_on: bool = False
     """Whether the answer goes on after a decision: its calls that were asked about are carried out first."""
     stopped: Message | None = None
@@ -91,6 +101,8 @@ class Ask:
     """The name of the assistant of a new conversation. One that is stored keeps its own."""
     about: str = ""
     """The page's reference to the object of a new conversation."""
+    press: Press | None = None
+    """The button that was pressed, whose text is the question."""
 
 
 @dataclass(frozen=True, slots=True)

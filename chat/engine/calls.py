@@ -73,15 +73,14 @@ class Calls:
         """The calls whose end has not been shown."""
         self._storing: set[asyncio.Future[None]] = set()
 
-    async def use(self, asked: Sequence[Asked], answer_id: int, process: str, backend: str) -> list[ToolCall] | None:
-        """Carry out the calls that a model asks for, all at once, and return them.
+    async def use(self, asked: Sequence[Asked], process: str, **row: Any) -> list[ToolCall] | None:
+        """Carry out the calls that a model asks for, all at once, and return them. ``row`` are columns of each.
 
         Those about which the visitor is asked are ``waiting`` then. Return ``None`` if the answer no longer belongs to
         this process; then the model must not be called again. Raises ``django.db.Error``.
         """
-        calls = [
-            self._read(each, ToolCall(message_id=answer_id, step=self._draft.step, backend=backend)) for each in asked
-        ]
+        answer_id = row["message_id"]
+        calls = [self._read(each, ToolCall(step=self._draft.step, **row)) for each in asked]
         for call in calls[MAX_CALLS:]:
             call.state, call.error = State.FAILED, TOO_MANY
         running = [call for call in calls if call.state == State.RUNNING]

@@ -1,6 +1,7 @@
 """One answer, from the first call of the model to its ending in the database and in the stream."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -196,8 +197,10 @@ class Run:
         self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving)
         system = [{"role": "system", "content": instructions}] if instructions else []
         self._system, self._history = system, self.turn.history
-        first = await self._go_on(calls) if self.turn.goes_on else 0
-        for step in range(first, max(1, self._assistant.max_steps)):
+        first = await self._first_calls(calls)
+        if calls.waiting or first is None:
+            return WAITING if calls.waiting else COMPLETE
+        for step in range(first, max(self._assistant.max_steps, min(first, 1) + 1)):
             if step:
                 self.draft.next_step()
             ending = await self._with_fallback(calls)
@@ -210,19 +213,34 @@ class Run:
                 return failed("tools")
         return CUT
 
-    async def _go_on(self, calls: Calls) -> int:
-        """Carry out the calls that the visitor has decided about, and return the number of the step that follows."""
+    async def _first_calls(self, calls: Calls) -> int | None:
+        """Carry out the calls that come before the model is asked: those of a decision, or of a button.
+
+        Return the number of the step that follows; ``None`` if the answer ends with them.
+        """
+        if self.turn.goes_on:
+            return await self._go_on(calls)
+        if self.turn.pressed is None:
+            return 0
+        tool, arguments, answers = self.turn.pressed
+        self._asked = [ToolCall("", tool, json.dumps(arguments), {})]
+        await self._use_tools(calls, ends_answer=not answers)
+        return self.draft.step + 1 if answers else None
+
+    async def _go_on(self, calls: Calls) -> int | None:
+        """Carry out the calls that the visitor has decided about; return what ``_first_calls`` does."""
         self._deadlines.rest()
         if not await calls.go_on(self.draft.decided, self.answer_id, self._process):
             await self._leave()
         self._steps = steps_of(self.turn.answer)
-        return self.draft.step + 1
+        return None if any(call.ends_answer for call in self.draft.decided) else self.draft.step + 1
 
-    async def _use_tools(self, calls: Calls) -> None:
+    async def _use_tools(self, calls: Calls, *, ends_answer: bool = False) -> None:
         """Carry out the calls of this step, and keep them for the next one."""
         self._deadlines.rest()
         self._flush()
-        made = await calls.use(self._asked, self.answer_id, self._process, self._fallback.current.alias)
+        row = {"message_id": self.answer_id, "backend": self._fallback.current.alias, "ends_answer": ends_answer}
+        made = await calls.use(self._asked, self._process, **row)
         if made is None:
             await self._leave()
         self._steps.append((self.draft.said(TEXT), made or [], self.draft.said(REASONING)))

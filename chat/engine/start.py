@@ -9,6 +9,7 @@ from dataclasses import replace
 from ..assistants import Assistant
 from ..assistants.about import is_derived, read, uid_of
 from ..assistants.discovery import backends_of, name_of, registry
+from ..assistants.permission import tools_for
 from ..conf import conf
 from ..db.answers import is_stopping
 from ..db.known_turns import regenerate
@@ -68,6 +69,8 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
         if turn := await _repeated(engine, asked):
             return turn
         raise
+    if isinstance(asked, Ask) and asked.press is not None and asked.press.tool not in await tools_for(assistant):
+        raise Refusal("forbidden")
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)
@@ -77,6 +80,7 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
                 raise
             turn = await _store(engine, asked, type(assistant), subject)
         if turn.fresh:
+            turn = replace(turn, pressed=asked.press if isinstance(asked, Ask) else None)
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
     return turn

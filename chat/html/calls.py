@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop as _
 
 from ..conf import conf
 from ..models import Message, ToolCall
+from ..owners import Owner
 from ..sources import without_marks
 from .data import DataView, data_view, input_summary, label, output_summary
 
@@ -44,6 +45,8 @@ class CallConversation:
     id: str = ""
     assistant: str = ""
     """The name of the assistant, which is also the variable ``assistant``."""
+    owner: str = ""
+    """The digest of its owner, for buttons."""
 
 
 NOWHERE = CallConversation()
@@ -139,7 +142,8 @@ def conversation_of(message: Message) -> CallConversation:
     """Return the conversation of a message, without a query: this is also called on the event loop."""
     if not Message.conversation.is_cached(message):
         return NOWHERE
-    return CallConversation(message.conversation.uid, message.conversation.assistant)
+    conversation = message.conversation
+    return CallConversation(conversation.uid, conversation.assistant, Owner(conversation.owner).digest)
 
 
 def templates_of(tool: str, assistant: str) -> list[str]:

@@ -114,7 +114,8 @@ class MessageView:
     def note(self) -> SafeString:
         """Describe in the active language how the answer ended; empty for an answer that is simply complete."""
         # Not escaped, as in templates: these sentences are the app's own and its translators'.
-        return mark_safe(self.ending.describe(self.has_text) if self.ending else "")  # noqa: S308
+        shows = self.has_text or any(part.call for part in self.parts)
+        return mark_safe(self.ending.describe(shows) if self.ending else "")  # noqa: S308
 
     @property
     def can_continue(self) -> bool:

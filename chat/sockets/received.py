@@ -17,6 +17,9 @@ OUTDATED = 4409
 TOO_MUCH = 4429
 TOO_BIG = 1009
 
+MAX_BUTTON = 16_384
+"""Length limit of the value of a button, in characters."""
+
 RESERVED_REQUEST = "conversation"
 """The server sends events under this ``requestId``; a client may not use it."""
 
@@ -93,6 +96,12 @@ class Decide(Followed, tag="decide", frozen=True, kw_only=True):
     call_id: MessageId
     approved: bool
     reason: Annotated[str, msgspec.Meta(max_length=REASON_LENGTH)] = ""
+
+
+class Press(Followed, tag="press", frozen=True, kw_only=True):
+    """Press a button of a tool's template. An addition to the AI SDK's frames."""
+
+    value: Annotated[str, msgspec.Meta(max_length=MAX_BUTTON)]
 
 
 class Resume(Followed, tag="resume", frozen=True, kw_only=True):
@@ -178,7 +187,7 @@ class _Message(msgspec.Struct, frozen=True):
     parts: list[_Part]
 
 
-Asked = Send | Decide | Resume | Earlier | Select | Source | Rate | Read
+Asked = Send | Decide | Press | Resume | Earlier | Select | Source | Rate | Read
 """The frames that are requests, each with a handler; ``Abort`` and ``Ping`` are handled by the consumer."""
 
 Received = Asked | Abort | Ping

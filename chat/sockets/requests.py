@@ -13,6 +13,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from ..assistants.buttons import pressed, read
 from ..chunks import Chunk, ConversationData, ConversationTitle, Start
 from ..conf import conf
 from ..db.answers import last_answer
@@ -30,7 +31,7 @@ from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
 from .following import Shown, follow_decided, follow_html, follow_text, missed, shown_of
-from .received import After, Asked, Body, Decide, Question, Resume, Send, decisions, question
+from .received import After, Asked, Body, Decide, Press, Question, Resume, Send, decisions, question
 from .sent import chunk_frame, chunk_prefix, error_frame, frame
 
 logger = logging.getLogger(__name__)
@@ -171,13 +172,25 @@ async def send(request: Request, asked: Send) -> None:
     else:
         edits = asked.message_id == new.id
         wanted = Ask(request.owner, asked.id, new.id, new.text, edits, body.attempt, **page)
+    await _begin(request, wanted, placed=new is None or new.id == asked.message_id)
+
+
+@handles(Press)
+async def press(request: Request, asked: Press) -> None:
+    """Store the press of a button as a question, carry it out, and follow the answer."""
+    button = read(asked.value, request.owner.digest, asked.id)
+    wanted = pressed(button, request.owner, spoken(asked.body.language), whole=asked.body.view == "html")
+    await _begin(request, wanted, placed=True)
+
+
+async def _begin(request: Request, wanted: Ask | Regenerate, *, placed: bool) -> None:
+    """Begin a turn, or find it, and follow its answer. A turn that is not ``placed`` comes last on the page."""
     turn = await begin(request.engine, wanted, request.follows)
     if turn.turned:
-        request.engine.events.publish(request.owner.key, Event.branch_selected(asked.id, turn.answer))
-    if not html:
+        request.engine.events.publish(request.owner.key, Event.branch_selected(wanted.uid, turn.answer))
+    if not wanted.whole:
         await request.show_text(turn.answer)
         return
-    placed = new is None or new.id == asked.message_id
     render = partial(shown_of, turn.shown, request.language, follow=True, placed=placed)
     # A repeated request may find long answers below its turn, which the page has missed: rendering them takes long.
     shown = render() if turn.fresh else await asyncio.to_thread(render)

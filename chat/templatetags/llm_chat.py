@@ -1,6 +1,7 @@
 """``{% load llm_chat %}{% chat %}``: a conversation on any page of a site."""
 
 import re
+from html import unescape
 from typing import Any
 
 from django import template
@@ -8,16 +9,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context
 from django.urls import get_script_prefix
+from django.utils.html import format_html, strip_tags
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from ..assistants import Assistant
 from ..assistants.about import models_of, signed, subject_of, uid_of
+from ..assistants.buttons import sign
 from ..assistants.discovery import DEFAULT, backends_of, name_of, registry
 from ..assistants.hooks import usable
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
 from ..errors import ERRORS, Refusal
+from ..html.calls import CallConversation
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
 from ..html.model_name import model_name
@@ -91,6 +96,37 @@ def chat(
         ),
         **_of_the_site(found or registry.default),
     }
+
+
+@register.simple_block_tag(takes_context=True)
+def tool_button(context: Context, content: str, tool: str, *, answer: bool = True, **arguments: Any) -> SafeString:
+    """Show a button that calls a tool: ``{% tool_button "cancel" number=7 %}Cancel{% endtool_button %}``.
+
+    It belongs into the template of a tool, whose context it needs. Where nothing can be pressed, it is left out.
+
+    Args:
+        context: the template's context.
+        content: what is on the button. Its text becomes the visitor's message.
+        tool: the name of a tool of the conversation's assistant.
+        answer: whether the model is asked afterwards.
+        arguments: those of the tool.
+
+    Raises:
+        ImproperlyConfigured: there is no such tool, it does not take the arguments, or the button has no text.
+    """
+    conversation = context.get("conversation")
+    if not isinstance(conversation, CallConversation):
+        raise ImproperlyConfigured("{% tool_button %} belongs into the template of a tool.")
+    if not conversation.id:
+        return SafeString()
+    label = " ".join(strip_tags(content).split())
+    value = sign(
+        *(conversation.owner, conversation.id, conversation.assistant, tool, arguments, unescape(label)), answers=answer
+    )
+    return format_html(
+        '<button class="llm-chat-action" form="llm-chat-calls-{}" name="call" value="press {}">{}</button>',
+        *(conversation.id, value, mark_safe(content.strip())),  # noqa: S308 (rendered by the site's own template)
+    )
 
 
 def _check_object(assistant: type[Assistant] | None, about: Model | None) -> None:

@@ -5,13 +5,16 @@ import logging
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language
 
+from ..assistants.buttons import pressed, read
 from ..db.decisions import Decide, Decision
 from ..engine.decide import decide
+from ..engine.start import begin
 from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
-from ..owners import visitor
+from ..owners import Owner, visitor
 from .base import SeeOther, command, conversation_page, field_of
 from .loop import next_page, on_the_servers_loop
 
@@ -20,24 +23,36 @@ logger = logging.getLogger(__name__)
 DECISIONS = {"allow": True, "deny": False}
 """What the value of a button begins with; the ``uid`` of its call follows."""
 
+PRESS = "press"
+"""What the value of a site's own button begins with; its signed value follows."""
+
 
 @command
 def call(request: HttpRequest, uid: str) -> HttpResponse:
-    """Allow or deny a call, as the field ``call`` says, and let its answer go on; then redirect to the page."""
-    verb, _, call_uid = field_of(request.POST, "call").partition(" ")
+    """Allow or deny a call, or begin one, as the field ``call`` says; then redirect to the page."""
+    verb, _, rest = field_of(request.POST, "call").partition(" ")
     if not isinstance(request, ASGIRequest):
         return _refuse(request, uid, NO_ASGI, 501)
     try:
-        if verb not in DECISIONS:
-            raise Refusal("not_found")
-        asked = Decide(visitor(request), uid, [Decision(call_uid, DECISIONS[verb])])
-        on_the_servers_loop(lambda process: decide(process, asked))
+        _carry_out(visitor(request), uid, verb, rest)
     except Refusal as refusal:
         return _refuse(request, uid, sentence(refusal.code, None), ERRORS[refusal.code].status)
     except DatabaseError:
         logger.exception("A decision could not be stored.")
         return _refuse(request, uid, sentence("storage", None), ERRORS["storage"].status)
     return SeeOther(next_page(request, uid))
+
+
+def _carry_out(owner: Owner, uid: str, verb: str, rest: str) -> None:
+    """Do what a button says. Raises ``Refusal`` and ``django.db.Error``."""
+    if verb == PRESS:
+        wanted = pressed(read(rest, owner.digest, uid), owner, get_language() or "")
+        on_the_servers_loop(lambda process: begin(process, wanted))
+    elif verb in DECISIONS:
+        asked = Decide(owner, uid, [Decision(rest, DECISIONS[verb])])
+        on_the_servers_loop(lambda process: decide(process, asked))
+    else:
+        raise Refusal("not_found")
 
 
 def _refuse(request: HttpRequest, uid: str, error: str, status: int) -> HttpResponse:

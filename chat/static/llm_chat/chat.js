@@ -216,7 +216,8 @@ class Chat extends ChatElement {
     this.hear(this, {
       "chat:ask": (ask) => this.#begin(ask),
       "chat:stop": () => this.#stop(),
-      "chat:decide": ({ call, approved }) => this.#decide(call, approved),
+      "chat:decide": ({ call, approved }) => this.#call({ type: "decide", callId: call, approved }),
+      "chat:press": ({ value }) => this.#call({ type: "press", value }),
       "chat:open": () => this.#resume(),
       "chat:close": ({ final, refused }) => this.#lose(final, refused),
       "chat:found": () => this.#repeatStop(),
@@ -254,11 +255,11 @@ class Chat extends ChatElement {
     this.tell("chat:request", { frame: { type: "resume", body: { after } } });
   }
 
-  /** Follow the answer as it goes on. */
-  #decide(callId, approved) {
+  /** Send what a button of a tool's template says, and follow the answer. A second click changes nothing. */
+  #call(frame) {
     if (this.#request) return;
     this.#request = { own: false, running: true };
-    this.tell("chat:request", { frame: { type: "decide", callId, approved } });
+    this.tell("chat:request", { frame });
     this.#reflect();
   }
 

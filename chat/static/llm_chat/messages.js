@@ -255,6 +255,8 @@ ChatBox.define("llm-chat-box");
 
 /** `<llm-chat-actions>`: what the `[data-action]` buttons of messages do. */
 class ChatActions extends ChatElement {
+  /** What the last button of a tool's template stood for. */
+  #called = "";
   #actions = {
     copy: (article, button) => this.#copy(article, button),
     rate: (article, button) => this.#rate(article, button),
@@ -289,9 +291,14 @@ class ChatActions extends ChatElement {
   /** A button of a tool's template. */
   #decide(event) {
     event.preventDefault();
-    const [verdict, call] = event.submitter.value.split(" ");
-    if (this.online) this.tell("chat:decide", { call, approved: verdict === "allow" });
-    else this.tell("chat:problem", { text: this.dataset.failed ?? "" });
+    const [verb, value] = event.submitter.value.split(" ");
+    const { failed = "", busy = "" } = this.dataset;
+    const isBusy = this.chat.hasAttribute("streaming");
+    if (isBusy && value === this.#called) return; // a second click
+    if (isBusy || !this.online) this.tell("chat:problem", { text: isBusy ? busy : failed });
+    else if (verb === "press") this.tell("chat:press", { value });
+    else this.tell("chat:decide", { call: value, approved: verb === "allow" });
+    this.#called = value;
   }
 
   /** Copy a message as Markdown, or as the page shows it where the server cannot be asked. */
