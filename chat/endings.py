@@ -43,13 +43,13 @@ class Ending:
         """Tell whether another answer may continue the text of this one, if it has any."""
         return self.final and self.status not in ("complete", "waiting")
 
-    def describe(self, has_text: bool) -> str:
+    def describe(self, has_content: bool) -> str:
         """Return the sentence to show below an answer, in the active language; empty if there is nothing to say.
 
         Args:
-            has_text: whether the answer has any text; a complete answer without text is shown to be empty.
+            has_content: whether the answer has any text or call; a complete answer without is shown to be empty.
         """
-        sentence = self.sentence or ("" if has_text else EMPTY)
+        sentence = self.sentence or ("" if has_content else EMPTY)
         return gettext(sentence) if sentence else ""
 
 

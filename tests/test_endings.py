@@ -109,12 +109,12 @@ def test_an_answer_that_is_complete_or_not_stored_cannot_be_continued(ending, of
 
 
 def test_only_a_whole_answer_needs_no_sentence():
-    assert [ending for ending in ENDINGS if not ending.describe(has_text=True)] == [COMPLETE]
-    assert COMPLETE.describe(has_text=False) == "The answer is empty."
-    assert failed("from another version").describe(has_text=True) == "The answer was interrupted."
+    assert [ending for ending in ENDINGS if not ending.describe(has_content=True)] == [COMPLETE]
+    assert COMPLETE.describe(has_content=False) == "The answer is empty."
+    assert failed("from another version").describe(has_content=True) == "The answer was interrupted."
 
 
 def test_a_sentence_is_in_the_active_language():
     with override("de"):
-        assert STOPPED.describe(has_text=True) == "Angehalten."
-        assert failed("timeout").describe(has_text=True) != "The model took too long to answer."
+        assert STOPPED.describe(has_content=True) == "Angehalten."
+        assert failed("timeout").describe(has_content=True) != "The model took too long to answer."

@@ -5,7 +5,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -110,6 +110,11 @@ class Calls:
             return False
         await self._carry_out(calls)
         return not self._lost
+
+    def repeatable(self, calls: Mapping[str, ToolCall]) -> list[ToolCall]:
+        """Return those of the calls of an earlier answer that may run again, because it is not known what they did."""
+        there = [call for call in calls.values() if call.state == State.UNKNOWN and call.name in self._tools]
+        return [call for call in there if self._tools[call.name].options.idempotent]
 
     async def give_up(self, *, waiting: bool = False) -> None:
         """Show the end of the calls that have not ended when the answer does.

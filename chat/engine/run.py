@@ -214,18 +214,22 @@ class Run:
         return CUT
 
     async def _first_calls(self, calls: Calls) -> int | None:
-        """Carry out the calls that come before the model is asked: those of a decision, or of a button.
+        """Carry out the calls that come before the model is asked: of a decision, of a button, or those to repeat.
 
         Return the number of the step that follows; ``None`` if the answer ends with them.
         """
         if self.turn.goes_on:
             return await self._go_on(calls)
-        if self.turn.pressed is None:
+        answers = True
+        if self.turn.pressed is not None:
+            tool, arguments, answers = self.turn.pressed
+            self._asked = [_asked(tool, arguments)]
+        elif self.turn.continued:
+            self._asked = [_asked(call.name, call.input) for call in calls.repeatable(self.turn.answer.calls)]
+        if not self._asked:
             return 0
-        tool, arguments, answers = self.turn.pressed
-        self._asked = [ToolCall("", tool, json.dumps(arguments), {})]
         await self._use_tools(calls, ends_answer=not answers)
-        return self.draft.step + 1 if answers else None
+        return 1 if answers else None
 
     async def _go_on(self, calls: Calls) -> int | None:
         """Carry out the calls that the visitor has decided about; return what ``_first_calls`` does."""
@@ -400,3 +404,8 @@ class Run:
             return NOT_SAVED
         self.unsaved = None
         return ending if mine else None
+
+
+def _asked(tool: str, arguments: dict[str, Any]) -> ToolCall:
+    """Make a call as a model would ask for it."""
+    return ToolCall("", tool, json.dumps(arguments), {})

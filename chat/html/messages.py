@@ -114,13 +114,17 @@ class MessageView:
     def note(self) -> SafeString:
         """Describe in the active language how the answer ended; empty for an answer that is simply complete."""
         # Not escaped, as in templates: these sentences are the app's own and its translators'.
-        shows = self.has_text or any(part.call for part in self.parts)
-        return mark_safe(self.ending.describe(shows) if self.ending else "")  # noqa: S308
+        return mark_safe(self.ending.describe(self._shows_something) if self.ending else "")  # noqa: S308
+
+    @property
+    def _shows_something(self) -> bool:
+        """Tell whether the answer has text, or calls of tools."""
+        return self.has_text or any(part.call for part in self.parts)
 
     @property
     def can_continue(self) -> bool:
-        """Tell whether the answer ended early, with text that another answer can continue."""
-        return self.ending is not None and self.ending.can_continue and self.has_text
+        """Tell whether the answer ended early, with something that another answer can continue."""
+        return self.ending is not None and self.ending.can_continue and self._shows_something
 
 
 @dataclass(frozen=True, slots=True)

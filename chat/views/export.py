@@ -129,7 +129,7 @@ def _ending(message: Message) -> str:
     if message.status == Message.Status.RUNNING:
         note = gettext("The answer is still running.")
     else:
-        note = ending_of(message).describe(has_text=bool(message.text.strip()))
+        note = ending_of(message).describe(has_content=bool(message.text.strip()))
     return f"*{note}*" if note else ""
 
 

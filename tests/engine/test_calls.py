@@ -366,6 +366,54 @@ async def test_a_continued_answer_keeps_its_calls_and_does_not_run_them_again(co
     assert kinds == [chunk["type"] for chunk in chunks]
 
 
+class Looking(Assistant):
+    name = "default"
+
+    @tool(idempotent=True)
+    async def look(self, number: str):
+        """Look something up."""
+        RUNS.count += 1
+        RUNS.began.set()
+        await RUNS.may_end.wait()
+        return f"seen {number}"
+
+    @tool
+    async def carry(self, number: str):
+        """Carry something."""
+        RUNS.carried += 1
+        await RUNS.may_end.wait()
+
+
+async def test_a_continued_answer_repeats_only_what_may_run_twice(connect, script):
+    RUNS.carried = 0
+    with registry.replaced(Looking):
+        socket = await connect()
+        request = await socket.ask("Why?")
+        reply = await script.anext_reply()
+        reply.say("Let me see.")
+        reply.call("carry", number="B7")
+        reply.call("look", number="B7")
+        reply.finish("tool-calls")
+        await RUNS.began.wait()
+        await socket.abort(request)
+        await socket.rest(request)
+        RUNS.may_end.set()
+        old = await answer()
+        request = await socket.regenerate(old.uid, attempt="a1", body={"continue": True})
+        reply = await script.anext_reply()
+        told = [message["content"] for message in reply.request.messages if message["role"] == "tool"]
+        assert told == [UNKNOWN, UNKNOWN, "seen B7"]
+        reply.say("Here.")
+        reply.finish()
+        await socket.chunks(request)
+    assert [(call.name, call.state) for call in await calls()] == [
+        *(("carry", "unknown"), ("look", "unknown"), ("look", "done")),
+    ]
+    assert (RUNS.count, RUNS.carried) == (2, 1)
+    stored = await answer()
+    assert [part["type"] for part in stored.parts] == ["text", "tool", "tool", "tool", "text"]
+
+
 async def test_ids_that_a_model_repeats_are_told_apart(connect, script):
     socket = await connect()
     await socket.ask("Why?")
