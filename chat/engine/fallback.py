@@ -1,7 +1,6 @@
 """The backends of an assistant, in turn: the next one where one fails before it has said anything."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..assistants import Assistant
 from ..assistants.tools import has_tools
@@ -26,7 +25,10 @@ def writer_of(process: str, assistant: type[Assistant], named: Named) -> Writer:
 class Fallback:
     """The backend of one run, and those that may take its place."""
 
-    def __init__(self, backends: Sequence[Named], process: str, assistant: type[Assistant]) -> None:
+    def __init__(self, backends: Sequence[Named], process: str, assistant: type[Assistant], turn: Turn) -> None:
+        self.history = turn.history
+        """What the model of the backend that answers now reads of the conversation."""
+        self._turn = turn
         self._backends = list(backends)
         self._process = process
         self._assistant = assistant
@@ -40,7 +42,8 @@ class Fallback:
         """Tell whether another backend may answer after this error."""
         return len(self._backends) > 1 and code in CODES
 
-    async def next(self, turn: Turn) -> list[dict[str, Any]]:
-        """Go on to the next backend, and return the history for its model. Raises ``django.db.Error``."""
+    async def go_on(self) -> None:
+        """Go on to the next backend, with the history for its model. Raises ``django.db.Error``."""
         del self._backends[0]
-        return await in_database(hand_over, turn, writer_of(self._process, self._assistant, self.current))
+        writer = writer_of(self._process, self._assistant, self.current)
+        self.history = await in_database(hand_over, self._turn, writer)

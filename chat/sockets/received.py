@@ -231,8 +231,10 @@ def parse(text: str | bytes) -> Received:
     return frame
 
 
-def question(send: Send, max_length: int) -> Question | None:
-    """Return the visitor's message in a frame; ``None`` if the frame asks to regenerate.
+def content(send: Send, max_length: int) -> Question | list[Decision] | None:
+    """Return the visitor's message in a frame, or decisions about calls; ``None`` if the frame asks to regenerate.
+
+    ``useChat`` sends decisions in the answer that waits for them, as the last message.
 
     Args:
         send: the frame.
@@ -240,45 +242,33 @@ def question(send: Send, max_length: int) -> Question | None:
 
     Raises:
         BadFrameError: the last of its messages is not a UI message.
-        Refusal: the message is empty, too long, or not plain text of the visitor.
+        Refusal: the message is empty, too long, or not plain text of the visitor; or it is an answer that the frame
+            does not name, or one without decisions.
     """
     if send.trigger == "regenerate-message":
         return None
-    message = _last_message(send)
+    if not send.messages:
+        raise Refusal("empty")
+    try:
+        message = _messages.decode(send.messages[-1])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise BadFrameError(f"Expected a UI message last in messages: {error}") from None
+    if message.role == "assistant":
+        return _decisions(send, message)
     if message.role != "user" or any(part.type != "text" for part in message.parts):
         raise Refusal("unsupported")
     return Question(message.id, acceptable("\n\n".join(part.text for part in message.parts), max_length))
 
 
-def decisions(send: Send) -> list[Decision]:
-    """Return the visitor's decisions in a frame whose last message is an answer; none if it is a question.
-
-    That is how ``useChat`` sends them. Only the ids of the calls, the decisions and their reasons are read. Raises
-    ``BadFrameError``, and ``Refusal`` if the frame does not name the answer.
-    """
-    if send.trigger == "regenerate-message" or not send.messages:
-        return []
-    message = _last_message(send)
-    if message.role != "assistant":
-        return []
+def _decisions(send: Send, message: _Message) -> list[Decision]:
+    """Return the decisions in an answer. Only the ids of calls, the verdicts and their reasons are read."""
     if send.message_id != message.id:
         raise Refusal("conflict")
-    answered = [part for part in message.parts if part.state == "approval-responded" and part.approval is not None]
-    found = [
-        Decision(part.tool_call_id, part.approval.approved, (part.approval.reason or "")[:REASON_LENGTH])
-        for part in answered
-        if part.approval is not None and part.approval.approved is not None
-    ]
+    found = []
+    for part in message.parts:
+        if part.state == "approval-responded" and part.approval is not None and part.approval.approved is not None:
+            reason = (part.approval.reason or "")[:REASON_LENGTH]
+            found.append(Decision(part.tool_call_id, part.approval.approved, reason))
     if not found:
         raise Refusal("unsupported")
     return found
-
-
-def _last_message(send: Send) -> _Message:
-    """Decode the last message of a frame. Raises ``BadFrameError``, and ``Refusal`` if there is none."""
-    if not send.messages:
-        raise Refusal("empty")
-    try:
-        return _messages.decode(send.messages[-1])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise BadFrameError(f"Expected a UI message last in messages: {error}") from None

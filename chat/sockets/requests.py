@@ -31,7 +31,7 @@ from ..models import Message
 from ..owners import Owner
 from ..streams.base import LostStreamError
 from .following import Shown, follow_decided, follow_html, follow_text, missed, shown_of
-from .received import After, Asked, Body, Decide, Press, Question, Resume, Send, decisions, question
+from .received import After, Asked, Body, Decide, Press, Question, Resume, Send, content
 from .sent import chunk_frame, chunk_prefix, error_frame, frame
 
 logger = logging.getLogger(__name__)
@@ -52,12 +52,9 @@ class Request:
         self.owner = owner
         self.id = asked.request_id
         self.language = asked.page_language
-        self.question: Question | None = None
-        self.decisions: list[Decision] = []
-        if isinstance(asked, Send) and not (found := decisions(asked)):
-            self.question = question(asked, engine.max_message_length(asked.body.assistant))
-        elif isinstance(asked, Send):
-            self.decisions = found
+        self.content: Question | list[Decision] | None = None
+        if isinstance(asked, Send):
+            self.content = content(asked, engine.max_message_length(asked.body.assistant))
         self._send = send
         self._prefix = ""
         self._next = 0
@@ -156,10 +153,10 @@ def handles(kind: type) -> Callable[[Handler], Handler]:
 @handles(Send)
 async def send(request: Request, asked: Send) -> None:
     """Store a question, start the answer, and follow it."""
-    if request.decisions:
-        await _decide(request, asked, request.decisions, asked.message_id)
+    new, body, html = request.content, asked.body, asked.body.view == "html"
+    if isinstance(new, list):
+        await _decide(request, asked, new, asked.message_id)
         return
-    new, body, html = request.question, asked.body, asked.body.view == "html"
     page: dict[str, Any] = {
         "whole": html,
         "language": spoken(body.language),

@@ -171,7 +171,7 @@ async def test_after_the_first_delta_the_model_is_read_once_a_tick(connect, mode
     (run,) = engine().runs.values()
     call.say(" two")
     call.say(" three")
-    await eventually(lambda: run._next_tick is not None and call.idle)
+    await eventually(lambda: run._replies._next_tick is not None and call.idle)
     assert run.draft.length == len("One")
     start._tick(engine())
     assert (await socket.chunk(request, "text-delta"))["delta"] == " two three"
@@ -189,7 +189,7 @@ async def test_the_wait_for_a_late_tick_is_not_a_timeout_of_the_model(connect, m
     call.say("One")
     await socket.chunk(request, "text-delta")
     (run,) = engine().runs.values()
-    await eventually(lambda: run._next_tick is not None)
+    await eventually(lambda: run._replies._next_tick is not None)
     run.tick(asyncio.get_running_loop().time() + 60)
     assert not run.is_ending
     call.finish()

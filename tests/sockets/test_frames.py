@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chat import chunks
 from chat.errors import ERRORS, Refusal
 from chat.parts import TextDelta
-from chat.sockets.received import BadFrameError, Send, parse, question
+from chat.sockets.received import BadFrameError, Send, content, parse
 from chat.sockets.sent import chunk_frame, chunk_prefix, error_frame
 
 
@@ -57,7 +57,7 @@ def test_a_reason_with_many_bytes_is_cut_between_characters():
     "parts", [[{"type": "text", "text": "Hi"}], [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]]
 )
 def test_the_text_of_a_question_is_all_of_its_text_parts(parts):
-    asked = question(parse(send(messages=[{"id": "m", "role": "user", "parts": parts}])), 100)
+    asked = content(parse(send(messages=[{"id": "m", "role": "user", "parts": parts}])), 100)
     assert (asked.id, asked.text.replace("\n", "")) == ("m", "Hi")
 
 
@@ -73,14 +73,12 @@ def test_the_text_of_a_question_is_all_of_its_text_parts(parts):
 )
 def test_a_value_that_is_not_a_ui_message_is_a_bad_frame(message):
     with pytest.raises(BadFrameError, match="UI message"):
-        question(parse(send(messages=[message])), 100)
+        content(parse(send(messages=[message])), 100)
 
 
 def test_a_message_of_another_role_is_refused():
     with pytest.raises(Refusal):
-        question(
-            parse(send(messages=[{"id": "m", "role": "assistant", "parts": [{"type": "text", "text": "x"}]}])), 100
-        )
+        content(parse(send(messages=[{"id": "m", "role": "assistant", "parts": [{"type": "text", "text": "x"}]}])), 100)
 
 
 def test_a_chunk_frame_is_what_json_would_write():
@@ -132,12 +130,12 @@ def test_a02_half_a_character_anywhere_does_not_make_a_bad_frame(place, half):
 @pytest.mark.parametrize("text", [r"\ud83dx\u0000", "\ud83dx\\u0000"])
 def test_a02_the_text_of_a_question_has_a_replacement_where_it_had_half_a_character(text):
     message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
-    assert question(parse(send(messages=[message]).replace("?", text)), 100).text == "\ufffdx\ufffd"
+    assert content(parse(send(messages=[message]).replace("?", text)), 100).text == "\ufffdx\ufffd"
 
 
 def test_a02_bytes_that_are_not_utf_8_do_not_make_a_bad_frame_either():
     message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
-    asked = question(parse(send(messages=[message]).encode().replace(b"?", b"x\xff\xed\xa0\xbdy")), 100)
+    asked = content(parse(send(messages=[message]).encode().replace(b"?", b"x\xff\xed\xa0\xbdy")), 100)
     assert asked.text.strip("\ufffd") == "x\ufffd\ufffd\ufffd\ufffdy"
 
 
