@@ -12,8 +12,8 @@ from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..owners import visitor
-from .base import SeeOther, command, conversation_page, field_of
-from .loop import next_page, on_the_servers_loop
+from .base import SeeOther, command, conversation_of, conversation_page, field_of
+from .loop import next_page, on_the_servers_loop, wanted_page
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,11 @@ DECISIONS = {"allow": True, "deny": False}
 
 @command
 def call(request: HttpRequest, uid: str) -> HttpResponse:
-    """Allow or deny a call, as the field ``call`` says, and let its answer go on; then redirect to the page."""
+    """Allow or deny a call, as the field ``call`` says, and let its answer go on; then redirect to the page.
+
+    A refused decision shows the conversation on its own page, with the reason and a link back to where it was made.
+    """
+    conversation_of(request, uid)
     verb, _, call_uid = field_of(request.POST, "call").partition(" ")
     if not isinstance(request, ASGIRequest):
         return _refuse(request, uid, NO_ASGI, 501)
@@ -41,5 +45,5 @@ def call(request: HttpRequest, uid: str) -> HttpResponse:
 
 
 def _refuse(request: HttpRequest, uid: str, error: str, status: int) -> HttpResponse:
-    """Show the conversation with the reason in place of a redirect."""
-    return conversation_page(request, uid, refused=Refused("", "", error), status=status)
+    refused = Refused("", "", error, wanted_page(request))
+    return conversation_page(request, uid, refused=refused, status=status)
