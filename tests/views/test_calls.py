@@ -37,23 +37,6 @@ def assistant():
 
 
 @pytest.fixture
-def asked(converse):
-    """Store a conversation whose answer waits for a decision, and return the call."""
-
-    def ask(**fields):
-        conversation = converse(status="waiting", finish_reason="tool-calls")
-        call = conversation.tip.tool_calls.create(
-            **{"uid": "t-1", "step": 0, "name": "cancel", "input": {"number": "B7"}, "state": "asked", **fields},
-            question="Cancel the order B7?",
-        )
-        parts = [{"type": "tool", "call": call.uid}]
-        Message.objects.filter(pk=conversation.tip_id).update(parts=parts, has_calls=True)
-        return call
-
-    return ask
-
-
-@pytest.fixture
 async def waiting(served, asked):
     return await sync_to_async(asked)()
 
