@@ -44,6 +44,8 @@ class CallConversation:
     id: str = ""
     assistant: str = ""
     """The name of the assistant, which is also the variable ``assistant``."""
+    read_only: bool = False
+    """Whether the page only shows the call: it lacks the form that buttons belong to."""
 
 
 NOWHERE = CallConversation()
