@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .html.messages import MessageView, message_view
-from .models import Conversation, Feedback, Message, Process, Share
+from .html.messages import MessageView, PartView, record_view
+from .models import Conversation, Feedback, Message, Process, Share, ToolCall
 
 BEGINNING = 80
 """Characters of an answer that the list of feedback shows."""
@@ -42,6 +42,13 @@ class ThreadItem:
     view: MessageView
     shown: bool
     """Whether it is on the branch that the conversation shows."""
+
+    @property
+    def parts(self) -> list[tuple[PartView, ToolCall | None]]:
+        """Return the parts, each with its call if somebody has decided about it."""
+        calls = self.message.calls
+        decided = {uid: call for uid, call in calls.items() if call.question and call.decided_by}
+        return [(part, decided.get(part.call.id) if part.call else None) for part in self.view.parts]
 
     @property
     def feedback(self) -> str:
@@ -114,7 +121,7 @@ def _thread(conversation: Conversation) -> Iterator[ThreadItem]:
         shown.add(last)
         last = parents.get(last)
     for message in messages:
-        yield ThreadItem(message, message_view(message), message.pk in shown or not shown)
+        yield ThreadItem(message, record_view(message), message.pk in shown or not shown)
 
 
 @admin.register(Feedback)

@@ -1,6 +1,7 @@
 """The admin: rows can be viewed and deleted, and what people wrote is shown as text."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from chat.db.shares import share
 from chat.models import Conversation, Feedback, Share
+from chat.owners import key_of
 from chat.sources import stored
 
 ATTACK = "<script>alert(1)</script>"
@@ -82,6 +84,68 @@ def test_a_thread_lists_the_sources_of_an_answer(admin_client, conversation):
     assert page.count('href="https://bikes.example/brake"') == 2
     assert "Sources</h3>" in page
     assert ATTACK not in page
+
+
+@pytest.fixture
+def call(conversation):
+    """Return a function that adds an answer with a call about which its visitor was asked."""
+
+    def add(uid, **fields):
+        parts = [{"type": "tool", "call": uid}]
+        answer = conversation.message_set.create(
+            uid=f"a-{uid}", role="assistant", status="waiting", parent=conversation.tip, parts=parts, has_calls=True
+        )
+        conversation.tip = answer
+        conversation.save()
+        at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC) if fields.get("decided_by") else None
+        return answer.tool_calls.create(
+            **{"uid": uid, "step": 0, "name": "cancel", "question": "Cancel B7?", "decided_at": at, **fields}
+        )
+
+    return add
+
+
+def thread_of(client, conversation):
+    """Return the messages of a conversation as its page in the admin shows them, without white space."""
+    page = client.get(f"/admin/llm_chat/conversation/{conversation.pk}/change/").content.decode()
+    return [" ".join(article.split()) for article in page.split("<article ")[1:]]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("done", "Allowed by"),
+        ("allowed", "Allowed by"),
+        ("failed", "Allowed by"),
+        ("unknown", "Allowed by"),
+        ("denied", "Denied by"),
+        ("expired", "Answered too late by"),
+    ],
+)
+def test_a_thread_says_who_decided_about_a_call_and_when(admin_client, conversation, call, state, said):
+    call("t-1", state=state, decided_by=conversation.owner, reason=f"{ATTACK} why")
+    shown = thread_of(admin_client, conversation)[-1]
+    assert f"{said} Visitor, <time" in shown
+    assert "03/02/2026 9:30 a.m.</time>" in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; why</bdi>" in shown
+
+
+def test_a_thread_names_the_account_that_decided(admin_client, django_user_model, conversation, call):
+    conversation.user = django_user_model.objects.create_user("<b>ann")
+    conversation.owner = key_of(conversation.user.pk)
+    conversation.save()
+    call("t-1", state="done", decided_by=conversation.owner)
+    assert "Allowed by &lt;b&gt;ann, <time" in thread_of(admin_client, conversation)[-1]
+
+
+@pytest.mark.parametrize("fields", [{"state": "asked"}, {"state": "denied"}, {"state": "done", "question": ""}])
+def test_a_thread_names_nobody_where_nobody_decided_and_has_no_buttons(admin_client, conversation, call, fields):
+    call("t-1", **fields)
+    shown = thread_of(admin_client, conversation)[-1]
+    assert "Cancel</span>" in shown
+    assert " by " not in shown
+    assert 'name="call"' not in shown and "<button" not in shown
+    assert ("Cancel B7?" in shown) == (fields["state"] == "asked")
 
 
 def test_share_links_are_listed_and_revoked(admin_client, conversation):

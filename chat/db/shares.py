@@ -15,6 +15,9 @@ from .threads import atomic
 ID_BYTES = 24
 """Random bytes of a share's id, which is all that protects it: 192 bits."""
 
+UNFINISHED = (Message.Status.RUNNING, Message.Status.WAITING)
+"""The statuses of answers that are not shared: what they will say is not known yet."""
+
 MOST = 20
 """How many links one conversation can have, because each of them stores its texts again."""
 
@@ -25,7 +28,7 @@ def share(conversation: Conversation) -> Share | None:
     Conversation.objects.filter(pk=conversation.pk).update(unread=F("unread"))  # begins with a write: see turns.py
     if conversation.shares.count() >= MOST:
         return None
-    ended = [message for message in whole(conversation) if message.status != Message.Status.RUNNING]
+    ended = [message for message in whole(conversation) if message.status not in UNFINISHED]
     return Share.objects.create(
         uid=secrets.token_urlsafe(ID_BYTES),
         conversation=conversation,

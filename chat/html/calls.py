@@ -47,6 +47,8 @@ class CallConversation:
     """The name of the assistant, which is also the variable ``assistant``."""
     owner: str = ""
     """The digest of its owner, for buttons."""
+    read_only: bool = False
+    """Whether the page only shows the call: it lacks the form that buttons belong to."""
 
 
 NOWHERE = CallConversation()

@@ -8,11 +8,13 @@ from .messages import page_url
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that the form could not send: its id and text, and the reason as a sentence."""
+    """What a form could not do, and the reason as a sentence: send a message, with this id and text, or decide."""
 
     id: str
     text: str
     error: str
+    next: str = ""
+    """The page of the site on which it was sent; empty for the conversation's own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class ComposerView:
         stop: the URL that stops the running answer; empty while none runs.
         next: the page of the site to return to; empty for the conversation's own page.
         text: the text in the field, after a message was refused.
-        error: why it was refused, as a sentence.
+        error: why a message or a decision was refused, as a sentence. The page is then the conversation's own.
     """
 
     id: str
@@ -58,7 +60,7 @@ def composer_view(
         about: the page's reference to the object that it is about.
         running: whether an answer runs in it, so that the form offers to stop it.
         return_to: the page to return to, empty for the conversation's own.
-        refused: the message that the form could not send.
+        refused: what a form of the page could not do.
     """
     action = page_url(uid)
     return ComposerView(
@@ -67,7 +69,7 @@ def composer_view(
         about=about,
         action=action,
         stop=f"{action}stop/" if action and running else "",
-        next=return_to,
+        next=refused.next if refused else return_to,
         text=refused.text if refused else "",
         error=refused.error if refused else "",
     )

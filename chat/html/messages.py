@@ -4,7 +4,7 @@ A ``language`` argument is that of the page; ``None`` means the active language.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -182,6 +182,13 @@ def message_view(
         sources=sources,
         ending=_ending(message),
     )
+
+
+def record_view(message: Message) -> MessageView:
+    """Make the view of a message for a page to read, on which nobody can decide about its calls."""
+    view = message_view(message)
+    parts = [replace(part, conversation=replace(part.conversation, read_only=True)) for part in view.parts]
+    return replace(view, parts=parts)
 
 
 def _siblings(message: Message) -> Siblings | None:

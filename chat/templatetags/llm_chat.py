@@ -55,7 +55,7 @@ def chat(
         about: the object that the conversation is about, of a model that the assistant names in ``about``.
         closed: whether the conversation can only be read, because its object is gone.
         page: the URL that the address bar shows from the first message on; empty to keep the page's own.
-        refused: a message that the form could not send.
+        refused: a message or a decision that a form was refused.
 
     Raises:
         ImproperlyConfigured: if there is no request in the context, the request has no session, the
@@ -117,7 +117,7 @@ def tool_button(context: Context, content: str, tool: str, *, answer: bool = Tru
     conversation = context.get("conversation")
     if not isinstance(conversation, CallConversation):
         raise ImproperlyConfigured("{% tool_button %} belongs into the template of a tool.")
-    if not conversation.id:
+    if not conversation.id or conversation.read_only:
         return SafeString()
     label = " ".join(strip_tags(content).split())
     value = sign(

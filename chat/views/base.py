@@ -113,7 +113,7 @@ def conversation_page(
         uid: the conversation's id; without one, the page gets a new id.
         assistant: the name of the assistant of a new conversation; without one, or if the visitor may not use it, the
             first that the visitor may use.
-        refused: a message that the form could not send.
+        refused: a message or a decision that a form was refused.
         status: the HTTP status.
     """
     owner = visitor(request, linked=bool(uid))

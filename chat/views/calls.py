@@ -15,8 +15,8 @@ from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..owners import Owner, visitor
-from .base import SeeOther, command, conversation_page, field_of
-from .loop import next_page, on_the_servers_loop
+from .base import SeeOther, command, conversation_of, conversation_page, field_of
+from .loop import next_page, on_the_servers_loop, wanted_page
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,11 @@ PRESS = "press"
 
 @command
 def call(request: HttpRequest, uid: str) -> HttpResponse:
-    """Allow or deny a call, or begin one, as the field ``call`` says; then redirect to the page."""
+    """Allow or deny a call, or begin one, as the field ``call`` says; then redirect to the page.
+
+    A refused request shows the conversation on its own page, with the reason and a link back to where it was made.
+    """
+    conversation_of(request, uid)
     verb, _, rest = field_of(request.POST, "call").partition(" ")
     if not isinstance(request, ASGIRequest):
         return _refuse(request, uid, NO_ASGI, 501)
@@ -56,5 +60,5 @@ def _carry_out(owner: Owner, uid: str, verb: str, rest: str) -> None:
 
 
 def _refuse(request: HttpRequest, uid: str, error: str, status: int) -> HttpResponse:
-    """Show the conversation with the reason in place of a redirect."""
-    return conversation_page(request, uid, refused=Refused("", "", error), status=status)
+    refused = Refused("", "", error, wanted_page(request))
+    return conversation_page(request, uid, refused=refused, status=status)

@@ -24,7 +24,7 @@ from ..models import Message
 from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
-from .loop import next_page, on_the_servers_loop
+from .loop import next_page, on_the_servers_loop, wanted_page
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     uid = uid or message
 
     def refuse(error: str, status: int, *, again: bool = True) -> HttpResponse:
-        refused = Refused(message if again else secrets.token_urlsafe(9), text, error)
+        refused = Refused(message if again else secrets.token_urlsafe(9), text, error, wanted_page(request))
         return conversation_page(request, uid, assistant, refused=refused, status=status)
 
     if not isinstance(request, ASGIRequest):

@@ -25,8 +25,13 @@ def on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
 
 def next_page(request: HttpRequest, uid: str) -> str:
     """Return the page of this site to redirect to: that of the field ``next``, or else the conversation's own."""
+    return wanted_page(request) or page_url(uid)
+
+
+def wanted_page(request: HttpRequest) -> str:
+    """Return the page of this site that the field ``next`` names; empty if it names none."""
     wanted = field_of(request.POST, "next")
     here = {request.get_host()}
-    if wanted and url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
+    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
         return wanted
-    return page_url(uid)
+    return ""

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from ..db.branches import whole
-from ..html.messages import conversation_view, message_view
+from ..html.messages import conversation_view, record_view
 from .base import conversation_of, reading
 
 
@@ -14,6 +14,6 @@ def printed(request: HttpRequest, uid: str) -> HttpResponse:
     conversation = conversation_of(request, uid)
     context = {
         "conversation": conversation_view(conversation),
-        "messages": [message_view(message) for message in whole(conversation)],
+        "messages": [record_view(message) for message in whole(conversation)],
     }
     return render(request, "llm_chat/print.html", context)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from ..conf import conf
 from ..db.shares import MOST, messages_of, revoke, share, shared, shares_of
-from ..html.messages import conversation_view, message_view
+from ..html.messages import conversation_view, record_view
 from ..models import Conversation
 from .base import SeeOther, View, command, conversation_of, framed, reading
 
@@ -64,7 +64,7 @@ def read(request: HttpRequest, link: str) -> HttpResponse:
     found = shared(link)
     if found is None:
         raise Http404("There is no such link.")
-    context = {"share": found, "messages": [message_view(message) for message in messages_of(found)]}
+    context = {"share": found, "messages": [record_view(message) for message in messages_of(found)]}
     response = render(request, "llm_chat/shared.html", context)
     response["X-Robots-Tag"] = "noindex, nofollow"
     response["Referrer-Policy"] = "no-referrer"

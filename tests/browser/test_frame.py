@@ -224,6 +224,27 @@ def test_sharing_works_without_javascript(sharing, site, visit):
     expect(chat.page.locator("article")).to_contain_text("Why?")
 
 
+def headers_stand_above_their_messages(page):
+    """Check that who wrote each message, and when, can be read without pointing at it, and that nothing else is there.
+
+    The header of a message shows only then in the chat, whose styles these pages share.
+    """
+    tops = """articles => articles.map((article) => {
+        const header = article.querySelector("header");
+        const parts = [article, header, header.nextElementSibling];
+        const [above, first, below] = parts.map((one) => one.getBoundingClientRect());
+        return getComputedStyle(header).opacity === "1" && above.top <= first.top && first.bottom <= below.top;
+    })"""
+    assert page.locator("article").evaluate_all(tops) == [True, True]
+    expect(page.locator("svg[hidden]").locator("visible=true")).to_have_count(0)
+
+
+def test_a_page_to_read_says_who_wrote_each_message_and_when(chat, script):
+    chat.talk(script)
+    chat.page.goto(f"{chat.url}/chat/{chat.conversation}/print/")
+    headers_stand_above_their_messages(chat.page)
+
+
 def test_a_conversation_in_the_admin_is_a_thread_under_the_strict_policy(chat, member, console):
     conversation = Conversation.objects.create(owner="visitor:ann", uid="c1", title="Sky", updated_at=timezone.now())
     conversation.message_set.create(uid="q", role="user", text="line\n" * 80)
@@ -236,6 +257,7 @@ def test_a_conversation_in_the_admin_is_a_thread_under_the_strict_policy(chat, m
     question, answer = chat.page.locator("article").all()
     expect(answer.locator("strong", has_text="bold")).to_be_visible()
     assert question.evaluate(HEIGHT) < 600
+    headers_stand_above_their_messages(chat.page)
     assert console == []
     assert violations(chat.page) == []
     console.clear()  # axe itself puts style elements into the page, to read the admin's imported style sheets

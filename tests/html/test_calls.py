@@ -198,18 +198,19 @@ def test_data_that_cannot_be_shown_costs_only_itself():
 
 def test_a_live_call_ends_as_the_stored_one():
     live = LiveCall(3, ToolInput("t-1", "orders", {"a": 1}))
-    assert live.view().call == call_view(ToolCall(name="orders", input={"a": 1}))
+    assert live.view().call == call_view(ToolCall(uid="t-1", name="orders", input={"a": 1}))
     live.take(ToolOutput("t-1", {"progress": "Asking"}, preliminary=True))
     assert live.view().call.progress == "Asking"
     live.take(ToolOutput("t-1", [7]))
-    assert live.view().call == call_view(ToolCall(name="orders", input={"a": 1}, state="done", output=[7]))
+    stored = ToolCall(uid="t-1", name="orders", input={"a": 1}, state="done", output=[7])
+    assert live.view().call == call_view(stored)
 
 
 @pytest.mark.parametrize(("state", "error"), [("failed", "No."), ("unknown", UNKNOWN)])
 def test_a_live_call_that_fails_ends_as_the_stored_one(state, error):
     live = LiveCall(3, ToolInput("t-1", "orders", {}))
     live.take(ToolOutputError("t-1", error))
-    assert live.view().call == call_view(ToolCall(name="orders", state=state, error=error))
+    assert live.view().call == call_view(ToolCall(uid="t-1", name="orders", state=state, error=error))
 
 
 def test_a_call_is_rendered_once_for_all_readers_of_a_language():

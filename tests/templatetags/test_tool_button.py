@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -55,8 +56,9 @@ def test_a_button_may_want_no_answer():
     assert button_in(page).answers is False
 
 
-def test_a_copy_that_everybody_can_read_has_no_button():
-    assert rendered('{% tool_button "cancel" number=7 %}Cancel{% endtool_button %}', conversation=NOWHERE) == ""
+@pytest.mark.parametrize("conversation", [NOWHERE, replace(SHOP, read_only=True)])
+def test_a_page_that_is_only_to_be_read_has_no_button(conversation):
+    assert rendered('{% tool_button "cancel" number=7 %}Cancel{% endtool_button %}', conversation=conversation) == ""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import AsyncClient
 from django.utils import timezone
 
-from chat.models import Conversation
+from chat.models import Conversation, Message
 from chat.owners import VISITOR, Owner
 
 ANN = Owner("visitor:ann")
@@ -66,3 +66,20 @@ def converse():
         return made
 
     return converse
+
+
+@pytest.fixture
+def asked(converse):
+    """Store a conversation whose answer waits for a decision, and return the call."""
+
+    def ask(**fields):
+        conversation = converse(status="waiting", finish_reason="tool-calls")
+        call = conversation.tip.tool_calls.create(
+            **{"uid": "t-1", "step": 0, "name": "cancel", "input": {"number": "B7"}, "state": "asked", **fields},
+            question="Cancel the order B7?",
+        )
+        parts = [{"type": "tool", "call": call.uid}]
+        Message.objects.filter(pk=conversation.tip_id).update(parts=parts, has_calls=True)
+        return call
+
+    return ask

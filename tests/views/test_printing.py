@@ -42,6 +42,15 @@ def test_a_running_answer_says_so(ann, converse):
 
 
 @pytest.mark.django_db
+def test_a_question_about_a_call_is_printed_without_its_buttons(ann, asked):
+    asked()
+    page = ann.get("/chat/c1/print/").content.decode()
+    assert "Cancel the order B7?" in page and "Waiting for your decision." in page
+    assert 'name="call"' not in page
+    assert 'name="call"' in ann.get("/chat/c1/").content.decode()
+
+
+@pytest.mark.django_db
 def test_nobody_else_can_print_it(ann, converse):
     converse(owner=BOB, uid="c2")
     assert ann.get("/chat/c2/print/").status_code == 404

@@ -56,6 +56,15 @@ def test_the_page_of_the_links_says_what_is_shared_and_shows_them(ann, converse,
     assert "/chat/c1/shares/" in ann.get("/chat/c1/").content.decode()
 
 
+def test_an_answer_that_waits_for_its_visitor_is_not_shared_yet(ann, asked):
+    asked()
+    ann.post("/chat/c1/shares/new/")
+    page = read(f"/chat/~shared/{Share.objects.get().uid}/").content.decode()
+    assert "Why?" in page
+    for absent in ("decision", "Cancel", 'name="call"'):
+        assert absent not in page
+
+
 def test_an_id_cannot_be_guessed(ann, link):
     ann.post("/chat/c1/shares/new/")
     first, second = Share.objects.values_list("uid", flat=True)
