@@ -9,7 +9,7 @@ from ..db.decisions import Decision
 from ..errors import Refusal
 from ..html.language import spoken
 from ..models import REASON_LENGTH
-from ..text import CONVERSATION_ID, acceptable, storable_json
+from ..text import CONVERSATION_ID, acceptable, storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
@@ -256,7 +256,7 @@ def decisions(send: Send) -> list[Decision]:
         raise Refusal("conflict")
     answered = [part for part in message.parts if part.state == "approval-responded" and part.approval is not None]
     found = [
-        Decision(part.tool_call_id, part.approval.approved, (part.approval.reason or "")[:REASON_LENGTH])
+        Decision(storable(part.tool_call_id), part.approval.approved, (part.approval.reason or "")[:REASON_LENGTH])
         for part in answered
         if part.approval is not None and part.approval.approved is not None
     ]
