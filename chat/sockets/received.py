@@ -9,7 +9,7 @@ from ..db.decisions import Decision
 from ..errors import Refusal
 from ..html.language import spoken
 from ..models import REASON_LENGTH
-from ..text import CONVERSATION_ID, acceptable, storable_json
+from ..text import CONVERSATION_ID, acceptable, storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
@@ -268,7 +268,7 @@ def _decisions(send: Send, message: _Message) -> list[Decision]:
     for part in message.parts:
         if part.state == "approval-responded" and part.approval is not None and part.approval.approved is not None:
             reason = (part.approval.reason or "")[:REASON_LENGTH]
-            found.append(Decision(part.tool_call_id, part.approval.approved, reason))
+            found.append(Decision(storable(part.tool_call_id), part.approval.approved, reason))
     if not found:
         raise Refusal("unsupported")
     return found

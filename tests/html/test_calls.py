@@ -1,6 +1,7 @@
 """A call as a template shows it."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from django.utils.translation import override
@@ -23,6 +24,7 @@ from chat.html.live_calls import LiveCall
 from chat.html.message_chunks import message_html
 from chat.html.messages import message_view
 from chat.models import Conversation, Message, ToolCall
+from chat.owners import Owner
 from tests.support.templates import OwnTemplates
 
 SHOP = CallConversation("c1", "support")

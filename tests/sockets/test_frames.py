@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import chunks
+from chat.db.decisions import Decision
 from chat.errors import ERRORS, Refusal
 from chat.parts import TextDelta
 from chat.sockets.received import BadFrameError, Send, content, parse
@@ -131,6 +132,13 @@ def test_a02_half_a_character_anywhere_does_not_make_a_bad_frame(place, half):
 def test_a02_the_text_of_a_question_has_a_replacement_where_it_had_half_a_character(text):
     message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "?"}]}
     assert content(parse(send(messages=[message]).replace("?", text)), 100).text == "\ufffdx\ufffd"
+
+
+def test_a02_the_id_of_a_call_has_a_replacement_where_it_had_what_databases_cannot_hold():
+    part = {"type": "tool-x", "toolCallId": "?", "state": "approval-responded", "approval": {"approved": True}}
+    message = {"id": "a", "role": "assistant", "parts": [part]}
+    found = content(parse(send(messages=[message], messageId="a").replace("?", r"\ud83d\u0000")), 100)
+    assert found == [Decision("\ufffd\ufffd", True)]
 
 
 def test_a02_bytes_that_are_not_utf_8_do_not_make_a_bad_frame_either():
