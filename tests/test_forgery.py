@@ -297,7 +297,7 @@ async def test_a_form_of_another_conversation_decides_nothing(connect, script, f
     _, (call,) = await waits(script, socket)
     before = await sync_to_async(all_rows)("unread")
     response = await form.post(f"/chat/{chat}/call/", {"call": f"allow {call}", **MADE_UP})
-    assert response.status_code == 400
+    assert response.status_code == 404
     assert await sync_to_async(all_rows)("unread") == before
     assert (script.waiting, CANCELLED) == (0, [])
 

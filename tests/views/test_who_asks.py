@@ -86,15 +86,15 @@ ROWS: dict[str, list[Row]] = {
     "delete": [NO_GET, post(303, 404, 303, confirm="on")],
     "call": [
         NO_GET,
-        post(303, 404, 400, call="allow t-asked", asks=(303,)),
-        post(303, 404, 400, call="deny t-asked", asks=(303,)),
-        post(409, 404, 400, call="allow t-done"),
-        post(409, 404, 400, call="allow t-denied"),
-        post(400, 404, 303, call="allow u-asked", asks=(303,)),
-        post(303, 404, 400, call="deny t-denied", changes=False),
-        post(303, 404, 400, call="press {button}"),
+        post(303, 404, 404, call="allow t-asked", asks=(303,)),
+        post(303, 404, 404, call="deny t-asked", asks=(303,)),
+        post(409, 404, 404, call="allow t-done"),
+        post(409, 404, 404, call="allow t-denied"),
+        post(404, 404, 303, call="allow u-asked", asks=(303,)),
+        post(303, 404, 404, call="deny t-denied", changes=False),
+        post(303, 404, 404, call="press {button}"),
         *(
-            post(400, 404, 400, call=value)
+            post(404, 404, 404, call=value)
             for value in ("", "t-asked", "allow", "Allow t-asked", "allow  t-asked", "allow t-asked u-asked", "press x")
         ),
     ],
