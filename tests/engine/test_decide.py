@@ -708,3 +708,19 @@ async def test_a_repeated_decision_gets_all_that_came_after_it(connect, script, 
     assert text_of(again) == "And this?Done."
     outputs = [chunk["toolCallId"] for chunk in again if chunk["type"] == "tool-output-available"]
     assert outputs == [first.uid, second.uid]
+
+
+async def test_an_allowed_call_runs_when_the_time_for_the_other_question_is_over(connect, script, served):
+    socket = await connect()
+    await waits(script, socket, ("cancel", {"number": "A"}), ("cancel", {"number": "B"}))
+    first, second = await calls()
+    await socket.chunks(await socket.decide(first.uid))
+    past = timezone.now() - timedelta(seconds=1)
+    await ToolCall.objects.filter(pk=second.pk).aupdate(expires_at=past)
+    reply = await script.anext_reply()
+    assert [message["content"] for message in reply.request.messages[-2:]] == ["cancelled", LATE]
+    assert RUNS.cancelled == ["A"]
+    reply.say("One is cancelled.")
+    reply.finish()
+    await eventually(lambda: not served.runs)
+    assert ([call.state for call in await calls()], (await answer()).status) == (["done", "expired"], "complete")
