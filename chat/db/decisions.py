@@ -151,15 +151,15 @@ def stop_waiting(conversation: Conversation, by: str) -> Message | None:
 
     Return it as it is stored now; ``None`` if the branch that is shown does not wait. ``by`` is the owner's key.
     """
-    if conversation.tip_id is None:
-        return None
-    waiting = Message.objects.filter(pk=conversation.tip_id, status=WAITING)
+    found = Conversation.objects.filter(pk=conversation.pk)
+    found.update(tip=F("tip"))  # begins with a write, as decisions do: one of both comes first
+    tip = found.values_list("tip", flat=True).first()
     stopped = {**End(STOPPED).columns}
     del stopped["usage"]
-    if not waiting.update(**stopped):
+    if tip is None or not Message.objects.filter(pk=tip, status=WAITING).update(**stopped):
         return None
-    deny(ToolCall.objects.filter(message_id=conversation.tip_id), by)
-    return Message.objects.select_related("parent", "feedback").get(pk=conversation.tip_id)
+    deny(ToolCall.objects.filter(message_id=tip), by)
+    return Message.objects.select_related("parent", "feedback").get(pk=tip)
 
 
 def ready() -> list[Message]:
