@@ -45,12 +45,12 @@ class ConversationQuerySet(OwnDatabaseQuerySet["Conversation"]):
     """A queryset of conversations. To find those of an owner, begin with ``Owner.conversations``."""
 
     def listed(self, limit: int = 200) -> "ConversationQuerySet":
-        """Return at most ``limit`` conversations as the page lists them: pinned ones first, then the newest.
+        """Return at most ``limit`` conversations as the page lists them: pinned ones first, then the newest."""
+        return self.with_waiting().order_by("-pinned", "-updated_at", "-pk")[:limit]
 
-        ``waiting`` tells of each whether the answer at its tip waits for a decision.
-        """
-        waiting = models.Case(models.When(tip__status="waiting", then=True), default=False)
-        return self.annotate(waiting=waiting).order_by("-pinned", "-updated_at", "-pk")[:limit]
+    def with_waiting(self) -> "ConversationQuerySet":
+        """Annotate each conversation with ``waiting``: whether the answer at its tip waits for a decision."""
+        return self.annotate(waiting=models.Case(models.When(tip__status="waiting", then=True), default=False))
 
 
 ConversationManager = OwnDatabase.from_queryset(ConversationQuerySet)

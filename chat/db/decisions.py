@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from ..endings import STOPPED
@@ -151,29 +151,31 @@ def stop_waiting(conversation: Conversation, by: str) -> Message | None:
 
     Return it as it is stored now; ``None`` if the branch that is shown does not wait. ``by`` is the owner's key.
     """
-    if conversation.tip_id is None:
-        return None
-    waiting = Message.objects.filter(pk=conversation.tip_id, status=WAITING)
+    found = Conversation.objects.filter(pk=conversation.pk)
+    found.update(tip=F("tip"))  # begins with a write, as decisions do: one of both comes first
+    tip = found.values_list("tip", flat=True).first()
     stopped = {**End(STOPPED).columns}
     del stopped["usage"]
-    if not waiting.update(**stopped):
+    if tip is None or not Message.objects.filter(pk=tip, status=WAITING).update(**stopped):
         return None
-    deny(ToolCall.objects.filter(message_id=conversation.tip_id), by)
-    return Message.objects.select_related("parent", "feedback").get(pk=conversation.tip_id)
+    deny(ToolCall.objects.filter(message_id=tip), by)
+    return Message.objects.select_related("parent", "feedback").get(pk=tip)
 
 
 def ready() -> list[Message]:
-    """Return the waiting answers about which everything is decided, which no process carries on.
+    """Return the waiting answers with calls that may run, about which nothing is left to decide.
 
-    A process that dies, or shuts down, between a decision and the call leaves them behind.
+    A process that dies, or shuts down, between a decision and the call leaves them behind. So does a second question
+    that expires.
     """
     return list(_ready().select_related("conversation", "parent"))
 
 
 def _ready() -> QuerySet[Message]:
     allowed = ToolCall.objects.filter(state=State.ALLOWED).values("message_id")
-    asked_ones = ToolCall.objects.filter(state=State.ASKED, message__status=WAITING).values("message_id")
-    return Message.objects.filter(status=WAITING, pk__in=allowed).exclude(pk__in=asked_ones)
+    in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    open_calls = ToolCall.objects.filter(in_time, state=State.ASKED, message__status=WAITING).values("message_id")
+    return Message.objects.filter(status=WAITING, pk__in=allowed).exclude(pk__in=open_calls)
 
 
 @atomic_with_retry

@@ -64,7 +64,7 @@ def restore(owner: Owner, at: str) -> list[Conversation]:
     hidden = _deleted(owner)
     keys = [key for key, time in hidden.values_list("pk", "deleted_at") if time and time.isoformat() == at]
     hidden.filter(pk__in=keys).update(deleted_at=None)
-    return list(owner.conversations.in_bulk(keys).values())
+    return list(owner.conversations.with_waiting().in_bulk(keys).values())
 
 
 def expired() -> ConversationQuerySet:

@@ -7,6 +7,7 @@ from ..chunks import (
     Chunk,
     Closing,
     FinishStep,
+    NextRun,
     PartDelta,
     PartEnd,
     SourceUrl,
@@ -17,7 +18,6 @@ from ..chunks import (
     ToolInput,
     ToolOutput,
     ToolOutputError,
-    ToolQuestion,
 )
 from ..endings import Ending, by_columns
 from ..models import Message, ToolCall
@@ -38,18 +38,39 @@ def replay(message: Message) -> list[Chunk]:
 
 
 def replay_since(message: Message, call: str) -> list[Chunk]:
-    """Return the chunks of an answer behind the question about a call, for a client that has what came before it.
+    """Return what a stored answer has gained since the visitor was asked about a call, for a client that was there.
 
-    If it waits for further decisions, that is nothing.
+    If it waits for another decision about the same step, that is nothing.
     """
-    if message.status == Message.Status.WAITING:
+    last = max(found.step for found in message.calls.values())
+    if message.status == Message.Status.WAITING and message.calls[call].step == last:
         return []
-    whole = replay(message)
-    places = [
-        place for place, chunk in enumerate(whole) if isinstance(chunk, ToolApproval) and chunk.tool_call_id == call
-    ]
-    rest = whole[places[0] + 1 :] if places else whole[1:]
-    return [whole[0], *(chunk for chunk in rest if not isinstance(chunk, ToolApproval | ToolQuestion))]
+    gained = Gained(message, call)
+    return [Start(message.uid), *filter(gained.includes, replay(message))]
+
+
+class Gained:
+    """Tells of each chunk of an answer, in their order, whether it came after the question about a call.
+
+    The client has what came before, including the other questions of that step.
+    """
+
+    def __init__(self, message: Message, call: str) -> None:
+        self._step = message.calls[call].step
+        self._asked = {uid for uid, found in message.calls.items() if found.question and found.step == self._step}
+        self._begun = 0
+        """How many steps have begun."""
+        self._is_past = False
+        """Whether the step has ended for good, so that all that follows is new."""
+        self._is_result = False
+
+    def includes(self, chunk: Chunk) -> bool:
+        """Tell whether the next chunk is new to the client."""
+        self._begun += isinstance(chunk, StartStep)
+        self._is_past |= isinstance(chunk, NextRun | Closing) or self._begun > self._step + 1
+        more = self._is_result and isinstance(chunk, SourceUrl)
+        self._is_result = more or (is_final(chunk) and chunk.tool_call_id in self._asked)
+        return self._is_past or self._is_result
 
 
 def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:

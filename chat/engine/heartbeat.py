@@ -67,8 +67,7 @@ class Heartbeat:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.update()
-                if self._streams.shared:
-                    await self._recover()
+                await self._search()
             except Exception:  # whatever it is: without heartbeats, other processes take the answers over
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()
@@ -111,15 +110,22 @@ class Heartbeat:
             logger.error("%s", several_processes_without_redis(self._watch.alive))
         self.others = self._watch.alive
 
-    async def _recover(self) -> None:
-        """Recover the answers of dead processes at once, and look now and then for those whose process has no row."""
-        dead, now = self._watch.stalled(), clock()
+    async def _search(self) -> None:
+        """Recover the answers of dead processes at once, and look now and then for what else nobody carries on.
+
+        Those are answers whose process has no row, and answers whose last open question has expired.
+        """
+        dead, now = self._watch.stalled() if self._streams.shared else set(), clock()
         if not dead and now < self._next_search:
             return
         self._next_search = now + conf.process_timeout
+        if self._streams.shared:
+            await self._recover(dead)
+        await self._go_on()
+
+    async def _recover(self, dead: set[str]) -> None:
         for message in await recover(self._streams, dead):
             self._ended(message)
-        await self._go_on()
         if long_dead := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, long_dead)
 

@@ -7,13 +7,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import dropwhile
 
 from msgspec import UNSET
 
-from ..chunks import Chunk, NextRun, Start
+from ..chunks import Chunk, Start
 from ..db.branches import Stretch, unseen
-from ..db.replay import ending_of, replay, replay_since
+from ..db.replay import Gained, ending_of, replay, replay_since
 from ..html.calls import conversation_of
 from ..html.live import HtmlReader, Rendering, Spawn
 from ..html.message_chunks import message_chunk, message_end_chunk
@@ -43,23 +42,19 @@ async def follow_text(message: Message, stream: Stream | None, after: int, push:
 
 
 async def follow_decided(message: Message, stream: Stream | None, call: str, push: Push) -> None:
-    """Push what an answer has gained since the visitor decided about a call, until its run has ended.
+    """Push what an answer has gained since the visitor was asked about a call, until its run has ended.
 
     A stream begins with what the answer had before, which the client has. Raises ``LostStreamError``.
     """
-    if stream is None:
+    if stream is None or message.status == Message.Status.WAITING:
         await push(replay_since(message, call))
         return
-    begun = False
+    gained, begun = Gained(message, call), False
     async with aclosing(stream.follow()) as batches:
         async for batch in batches:
-            new = batch.chunks if begun else _from_decision(batch.chunks)
+            new = list(filter(gained.includes, batch.chunks))
             await push([Start(message.uid), *new] if new and not begun else new)
             begun = begun or bool(new)
-
-
-def _from_decision(chunks: Iterable[Chunk]) -> list[Chunk]:
-    return list(dropwhile(lambda chunk: not isinstance(chunk, NextRun), chunks))
 
 
 async def follow_html(

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import registry
+from chat.errors import ERRORS
 from chat.models import ToolCall
 from tests.browser.test_accessibility import VIEWS, VISIBLE, violations
 
@@ -190,6 +191,39 @@ def test_an_answer_goes_on_while_the_connection_is_away(script, proxy, shaky):
     expect(shaky.answer).to_contain_text("It is cancelled.")
     expect(shaky.answer).to_have_attribute("data-status", "complete")
     expect(shaky.answers).to_have_count(1)
+
+
+def test_a_page_that_missed_a_decision_shows_it_when_it_is_asked_for_another(chat, script, site, visit):
+    chat.open()
+    asks(chat, script, "A", "B")
+    other = visit(site.url).open(f"/chat/{chat.conversation}/")
+    expect(button(other, "Allow")).to_have_count(2)
+    other.page.evaluate("document.querySelector('llm-chat-events').remove()")
+    button(chat, "Deny").first.click()
+    expect(button(chat, "Allow")).to_have_count(1)
+    button(other, "Allow").first.click()
+    expect(other.page.get_by_text(ERRORS["conflict"].sentence)).to_be_visible()
+    expect(other.answer.locator("[data-call=denied]")).to_have_count(1)
+    button(other, "Allow").click()
+    goes_on(other, script, "One of them.")
+    assert CANCELLED == ["B"]
+
+
+def test_a_tool_that_the_visitor_may_not_use_any_more_leaves_the_chat_as_it_is(chat, script, monkeypatch):
+    chat.open()
+    asks(chat, script)
+    monkeypatch.setattr("chat.engine.decide.tools_for", permits_nothing)
+    button(chat, "Allow").click()
+    expect(chat.page.get_by_text(ERRORS["forbidden"].sentence)).to_be_visible()
+    expect(chat.composer).to_be_visible()
+    expect(button(chat, "Allow")).to_be_visible()
+    chat.idle()
+    chat.ask("Never mind")
+    goes_on(chat, script, "Fine.")
+
+
+async def permits_nothing(assistant):
+    return {}
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -13,6 +13,7 @@ from chat.db.search import search
 from chat.db.turns import ask
 from chat.db.values import Ask, Writer
 from chat.errors import Refusal
+from chat.events import Event
 from chat.managers import ConversationQuerySet
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner
@@ -80,6 +81,13 @@ def test_a_deletion_is_undone_as_if_it_had_not_been():
     assert Conversation.objects.values().get() == before
     assert undoable(ANN) is None
     assert restore(ANN, undo.at.isoformat()) == []
+
+
+def test_a_conversation_that_waits_for_its_owner_still_says_so_when_it_is_back():
+    Conversation.objects.update(tip=stored().message_set.create(uid="a1", role="assistant", status="waiting"))
+    deleted("c1")
+    (restored,) = restore(ANN, undoable(ANN).at.isoformat())
+    assert Event.restored(restored).waiting
 
 
 def test_only_the_last_deletion_is_undone_with_all_its_conversations():

@@ -258,7 +258,7 @@ async def test_a_decision_whose_stream_is_gone_gets_the_rest_from_the_database(c
     served.streams.discard(((await answer()).pk, 1))
     stored = await socket.chunks(await socket.decide(call.uid))
     kinds = [chunk["type"] for chunk in live if chunk["type"] != "data-run"]
-    assert sorted(chunk["type"] for chunk in stored) == sorted([*kinds, "finish-step"])
+    assert [chunk["type"] for chunk in stored] == kinds
     assert text_of(stored) == "Done."
 
 
@@ -664,3 +664,63 @@ async def test_other_pages_hear_of_the_question_and_of_the_decisions(connect, sc
         *(("run-started", False), ("run-ended", False)),
     ]
     assert all(isinstance(event, Event) for event in heard)
+
+
+async def test_a_decision_that_leaves_others_sends_nothing_of_an_earlier_run_again(connect, script):
+    socket = await connect()
+    await waits(script, socket)
+    (call,) = await calls()
+    request = await socket.decide(call.uid)
+    reply = await script.anext_reply()
+    reply.say("And these?")
+    reply.call("cancel", number="B8")
+    reply.call("cancel", number="B9")
+    reply.finish("tool-calls")
+    assert text_of(await socket.chunks(request)) == "And these?"
+    (_, second, third) = await calls()
+    assert await socket.chunks(await socket.decide(second.uid)) == []
+    request = await socket.decide(third.uid)
+    reply = await script.anext_reply()
+    reply.say("Done.")
+    reply.finish()
+    kinds = [chunk["type"] for chunk in await socket.chunks(request)]
+    assert kinds[:4] == ["start", "data-run", "tool-output-available", "tool-output-available"]
+    assert kinds.count("text-delta") == 1
+
+
+async def test_a_repeated_decision_gets_all_that_came_after_it(connect, script, served):
+    socket = await connect()
+    await waits(script, socket)
+    (first,) = await calls()
+    request = await socket.decide(first.uid)
+    reply = await script.anext_reply()
+    reply.say("And this?")
+    reply.call("cancel", number="B8")
+    reply.finish("tool-calls")
+    await socket.chunks(request)
+    (_, second) = await calls()
+    request = await socket.decide(second.uid)
+    reply = await script.anext_reply()
+    reply.say("Done.")
+    reply.finish()
+    await socket.chunks(request)
+    again = await socket.chunks(await socket.decide(first.uid))
+    assert text_of(again) == "And this?Done."
+    outputs = [chunk["toolCallId"] for chunk in again if chunk["type"] == "tool-output-available"]
+    assert outputs == [first.uid, second.uid]
+
+
+async def test_an_allowed_call_runs_when_the_time_for_the_other_question_is_over(connect, script, served):
+    socket = await connect()
+    await waits(script, socket, ("cancel", {"number": "A"}), ("cancel", {"number": "B"}))
+    first, second = await calls()
+    await socket.chunks(await socket.decide(first.uid))
+    past = timezone.now() - timedelta(seconds=1)
+    await ToolCall.objects.filter(pk=second.pk).aupdate(expires_at=past)
+    reply = await script.anext_reply()
+    assert [message["content"] for message in reply.request.messages[-2:]] == ["cancelled", LATE]
+    assert RUNS.cancelled == ["A"]
+    reply.say("One is cancelled.")
+    reply.finish()
+    await eventually(lambda: not served.runs)
+    assert ([call.state for call in await calls()], (await answer()).status) == (["done", "expired"], "complete")

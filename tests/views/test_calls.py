@@ -184,7 +184,8 @@ async def test_a_lost_permission_is_said_and_the_question_stays(script, asgi, wa
     monkeypatch.setattr(Default, "has_permission", lambda self: False)
     response = await decide(asgi)
     assert response.status_code == 403
-    assert f'<p class="llm-chat-forbidden">{ERRORS["forbidden"].sentence}</p>' in response.content.decode()
+    assert error_in(response) == ERRORS["forbidden"].sentence
+    assert " forbidden>" in response.content.decode()
     assert (await stored())[0] == "asked"
 
 

@@ -206,7 +206,7 @@ ChatHit.define("llm-chat-hit");
 class Chat extends ChatElement {
   /** @type {(Ask & { stored: boolean }) | null} */
   #ask = null;
-  /** @type {{ own: boolean, running: boolean } | null} `own`: it sends the ask. */
+  /** @type {{ own: boolean, running: boolean, decides?: boolean } | null} `own`: it sends the ask. */
   #request = null;
   /** No request follows the answer that is being made. */
   #orphaned = false;
@@ -258,7 +258,7 @@ class Chat extends ChatElement {
   /** Send what a button of a tool's template says, and follow the answer. A second click changes nothing. */
   #call(frame) {
     if (this.#request) return;
-    this.#request = { own: false, running: true };
+    this.#request = { own: false, running: true, decides: true };
     this.tell("chat:request", { frame });
     this.#reflect();
   }
@@ -320,14 +320,22 @@ class Chat extends ChatElement {
 
   #end(error, code) {
     // An ask that was stopped before the server had it is not sent after all.
-    const refused = this.#ask && !this.#ask.stored && (this.#request?.own || this.#stopping);
+    const { own, decides } = this.#request ?? {};
+    const refused = this.#ask && !this.#ask.stored && (own || this.#stopping);
     this.#request = null;
     this.#stopping = false;
     if (refused) this.#refuse(error, code);
     else this.#report(error, code);
     if (this.#ask?.stored) this.#ask = null;
-    if (code === "busy") this.#catchUp(); // with an answer that another tab asked for
+    this.#meetOthers(code, decides);
     this.#proceed();
+  }
+
+  /** Another tab has asked, or decided: then the server sends the answer again that this page shows as waiting. */
+  #meetOthers(code, decides) {
+    const asking = code === "conflict" && decides && this.#shown();
+    if (asking) asking.dataset.status = "decided";
+    if (asking || code === "busy") this.#catchUp();
   }
 
   #report(text, code) {
@@ -425,7 +433,8 @@ class ChatRequests extends ChatElement {
   }
 
   #refuse(current, { errorText, code }) {
-    if (code === "forbidden") this.chat.toggleAttribute("forbidden", true);
+    // A decision can be refused because of its tool alone.
+    if (code === "forbidden" && current.type === "send") this.chat.toggleAttribute("forbidden", true);
     const failed = current.type === "resume" && code !== "gone";
     if (failed || this.#isTemporary(code)) this.tell("chat:reset");
     else this.#end(errorText, code);
