@@ -32,7 +32,18 @@ def cached(function: F) -> F:
 
 
 class ToolError(Exception):
-    """Raised by a tool to say why it cannot do what it was asked. The model and the visitor read the text."""
+    """Raised by a tool to say why it cannot do what it was asked. The model and the visitor read the text.
+
+    Args:
+        text: may be a lazy translation. If it is empty, they read that the tool failed.
+
+    Raises:
+        TypeError: it is not a text. The text of another exception may say more than they should read.
+    """
+
+    def __init__(self, text: str | Promise = "") -> None:
+        _check_text("ToolError", text)
+        super().__init__(text)
 
 
 class ArgumentsError(Exception):
@@ -41,9 +52,19 @@ class ArgumentsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a tool is doing, for the visitor. A tool yields it while it runs. ``text`` may be a lazy translation."""
+    """What a tool is doing, for the visitor. A tool yields it while it runs.
+
+    Args:
+        text: may be a lazy translation.
+
+    Raises:
+        TypeError: it is not a text.
+    """
 
     text: str | Promise
+
+    def __post_init__(self) -> None:
+        _check_text("Progress", self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +235,11 @@ def read_arguments(text: str) -> dict[str, Any]:
         return dict(storable_value(found))
     except RecursionError:
         raise ArgumentsError("The arguments are nested too deeply.") from None
+
+
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str | Promise):
+        raise TypeError(f"{name} expects a text, got {text!r}.")
 
 
 def _refuse(constant: str) -> None:
