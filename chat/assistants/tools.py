@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from inspect import getattr_static
-from typing import Any, TypeVar, overload
+from math import isfinite
+from typing import Any, NoReturn, TypeVar, overload
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
@@ -224,7 +225,7 @@ def read_arguments(text: str) -> dict[str, Any]:
         if not isinstance(found, str):
             break
         try:
-            found = json.loads(found, parse_constant=_refuse) if found.strip() else {}
+            found = json.loads(found, parse_constant=_refuse, parse_float=_finite) if found.strip() else {}
         except (ValueError, RecursionError):
             raise ArgumentsError("The arguments are not valid JSON.") from None
     if found is None:
@@ -242,5 +243,11 @@ def _check_text(name: str, text: object) -> None:
         raise TypeError(f"{name} expects a text, got {text!r}.")
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON.")
+
+
+def _finite(number: str) -> float:
+    """Read a number. Databases hold no infinity, which Python makes of numbers such as 1e400."""
+    found = float(number)
+    return found if isfinite(found) else _refuse(number)
