@@ -6,6 +6,7 @@ Nothing of the site's reaches the model or the page except results, progress and
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from inspect import isasyncgen, isasyncgenfunction, iscoroutinefunction, isgenerator
 from typing import Any, Literal, NamedTuple
 
@@ -54,7 +55,7 @@ async def call_tool(assistant: Assistant, tool: Tool, arguments: dict[str, Any],
 
     def step() -> str:
         ticket.pop()  # raises if the call was given up before a thread was free
-        with language(assistant):
+        with _spoken(assistant):
             return _drained(method(**arguments), reported)
 
     return await _within(tool, in_thread(step), ticket)
@@ -78,6 +79,16 @@ async def _within(tool: Tool, work: Any, ticket: list[str]) -> Outcome:
         logger.warning("The tool %s cancelled itself.", tool.name)
         return Outcome("failed", error=FAILED)
     return _outcome(tool, task)
+
+
+@contextmanager
+def _spoken(assistant: Assistant) -> Iterator[None]:
+    """Activate the language of the page, in which the lazy text of a ``ToolError`` becomes a string."""
+    with language(assistant):
+        try:
+            yield
+        except ToolError as error:
+            raise ToolError(str(error)) from error
 
 
 def _outcome(tool: Tool, task: "asyncio.Future[str]") -> Outcome:
@@ -108,7 +119,7 @@ def _dropped(task: "asyncio.Future[Any]") -> None:
 async def _on_loop(assistant: Assistant, method: Callable[..., Any], arguments: dict[str, Any], report: Report) -> str:
     if assistant.user_id is not None:
         await in_thread(getattr, assistant, "user")
-    with language(assistant):
+    with _spoken(assistant):
         found = method(**arguments)
         return encoded(await _adrained(found, report) if isasyncgen(found) else await found)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from django.utils.functional import Promise
 from django.utils.translation import override
 
 from ..conf import conf
@@ -27,10 +28,16 @@ _pool: ThreadPoolExecutor | None = None
 
 
 async def instructions_of(assistant: Assistant) -> str:
-    """Return the instructions of a turn, in its language. Raises what the site's hook raises."""
+    """Return the instructions of a turn, in its language.
+
+    Raises what the site's hook raises, and ``TypeError`` if that returns something else than a text or ``None``.
+    """
     if not _asks_the_site(assistant):
         return text_of(assistant, assistant.get_instructions())
-    return text_of(assistant, await call(assistant, assistant.get_instructions))
+    found = await call(assistant, assistant.get_instructions)
+    if not isinstance(found, str | Promise | None):
+        raise TypeError(f"get_instructions must return a text or None, got {found!r}.")
+    return text_of(assistant, found)
 
 
 async def has_permission(assistant: Assistant) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from inspect import getattr_static
-from typing import Any, TypeVar, overload
+from math import isfinite
+from typing import Any, NoReturn, TypeVar, overload
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
@@ -32,7 +33,18 @@ def cached(function: F) -> F:
 
 
 class ToolError(Exception):
-    """Raised by a tool to say why it cannot do what it was asked. The model and the visitor read the text."""
+    """Raised by a tool to say why it cannot do what it was asked. The model and the visitor read the text.
+
+    Args:
+        text: may be a lazy translation. If it is empty, they read that the tool failed.
+
+    Raises:
+        TypeError: it is not a text. The text of another exception may say more than they should read.
+    """
+
+    def __init__(self, text: str | Promise = "") -> None:
+        _check_text("ToolError", text)
+        super().__init__(text)
 
 
 class ArgumentsError(Exception):
@@ -41,9 +53,19 @@ class ArgumentsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a tool is doing, for the visitor. A tool yields it while it runs. ``text`` may be a lazy translation."""
+    """What a tool is doing, for the visitor. A tool yields it while it runs.
+
+    Args:
+        text: may be a lazy translation.
+
+    Raises:
+        TypeError: it is not a text.
+    """
 
     text: str | Promise
+
+    def __post_init__(self) -> None:
+        _check_text("Progress", self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +225,7 @@ def read_arguments(text: str) -> dict[str, Any]:
         if not isinstance(found, str):
             break
         try:
-            found = json.loads(found, parse_constant=_refuse) if found.strip() else {}
+            found = json.loads(found, parse_constant=_refuse, parse_float=_finite) if found.strip() else {}
         except (ValueError, RecursionError):
             raise ArgumentsError("The arguments are not valid JSON.") from None
     if found is None:
@@ -216,5 +238,16 @@ def read_arguments(text: str) -> dict[str, Any]:
         raise ArgumentsError("The arguments are nested too deeply.") from None
 
 
-def _refuse(constant: str) -> None:
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str | Promise):
+        raise TypeError(f"{name} expects a text, got {text!r}.")
+
+
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON.")
+
+
+def _finite(number: str) -> float:
+    """Read a number. Databases hold no infinity, which Python makes of numbers such as 1e400."""
+    found = float(number)
+    return found if isfinite(found) else _refuse(number)

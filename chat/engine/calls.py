@@ -228,6 +228,6 @@ def _storable_extra(extra: dict[str, Any]) -> dict[str, Any]:
     """Return the further fields of a call, if they can be stored."""
     try:
         found = storable_value(extra)
-        return dict(found) if len(json.dumps(found)) <= MAX_EXTRA else {}
+        return dict(found) if len(json.dumps(found, allow_nan=False)) <= MAX_EXTRA else {}
     except (RecursionError, ValueError, TypeError):
         return {}

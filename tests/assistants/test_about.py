@@ -2,7 +2,7 @@
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signing import Signer
@@ -223,6 +223,46 @@ async def test_the_form_carries_the_reference(script, served, group):
     reply = await script.anext_reply()
     assert reply.request.messages[0]["content"] == "You talk about Order 1."
     reply.finish()
+
+
+def forged(group):
+    """Return references for a form of Ann's that this site has not made for her page."""
+    token, row = token_of(group), ["support", "auth.group", str(group.pk), ANN.digest]
+    return {
+        "nothing": "",
+        "of another owner": token_of(group, owner=Owner("visitor:bob")),
+        "of another assistant": token_of(group, "other"),
+        "of another object": token_of(Group(pk=group.pk + 1)),
+        "of another model": signed(subject_of("support", User(pk=group.pk)), ANN.digest),
+        "cut": token[:-1],
+        "changed": token.replace(token[0], "x", 1),
+        "with another salt": Signer(salt="llm_chat.call").sign_object(row),
+        "with another key": Signer(key="x" * 50, salt="llm_chat.about").sign_object(row),
+        "not signed": f"auth.group:{group.pk}",
+    }
+
+
+@pytest.mark.parametrize("kind", forged(Group(pk=1)))
+async def test_a_forged_reference_begins_no_conversation_by_form_or_socket(script, connect, group, kind):
+    token, uid = forged(group)[kind], uid_of(subject_of("support", group))
+    client = await client_of("ann")
+    fields = {"id": "m1", "text": "One", "assistant": "support", "about": token}
+    assert (await client.post(f"/chat/{uid}/", fields)).status_code == 403
+    socket = await connect("ann")
+    body = {"assistant": "support", "about": token}
+    assert await socket.error(await socket.ask("One", chat=uid, body=body)) == "forbidden"
+    assert not await Conversation.objects.aexists()
+    assert script.waiting == 0
+
+
+async def test_a_reference_to_an_object_of_a_model_that_the_assistant_does_not_talk_about_is_refused(
+    script, connect, group
+):
+    permission = await Permission.objects.afirst()
+    token = signed(subject_of("support", permission), ANN.digest)
+    socket = await connect("ann")
+    assert await socket.error(await socket.ask("One", body={"assistant": "support", "about": token})) == "forbidden"
+    assert not await Conversation.objects.aexists()
 
 
 # ---- The tag ----

@@ -32,6 +32,17 @@ def test_a_name_is_that_of_the_class_in_lower_case_or_its_own(found):
     assert found.get("sales") is None
 
 
+def test_of_two_assistants_of_one_name_the_first_answers():
+    class Support(Assistant):
+        pass
+
+    class Help(Assistant):
+        name = "support"
+
+    with registry.replaced(Support, Help):
+        assert registry.get("support") is Support
+
+
 def test_a_site_without_a_default_assistant_has_that_of_its_settings(found):
     assert found.default is Settings
     assert name_of(found.default) == "default"

@@ -107,6 +107,7 @@ def test_arguments_within_a_string_are_read():
         ("[]", "must be a JSON object"),
         ("7", "must be a JSON object"),
         ('{"limit": NaN}', "not valid JSON"),
+        ('{"limit": 1e400}', "not valid JSON"),
         ("[" * 10_000, "not valid JSON"),
         ('{"status": ' + "[" * 100 + "]" * 100 + "}", "nested too deeply"),
         ('{"status": "' + "x" * 5_000_000 + '"}', f"{MAX_ARGUMENTS} characters"),
@@ -148,6 +149,26 @@ def test_a_tool_needs_a_docstring():
         pass
 
     assert wrong(orders) == "The tool Wrong.orders needs a docstring: it tells the model what the tool does."
+
+
+def test_a_lambda_lacks_a_docstring():
+    class Wrong(Assistant):
+        orders = tool(lambda self: [])
+
+    assert list(wrong_tools(Wrong)) == [
+        "The tool Wrong.orders needs a docstring: it tells the model what the tool does."
+    ]
+
+
+def test_a_lambda_with_all_that_a_method_has_is_a_tool():
+    orders = lambda self, status="open": [status]  # noqa: E731
+    orders.__doc__, orders.__annotations__ = "Orders.", {"status": str}
+
+    class Right(Assistant):
+        found = tool(orders)
+
+    assert list(wrong_tools(Right)) == []
+    assert tools_of(Right)["found"].read('{"status": "sent"}')[1] == {"status": "sent"}
 
 
 @pytest.mark.parametrize("name", ["user", "request"])

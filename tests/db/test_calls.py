@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.chunks import FinishStep, StartStep, ToolInput, ToolOutput, ToolOutputError
 from chat.db.answers import End, Written, finish, interrupt, interrupt_with
-from chat.db.calls import UNKNOWN, answer_messages, begin_calls, end_call
+from chat.db.calls import UNKNOWN, answer_messages, begin_allowed, begin_calls, end_call
 from chat.db.history import history
 from chat.db.replay import parts_of, remainder, replay
 from chat.endings import COMPLETE
@@ -52,18 +53,50 @@ def test_a_call_is_stored_with_the_answer_so_far(answer):
     assert (stored.text, stored.has_calls, stored.calls["t-1"].state) == ("Look.", True, "running")
 
 
-@pytest.mark.parametrize("changes", [{"status": "interrupted"}, {"process": None}])
-def test_no_call_begins_in_an_answer_of_another_process(answer, changes):
-    Message.objects.filter(pk=answer.pk).update(**changes)
-    assert not begin(answer, a_call(answer))
-    assert not ToolCall.objects.exists()
-
-
 def test_storing_a_call_again_changes_nothing(answer):
     call = a_call(answer)
     assert begin(answer, call)
     assert begin(answer, a_call(answer))
     assert ToolCall.objects.count() == 1
+
+
+def test_the_answer_so_far_is_not_stored_without_its_calls(answer, monkeypatch):
+    """Otherwise the parts would name a call that has no row, and nobody would know whether it ran."""
+
+    def fails(calls):
+        raise DatabaseError("The connection was lost.")
+
+    monkeypatch.setattr(ToolCall.objects, "bulk_create", fails)
+    with pytest.raises(DatabaseError):
+        begin(answer, a_call(answer), parts=[TextPart("Look.")])
+    assert (read(answer).text, read(answer).parts) == ("", [])
+
+
+TAKEN_OVER = [{"status": "interrupted"}, {"process": None}, {"process": "p2"}]
+
+
+@pytest.mark.parametrize("changes", TAKEN_OVER, ids=str)
+@pytest.mark.parametrize("step", ["begin_calls", "begin_allowed"])
+def test_no_call_begins_in_an_answer_that_another_process_has_taken_over(answer, step, changes):
+    now = timezone.now()
+    other = Process.objects.create(id="p2", host="here", pid=2, started_at=now, heartbeat_at=now)
+    begin(answer, a_call(answer))
+    ToolCall.objects.update(state="allowed")
+    Message.objects.filter(pk=answer.pk).update(**{**changes, **({"process": other} if changes.get("process") else {})})
+    if step == "begin_calls":
+        assert not begin(answer, a_call(answer, "t-2"))
+    else:
+        assert not begin_allowed("p1", answer.pk, [a_call(answer, state="running")])
+    assert [call.state for call in ToolCall.objects.all()] == ["allowed"]
+
+
+@pytest.mark.parametrize("state", ["asked", "running", "done", "failed", "unknown", "denied", "expired"])
+def test_only_a_call_that_was_allowed_begins_after_a_decision(answer, state):
+    begin(answer, a_call(answer))
+    ToolCall.objects.update(state=state)
+    for call in (a_call(answer, state="running"), a_call(answer, state="failed", error="No.")):
+        assert begin_allowed("p1", answer.pk, [call])
+        assert [(call.state, call.error) for call in ToolCall.objects.all()] == [(state, "")]
 
 
 def test_a_result_is_stored_once(answer):

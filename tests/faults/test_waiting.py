@@ -65,7 +65,7 @@ async def test_a_kill_while_an_answer_waits_loses_nothing(site, visitor, approve
     decided = await tab.decide(answer, uid, approved=approved)
     results = await finished(site, answer)
     assert results == ([f'{{"carried": "{key}"}}'] if approved else [DECLINED])
-    assert await decided.ended() == "finish"
+    assert (await decided.ended(), decided.text) == ("finish", "Done.")
     assert used(site, key) == int(approved)
     assert states(site, answer) == ["done" if approved else "denied"]
     await assert_shown(site, visitor, answer)
@@ -151,8 +151,10 @@ async def test_the_last_two_decisions_at_once_begin_one_run(site, visitor):
         answer, uids = await asks(site, tabs[0], *keys)
         decided = await asyncio.gather(*(tab.decide(answer, uid) for tab, uid in zip(tabs, uids, strict=True)))
         assert sorted(await finished(site, answer)) == sorted(f'{{"carried": "{key}"}}' for key in keys)
-        for each in decided:
-            assert await each.ended() in ("finish", "None")  # the first of two that were decided one by one has no more
+        # The first of two that were decided one by one has no more.
+        ends = [(await each.ended(), each.text) for each in decided]
+        assert ("finish", "Done.") in ends
+        assert set(ends) <= {("finish", "Done."), ("None", "")}
         assert [used(site, key) for key in keys] == [1, 1]
         assert len(site.upstream.calls_of(answer.question)) == 2
 
@@ -165,7 +167,7 @@ async def test_one_decision_from_two_processes_at_once_is_one(site, visitor):
         decided = await asyncio.gather(*(tab.decide(answer, uid) for tab in tabs))
         await finished(site, answer)
         for each in decided:
-            assert await each.ended() == "finish"
+            assert (await each.ended(), each.text) == ("finish", "Done.")
         assert used(site, key) == 1
         assert len(site.upstream.calls_of(answer.question)) == 2
 

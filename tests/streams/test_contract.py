@@ -101,6 +101,23 @@ async def test_a_key_is_opened_once_and_found_until_it_is_discarded(streams):
     assert streams.get(StreamKey(1)) is None
 
 
+async def test_each_run_of_an_answer_has_a_stream_of_its_own(streams):
+    first = streams.open(StreamKey(1))
+    first.append(delta(0))
+    first.append(Finish("tool-calls"))
+    first.close()
+    assert await read(first) == [(0, delta(0)), (1, Finish("tool-calls"))]
+    second = streams.open(StreamKey(1, 1))
+    reading = asyncio.create_task(read(second))
+    for number in (5, 6, 7):
+        second.append(delta(number))
+    second.close()
+    assert await reading == [(0, delta(5)), (1, delta(6)), (2, delta(7))]
+    assert await read(first) == [(0, delta(0)), (1, Finish("tool-calls"))]
+    streams.discard(StreamKey(1))
+    assert streams.get(StreamKey(1, 1)) is second
+
+
 async def test_the_readers_of_a_stream_that_is_given_up_get_an_error(streams):
     stream = streams.open(StreamKey(1))
     stream.append(delta(0))

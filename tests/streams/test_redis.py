@@ -36,6 +36,22 @@ async def test_chunks_have_ids_that_count_from_one(redis_streams, redis_server):
     assert entry_ids(redis_server) == ["0-1", "0-2", "0-3"]
 
 
+async def test_the_runs_of_an_answer_are_kept_apart(redis_streams, redis_server):
+    here, there = await redis_streams("here"), await redis_streams("there")
+    first = here.open(StreamKey(1))
+    first.append(delta(0))
+    first.append(Finish("tool-calls"))
+    first.close()
+    await stored_entries(redis_server, 2)
+    second = there.open(StreamKey(1, 1))
+    second.append(delta(5))
+    key = entries.stream_key("llm_chat", StreamKey(1, 1))
+    await eventually(lambda: entry_ids(redis_server, key) == ["0-1"])
+    assert entry_ids(redis_server) == ["0-1", "0-2"]
+    second.close()
+    assert await read(here.replica(StreamKey(1, 1))) == [(0, delta(5))]
+
+
 async def test_a_stream_expires_some_time_after_its_end_and_not_before(redis_streams, redis_server):
     stream = (await redis_streams("here")).open(StreamKey(1))
     stream.append(delta(0))
