@@ -25,7 +25,7 @@ async def question_of(assistant: Assistant, tool: Tool, arguments: dict[str, Any
     """Return the question to ask before a call, in the language of the page; empty if none is to be asked.
 
     Raises what the site's ``confirm_<tool>`` raises, ``TimeoutError`` if it takes longer than the tool may, and
-    ``TypeError`` if it returns something else than a text, ``True``, ``False`` or ``None``.
+    ``TypeError`` if it returns anything but a text, ``True``, ``False`` or ``None``.
     """
     found: Any = tool.options.confirm
     if tool.confirms:

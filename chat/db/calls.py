@@ -30,7 +30,7 @@ UNKNOWN = "It is not known whether this call took effect."
 
 DECLINED = "The user declined this call."
 LATE = "Nobody answered in time."
-"""What they read about one that was not allowed, or not in time."""
+"""What the model reads about a call that was denied, and about one that was not answered in time."""
 
 UID_LENGTH = 9
 """Characters of an id that another endpoint gets for a call. Mistral accepts no other length."""
@@ -55,7 +55,7 @@ def begin_calls(process: str, answer_id: int, columns: dict[str, Any], calls: Se
 
 @atomic
 def begin_allowed(process: str, answer_id: int, calls: Sequence[ToolCall]) -> bool:
-    """Store that calls begin which the visitor has allowed, and that those have failed that no longer fit their tool.
+    """Store that calls begin that the visitor has allowed, and that others have failed: those that no longer fit.
 
     Return ``False`` if the answer no longer belongs to this process. Storing the same calls again changes nothing.
     """

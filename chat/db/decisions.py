@@ -1,4 +1,4 @@
-"""Decisions about calls that wait for the visitor, and the answers that wait for them."""
+"""Stores the visitor's decisions about calls, and lets the answers that wait for them go on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ RUNNING, WAITING = Message.Status.RUNNING, Message.Status.WAITING
 
 
 class Decision(NamedTuple):
-    """What the visitor answers about one call."""
+    """The visitor's decision about one call."""
 
     call: str
     """The ``uid`` of the call."""
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """A request to decide about calls of one answer. ``whole`` says that the client shows whole branches."""
+    """A request to decide about calls of one answer. ``whole``: the client shows HTML, and gets the whole answer."""
 
     owner: Owner
     uid: str
@@ -46,13 +46,13 @@ class Decide:
     """The ``uid`` of the answer, if the client names it."""
     whole: bool = False
     unfit: Mapping[str, str] = field(default_factory=dict)
-    """Why calls can no longer be carried out, as the model reads it, by their ``uid``."""
+    """Why calls can no longer be carried out, as the model reads it, by the ``uid`` of the call."""
 
 
 def asked(request: Decide) -> list[ToolCall]:
-    """Return the calls of a request, in its order, with their answer and its conversation.
+    """Return the calls that a request decides about, in its order, with their answer and its conversation.
 
-    Raises ``Refusal``: the conversation is gone, or the calls are not of one answer in it.
+    Raises ``Refusal`` if the conversation is gone, a call is not in it, or the calls are not of one answer.
     """
     conversation = request.owner.conversations.filter(uid=request.uid).first()
     if conversation is None:
@@ -69,10 +69,11 @@ def asked(request: Decide) -> list[ToolCall]:
 
 @atomic_with_retry
 def decide(request: Decide, writer: Writer) -> Turn:
-    """Store decisions; the turn is ``fresh`` if they were the last ones that its answer has waited for.
+    """Store decisions, and return the turn of their answer.
 
-    Then the answer belongs to the writer's process again. The same decision a second time changes nothing. Raises
-    ``Refusal``; then nothing was stored.
+    The turn is ``fresh`` if nothing is left to decide about the answer: then it is running, and belongs to the writer's
+    process, which must start the run. The same decision a second time changes nothing. Raises ``Refusal``; then nothing
+    was stored.
     """
     # Begins with a write, so that decisions and questions of one conversation wait for each other.
     request.owner.conversations.filter(uid=request.uid).update(tip=F("tip"))
@@ -82,7 +83,7 @@ def decide(request: Decide, writer: Writer) -> Turn:
     answer.conversation = conversation
     for call, decision in zip(calls, request.decisions, strict=True):
         _store(call, decision, answer, conversation, request)
-    turn = _goes_on(conversation, answer, writer)
+    turn = _claim_if_decided(conversation, answer, writer)
     if not request.whole:
         return turn
     stored = Message.objects.select_related("feedback", "conversation").get(pk=answer.pk)
@@ -90,13 +91,13 @@ def decide(request: Decide, writer: Writer) -> Turn:
 
 
 def _store(call: ToolCall, decision: Decision, answer: Message, conversation: Conversation, request: Decide) -> None:
-    """Store one decision. Raises ``Refusal`` if there is another one, or nothing to decide."""
+    """Store one decision. Raises ``Refusal`` if the call is already decided otherwise, or cannot be decided now."""
     if call.state != State.ASKED:
         denied = call.state in (State.DENIED, State.EXPIRED)
         if not call.question or (decision.approved and denied) or not (decision.approved or denied):
             raise Refusal("conflict")
         return
-    if answer.status == RUNNING:  # its other calls have not ended
+    if answer.status == RUNNING:  # the other calls of the step have not ended
         raise Refusal("busy")
     if answer.status != WAITING or conversation.tip_id != answer.pk:
         raise Refusal("conflict")
@@ -114,8 +115,8 @@ def _store(call: ToolCall, decision: Decision, answer: Message, conversation: Co
     call.save(update_fields=["state", "error", "reason", "decided_at", "decided_by", "ended_at"])
 
 
-def _goes_on(conversation: Conversation, answer: Message, writer: Writer) -> Turn:
-    """Claim an answer for the writer's process if nothing is left to decide, and return its turn."""
+def _claim_if_decided(conversation: Conversation, answer: Message, writer: Writer) -> Turn:
+    """Claim a waiting answer for the writer's process if nothing is left to decide; return its turn, ``fresh`` then."""
     question = answer.parent
     if question is None:
         raise Refusal("not_found")
@@ -147,9 +148,9 @@ def _goes_on(conversation: Conversation, answer: Message, writer: Writer) -> Tur
 
 @atomic
 def stop_waiting(conversation: Conversation, by: str) -> Message | None:
-    """Stop the answer that a conversation waits with, because its owner goes on without a decision.
+    """Stop the answer at the tip of a conversation if it waits, because its owner goes on without a decision.
 
-    Return it as it is stored now; ``None`` if the branch that is shown does not wait. ``by`` is the owner's key.
+    Return the answer as it is stored now; ``None`` if it does not wait. ``by`` is the owner's key.
     """
     found = Conversation.objects.filter(pk=conversation.pk)
     found.update(tip=F("tip"))  # begins with a write, as decisions do: one of both comes first
@@ -187,5 +188,5 @@ def go_on(answer_id: int, writer: Writer) -> Turn | None:
     answer = _ready().select_related("parent").filter(pk=answer_id).first()
     if conversation is None or answer is None or conversation.running_id is not None:
         return None
-    turn = _goes_on(conversation, answer, writer)
+    turn = _claim_if_decided(conversation, answer, writer)
     return turn if turn.fresh else None

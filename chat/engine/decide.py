@@ -60,7 +60,7 @@ async def _decide(engine: Engine, asked: Decide, follow: Callable[[Message], Non
 
 
 async def _unfit(assistant: Assistant, calls: Sequence[ToolCall]) -> dict[str, str]:
-    """Return why calls can no longer be carried out, by their ``uid``: the site may have changed their tools.
+    """Return why calls can no longer be carried out, by the ``uid`` of the call: the site may have changed its tool.
 
     Raises ``Refusal`` if the visitor lacks the permission of one of the tools.
     """
@@ -84,7 +84,7 @@ def _writer(engine: Engine, assistant: Assistant) -> Writer:
 
 
 async def go_on_ready(engine: Engine) -> None:
-    """Let answers go on whose processes died between the visitor's decision and the call.
+    """Start runs for the answers that nobody carries on although nothing is left to decide (``decisions.ready``).
 
     Two processes may do so at the same time. Raises ``django.db.Error``.
     """

@@ -39,8 +39,8 @@ class Draft:
     Args:
         begun: the parts that the answer begins with, if it continues another one.
         calls: the calls that they name, by their ``uid``.
-        run: the number of the run, if the answer goes on after a decision. The outcome of the calls of its last step
-            about which the visitor was asked is left for the run to show.
+        run: the number of the run, if the answer goes on after a decision. The run shows the ends of the calls that the
+            visitor has just decided about (``decided``), so they are left out here.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Draft:
         self._continue(run)
 
     def _continue(self, run: int | None) -> None:
-        """Begin behind what the answer, or an earlier one, has: a decision, a call, or a text that grows on."""
+        """Begin after the parts that there are: those of a run before a decision, or of an answer that is continued."""
         if run is not None:
             self._close()
             self._ready += [FinishStep(), NextRun(RunData(run))]

@@ -28,7 +28,7 @@ CallChunk = ToolQuestion | ToolApproval | ToolDenied | ToolOutput | ToolOutputEr
 class LiveCall:
     """A call that is a part of a growing answer.
 
-    ``blocks`` is empty, and another object after each change, by which readers see that they show an older state.
+    ``blocks`` is always empty, but a new object after each change: so readers see that they show an older state.
     """
 
     running = False
@@ -59,7 +59,7 @@ class LiveCall:
         self._change()
 
     def go_on(self) -> None:
-        """Take the beginning of the run that follows a decision about it."""
+        """Take the beginning of the run after a decision: a call that was asked about is under way."""
         if self._call.state == State.ASKED:
             self._call = replace(self._call, state=State.RUNNING.value)
             self._change()

@@ -1,4 +1,4 @@
-"""Handles the buttons in the templates of tools where JavaScript is off."""
+"""Handles the form of the buttons in the templates of tools, where JavaScript is off."""
 
 import logging
 
@@ -21,7 +21,7 @@ from .loop import next_page, on_the_servers_loop, wanted_page
 logger = logging.getLogger(__name__)
 
 DECISIONS = {"allow": True, "deny": False}
-"""What the value of a button begins with; the ``uid`` of its call follows."""
+"""Whether a call is approved, by the first word of a button's value; the ``uid`` of the call is the second."""
 
 PRESS = "press"
 """What the value of a site's own button begins with; its signed value follows."""

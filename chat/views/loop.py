@@ -1,4 +1,4 @@
-"""What the views of forms share that start something on the event loop that serves the site."""
+"""Shared by the views of forms: how they reach the event loop that serves the site, and where they redirect to."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def on_the_servers_loop(step: Callable[[Engine], Awaitable[T]]) -> T:
-    """Run a coroutine on the loop that serves the request, which ``async_to_sync`` finds from the view's thread."""
+    """Run a coroutine on the event loop that serves the site, with its engine. Call it on the thread of a view."""
 
     async def run() -> T:
         return await step(engine())
