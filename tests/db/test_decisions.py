@@ -110,6 +110,12 @@ def test_what_was_denied_cannot_be_allowed(answer, writer, state):
     assert states() == [state, "asked"]
 
 
+def test_a_call_that_no_longer_fits_its_tool_fails_when_it_is_allowed(answer, writer):
+    turn = decided(writer, "t-1", "t-2", unfit={"t-1": "There is no such tool."})
+    assert (turn.fresh, states()) == (True, ["failed", "allowed"])
+    assert ToolCall.objects.get(uid="t-1").error == "There is no such tool."
+
+
 def test_an_answer_whose_process_died_after_the_decision_goes_on_once(answer, writer):
     ToolCall.objects.update(state="allowed")
     assert [found.uid for found in ready()] == ["a1"]

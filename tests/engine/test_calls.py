@@ -319,7 +319,7 @@ async def test_an_answer_that_another_process_has_taken_over_runs_no_tool(connec
 
 async def test_a_model_is_not_called_again_for_an_answer_that_was_taken_over_while_a_tool_ran(connect, script):
     socket = await connect()
-    await socket.ask("Why?")
+    request = await socket.ask("Why?")
     reply = await script.anext_reply()
     reply.call("slow")
     reply.finish("tool-calls")
@@ -330,6 +330,7 @@ async def test_a_model_is_not_called_again_for_an_answer_that_was_taken_over_whi
 
     await eventually(lambda: not engine().runs)
     assert script.waiting == 0
+    assert "Lyon" not in json.dumps(await socket.rest(request)), "a result is shown when it is stored"
     (call,) = await calls()
     assert (call.state, call.output) == ("unknown", None)
 
