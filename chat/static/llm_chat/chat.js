@@ -258,7 +258,7 @@ class Chat extends ChatElement {
   /** Send what a button of a tool's template says, and follow the answer. A second click changes nothing. */
   #call(frame) {
     if (this.#request) return;
-    this.#request = { own: false, running: true, decides: true };
+    this.#request = { own: false, running: true, decides: frame.type === "decide" };
     this.tell("chat:request", { frame });
     this.#reflect();
   }
