@@ -3,8 +3,9 @@
 #   make run            the site at http://127.0.0.1:8000/ (another port: make run PORT=8123)
 #   make example        a bicycle shop whose customers ask an assistant with tools, at the same address
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
-#   make test           all tests except the long rounds, in less than five minutes
-#   make test-browser   all tests of the page in a browser, in about the same time
+#   make test           the tests of the app, in less than five minutes
+#   make test-sites     sites in processes of their own: kills, cuts and outages at a twentieth of real time, in ten minutes
+#   make test-browser   all tests of the page in a browser, in ten minutes
 #   make test-browsers  the page in Chromium, Firefox and WebKit, in about four minutes
 #   make test-faults    the fault tests again, in real time and with all their rounds, in half an hour
 #   make coverage       how much of the app the tests cover, in about ten minutes
@@ -28,7 +29,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run example cluster test test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run example cluster test test-sites test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -41,6 +42,9 @@ cluster:
 
 test:
 	@$(BOOTSTRAP) test
+
+test-sites:
+	@$(BOOTSTRAP) test-sites
 
 test-browser:
 	@$(BOOTSTRAP) test-browser

@@ -13,7 +13,7 @@ import sys
 import nox
 
 sys.path.append("scripts")
-from groups import GROUPS, SITE_VARIABLES, SMOKE
+from groups import SITE_VARIABLES, SMOKE, UNITS
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 DJANGOS = {"5.2": PYTHONS, "6.0": PYTHONS[1:], "6.1": PYTHONS[1:]}
@@ -48,4 +48,4 @@ def smoke(session: nox.Session) -> None:
 @nox.parametrize("python,django", PAIRS)
 def tests(session: nox.Session, django: str) -> None:
     """Run all tests that need neither a browser nor another process of the site."""
-    run_tests(session, django, *GROUPS["All other tests"])
+    run_tests(session, django, *UNITS)

@@ -3,6 +3,7 @@
     python scripts/bootstrap.py run [port]    as `make run` does: .venv, packages, database, server
     python scripts/bootstrap.py example [port]   as `make example` does: the same for the bicycle shop
     python scripts/bootstrap.py test          as `make test` does: also the tests' packages and a browser
+    python scripts/bootstrap.py test-sites    as `make test-sites` does: sites in processes of their own, and faults
     python scripts/bootstrap.py test-browser  as `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-browsers as `make test-browsers` does: the page in Chromium, Firefox and WebKit
     python scripts/bootstrap.py test-faults   as `make test-faults` does: the fault tests, in real time
@@ -26,7 +27,7 @@ from collections.abc import Callable
 from chromium import chromium
 from server import EXAMPLE, free_port, migrate, open_shop, start
 from steps import ROOT, SetUpError
-from testing import run_browser_tests, run_browsers_tests, run_coverage, run_fault_tests, run_tests
+from testing import run_browser_tests, run_browsers_tests, run_coverage, run_fault_tests, run_sites_tests, run_tests
 from virtualenv import Virtualenv
 
 
@@ -47,6 +48,11 @@ def example(venv: Virtualenv, arguments: list[str]) -> int:
 def test(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_tests(venv)
+
+
+def test_sites(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_sites_tests(venv)
 
 
 def test_browser(venv: Virtualenv, arguments: list[str]) -> int:
@@ -93,6 +99,7 @@ COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "run": run,
     "example": example,
     "test": test,
+    "test-sites": test_sites,
     "test-browser": test_browser,
     "test-browsers": test_browsers,
     "test-faults": test_faults,

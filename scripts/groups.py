@@ -33,14 +33,24 @@ def all_but(paths: tuple[str, ...], *of: str) -> tuple[str, ...]:
     return (*(argument for path in paths for argument in ("--ignore", path)), *of)
 
 
+ROOMS = tuple(f"tests/{room}" for room in ("assistants", "db", "engine", "sockets", "streams", "views"))
+UNITS = all_but(("tests/faults", *BROWSER, *BROWSERS, *SERVERS), "tests")
+"""All tests that need neither a browser nor another process of the site."""
+
 GROUPS = {
-    "The tests of faults, first half": FAULTS,
-    "The tests of faults, second half": all_but(FAULTS, "tests/faults"),
     # Playwright's and pytest-asyncio's both want the main thread's loop.
     "The browser's first tests": ("-m", "not thorough", *BROWSER),
-    "The tests that start servers": SERVERS,
-    "All other tests": all_but(("tests/faults", *BROWSER, *BROWSERS, *SERVERS), "tests"),
+    "The tests of answers and what is stored": ROOMS,
+    "All other tests": all_but(ROOMS, *UNITS),
 }
+"""What ``make test`` runs, in less than five minutes."""
+
+SITES_GROUPS = {
+    "The tests of faults, first half": FAULTS,
+    "The tests of faults, second half": all_but(FAULTS, "tests/faults"),
+    "The tests that start servers": SERVERS,
+}
+"""What ``make test-sites`` runs: sites as their visitors meet them, in processes of their own."""
 
 
 SMOKE = (
@@ -51,7 +61,7 @@ SMOKE = (
 )
 """The tests that ``nox -s smoke`` runs on the oldest versions: every part of the app, in about a minute."""
 
-COVERED = ("The browser's first tests", "The tests that start servers", "All other tests")
+COVERED = {**GROUPS, "The tests that start servers": SERVERS}
 """The groups that run the app in their own process; fault tests start it in others."""
 
 BROWSER_GROUPS = {

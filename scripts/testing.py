@@ -7,7 +7,7 @@ from pathlib import Path
 
 from browsers import install_browsers
 from chromium import chromium
-from groups import BROWSER_GROUPS, BROWSERS_GROUPS, COVERED, GROUPS, SITE_VARIABLES
+from groups import BROWSER_GROUPS, BROWSERS_GROUPS, COVERED, GROUPS, SITE_VARIABLES, SITES_GROUPS
 from lease import Lease
 from services import program
 from steps import ROOT, SetUpError, say
@@ -18,9 +18,15 @@ HUNG = "Timeout (0:"
 
 
 def run_tests(venv: Virtualenv) -> int:
-    """Run all tests except the long rounds, in groups side by side, because they mostly wait."""
+    """Run the tests of the app, and the first ones of the page in a browser, side by side."""
     _prepare_services(venv)
     return _run_groups(venv, GROUPS)
+
+
+def run_sites_tests(venv: Virtualenv) -> int:
+    """Run the tests that start sites in processes of their own, side by side, because they mostly wait."""
+    _prepare_services(venv)
+    return _run_groups(venv, SITES_GROUPS)
 
 
 def run_browser_tests(venv: Virtualenv) -> int:
@@ -39,7 +45,7 @@ def run_coverage(venv: Virtualenv) -> int:
     _prepare_services(venv)
     coverage = [venv.python, "-m", "coverage"]
     subprocess.run([*coverage, "erase"], cwd=ROOT, check=True)
-    code = _run_groups(venv, {name: GROUPS[name] for name in COVERED}, "-m", "coverage", "run")
+    code = _run_groups(venv, COVERED, "-m", "coverage", "run")
     subprocess.run([*coverage, "combine", "--quiet"], cwd=ROOT, check=True)
     # Fails below `fail_under` of pyproject.toml.
     return code or subprocess.run([*coverage, "report"], cwd=ROOT).returncode

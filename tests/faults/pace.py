@@ -15,7 +15,7 @@ def seconds(real: float) -> float:
 
 
 def rounds(few: int, whole: int) -> int:
-    """Return the number of repetitions: ``few`` in ``make test``, ``whole`` in ``make test-faults``."""
+    """Return the number of repetitions: ``few`` in ``make test-sites``, ``whole`` in ``make test-faults``."""
     return whole if REAL_TIME else few
 
 
