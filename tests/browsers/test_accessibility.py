@@ -24,7 +24,7 @@ def empty(chat, script):
 def thinking(chat, script):
     chat.ask("Tell me")
     script.next_reply().think("Let me see.")
-    chat.shows("llm-chat-thinking [data-peek]", "Let me see.")
+    chat.shows(f"{ANSWER} details[open] [data-blocks]", "Let me see.")
 
 
 def answering(chat, script):
