@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from django.core.exceptions import ImproperlyConfigured
+
 from ..assistants import Assistant
 from ..assistants.discovery import backends_of
 from ..assistants.permission import tools_for
@@ -93,6 +95,8 @@ async def go_on_ready(engine: Engine) -> None:
             await _go_on(engine, answer)
         except Refusal as refusal:
             logger.info("The answer %s does not go on: %s.", answer.pk, refusal.code)
+        except ImproperlyConfigured:  # of one assistant
+            logger.exception("The answer %s cannot go on.", answer.pk)
 
 
 async def _go_on(engine: Engine, answer: Message) -> None:

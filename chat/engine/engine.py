@@ -78,9 +78,10 @@ class Engine:
         self.runs: dict[int, Run] = {}
         """The runs by the primary keys of their answers."""
         self.next_tick: asyncio.Handle | None = None
-        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on)
+        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on_soon)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._going_on: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Register the process in the database, end what an earlier process left running, and begin the heartbeat.
@@ -102,7 +103,7 @@ class Engine:
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
-        self.tasks.spawn(self._go_on())
+        self._go_on_soon()
         drain_before_shutdown(self._drain_for_daphne)
         if self.state is State.NEW:  # it may be draining already
             self.state = State.STARTED
@@ -222,6 +223,11 @@ class Engine:
 
     def _publish_end(self, answer: Message) -> None:
         self.events.publish(answer.conversation.owner, Event.ended(answer))
+
+    def _go_on_soon(self) -> None:
+        """Start a task that lets answers go on, if none is under way. It asks the site's hooks, which may hang."""
+        if self._going_on is None or self._going_on.done():
+            self._going_on = self.tasks.spawn(self._go_on())
 
     async def _go_on(self) -> None:
         """Let answers go on that have lost their process after a decision."""

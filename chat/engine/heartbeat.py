@@ -5,7 +5,7 @@ That is, it recovers the answers of dead processes and removes deleted conversat
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
@@ -32,7 +32,7 @@ class Heartbeat:
     """Writes a heartbeat every ``CHAT["HEARTBEAT"]`` seconds for the runs of one process.
 
     ``ended`` is called with each answer that was ended for a dead process, or whose end was written late; ``go_on``
-    when there may be answers that go on after a decision and have lost their process.
+    when there may be answers that go on after a decision and have lost their process. Both must return at once.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Heartbeat:
         runs: Mapping[int, Run],
         streams: Streams,
         ended: Callable[[Message], None],
-        go_on: Callable[[], Awaitable[None]],
+        go_on: Callable[[], None],
     ) -> None:
         self.others = 0
         """How many other processes were alive at the last heartbeat."""
@@ -116,18 +116,21 @@ class Heartbeat:
         Those are answers whose process has no row, and answers whose last open question has expired.
         """
         dead, now = self._watch.stalled() if self._streams.shared else set(), clock()
-        if not dead and now < self._next_search:
+        is_due = now >= self._next_search
+        if not dead and not is_due:
             return
         self._next_search = now + conf.process_timeout
-        if self._streams.shared:
-            await self._recover(dead)
-        await self._go_on()
+        ended = await self._recover(dead) if self._streams.shared else []
+        if ended or is_due:
+            self._go_on()
 
-    async def _recover(self, dead: set[str]) -> None:
-        for message in await recover(self._streams, dead):
+    async def _recover(self, dead: set[str]) -> list[Message]:
+        ended = await recover(self._streams, dead)
+        for message in ended:
             self._ended(message)
         if long_dead := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, long_dead)
+        return ended
 
     async def _save(self) -> None:
         for answer_id, (written, end) in list(self._unsaved.items()):
@@ -145,7 +148,7 @@ class Heartbeat:
         if orphaned := orphans & self._orphans:
             ended = await in_database(interrupt, orphaned)
             logger.warning("%d answers without a run were ended as interrupted.", ended)
-            await self._go_on()
+            self._go_on()
         self._orphans = orphans
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission, User
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,10 +17,11 @@ from chat.assistants.calling import FAILED
 from chat.assistants.discovery import registry
 from chat.db.calls import DECLINED, LATE, UNKNOWN
 from chat.db.replay import replay
+from chat.engine import decide
 from chat.engine.calls import NO_TOOL
 from chat.engine.decide import go_on_ready
 from chat.events import Event
-from chat.models import Conversation, Message, ToolCall
+from chat.models import Conversation, Message, Process, ToolCall
 from tests.support.sockets import text_of
 from tests.support.upstream import eventually
 
@@ -633,6 +635,59 @@ async def test_an_approved_call_whose_process_died_before_it_began_runs_once(con
     reply.finish()
     await eventually(lambda: not served.runs)
     assert ((await answer()).status, script.waiting) == ("complete", 0)
+
+
+class Hanging(Default):
+    name = "default"
+
+    async def has_permission(self):
+        if RUNS.asked.is_set():
+            await RUNS.may_end.wait()
+        return True
+
+
+async def test_a_hook_that_hangs_delays_no_heartbeat(connect, script, served, settings):
+    settings.CHAT = {**settings.CHAT, "PROCESS_TIMEOUT": 0.05}
+    RUNS.asked = asyncio.Event()
+    with registry.replaced(Hanging):
+        await waits(script, await connect())
+        await ToolCall.objects.aupdate(state="allowed")
+        RUNS.asked.set()
+        await eventually(lambda: served._going_on is not None and not served._going_on.done())
+        before = (await Process.objects.aget()).heartbeat_at
+        for _ in range(3):  # a later one cannot have begun before
+            before = await later_heartbeat(before)
+        RUNS.may_end.set()
+        reply = await script.anext_reply()
+        reply.finish()
+    assert RUNS.cancelled == ["B7"]
+
+
+async def later_heartbeat(before):
+    async with asyncio.timeout(5):
+        while (beat := (await Process.objects.aget()).heartbeat_at) == before:  # noqa: ASYNC110 (a row has no event)
+            await asyncio.sleep(0.01)
+    return beat
+
+
+async def test_an_answer_that_cannot_go_on_keeps_no_other_from_it(connect, script, served, monkeypatch, caplog):
+    socket = await connect()
+    await waits(script, socket)
+    await waits(script, socket, chat="c2", message="m2")
+    await ToolCall.objects.aupdate(state="allowed")
+    first = await ToolCall.objects.order_by("pk").select_related("message").afirst()
+    carry_on = decide._go_on
+
+    async def broken(engine, answer):
+        if answer.pk == first.message_id:
+            raise ImproperlyConfigured("canary-77")
+        await carry_on(engine, answer)
+
+    monkeypatch.setattr(decide, "_go_on", broken)
+    await go_on_ready(served)
+    await script.anext_reply()
+    assert RUNS.cancelled == ["B7"]
+    assert "canary-77" in caplog.text
 
 
 async def test_the_steps_of_all_runs_count(connect, script, monkeypatch):
