@@ -109,8 +109,9 @@ def deny(calls: QuerySet[ToolCall], by: str = "") -> None:
     ended = timezone.now()
     late = calls.filter(state=State.ASKED, expires_at__lte=ended)
     late.update(state=State.EXPIRED, error=LATE, ended_at=ended)
-    left = calls.filter(state__in=(State.ASKED, State.ALLOWED))
-    left.update(state=State.DENIED, error=DECLINED, ended_at=ended, decided_at=ended, decided_by=by)
+    denied = {"state": State.DENIED, "error": DECLINED, "ended_at": ended}
+    calls.filter(state=State.ASKED).update(decided_at=ended, decided_by=by, **denied)
+    calls.filter(state=State.ALLOWED).update(**denied)  # who had allowed it stays known
 
 
 def begun_chunk(call: ToolCall) -> Chunk:
@@ -154,7 +155,7 @@ def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     texts: list[str] = []
     numbers = numbers_of(message)
-    for _, calls, part in _grouped(message):
+    for calls, part in _grouped(message):
         if part is not None:
             texts.append(part["text"])
         else:
@@ -165,22 +166,22 @@ def answer_messages(message: Message, backend: str) -> list[dict[str, Any]]:
     return found
 
 
-def _grouped(message: Message) -> Iterator[tuple[int, list[ToolCall], dict[str, Any] | None]]:
-    """Yield the texts of an answer, and between them the calls of each step together, with the number of the step."""
+def _grouped(message: Message) -> Iterator[tuple[list[ToolCall], dict[str, Any] | None]]:
+    """Yield the texts of an answer, and between them the calls of each step together."""
     step: list[ToolCall] = []
     for part in message.parts:
         call = message.calls.get(part["call"]) if part["type"] == TOOL else None
         if call is not None and not call.is_over:
             continue
         if step and (is_text(part) or (call is not None and call.step != step[-1].step)):
-            yield step[-1].step, step, None
+            yield step, None
             step = []
         if call is not None:
             step.append(call)
         elif is_text(part):
-            yield -1, [], part
+            yield [], part
     if step:
-        yield step[-1].step, step, None
+        yield step, None
 
 
 def call_messages(

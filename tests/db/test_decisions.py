@@ -85,6 +85,16 @@ def test_no_answer_goes_on_while_another_one_runs_in_its_conversation(answer, wr
     assert refused(writer, "t-1", "t-2") == "busy"
 
 
+def test_what_was_allowed_and_left_behind_keeps_who_allowed_it(answer, writer):
+    decided(writer, "t-1")
+    before = ToolCall.objects.get(uid="t-1").decided_at
+    stop_waiting(Conversation.objects.get(), "somebody else")
+    assert states() == ["denied", "denied"]
+    first, second = ToolCall.objects.order_by("pk")
+    assert (first.decided_by, first.decided_at) == (ANN.key, before)
+    assert second.decided_by == "somebody else"
+
+
 @pytest.mark.parametrize("reason", ["status", "tip"])
 def test_a_question_that_is_no_longer_shown_cannot_be_answered(answer, writer, reason):
     if reason == "status":
