@@ -1,6 +1,5 @@
 """Carries out the visitor's decisions about calls, and lets their answers go on."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,10 +33,7 @@ async def decide(engine: Engine, asked: Decide, follow: Callable[[Message], None
     The work is a task of the process: it is completed, and ``follow`` is called with the answer, even if the caller is
     cancelled. Raises ``Refusal`` and ``django.db.Error``.
     """
-    storing = engine.tasks.spawn(_decide(engine, asked, follow))
-    # Retrieve the exception even if nobody waits for the task any more: otherwise asyncio logs it.
-    storing.add_done_callback(lambda task: task.cancelled() or task.exception())
-    return await asyncio.shield(storing)
+    return await engine.tasks.complete(_decide(engine, asked, follow))
 
 
 async def _decide(engine: Engine, asked: Decide, follow: Callable[[Message], None] | None) -> Turn:

@@ -43,10 +43,7 @@ async def begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] 
     The work is a task of the process: it is completed, and ``follow`` is called with the answer, even if the caller is
     cancelled. Raises ``Refusal`` and ``django.db.Error``.
     """
-    storing = engine.tasks.spawn(_begin(engine, asked, follow))
-    # Retrieve the exception even if nobody waits for the task any more: otherwise asyncio logs it.
-    storing.add_done_callback(lambda task: task.cancelled() or task.exception())
-    return await asyncio.shield(storing)
+    return await engine.tasks.complete(_begin(engine, asked, follow))
 
 
 async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None] | None) -> Turn:

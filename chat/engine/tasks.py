@@ -4,9 +4,11 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar, cast
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -26,6 +28,13 @@ class Tasks:
         self._own.add(task)
         task.add_done_callback(self._own.discard)
         return task
+
+    async def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine as a task of the process, which is completed even if the caller is cancelled."""
+        task = self.spawn(work)
+        # Retrieve the exception even if nobody waits for the task any more: otherwise asyncio logs it.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return cast(T, await asyncio.shield(task))
 
     def spawn_for_socket(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task that serves sockets, in an empty context. The process does not wait for it to end."""

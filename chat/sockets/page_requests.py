@@ -41,9 +41,7 @@ async def show_earlier(request: Request, asked: Earlier) -> None:
 async def select_branch(request: Request, asked: Select) -> None:
     """Make a conversation show another branch, on all of its owner's pages, also when they are opened again."""
     # A task of the process, so that the other pages receive the event even if this client leaves meanwhile.
-    selecting = request.engine.tasks.spawn(_select(request.engine, request.owner, asked))
-    selecting.add_done_callback(lambda task: task.cancelled() or task.exception())
-    stretch = await asyncio.shield(selecting)
+    stretch = await request.engine.tasks.complete(_select(request.engine, request.owner, asked))
     shown = await asyncio.to_thread(shown_of, stretch, request.language)
     await request.start()
     await request.show(shown)

@@ -58,3 +58,19 @@ async def test_tasks_that_serve_sockets_are_not_waited_for_but_cancelled():
     assert not socket.done()
     await tasks.end_sockets(10)
     assert socket.cancelled()
+
+
+async def test_work_is_completed_although_its_caller_is_cancelled():
+    tasks, may_end, done = Tasks(), asyncio.Event(), []
+
+    async def work():
+        await may_end.wait()
+        done.append("all")
+
+    caller = asyncio.ensure_future(tasks.complete(work()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait([caller])
+    may_end.set()
+    await tasks.wait(5)
+    assert (caller.cancelled(), done) == (True, ["all"])
