@@ -71,8 +71,10 @@ def test_a_question_that_is_refused_as_busy_shows_the_answer_that_runs_and_is_se
     expect(second.stop).to_be_visible()
     expect(second.page.locator("[data-queued]")).to_contain_text("Second")
     reply.finish()
-    second.expect_answer("Running")
     assert script.next_reply().request.messages[-1]["content"] == "Second"
+    # By now the last answer is the one to "Second".
+    expect(second.answers.first).to_contain_text("Running")
+    expect(second.answers.first).to_have_attribute("data-status", "complete")
     expect(second.questions).to_have_count(2)
 
 
