@@ -9,11 +9,11 @@ import re
 _WORDS = re.compile(r"(?:[^\W_]|[ .,;:!?%-])+")
 """Letters, digits and signs that mean nothing inside a line. A colon makes an address only with a slash."""
 
-_LAST_WORD = re.compile(r"(?:\A|[ \n])(%?[^\W_](?:[^\W_]|[.,;:!?%-])*) *\Z")
+_WORD = re.compile(r"%?[^\W_](?:[^\W_]|[.,;:!?%-])*")
 _SETTLED = re.compile(r"[^\W\d_]|[0-9]{10}")
 """What the last word must have: ``1`` may become the marker of a list; a marker has no letter and at most 9 digits."""
 
-_CLOSING = re.compile(r"(?:</[a-z0-9-]+>\s*)+\Z")
+_CLOSING = re.compile(r"</[a-z0-9-]+>\s*")
 _REACH = 200
 """How far to look back for the last word, in characters."""
 
@@ -31,12 +31,22 @@ def extended(last: str, text: str, more: str) -> str | None:
     """
     if "$" in text or not _WORDS.fullmatch(more):
         return None
-    end = text[-_REACH:]
-    word = _LAST_WORD.search(end)
-    closing = _CLOSING.search(last, max(0, len(last) - _REACH))
-    if word is None or closing is None or not _SETTLED.search(word[1]) or (word.start(1) == 0 and len(end) == _REACH):
+    stop = len(text.rstrip(" "))
+    begin = max(text.rfind(" ", 0, stop), text.rfind("\n", 0, stop)) + 1
+    word = text[begin:stop]
+    if len(text) - begin >= _REACH or not _WORD.fullmatch(word) or not _SETTLED.search(word):
         return None
-    grown = end[word.start(1) :] + more
-    if not last.endswith(word[1], 0, closing.start()) or "www" in grown.lower():
+    closing = _closing(last)
+    grown = text[begin:] + more
+    if closing == len(last) or not last.endswith(word, 0, closing) or "www" in grown.lower():
         return None
-    return f"{last[: closing.start() - len(word[1])]}{grown.rstrip()}{closing[0]}"
+    return f"{last[: closing - len(word)]}{grown.rstrip()}{last[closing:]}"
+
+
+def _closing(html: str) -> int:
+    """Return where the closing tags begin that the HTML ends with."""
+    begin = len(html)
+    reach = max(0, begin - _REACH)
+    while (tag := html.rfind("<", reach, begin)) >= 0 and _CLOSING.fullmatch(html, tag, begin):
+        begin = tag
+    return begin
