@@ -34,7 +34,7 @@ from .sockets.received import (
     parse,
     version_in,
 )
-from .sockets.requests import HANDLERS, GoneError, Request
+from .sockets.requests import HANDLERS, GoneError, Request, Write, never
 from .sockets.sent import error_frame, event_frame, reload_frame
 from .sockets.sent import frame as answer_frame
 
@@ -71,6 +71,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._delayed = 0.0
         self._over = False
         self._engine = engine()
+        self._write: Write = never
 
     async def __call__(self, *arguments: Any) -> None:
         """Serve the socket, and clean up however it ends, such as by an exception in ``send`` or by cancellation.
@@ -93,6 +94,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         """
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         await self.accept()
+        # That of GuardedProtocol. If the site has wrapped ``send``, there is none, and every frame passes the wrapper.
+        self._write = getattr(getattr(self.base_send, "__self__", None), "write_text", never)
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
@@ -184,7 +187,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             if len(self._requests) >= conf.max_pending_requests:
                 raise Refusal("too_many")
-            request = Request(self._engine, self._owner, frame, self._push)
+            request = Request(self._engine, self._owner, frame, self._push, self._write)
         except Refusal as refusal:
             await self.send(error_frame(frame.request_id, refusal.code, frame.page_language))
             return

@@ -94,14 +94,20 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Send a message of the application. Keep the pace after a close, on which uvicorn would resume reading."""
-        if message["type"] == "websocket.send" and (text := message.get("text")) is not None and self._may_write():
-            self.transport.write(text_frame(text))
+        if message["type"] == "websocket.send" and (text := message.get("text")) is not None and self.write_text(text):
             return
         await super().send(message)
         if self._waiting and message["type"] == "websocket.close":
             self.transport.pause_reading()
             if self._pause is None:
                 self._pause = self.loop.call_later(0, self._read_on)
+
+    def write_text(self, text: str) -> bool:
+        """Write a text if the client need not be waited for; return whether it was written."""
+        if not self._may_write():
+            return False
+        self.transport.write(text_frame(text))
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop unread and incomplete data at once; the objects that hold it wait for the garbage collector."""

@@ -214,3 +214,18 @@ async def test_a10_a_flood_of_pings_does_not_renew_the_deadline(connection):
 def test_a_text_is_framed_as_websockets_does_it(size):
     text = "ö" * (size // 2) + "a" * (size % 2)
     assert text_frame(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+
+
+async def test_a_text_is_written_at_once_only_while_the_client_reads_and_the_socket_is_open(connection):
+    protocol, transport = connection.protocol, connection.transport
+    transport.written = b""
+    assert protocol.write_text("one")
+    protocol.pause_writing()
+    assert not protocol.write_text("two")
+    protocol.resume_writing()
+    assert protocol.write_text("three")
+    connection.app.close.set()
+    await eventually(lambda: protocol.close_sent)
+    assert not protocol.write_text("four")
+    assert transport.written.startswith(text_frame("one") + text_frame("three"))
+    assert text_frame("four") not in transport.written

@@ -33,7 +33,6 @@ from .message_chunks import (
     message_end_chunk,
     part_chunk,
     part_end_chunk,
-    patch_chunk,
     sources_chunk,
 )
 from .messages import MessageView, message_view
@@ -63,10 +62,12 @@ class Rendering:
         self.ending: Ending | None = None
         self.begun = asyncio.Event()
         self.version = 0
+        self._over = False
+        """Whether the stream has been followed to its end, or following it has failed."""
         self._ending: Ending | None = None
         self._conversation = conversation
         self._readers = 0
-        self._change = asyncio.Event()
+        self._waiting: list[tuple[asyncio.Future[None], Callable[[], bool]]] = []
         self._task = spawn(self._follow(stream))
 
     @classmethod
@@ -89,17 +90,23 @@ class Rendering:
                 rendering._task.cancel()
                 del cls._by_stream[stream]
 
-    async def changed(self, version: int) -> None:
-        """Wait until the rendering is newer than ``version``.
+    async def changed(self, version: int, step: Callable[[], bool] = lambda: False) -> None:
+        """Wait until the rendering is newer than ``version``, and ``step`` does not take the change.
 
-        Raises the rendering's own exception if it failed, and ``RuntimeError`` if the stream closed without an ending.
+        ``step`` is called with each change but the end, and returns whether it has sent it, without waiting. This costs
+        less than waking the reader's task.
+
+        Raises what ``step`` raises, the rendering's own exception if it failed, and ``RuntimeError`` if the stream
+        closed without an ending.
         """
         if self.version != version:
             return
         if self._task.done():
             self._task.result()
             raise RuntimeError("The stream was closed without an ending.")
-        await self._change.wait()
+        more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((more, step))
+        await more
 
     async def _follow(self, stream: Stream) -> None:
         try:
@@ -116,6 +123,7 @@ class Rendering:
                 if pause > conf.tick and self.ending is None:
                     await stream.closed_within(pause)
         finally:
+            self._over = True
             self.begun.set()
             self._notify()
 
@@ -155,15 +163,35 @@ class Rendering:
             part.end(chunk.seconds)
 
     def _notify(self) -> None:
+        """Let the readers that wait send the change at once, and wake those that cannot."""
         self.version += 1
-        change, self._change = self._change, asyncio.Event()
-        change.set()
+        waiting, self._waiting = self._waiting, []
+        for more, step in waiting:
+            if more.done():  # the reader was cancelled while it waited
+                continue
+            try:
+                if self.ending is None and not self._over and step():
+                    self._waiting.append((more, step))
+                else:
+                    more.set_result(None)
+            except Exception as error:  # the other readers must not fail with this one
+                more.set_exception(error)
 
 
 class HtmlReader:
-    """One reader of a rendering: it remembers what its page shows and computes the changes, in the page's language."""
+    """One reader of a rendering: it remembers what its page shows and computes the changes, in the page's language.
 
-    def __init__(self, message: Message, after: str | None, rendering: Rendering, language: str | None = None) -> None:
+    ``take`` sends chunks at once, as far as the client need not be waited for, and returns how many.
+    """
+
+    def __init__(
+        self,
+        message: Message,
+        after: str | None,
+        rendering: Rendering,
+        language: str | None = None,
+        take: Callable[[Sequence[Chunk]], int] | None = None,
+    ) -> None:
         self._message = message
         self._after = after
         self._rendering = rendering
@@ -176,19 +204,40 @@ class HtmlReader:
         """The sources that the page lists."""
         self._status: Status | None = None
         self._provisional = False
+        self._take = take
+        self._left: list[Chunk] = []
+        """Chunks that were not taken."""
 
     async def chunks(self) -> AsyncGenerator[list[Chunk], None]:
-        """Yield the message as it is now, its changes, and its end. A slow reader gets fewer and larger changes."""
+        """Yield the message as it is now, its changes that were not taken, and its end.
+
+        A slow reader gets fewer and larger changes.
+        """
         rendering = self._rendering
         await rendering.begun.wait()
         version, ending = rendering.version, rendering.ending
         yield [self._whole(), *self._status_changes()]
         while ending is None:
-            await rendering.changed(version)  # returns at once if something changed while the reader was busy
+            await rendering.changed(version, self._step)  # returns at once if something changed meanwhile
             version, ending = rendering.version, rendering.ending
-            if ready := [*self._correction(), *self._status_changes(), *self._changes()]:
+            if ready := [*self._left, *self._new()]:
+                self._left = []
                 yield ready
         yield [message_end_chunk(self._view(), ending, self._language), ending.chunk]
+
+    def _step(self) -> bool:
+        """Send what is new at once; return ``False`` if there is more than the connection takes."""
+        if self._take is None:
+            return False
+        if ready := list(self._new()):
+            self._left = ready[self._take(ready) :]
+        return not self._left
+
+    def _new(self) -> Iterator[Chunk]:
+        """Yield what the page lacks."""
+        yield from self._correction()
+        yield from self._status_changes()
+        yield from self._changes()
 
     def _whole(self) -> Chunk:
         parts = self._rendering.parts
@@ -228,10 +277,9 @@ class HtmlReader:
             shown = tuple(self._shown[part.index])
             if shown is part.blocks:
                 continue
-            patches, self._known[part.index] = part.changes(shown, self._known[part.index])
+            patches, self._known[part.index] = part.changes(uid, shown, self._known[part.index])
             self._shown[part.index] = part.blocks
-            for patch in patches:
-                yield patch_chunk(uid, part.index, patch)
+            yield from patches
         yield from self._ends()
 
     def _call_changes(self, part: LiveCall) -> Iterator[Chunk]:

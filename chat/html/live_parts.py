@@ -2,18 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from time import thread_time
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from ..chunks import Patch
 from ..parts import Kind
-from .markdown import Diff, Known, Live, Wanted, diff, extended, highlight, render_live
+from .markdown import Known, Live, Wanted, diff, extended, highlight, render_live
 from .markdown.thread import LONG_TEXT, executor, giving_way
+from .message_chunks import patch_chunk
 from .messages import PartView, safe
 
 A = TypeVar("A")
 T = TypeVar("T")
+
+
+class Changes(NamedTuple):
+    """The chunks that bring a reader up to date, and the argument ``known`` of the next comparison."""
+
+    chunks: Sequence[Patch]
+    known: int
 
 
 class LivePart:
@@ -35,7 +44,7 @@ class LivePart:
         """Characters of its text so far."""
         self._pieces: list[str] = []
         self._stale = False
-        self._last: tuple[tuple[str, ...], int, tuple[str, ...], Diff] | None = None
+        self._last: tuple[tuple[str, ...], int, tuple[str, ...], Changes] | None = None
 
     def grow(self, text: str) -> None:
         """Append text; the next ``render`` brings the HTML up to date."""
@@ -66,14 +75,19 @@ class LivePart:
         self.blocks = live.blocks
         return cost
 
-    def changes(self, shown: tuple[str, ...], known: int) -> Diff:
-        """Compare the blocks with ``shown``, those of a reader; readers that show the same share one comparison.
+    def changes(self, message: str, shown: tuple[str, ...], known: int) -> "Changes":
+        """Compare the blocks with ``shown``, those of a reader; readers that show the same share the chunks.
 
-        ``known`` is the number of the first block that the reader holds as a string (see ``markdown.diff``).
+        Args:
+            message: the ``uid`` of the answer.
+            shown: the blocks that the reader shows.
+            known: the number of the first block that the reader holds as a string (see ``markdown.diff``).
         """
         last = self._last
         if last is None or last[0] is not shown or last[1] != known or last[2] is not self.blocks:
-            self._last = last = (shown, known, self.blocks, diff(shown, self.blocks, known))
+            patches, known_then = diff(shown, self.blocks, known)
+            chunks = [patch_chunk(message, self.index, patch) for patch in patches]
+            self._last = last = (shown, known, self.blocks, Changes(chunks, known_then))
         return last[3]
 
     def view(self) -> PartView:

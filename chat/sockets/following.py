@@ -4,7 +4,7 @@ The functions that follow push the chunks by a callback, which the request gives
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -19,7 +19,10 @@ from ..html.message_chunks import message_chunk, message_end_chunk
 from ..html.messages import message_view
 from ..models import Message
 from ..owners import Owner
-from ..streams.base import Stream
+from ..streams.base import Stream, Take
+
+TakeNext = Callable[[Sequence[Chunk]], int]
+"""Sends chunks at once, as far as the client need not be waited for; returns how many."""
 
 Push = Callable[[Iterable[Chunk]], Awaitable[None]]
 """Sends chunks to the client, in order."""
@@ -28,15 +31,18 @@ PushFrom = Callable[[int, Iterable[Chunk]], Awaitable[None]]
 """Sends chunks to the client; the number is that of the first one in its stream."""
 
 
-async def follow_text(message: Message, stream: Stream | None, after: int, push: PushFrom) -> None:
+async def follow_text(
+    message: Message, stream: Stream | None, after: int, push: PushFrom, take: Take | None = None
+) -> None:
     """Push an answer's chunks above the number ``after``, until it has ended.
 
+    ``take`` sends chunks without waiting, as far as the connection allows it (see ``Stream.follow``).
     If the answer has no stream any more, all of it is replayed from the database. Raises ``LostStreamError``.
     """
     if stream is None:
         await push(0, replay(message))
         return
-    async with aclosing(stream.follow(after)) as batches:
+    async with aclosing(stream.follow(after, take)) as batches:
         async for first, chunks in batches:
             await push(first, chunks)
 
@@ -58,7 +64,13 @@ async def follow_decided(message: Message, stream: Stream | None, call: str, pus
 
 
 async def follow_html(
-    message: Message, stream: Stream | None, after: str | None, language: str | None, push: Push, spawn: Spawn
+    message: Message,
+    stream: Stream | None,
+    after: str | None,
+    language: str | None,
+    push: Push,
+    spawn: Spawn,
+    take: TakeNext | None = None,
 ) -> None:
     """Push an answer as HTML: the message as it is now, then patches, then its end.
 
@@ -69,6 +81,7 @@ async def follow_html(
         language: the language of the page; ``None`` for the site's.
         push: sends chunks to the client.
         spawn: starts the task that renders the stream for all readers.
+        take: sends chunks at once, which costs less than waking the reader's task.
 
     Raises:
         LostStreamError: the stream was given up.
@@ -80,7 +93,7 @@ async def follow_html(
         await push([whole, message_end_chunk(view, ending, language), ending.chunk])
         return
     with Rendering.of(stream, spawn, conversation_of(message)) as rendering:
-        async with aclosing(HtmlReader(message, after, rendering, language).chunks()) as batches:
+        async with aclosing(HtmlReader(message, after, rendering, language, take).chunks()) as batches:
             async for chunks in batches:
                 await push(chunks)
 

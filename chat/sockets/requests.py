@@ -6,7 +6,7 @@ protocol, in ``page_requests`` those that the bundled page adds.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,13 +41,36 @@ class GoneError(Exception):
     """The client is gone, so nothing more can be sent."""
 
 
+Write = Callable[[str], bool]
+"""Writes a frame if the connection takes it without waiting; returns whether it does."""
+
+
+def never(_: str) -> bool:
+    """Write nothing: for connections that cannot tell whether they have to wait."""
+    return False
+
+
 class Request:
     """One request of a socket, being answered. ``stop`` may be called at any time, even before the answer is known.
 
     Creating one raises ``BadFrameError`` or ``Refusal`` if its question is not acceptable.
+
+    Args:
+        engine: the engine of this process.
+        owner: the owner of the socket.
+        asked: the frame.
+        send: sends a frame; it waits while the client does not read.
+        write: sends a frame at once, if that is possible.
     """
 
-    def __init__(self, engine: Engine, owner: Owner, asked: Asked, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        owner: Owner,
+        asked: Asked,
+        send: Callable[[str], Awaitable[None]],
+        write: Write = never,
+    ) -> None:
         self.engine = engine
         self.owner = owner
         self.id = asked.request_id
@@ -56,6 +79,7 @@ class Request:
         if isinstance(asked, Send):
             self.content = content(asked, engine.max_message_length(asked.body.assistant))
         self._send = send
+        self._write = write
         self._prefix = ""
         self._next = 0
         self._answer: Message | None = None
@@ -112,6 +136,23 @@ class Request:
         for number, chunk in enumerate(chunks, first):
             await self._send(chunk_frame(prefix, number, chunk))
 
+    def take_from(self, first: int, chunks: Sequence[Chunk]) -> int:
+        """Send chunks, numbered as in their stream, until the client would have to be waited for; return how many."""
+        prefix = self._prefix = self._prefix or chunk_prefix(self.id)
+        for count, chunk in enumerate(chunks):
+            if not self._write(chunk_frame(prefix, first + count, chunk)):
+                return count
+        return len(chunks)
+
+    def take(self, chunks: Sequence[Chunk]) -> int:
+        """Send chunks, numbered on from those before, until the client would have to be waited for; return how many."""
+        prefix = self._prefix = self._prefix or chunk_prefix(self.id)
+        for count, chunk in enumerate(chunks):
+            if not self._write(chunk_frame(prefix, self._next, chunk, self.language)):
+                return count
+            self._next += 1
+        return len(chunks)
+
     async def end(self) -> None:
         """Send the frame that ends the request."""
         await self._send(frame("end", self.id))
@@ -125,12 +166,12 @@ class Request:
         await self.push([*opening, *shown.messages])
         if (answer := shown.followed) is not None:
             stream, spawn = self.engine.stream_of(answer), self.engine.tasks.spawn_for_socket
-            await follow_html(answer, stream, shown.after, self.language, self.push, spawn)
+            await follow_html(answer, stream, shown.after, self.language, self.push, spawn, self.take)
         await self.end()
 
     async def show_text(self, answer: Message, after: int = -1) -> None:
         """Follow an answer in the ``text`` format above the number ``after``, and end the request."""
-        await follow_text(answer, self.engine.stream_of(answer), after, self.push_from)
+        await follow_text(answer, self.engine.stream_of(answer), after, self.push_from, self.take_from)
         await self.end()
 
     async def show_rest(self, answer: Message, call: str) -> None:

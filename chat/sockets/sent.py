@@ -10,6 +10,8 @@ from ..events import Event
 from .received import RESERVED_REQUEST
 
 _encoder = msgspec.json.Encoder()
+_last: tuple[Chunk | None, str] = (None, "")
+"""The chunk that was encoded last."""
 
 
 def frame(kind: Literal["start", "end", "no-active", "pong"], request_id: str) -> str:
@@ -43,4 +45,13 @@ def chunk_frame(prefix: str, sequence: int, chunk: Chunk, language: str = "") ->
     if type(chunk) is Error:
         text = _encoder.encode({"type": "error", "errorText": sentence(chunk.code, language)}).decode()
         return f'{prefix}{sequence},"chunk":{text},"code":"{chunk.code}"}}'
-    return f'{prefix}{sequence},"chunk":{_encoder.encode(chunk).decode()}}}'
+    return f'{prefix}{sequence},"chunk":{_encoded(chunk)}}}'
+
+
+def _encoded(chunk: Chunk) -> str:
+    """Encode a chunk, once for all readers that receive it one after the other."""
+    global _last
+    last = _last
+    if last[0] is not chunk:
+        _last = last = (chunk, _encoder.encode(chunk).decode())
+    return last[1]

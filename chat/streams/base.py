@@ -18,6 +18,10 @@ class Batch(NamedTuple):
     chunks: list[Chunk]
 
 
+Take = Callable[[int, Sequence[Chunk]], int]
+"""Takes chunks at once, without waiting: the number of the first one, and the chunks. Returns how many it has taken."""
+
+
 class StreamKey(NamedTuple):
     """Names a stream: the primary key of an answer, and the number of its run.
 
@@ -62,10 +66,13 @@ class Stream(ABC):
         """Close a stream that will not get its ending: its readers get ``LostStreamError``."""
 
     @abstractmethod
-    def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
+    def follow(self, after: int = -1, take: Take | None = None) -> AsyncGenerator[Batch, None]:
         """Yield every chunk numbered above ``after``, in batches as they become available, until the end of the stream.
 
-        A number that the stream has not reached counts as -1, so that the reader gets everything.
+        Args:
+            after: a number that the stream has not reached counts as -1, so that the reader gets everything.
+            take: is called with chunks while the reader waits for more, as soon as they are appended. What it takes is
+                not yielded. This costs less than waking the reader's task.
 
         Raises:
             LostStreamError: the stream was given up; raised after its last chunk.

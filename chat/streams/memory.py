@@ -1,11 +1,35 @@
 """Streams in the memory of one process, for a site that has only one."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from ..chunks import Chunk
-from .base import Batch, LostStreamError, Stream, StreamKey, Streams
+from .base import Batch, LostStreamError, Stream, StreamKey, Streams, Take
+
+logger = logging.getLogger(__name__)
+
+
+class Waiting:
+    """A reader that waits for the chunk number ``position``."""
+
+    __slots__ = ("more", "position", "take")
+
+    def __init__(self, position: int, take: Take | None) -> None:
+        self.more: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.position = position
+        self.take = take
+
+    def takes_all(self, chunks: list[Chunk]) -> bool:
+        """Offer the chunks that are new to the reader; return whether it has taken all, so that it waits for more."""
+        if self.take is None or self.position >= len(chunks):
+            return False
+        try:
+            self.position += self.take(self.position, chunks[self.position :])
+        except Exception:  # the run that appends must not fail with its reader
+            logger.exception("A reader failed; it is woken to read by itself.")
+        return self.position == len(chunks)
 
 
 class MemoryStream(Stream):
@@ -15,7 +39,7 @@ class MemoryStream(Stream):
         self.chunks: list[Chunk] = []
         self._closed = asyncio.Event()
         self.lost = False
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Waiting] = []
 
     @property
     def closed(self) -> bool:
@@ -46,8 +70,8 @@ class MemoryStream(Stream):
         self.lost = not self.closed
         self.close()
 
-    async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
-        """Yield the chunks numbered above ``after``, and then new ones as they are appended."""
+    async def follow(self, after: int = -1, take: Take | None = None) -> AsyncGenerator[Batch, None]:
+        """Yield the chunks numbered above ``after``, and then new ones as they are appended, unless ``take`` does."""
         position = after + 1 if 0 <= after < len(self.chunks) else 0
         delayed = False
         while True:
@@ -61,18 +85,25 @@ class MemoryStream(Stream):
             elif self.closed:
                 return
             else:
-                await self._more()
+                position = await self._more(position, take)
 
-    async def _more(self) -> None:
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
-        await future
+    async def _more(self, position: int, take: Take | None = None) -> int:
+        """Wait for a change that ``take`` does not take, and return the number of the first chunk not taken."""
+        waiting = Waiting(position, take)
+        self._waiting.append(waiting)
+        await waiting.more
+        return waiting.position
 
     def _wake(self) -> None:
+        """Offer what is new to the readers that wait, and wake those that do not take it at once."""
         waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():  # its reader was cancelled while it waited
-                future.set_result(None)
+        for reader in waiting:
+            if reader.more.done():  # it was cancelled while it waited
+                continue
+            if not self.closed and reader.takes_all(self.chunks):
+                self._waiting.append(reader)
+            else:
+                reader.more.set_result(None)
 
 
 class MemoryStreams(Streams):

@@ -19,6 +19,7 @@ from chat.parts import (
     TextStart,
 )
 from chat.streams.memory import MemoryStream
+from tests.support.upstream import eventually
 
 
 @pytest.fixture
@@ -233,3 +234,74 @@ async def test_a_status_before_the_text_is_sent_without_waiting_for_more(stream)
     with Rendering.of(stream, asyncio.create_task) as rendering:
         first = await anext(read(stream, rendering))
     assert LOADING in first
+
+
+def reading(stream, rendering, take):
+    """Follow a stream with a reader that takes changes at once; return what is yielded."""
+    message = Message(uid="a1", role="assistant", status="running")
+    yielded = []
+
+    async def follow():
+        async for batch in HtmlReader(message, "m1", rendering, None, take).chunks():
+            yielded.append(batch)
+
+    return asyncio.create_task(follow()), yielded
+
+
+def shown(chunks):
+    """Apply the patches of whole blocks that chunks carry."""
+    return [chunk.data.html for chunk in chunks if type(chunk).__name__ == "Patch"]
+
+
+async def test_changes_are_taken_at_once_and_the_end_is_yielded(stream):
+    taken = []
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        task, yielded = reading(stream, rendering, lambda chunks: taken.extend(chunks) or len(chunks))
+        await eventually(lambda: len(yielded) == 1)
+        for word in ("One", "\n\nTwo"):
+            stream.append(TextDelta("0", word))
+            version = rendering.version
+            await eventually(lambda seen=version: rendering.version > seen)
+        end(stream)
+        await task
+    assert shown(taken)[:2] == ["<p>One</p>", "<p>Two</p>"]
+    assert [type(chunk).__name__ for chunk in yielded[-1]] == ["MessageEnd", "Finish"]
+
+
+async def test_changes_that_a_reader_has_no_room_for_come_before_later_ones(stream):
+    taken = []
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        task, yielded = reading(stream, rendering, lambda chunks: taken.append(chunks[0]) or 1)
+        await eventually(lambda: len(yielded) == 1)
+        stream.append(TextDelta("0", "One\n\nTwo\n\nThree"))
+        await eventually(lambda: len(yielded) == 2)
+        end(stream)
+        await task
+    assert shown(taken) == ["<p>One</p>"]
+    assert shown(yielded[1]) == ["<p>Two</p>", "<p>Three</p>"]
+
+
+async def test_a_reader_that_fails_to_take_a_change_fails_alone(stream):
+    def fail(chunks):
+        raise ValueError("cannot be encoded")
+
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        failing, _ = reading(stream, rendering, fail)
+        sound, yielded = reading(stream, rendering, len)
+        await eventually(lambda: len(yielded) == 1)
+        stream.append(TextDelta("0", "One"))
+        with pytest.raises(ValueError, match="cannot be encoded"):
+            await failing
+        end(stream)
+        await sound
+    assert yielded[-1][-1] == Finish("stop")
+
+
+async def test_a_rendering_that_fails_wakes_the_readers_that_take_changes(stream, monkeypatch):
+    with Rendering.of(stream, asyncio.create_task) as rendering:
+        task, yielded = reading(stream, rendering, len)
+        await eventually(lambda: len(yielded) == 1)
+        monkeypatch.setattr(live_parts, "render_live", lambda *_: [][0])
+        stream.append(TextDelta("0", "One"))
+        with pytest.raises(IndexError):
+            await task

@@ -147,3 +147,81 @@ async def test_the_end_of_a_stream_can_be_waited_for(streams):
     stream.close()
     assert await waiting
     assert await stream.closed_within(10)
+
+
+class Taking:
+    """A reader that takes chunks at once, as many as it has room for."""
+
+    def __init__(self, room=99):
+        self.room = room
+        self.taken = []
+
+    def __call__(self, first, chunks):
+        taken = chunks[: self.room]
+        self.taken += enumerate(taken, first)
+        self.room -= len(taken)
+        return len(taken)
+
+
+async def following(stream, take):
+    """Read a stream with a reader that takes what it can; return what was yielded, when the reader waits for more."""
+    yielded = []
+
+    async def follow():
+        async for first, batch in stream.follow(-1, take):
+            yielded.extend(enumerate(batch, first))
+
+    task = asyncio.create_task(follow())
+    await asyncio.sleep(0)
+    return task, yielded
+
+
+async def test_what_a_waiting_reader_takes_at_once_is_not_yielded(streams):
+    stream, take = streams.open(StreamKey(1)), Taking()
+    task, yielded = await following(stream, take)
+    for number in range(10):
+        stream.append(delta(number))
+        await asyncio.sleep(0.005 if number == 5 else 0)
+    stream.close()
+    await task
+    assert sorted(yielded + take.taken) == [(number, delta(number)) for number in range(10)]
+    assert len(take.taken) >= 5
+
+
+async def test_what_a_reader_has_no_room_for_is_yielded_in_order(streams):
+    stream, take = streams.open(StreamKey(1)), Taking(room=4)
+    task, yielded = await following(stream, take)
+    for number in range(10):
+        stream.append(delta(number))
+    stream.append(Finish("stop"))
+    stream.close()
+    await task
+    taken, rest = [number for number, _ in take.taken], [number for number, _ in yielded]
+    assert sorted(taken + rest) == list(range(11))
+    assert (taken, rest) == (sorted(taken), sorted(rest))
+
+
+async def test_a_reader_that_fails_to_take_is_woken_and_the_writer_and_others_go_on(streams, caplog):
+    def fail(first, chunks):
+        raise ValueError("cannot be encoded")
+
+    stream, other = streams.open(StreamKey(1)), Taking()
+    failing, yielded = await following(stream, fail)
+    sound, rest = await following(stream, other)
+    for number in range(3):
+        stream.append(delta(number))
+    stream.close()
+    await asyncio.gather(failing, sound)
+    assert [number for number, _ in yielded] == [0, 1, 2]
+    assert [number for number, _ in sorted(other.taken + rest)] == [0, 1, 2]
+
+
+async def test_a_reader_that_has_left_is_not_given_anything(streams):
+    stream, take = streams.open(StreamKey(1)), Taking()
+    task, _ = await following(stream, take)
+    task.cancel()
+    await asyncio.wait([task])
+    stream.append(delta(0))
+    stream.close()
+    await read(stream)
+    assert take.taken == []

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from ...chunks import Chunk, Closing
-from ..base import Batch, StreamKey
+from ..base import Batch, StreamKey, Take
 from ..memory import MemoryStream
 from . import entries
 from .entries import Entry
@@ -45,7 +45,7 @@ class Replica(MemoryStream):
             self.delayed = delayed
             self._wake()
 
-    async def follow(self, after: int = -1) -> AsyncGenerator[Batch, None]:
+    async def follow(self, after: int = -1, take: Take | None = None) -> AsyncGenerator[Batch, None]:
         """Yield the chunks numbered above ``after``. The stream is read from Redis as long as a reader follows."""
         self.readers += 1
         self._wanted()
@@ -53,8 +53,8 @@ class Replica(MemoryStream):
             # A reader that resumes at an offset waits for the first read; otherwise an empty replica would reject the
             # offset.
             while after >= len(self.chunks) and not self.closed and self.position == "0-0":
-                await self._more()
-            async with aclosing(super().follow(after)) as batches:
+                await self._more(0)
+            async with aclosing(super().follow(after, take)) as batches:
                 async for batch in batches:
                     yield batch
         finally:
