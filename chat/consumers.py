@@ -189,7 +189,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
                 raise Refusal("too_many")
             request = Request(self._engine, self._owner, frame, self._push, self._write)
         except Refusal as refusal:
-            await self.send(error_frame(frame.request_id, refusal.code, frame.page_language))
+            await self.send(error_frame(frame.request_id, refusal, frame.page_language))
             return
         self._requests[request.id] = request
         task = self._spawn(request.serve(HANDLERS[type(frame)], frame))

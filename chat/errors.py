@@ -31,6 +31,7 @@ ERRORS: dict[str, ErrorKind] = {
     "gone": ErrorKind(_("This conversation is no longer there.")),
     "forbidden": ErrorKind(_("You may not do this."), 403),
     "too_many": ErrorKind(_("Too many requests are open on this connection.")),
+    "declined": ErrorKind(_("This cannot be answered here."), 403),
     "draining": ErrorKind(_("The server is restarting. Please try again in a moment."), 503, temporary=True),
     "storage": ErrorKind(_("The message could not be stored. Please try again."), 503),
     "not_saved": ErrorKind(_("The answer could not be saved yet.")),
@@ -71,11 +72,23 @@ def sentence(code: str, language: str | None = "") -> str:
 
 
 class Refusal(Exception):  # noqa: N818 (a valid outcome of a request, not a fault)
-    """A well-formed request is refused with a code of ``ERRORS``; nothing was stored."""
+    """A well-formed request is refused with a code of ``ERRORS``; nothing was stored.
 
-    def __init__(self, code: str) -> None:
-        super().__init__(ERRORS[code].sentence)
+    ``text`` is a sentence of the site's for the visitor, in place of the code's own.
+    """
+
+    def __init__(self, code: str, text: str = "") -> None:
+        super().__init__(text or ERRORS[code].sentence)
         self.code = code
+        self.text = text
+
+    def sentence(self, language: str | None = "") -> str:
+        """Return what the visitor reads; ``language`` as in ``sentence``."""
+        return self.text or sentence(self.code, language)
+
+
+class ChatRefused(Exception):  # noqa: N818 (a valid outcome, not a fault)
+    """Nobody is asked, and nothing is stored. The text is a sentence for the visitor."""
 
 
 class BackendError(Exception):

@@ -21,8 +21,8 @@ def message_of(owner: Owner, conversation: str, uid: str) -> Message:
     return message
 
 
-def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | None) -> None:
-    """Store the owner's rating of an answer that has ended, or remove it. Raises ``Refusal``.
+def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | None) -> Message:
+    """Store the owner's rating of an answer that has ended, or remove it, and return the answer. Raises ``Refusal``.
 
     Args:
         owner: the visitor.
@@ -41,16 +41,17 @@ def rate(owner: Owner, conversation: str, uid: str, value: int, comment: str | N
     given = Feedback.objects.filter(message=answer)
     if value == 0:
         given.delete()
-        return
+        return answer
     columns: dict[str, Any] = {"value": value, "updated_at": timezone.now()}
     if comment is not None:
         columns["comment"] = storable(comment)
     if given.update(**columns):
-        return
+        return answer
     try:
         _create(answer, columns)
     except IntegrityError:  # another tab stored one first
         given.update(**columns)
+    return answer
 
 
 @atomic

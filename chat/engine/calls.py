@@ -21,7 +21,9 @@ from ..chunks import ToolOutput
 from ..db.answers import Written
 from ..db.calls import DECLINED, UNKNOWN, asked_chunks, begin_allowed, begin_calls, end_call, part_of
 from ..models import ToolCall
+from ..signals import tool_called
 from ..text import storable, storable_value
+from .announcing import announce
 from .draft import Draft
 from .saving import Saving
 
@@ -211,6 +213,8 @@ class Calls:
         if not await self._saving.until_stored(end_call, call):  # another process has given it up, with the answer
             call.state, call.output, call.error = State.UNKNOWN, None, UNKNOWN
             self._lost = True
+        else:
+            announce(tool_called, type(self._assistant), call=call, assistant=self._assistant)
         self._show_end(call)
 
     def _report(self, call: ToolCall, text: str) -> None:

@@ -26,6 +26,7 @@ from ..owners import Owner
 from ..sockets.limits import Sockets
 from ..streams.base import Stream, StreamKey
 from ..streams.loading import make_streams
+from .announcing import announce_answer
 from .daphne import drain_before_shutdown
 from .heartbeat import Heartbeat, several_processes_without_redis
 from .run import INTERRUPTED, STOPPED, Run
@@ -223,6 +224,7 @@ class Engine:
 
     def _publish_end(self, answer: Message) -> None:
         self.events.publish(answer.conversation.owner, Event.ended(answer))
+        announce_answer(answer.pk)
 
     def _go_on_soon(self) -> None:
         """Start a task that lets answers go on, if none is under way. It asks the site's hooks, which may hang."""

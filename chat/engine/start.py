@@ -20,8 +20,10 @@ from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
+from ..signals import asking
 from ..streams.base import StreamKey
 from .admission import admitted
+from .announcing import announce_answer, ask_receivers
 from .engine import Engine, State
 from .fallback import writer_of
 from .run import INTERRUPTED, Run
@@ -68,6 +70,10 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
         raise
     if isinstance(asked, Ask) and asked.press is not None and asked.press.tool not in await tools_for(assistant):
         raise Refusal("forbidden")
+    if asking.has_listeners(type(assistant)):
+        if turn := await _repeated(engine, asked):
+            return turn
+        await ask_receivers(assistant, asked)
     async with engine.locks[asked.owner, asked.uid]:
         try:
             turn = await _store(engine, asked, type(assistant), subject)
@@ -133,6 +139,8 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
         engine.loop.call_later(conf.stream_retention, engine.streams.discard, key)
         engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer, waiting=run.waits))
         engine.titles.answered(run.turn, run.backend)
+        if not run.waits:
+            announce_answer(run.answer_id)
 
 
 def _tick(engine: Engine) -> None:

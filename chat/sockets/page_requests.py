@@ -11,6 +11,7 @@ from ..db.branches import Stretch, earlier, select
 from ..db.conversations import mark_read
 from ..db.replay import parts_of
 from ..db.threads import in_database
+from ..engine.announcing import announce_rating
 from ..engine.engine import Engine
 from ..events import Event
 from ..html.message_chunks import message_html
@@ -78,7 +79,8 @@ async def _running_text(engine: Engine, message: Message) -> str:
 @handles(Rate)
 async def rate(request: Request, asked: Rate) -> None:
     """Store the visitor's rating of an answer."""
-    await in_database(feedback.rate, request.owner, asked.id, asked.message_id, asked.value, asked.comment)
+    answer = await in_database(feedback.rate, request.owner, asked.id, asked.message_id, asked.value, asked.comment)
+    announce_rating(answer, asked.value, asked.comment)
     await request.start()
     await request.end()
 

@@ -105,17 +105,17 @@ class Request:
                 return
             except GoneError:
                 raise
-            except Refusal as refusal:
-                code = refusal.code
+            except Refusal as error:
+                refusal = error
             except LostStreamError:
-                code = "lost"
+                refusal = Refusal("lost")
             except DatabaseError:
                 logger.exception("A request failed in the database.")
-                code = "storage"
+                refusal = Refusal("storage")
             except Exception:
                 logger.exception("A request failed.")
-                code = "internal"
-            await self._send(error_frame(self.id, code, self.language))
+                refusal = Refusal("internal")
+            await self._send(error_frame(self.id, refusal, self.language))
         except GoneError:
             logger.debug("A client left mid-answer.")
 

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from ..chunks import Chunk, Error
-from ..errors import sentence
+from ..errors import Refusal, sentence
 from ..events import Event
 from .received import RESERVED_REQUEST
 
@@ -29,9 +29,9 @@ def reload_frame() -> str:
     return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, "event": "reload"}).decode()
 
 
-def error_frame(request_id: str, code: str, language: str = "") -> str:
-    """Encode the refusal of a request: its code, and the sentence in a language, or untranslated if that is empty."""
-    text = sentence(code, language)
+def error_frame(request_id: str, refusal: Refusal, language: str = "") -> str:
+    """Encode the refusal of a request: its code, and its sentence in a language, or untranslated if that is empty."""
+    code, text = refusal.code, refusal.sentence(language)
     return _encoder.encode({"type": "error", "requestId": request_id, "errorText": text, "code": code}).decode()
 
 

@@ -40,7 +40,7 @@ def call(request: HttpRequest, uid: str) -> HttpResponse:
     try:
         _carry_out(visitor(request), uid, verb, rest)
     except Refusal as refusal:
-        return _refuse(request, uid, sentence(refusal.code, None), ERRORS[refusal.code].status)
+        return _refuse(request, uid, refusal.sentence(None), ERRORS[refusal.code].status)
     except DatabaseError:
         logger.exception("A decision could not be stored.")
         return _refuse(request, uid, sentence("storage", None), ERRORS["storage"].status)

@@ -57,7 +57,7 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
-        return refuse(sentence(refusal.code, None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
+        return refuse(refusal.sentence(None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
     except DatabaseError:
         logger.exception("A message could not be stored.")
         return refuse(sentence("storage", None), ERRORS["storage"].status)

@@ -100,7 +100,7 @@ def test_an_error_chunk_has_its_code_on_the_frame_and_a_sentence_inside():
 
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_code_has_a_sentence(code):
-    frame = json.loads(error_frame("r", code))
+    frame = json.loads(error_frame("r", Refusal(code)))
     assert frame == {"type": "error", "requestId": "r", "errorText": ERRORS[code].sentence, "code": code}
 
 
