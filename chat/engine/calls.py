@@ -26,6 +26,7 @@ from ..text import storable, storable_value
 from .announcing import announce
 from .draft import Draft
 from .saving import Saving
+from .tracing import tool_span
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +202,9 @@ class Calls:
 
     async def _run(self, call: ToolCall) -> None:
         report = partial(self._report, call)
-        outcome = await call_tool(self._assistant, self._tools[call.name], self._arguments[call.uid], report)
+        with tool_span(call.name, call.uid) as span:
+            outcome = await call_tool(self._assistant, self._tools[call.name], self._arguments[call.uid], report)
+            span.fail("" if outcome.state == "done" else outcome.state)
         storing = asyncio.ensure_future(self._end(call, outcome))
         self._storing.add(storing)
         storing.add_done_callback(self._storing.discard)

@@ -31,6 +31,7 @@ from ..streams.base import Stream
 from .deadlines import Deadlines
 from .draft import Draft
 from .fallback import Fallback
+from .tracing import Span, model_span, tokens_of
 from .usage import summed
 
 logger = logging.getLogger(__name__)
@@ -141,12 +142,17 @@ class Replies:
 
     async def _call(self, request: Request) -> Ending:
         self.deadlines.call()
+        with model_span(self.backend) as span:
+            return await self._read_deltas(request, span)
+
+    async def _read_deltas(self, request: Request, span: Span) -> Ending:
         async with aclosing(self.backend.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
                     if not self._take(delta):
                         return CUT
                 elif isinstance(delta, Finished):
+                    span.note(finish_reasons=[delta.reason], **tokens_of(delta.usage))
                     return self._finish(delta)
                 elif isinstance(delta, Alive):
                     if self._draft.version == self._before:

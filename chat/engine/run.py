@@ -26,6 +26,7 @@ from .draft import Draft
 from .fallback import Fallback
 from .replies import Replies
 from .saving import Saving
+from .tracing import answer_span, tokens_of
 
 __all__ = ["INTERRUPTED", "STOPPED", "Run"]
 
@@ -111,9 +112,18 @@ class Run:
 
     async def make(self) -> None:
         """Generate the answer and write its ending. Only a bug in the run itself makes it raise."""
+        conversation = self.turn.conversation
+        with answer_span(conversation.assistant, conversation.pk, self.answer_id) as span:
+            ending = await self._make()
+            span.note(status=ending.status, **tokens_of(self._replies.usage))
+            span.fail(ending.error)
+
+    async def _make(self) -> Ending:
         ending = await self._read()
         if ending.error:
             logger.warning("The answer %s ended as: %s%s.", self.answer_id, ending.error, self._replies.hint)
+        else:
+            logger.info("The answer %s ended as: %s.", self.answer_id, ending.status)
         if ending is INTERRUPTED and self._is_pending:
             self._ending = ending = WAITING
         if self._calls is not None:
@@ -122,11 +132,12 @@ class Run:
         shown = await self._write(ending) if self._owned else None
         if shown is None:
             self.stream.give_up()
-            return
+            return ending
         if shown.finish_reason and not self.draft.is_between:
             self.stream.append(FinishStep())
         self.stream.append(shown.chunk)
         self.stream.close()
+        return ending
 
     async def _read(self) -> Ending:
         """Read the model until its reply ends or ``end`` is called, and return how the answer ended."""

@@ -14,6 +14,7 @@ from ..db.threads import in_database
 from ..db.values import Turn
 from ..events import Event, Events
 from ..text import TITLE_LENGTH, storable, title_of
+from .tracing import Span, model_span, tokens_of
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +87,16 @@ async def _ask(backend: Backend, found: Untitled) -> str:
     Reasoning is left out, even if the backend passes it on as text between tags. Raises whatever the backend raises.
     """
     prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
+    with model_span(backend) as span:
+        return await _read(backend, prompt, span)
+
+
+async def _read(backend: Backend, prompt: str, span: Span) -> str:
     text, thoughts = "", Thoughts()
     async with aclosing(backend.stream(Request([{"role": "user", "content": prompt}], MAX_TOKENS))) as deltas:
         async for delta in deltas:
             if isinstance(delta, Finished):
+                span.note(finish_reasons=[delta.reason], **tokens_of(delta.usage))
                 return text + _text(thoughts.end()) if delta.reason == "stop" else ""
             text += _text(thoughts.split(delta.text)) if isinstance(delta, Text) else ""
             if "\n" in text.lstrip():
