@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 
+from .prices import complaint as wrong_prices
 from .setting import (
     BYTES,
     CHARACTERS,
@@ -26,6 +27,7 @@ from .setting import (
     Prompt,
     Setting,
     choice,
+    table,
 )
 
 
@@ -50,6 +52,13 @@ class Conf:
         choice("question", "model"),
         "question",
         'Source of titles: the first `"question"`, or the `"model"`, by one more short call after the first answer',
+    )
+    prices = Setting[dict[str, Any]](
+        table(wrong_prices),
+        {},
+        "What a million tokens of each model cost, for the admin and for limits: see [limits.md](docs/limits.md). "
+        "For other models, the library `genai-prices` counts if it is installed, in USD",
+        shown="none",
     )
     show_model = Setting(FLAG, True, "Pages name the model: below each answer, and in an empty chat")
     max_duration = Setting(SECONDS, 300.0, "Maximum duration of an answer, after the model has loaded; it is cut there")

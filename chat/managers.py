@@ -26,6 +26,19 @@ def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
 cascade.lazy_sub_objs = True  # type: ignore[attr-defined]  # otherwise Django queries that table before the call
 
 
+def keep_without_user(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """Keep the ledger's rows of a deleted user, without the user and the owner's key.
+
+    If a router keeps users in another database, ``engine.signals`` does so.
+    """
+    if using == router.db_for_write(field.model):
+        collector.add_field_update(field.model._meta.get_field("owner"), "", sub_objs)  # first: both look for the user
+        collector.add_field_update(field, None, sub_objs)
+
+
+keep_without_user.lazy_sub_objs = True  # type: ignore[attr-defined]
+
+
 class OwnDatabaseQuerySet(models.QuerySet[ModelT]):
     """A queryset that reads from the database that the app writes to, because a replica may lag behind."""
 

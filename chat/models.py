@@ -9,14 +9,14 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
+from .ledger import KEY_LENGTH, Usage
 from .managers import ConversationManager, MessageManager, OwnDatabase, cascade
 from .text import TITLE_LENGTH
 
 COMMENT_LENGTH = 2_000
 REASON_LENGTH = 500
 
-KEY_LENGTH = 80
-"""Length limit of ``Conversation.owner``, the key of an owner, in characters."""
+__all__ = ["KEY_LENGTH", "Conversation", "Feedback", "Message", "Process", "Share", "ToolCall", "Usage"]
 
 SLICE = 128
 """Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""
@@ -164,6 +164,8 @@ class Message(models.Model):
         _("attempt"), max_length=64, null=True, blank=True, editable=False
     )
     stopping = models.BooleanField(_("stopping"), default=False, editable=False)
+    calling = models.JSONField(_("call of the model"), null=True, blank=True, editable=False)
+    """The call of the model that is under way, as ``db.usage.Calling`` describes it."""
     run = models.PositiveSmallIntegerField(_("run"), default=0, editable=False)
     """The number of its last run, from 0. After a decision, an answer goes on in another run, with another stream."""
     process = models.ForeignKey(

@@ -20,6 +20,8 @@ class Kind(NamedTuple, Generic[T]):
     expected: str
     """Completes the sentence "must be ..." about a value that is not accepted."""
     unit: str = ""
+    complain: Callable[[Any], str] | None = None
+    """For a value with a grammar of its own: says what is wrong, behind the setting's name; empty if nothing is."""
 
 
 class Source(Protocol):
@@ -73,6 +75,9 @@ class Setting(Generic[T]):
 
     def complaint(self, value: Any) -> str:
         """Say what is wrong with a value, what was expected and what was given; empty if the value is accepted."""
+        if self.kind.complain is not None:
+            found = self.kind.complain(value)
+            return f'CHAT["{self.name}"]{found}' if found else ""
         if self.kind.accepts(value):
             return ""
         given = f"a value of type {type(value).__name__}" if self.secret else repr(value)
@@ -112,6 +117,17 @@ def _prompt(value: Any) -> Prompt:
 def choice(*values: str) -> Kind[str]:
     """Make the kind of a setting whose value is one of these strings."""
     return Kind(str, lambda value: value in values, " or ".join(f'"{value}"' for value in values))
+
+
+def table(complain: Callable[[Any], str]) -> Kind[dict[str, Any]]:
+    """Make the kind of a setting that is a dictionary with a grammar of its own, of which ``complain`` says errors."""
+
+    def read(value: Any) -> dict[str, Any]:
+        if complain(value):
+            raise ValueError("The value does not fit the grammar.")
+        return dict(value)
+
+    return Kind(read, lambda value: not complain(value), "a dictionary", complain=complain)
 
 
 SECONDS = Kind(float, _positive, "a positive number of seconds", "s")

@@ -2,14 +2,16 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chat.admin.usage import money
 from chat.db.shares import share
-from chat.models import Conversation, Feedback, Share
+from chat.models import Conversation, Feedback, Share, Usage
 from chat.owners import key_of
 from chat.sources import stored
 
@@ -239,3 +241,103 @@ def test_models_fields_and_rows_are_named_in_the_users_language(admin_client, fe
     page = admin_client.get(f"/admin/llm_chat/feedback/{rated.pk}/change/", headers=german).content.decode()
     for text in ("Bewertung:", "Kommentar:", "Erstellt am:", "<title>gut | "):
         assert text in page
+
+
+@pytest.fixture
+def ledger(admin_user, conversation):
+    """Calls of two days: exact ones of a user, an estimated one and one of which nothing is known of visitors."""
+    answer = conversation.message_set.create(uid="a1", role="assistant")
+    exact = {"source": "exact", "input_tokens": 1000, "cached_tokens": 200, "output_tokens": 30}
+    exact |= {"cost": "0.0012", "currency": "EUR", "model": "gpt-x", "assistant": "support"}
+    for number, day in enumerate((1, 1, 2)):
+        Usage.objects.create(
+            **exact, step=number, started_at=datetime(2026, 1, day, 12, tzinfo=UTC), owner="user:1", user=admin_user
+        )
+    other = {"model": "local", "assistant": "default", "started_at": datetime(2026, 1, 2, 13, tzinfo=UTC)}
+    Usage.objects.create(
+        **other, source="estimated", input_tokens=7, output_tokens=8, owner="visitor:ann", message=answer
+    )
+    Usage.objects.create(**other, source="unknown")
+
+
+def totals(page):
+    """Return the rows of the table above the list."""
+    table = re.search(r"<caption>Totals.*?</table>", page, re.DOTALL)[0]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr>")[2:]]
+
+
+ALL = ["All", "5", "3007", "600", "98", "0", "0.0036 EUR", "1", "1", "2"]
+
+
+def test_the_ledger_adds_up_calls_by_day_and_counts_what_is_not_known_apart(admin_client, ledger):
+    page = admin_client.get("/admin/llm_chat/usage/").content.decode()
+    assert totals(page) == [
+        ["Jan. 2, 2026", "3", "1007", "200", "38", "0", "0.0012 EUR", "1", "1", "2"],
+        ["Jan. 1, 2026", "2", "2000", "400", "60", "0", "0.0024 EUR", "0", "0", "0"],
+        ALL,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("way", "names"),
+    [("user", ["admin", "Without a user"]), ("model", ["gpt-x", "local"]), ("assistant", ["support", "default"])],
+)
+def test_the_ledger_adds_up_calls_by_user_model_and_assistant(admin_client, ledger, way, names):
+    page = admin_client.get(f"/admin/llm_chat/usage/?by={way}").content.decode()
+    found = totals(page)
+    assert [row[:2] for row in found] == [[names[0], "3"], [names[1], "2"], ["All", "5"]]
+    assert found[-1] == ALL
+
+
+def test_the_totals_are_those_of_the_rows_that_the_filters_leave(admin_client, ledger):
+    page = admin_client.get("/admin/llm_chat/usage/?source__exact=exact&started_at__day=1").content.decode()
+    assert totals(page)[-1][:2] == ["All", "2"]
+    assert "<caption>Totals" not in admin_client.get("/admin/llm_chat/usage/?kind__exact=title").content.decode()
+
+
+def test_the_ledger_lists_calls_with_who_asked_and_links_their_conversations(admin_client, ledger, conversation):
+    page = admin_client.get("/admin/llm_chat/usage/").content.decode()
+    assert re.findall(r'field-owned_by">(.*?)<', page) == ["Deleted", "Visitor", "admin", "admin", "admin"]
+    assert re.findall(r'field-shown_cost">(.*?)<', page) == ["-", "-", "0.0012 EUR", "0.0012 EUR", "0.0012 EUR"]
+    assert f"/admin/llm_chat/conversation/{conversation.pk}/change/" in page
+    assert ATTACK not in page
+
+
+def test_the_ledger_can_only_be_read(admin_client, ledger):
+    row = Usage.objects.latest("pk")
+    path = f"/admin/llm_chat/usage/{row.pk}/change/"
+    assert admin_client.get(path).status_code == 200
+    assert admin_client.post(path, {"model": "x"}).status_code == 403
+    assert admin_client.get("/admin/llm_chat/usage/add/").status_code == 403
+    assert admin_client.post(f"/admin/llm_chat/usage/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_ledger_takes_the_same_number_of_queries_for_any_number_of_rows(admin_client, ledger):
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        admin_client.get("/admin/llm_chat/usage/")
+    for row in list(Usage.objects.all()):
+        Usage.objects.create(
+            started_at=row.started_at, user=row.user, owner=row.owner, model=row.model, assistant=row.assistant
+        )
+    with CaptureQueriesContext(connection) as more:
+        admin_client.get("/admin/llm_chat/usage/")
+    assert len(more) == len(few)
+
+
+def test_a_user_with_usage_is_deleted_in_the_admin_and_the_rows_stay(admin_client, ledger, django_user_model):
+    ada = django_user_model.objects.create_user("ada")
+    Usage.objects.create(started_at=timezone.now(), user=ada, owner=key_of(ada.pk), assistant="default")
+    answer = admin_client.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
+    assert answer.status_code == 302
+    assert not Usage.objects.filter(owner=key_of(ada.pk)).exists()
+    assert Usage.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("0", "0.00"), ("12.3456", "12.35"), ("0.5", "0.50"), ("0.0012345", "0.0012"), ("0.00000015", "0.00000015")],
+)
+def test_a_small_amount_is_shown_with_two_figures(amount, shown):
+    assert money(Decimal(amount), "EUR") == f"{shown} EUR"

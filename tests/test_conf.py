@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from chat.conf import SETTINGS, Conf, conf
 
 CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "SHOW_MODEL": False, "USER_CONSTRAINT": False}
+CHANGED["PRICES"] = {"currency": "EUR"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

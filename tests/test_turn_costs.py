@@ -39,8 +39,9 @@ def statements(figures):
 
 
 @pytest.mark.parametrize("view", ["text", "html"])
-def test_a_turn_takes_seven_statements_and_its_handshake_one(on_sqlite, view):
-    assert statements(on_sqlite[view]) == {"handshake": 1, "first": 6, "second": 7, "third": 7}
+def test_a_turn_takes_eight_statements_and_its_handshake_one(on_sqlite, view):
+    """One of them enters the call of the model in the ledger; on PostgreSQL it is part of another one."""
+    assert statements(on_sqlite[view]) == {"handshake": 1, "first": 7, "second": 8, "third": 8}
 
 
 @pytest.mark.parametrize("view", ["text", "html"])

@@ -157,6 +157,11 @@ class Backend(ABC):
         """Return the name of the model, which is stored with each answer."""
         return ""
 
+    @property
+    def url(self) -> str:
+        """Return the address of the endpoint, if the site has set one, for the price of the model."""
+        return ""
+
     @abstractmethod
     def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Yield the reply piece by piece, as the model makes it.

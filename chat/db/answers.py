@@ -5,27 +5,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ..endings import INTERRUPTED, STOPPED, WAITING, Ending
-from ..models import Conversation, Message, ToolCall
+from ..models import Conversation, Message, ToolCall, Usage
 from ..owners import Owner
 from ..parts import Part, ToolPart, text_of
 from .calls import give_up_calls
-from .compiled import both, columns, update
+from .compiled import FIRST, Append, columns, together, update
+from .killed import under_way
 from .threads import atomic, database, vendor
+from .usage import store, store_without_answer
 
 State = ToolCall.State
 
-_FINAL = ("parts", "text", "has_calls", "status", "finish_reason", "error", "usage", "process", "ended_at")
+_FINAL = ("parts", "text", "has_calls", "status", "finish_reason", "error", "usage", "calling", "process", "ended_at")
 _END = update(Message, columns(Message, *_FINAL), where=columns(Message, "id", "status", "process"))
 _FREE = update(
     Conversation,
     columns(Conversation, "running", "unread", "updated_at"),
     where=columns(Conversation, "running"),
 )
-_END_AND_FREE = both(_END, _FREE)
+_KEEP = Append(Usage, source=FIRST)
+_END_AND_FREE = together(_END, _FREE)
+_END_FREE_AND_KEEP = together(_END, _FREE, _KEEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class End:
 
     ending: Ending
     usage: dict[str, Any] | None = None
+    calls: tuple[Usage, ...] = ()
+    """The calls of the model that the ledger does not have yet."""
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -67,6 +73,7 @@ class End:
             "finish_reason": self.ending.finish_reason,
             "error": self.ending.error,
             "usage": self.usage,
+            "calling": None,
             "process": None,
             "ended_at": timezone.now(),
         }
@@ -81,16 +88,36 @@ def finish(process: str, written: Written, end: End) -> bool:
     final = {**written.columns, **end.columns}
     ended = (*(final[name] for name in _FINAL), written.answer_id, Message.Status.RUNNING, process)
     freed = (None, True, timezone.now(), written.answer_id)
-    alias = database()
-    if vendor(alias) == "postgresql":
+    alias, calls = database(), end.calls
+    if vendor(alias) == "postgresql" and len(calls) == 1:
+        _, ((taken,),) = _END_FREE_AND_KEEP.run(alias, *ended, *freed, *_KEEP.values(calls[0]))
+    elif vendor(alias) == "postgresql":
         _, ((taken,),) = _END_AND_FREE.run(alias, *ended, *freed)
+        store(calls if taken else ())
     else:
         taken, _ = _END.run(alias, *ended)
         _FREE.run(alias, *freed)
+        store(calls if taken else ())
     if taken and written.has_calls:
         give_up_calls([written.answer_id], waiting=end.ending is WAITING)
-    intended = {"pk": written.answer_id, "status": final["status"], "text": final["text"]}
-    return bool(taken) or Message.objects.filter(**intended).exists()
+    return bool(taken) or _is_ended(written, end)
+
+
+def _is_ended(written: Written, end: End) -> bool:
+    """Tell whether an answer that this process no longer writes has the end that was to be written.
+
+    One that is gone has used what it has used.
+    """
+    stored = Message.objects.filter(pk=written.answer_id).values_list("status", "text").first()
+    if stored is None:
+        store_without_answer(end.calls)
+    return stored == (end.ending.status, text_of(written.parts))
+
+
+def give_up(answer_id: int, calls: Collection[Usage]) -> None:
+    """Keep the calls of an answer that this process has given up, if it was deleted. Otherwise its new process does."""
+    if calls and not Message.objects.filter(pk=answer_id).exists():
+        store_without_answer(calls)
 
 
 @atomic
@@ -99,14 +126,29 @@ def interrupt(answer_ids: Collection[int]) -> int:
 
     Those that have asked the visitor something wait for the decision.
     """
-    running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING)
+    running = _locked(answer_ids)
     waiting = _undecided(running)
-    ended = running.filter(pk__in=waiting).update(**End(WAITING).columns)
-    ended += running.update(**End(INTERRUPTED).columns)
-    give_up_calls(waiting, waiting=True)
-    give_up_calls(set(answer_ids) - waiting)
+    messages = list(running.select_related("conversation"))
+    for message in messages:
+        _interrupt(message, WAITING if message.pk in waiting else INTERRUPTED)
     _free(answer_ids)
-    return ended
+    return len(messages)
+
+
+def _locked(answer_ids: Collection[int]) -> QuerySet[Message]:
+    """Return those of the answers that still run. Begins with a write: from then on, nobody else ends them."""
+    running = Message.objects.filter(pk__in=answer_ids, status=Message.Status.RUNNING)
+    running.update(stopping=F("stopping"))
+    return running
+
+
+def _interrupt(message: Message, ending: Ending, stream: Written | None = None) -> None:
+    """End a running answer whose process no longer writes it, with the text of a stream or of its last checkpoint."""
+    columns = {**(stream.columns if stream else {}), **End(ending).columns}
+    call = under_way(message, columns.get("parts", message.parts))
+    Message.objects.filter(pk=message.pk).update(**columns)
+    give_up_calls([message.pk], waiting=ending is WAITING)
+    store([call] if call else ())
 
 
 def _undecided(answers: QuerySet[Message]) -> set[int]:
@@ -124,17 +166,15 @@ def interrupt_with(stream: Written) -> Message | None:
     Return the answer as it is stored now, with its conversation, even if another process had ended it; ``None`` if it
     was deleted.
     """
+    running = _locked([stream.answer_id])
     found = Message.objects.select_related("conversation").filter(pk=stream.answer_id)
     message = found.first()
     if message is None or message.status != Message.Status.RUNNING:
         return message
     # With equal texts the stream may also have how long the reasoning took.
     longer = stream.length >= sum(len(part.get("text", "")) for part in message.parts)
-    waiting = bool(_undecided(Message.objects.filter(pk=message.pk)))
-    end = End(STOPPED if message.stopping else WAITING if waiting else INTERRUPTED)
-    columns = {**(stream.columns if longer else {}), **end.columns}
-    if Message.objects.filter(pk=message.pk, status=Message.Status.RUNNING).update(**columns):
-        give_up_calls([message.pk], waiting=waiting)
+    ending = STOPPED if message.stopping else WAITING if _undecided(running) else INTERRUPTED
+    _interrupt(message, ending, stream if longer else None)
     _free([message.pk])
     return found.first()
 

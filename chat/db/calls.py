@@ -19,11 +19,12 @@ from ..chunks import (
     ToolQuestion,
 )
 from ..managers import uids_in
-from ..models import Message, ToolCall
+from ..models import Message, ToolCall, Usage
 from ..parts import TOOL, ToolPart, is_text
 from ..sources import with_numbers, without_marks
 from .sources import numbers_of
 from .threads import atomic
+from .usage import store
 
 UNKNOWN = "It is not known whether this call took effect."
 """What the model and the visitor read about a call that was given up."""
@@ -40,16 +41,20 @@ RUNNING = Message.Status.RUNNING
 
 
 @atomic
-def begin_calls(process: str, answer_id: int, columns: dict[str, Any], calls: Sequence[ToolCall]) -> bool:
+def begin_calls(
+    process: str, answer_id: int, columns: dict[str, Any], calls: Sequence[ToolCall], made: Sequence[Usage] = ()
+) -> bool:
     """Store the calls of a step before any of them runs, together with the ``columns`` of the answer so far.
 
     Return ``False`` if the answer no longer belongs to this process. Storing the same calls again changes nothing.
+    ``made`` are the calls of the model in this step.
     """
     mine = Message.objects.filter(pk=answer_id, status=RUNNING, process_id=process).update(**columns)
     if not mine:
         return False
     if not ToolCall.objects.filter(uid=calls[0].uid).exists():
         ToolCall.objects.bulk_create(calls)
+        store(made)
     return True
 
 

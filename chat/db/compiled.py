@@ -91,6 +91,32 @@ class Insert(Statement, Generic[ModelT]):
         return sql, values
 
 
+class Append(Statement, Generic[ModelT]):
+    """An INSERT of all columns except the primary key. A row whose unique columns are there already is left as it is.
+
+    With ``source``, the name of a CTE, the row is inserted only if that has one.
+    """
+
+    def __init__(self, model: type[ModelT], source: str = "") -> None:
+        super().__init__([field for field in model._meta.concrete_fields if not field.primary_key], self._made)
+        self._model = model
+        self._source = source
+
+    def values(self, row: ModelT) -> list[Any]:
+        """Return the values of a row, in the order of ``fields``."""
+        return [getattr(row, field.attname) for field in self.fields]
+
+    def _made(self, alias: str) -> Sql:
+        ignores = connections[alias].features.supports_ignore_conflicts
+        query = InsertQuery(self._model, on_conflict=OnConflict.IGNORE if ignores else None)
+        query.insert_values(self.fields, [self._model()], raw=True)
+        ((sql, values),) = query.get_compiler(using=alias).as_sql()
+        marks = ", ".join(["%s"] * len(self.fields))
+        if self._source:
+            sql = sql.replace(f"VALUES ({marks})", f"SELECT {marks} FROM {self._source}")  # noqa: S608 (no value in it)
+        return sql, values
+
+
 def columns(model: type[models.Model], *names: str) -> Fields:
     """Return fields of a model by their names."""
     by_name = {field.name: field for field in model._meta.concrete_fields}
@@ -117,14 +143,18 @@ def select(rows: Callable[[], models.QuerySet[Any, Any]], fields: Fields) -> Sta
     return Statement(fields, lambda alias: rows().query.get_compiler(using=alias).as_sql())
 
 
-def both(first: Statement, second: Statement) -> Statement:
-    """Make one statement of two that update rows, for PostgreSQL; it returns how many rows the first one changed."""
+FIRST = "cte0"
+"""The name of the first CTE in a statement that ``together`` makes."""
+
+
+def together(*statements: Statement) -> Statement:
+    """Make one statement of several that change rows, for PostgreSQL; it returns how many the first one changed."""
 
     def compile_for(alias: str) -> Sql:
-        ctes = f"one AS ({first.compile(alias)} RETURNING 1), two AS ({second.compile(alias)} RETURNING 1)"
-        return f"WITH {ctes} SELECT (SELECT COUNT(*) FROM one)", fields  # noqa: S608 (both are the ORM's)
+        ctes = (f"cte{place} AS ({each.compile(alias)} RETURNING 1)" for place, each in enumerate(statements))
+        return f"WITH {', '.join(ctes)} SELECT COUNT(*) FROM {FIRST}", fields  # noqa: S608 (all are the ORM's)
 
-    fields = [*first.fields, *second.fields]
+    fields = [field for each in statements for field in each.fields]
     return Statement(fields, compile_for)
 
 

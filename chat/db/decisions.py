@@ -19,6 +19,7 @@ from .branches import pair
 from .calls import DECLINED, LATE, deny
 from .history import history
 from .threads import atomic, atomic_with_retry
+from .usage import next_call
 from .values import Turn, Writer
 
 State = ToolCall.State
@@ -129,7 +130,9 @@ def _claim_if_decided(conversation: Conversation, answer: Message, writer: Write
     claim = {"running": answer, "unread": False, "updated_at": now}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
+    messages = history(conversation, question.pk, writer.budget, writer.tools)
     columns: dict[str, Any] = {"process_id": writer.process, "model": writer.model, "stopping": False}
+    columns["calling"] = next_call(answer, writer, messages)
     columns |= {"status": RUNNING, "run": answer.run + 1, "finish_reason": "", "ended_at": None}
     Message.objects.filter(pk=answer.pk).update(**columns)
     answer = Message.objects.select_related("parent", "feedback").get(pk=answer.pk)
@@ -142,7 +145,7 @@ def _claim_if_decided(conversation: Conversation, answer: Message, writer: Write
         fresh=True,
         goes_on=True,
         begun=tuple(msgspec.convert(answer.parts, list[Part])),
-        history=history(conversation, question.pk, writer.budget, writer.tools),
+        history=messages,
     )
 
 

@@ -17,7 +17,8 @@ from .decisions import stop_waiting
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
 from .threads import atomic, atomic_with_retry
-from .values import Ask, Regenerate, Turn, Writer
+from .usage import first_call
+from .values import Ask, Press, Regenerate, Turn, Writer
 
 
 @atomic_with_retry
@@ -59,7 +60,7 @@ def ask(request: Ask, writer: Writer) -> Turn:
             refuse_if_taken(conversation, request.attempt)
             question.attempt = request.attempt
         question.save(force_insert=True)
-        turn = _begin(conversation, question, writer)
+        turn = _begin(conversation, question, writer, press=request.press)
     return _with_branch(turn, turn.question) if request.whole else turn
 
 
@@ -122,7 +123,7 @@ def _found(conversation: Conversation, question: Message, writer: Writer, reques
         note_attempt(question, request.attempt)
     answer = question.children.select_related("feedback").order_by("-pk").first()
     if answer is None:
-        return _begin(conversation, question, writer)
+        return _begin(conversation, question, writer, press=request.press)
     answer.conversation = conversation  # templates name it
     if request.edits:
         return turn_back(conversation, question, answer, request)
@@ -136,6 +137,7 @@ def _begin(
     *,
     attempt: str | None = None,
     begun: Message | None = None,
+    press: Press | None = None,
 ) -> Turn:
     """Store an answer and claim the conversation for it. Raises ``Refusal`` if another answer is running.
 
@@ -145,20 +147,23 @@ def _begin(
     if conversation.running_id is not None:
         raise Refusal("busy")
     stopped = stop_waiting(conversation, conversation.owner)
-    answer = new_answer(conversation, question, writer)
-    answer.attempt = attempt
     if begun is not None and stopped is not None and begun.pk == stopped.pk:
         begun = stopped
+    answer = new_answer(conversation, question, writer)
+    answer.attempt = attempt
     if begun is not None:
         answer.parts, answer.text, answer.has_calls = begun.parts, begun.text, begun.has_calls
         answer.calls = begun.calls
+    parts = tuple(msgspec.convert(answer.parts, list[Part]))
+    continued = begun.pk if begun else None
+    turn = Turn(conversation, question, answer, fresh=True, begun=parts, continued=continued, stopped=stopped)
+    turn = replace(turn, history=history_of(turn, writer))
+    answer.calling = first_call(writer, turn.history, press, answer.parts)
     answer.save(force_insert=True)
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
-    parts = tuple(msgspec.convert(answer.parts, list[Part]))
-    turn = Turn(conversation, question, answer, fresh=True, begun=parts, continued=begun.pk if begun else None)
-    return replace(turn, history=history_of(turn, writer), stopped=stopped)
+    return turn
 
 
 def history_of(turn: Turn, writer: Writer) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from .branches import Stretch
 from .compiled import Insert, UnsupportedError, columns, update
 from .history import Branch, alternating, read_branch
 from .threads import atomic, database
+from .usage import first_call
 from .values import Ask, Turn, Writer
 
 _CONVERSATION = Insert(
@@ -78,13 +79,14 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     question = known_turns.new_question(conversation, conversation.tip_id, request.question, request.text)
     question.created_at = now
     _MESSAGE.insert(alias, question)
+    messages = alternating([{"role": question.role, "content": question.text}, *earlier.messages])
     answer = known_turns.new_answer(conversation, question, writer)
     answer.created_at = now
+    answer.calling = first_call(writer, messages, request.press)
     _MESSAGE.insert(alias, answer)
     conversation.running = conversation.tip = answer
     conversation.unread = False
     _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.pk)
-    messages = alternating([{"role": question.role, "content": question.text}, *earlier.messages])
     question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
     shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
     return Turn(conversation, question, answer, True, messages, shown=shown)

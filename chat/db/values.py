@@ -137,6 +137,9 @@ class Writer:
     """Whether the model can continue a last message of its own."""
     subject: Subject = DEFAULT
     """The assistant that answers, and the object that a new conversation is about."""
+    backend: str = ""
+    """The alias of the backend, and the address of its endpoint, if the site has set one."""
+    url: str = ""
     tools: str | None = None
     """The alias of the backend, if its model can call tools and reads what earlier answers have done with them."""
     refuses_new: bool = False

@@ -25,6 +25,7 @@ from ..signals import tool_called
 from ..text import storable, storable_value
 from .announcing import announce
 from .draft import Draft
+from .ledger import Ledger
 from .saving import Saving
 from .tracing import tool_span
 
@@ -53,10 +54,17 @@ class Calls:
         draft: the answer so far, to which the calls are added.
         flush: appends to the stream what the draft has collected.
         saving: the answer's database steps.
+        ledger: the calls of models, which are stored with those of the tools that they ask for.
     """
 
     def __init__(
-        self, assistant: Assistant, tools: dict[str, Tool], draft: Draft, flush: Callable[[], None], saving: Saving
+        self,
+        assistant: Assistant,
+        tools: dict[str, Tool],
+        draft: Draft,
+        flush: Callable[[], None],
+        saving: Saving,
+        ledger: Ledger,
     ) -> None:
         self.schemas = tuple(ToolSchema(tool.name, tool.description, tool.parameters) for tool in tools.values())
         self.wrong = 0
@@ -68,6 +76,7 @@ class Calls:
         self._draft = draft
         self._flush = flush
         self._saving = saving
+        self._ledger = ledger
         self._arguments: dict[str, dict[str, Any]] = {}
         self._lost = False
         """Whether another process has taken the answer over."""
@@ -89,8 +98,10 @@ class Calls:
         running = [call for call in calls if call.state == State.RUNNING]
         self.wrong = 0 if running else self.wrong + 1
         await asyncio.gather(*map(self._question, running))
-        written = Written(answer_id, (*self._draft.parts(), *map(part_of, calls)))
-        if not await self._begin(calls, begin_calls, process, answer_id, written.columns, calls):
+        columns = Written(answer_id, (*self._draft.parts(), *map(part_of, calls))).columns
+        if following := self._ledger.following():
+            columns["calling"] = following
+        if not await self._begin(calls, begin_calls, process, answer_id, columns, calls, self._ledger.unstored()):
             return None
         self.waiting = [call for call in calls if call.state == State.ASKED]
         await self._carry_out(calls)
@@ -128,7 +139,7 @@ class Calls:
         if self._beginning is not None:
             beginning, calls = self._beginning
             await asyncio.wait({beginning})
-            if not beginning.cancelled() and beginning.exception() is None and beginning.result():
+            if _has_succeeded(beginning):
                 self._show_begun(calls)
         if self._storing:
             await asyncio.wait(self._storing)
@@ -183,8 +194,14 @@ class Calls:
     async def _begin(self, calls: Sequence[ToolCall], step: Callable[..., bool], *args: Any) -> bool:
         """Store that calls begin; return ``False`` if the answer no longer belongs to this process."""
         # Not cancelled with the run: what is stored must be shown, too.
-        self._beginning = (asyncio.ensure_future(self._saving.until_stored(step, *args)), calls)
-        return await asyncio.shield(self._beginning[0])
+        beginning = asyncio.ensure_future(self._saving.until_stored(step, *args))
+        beginning.add_done_callback(self._stored)
+        self._beginning = (beginning, calls)
+        return await asyncio.shield(beginning)
+
+    def _stored(self, beginning: asyncio.Future[bool]) -> None:
+        if _has_succeeded(beginning):
+            self._ledger.stored()
 
     async def _carry_out(self, calls: Sequence[ToolCall]) -> None:
         self._show_begun(calls)
@@ -229,6 +246,11 @@ class Calls:
         if self._begun.pop(call.uid, None):
             self._draft.end_call(call)
             self._flush()
+
+
+def _has_succeeded(beginning: asyncio.Future[bool]) -> bool:
+    """Tell whether a database step that has ended has found the answer as this process's own."""
+    return not beginning.cancelled() and beginning.exception() is None and beginning.result()
 
 
 def _storable_extra(extra: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 
+from .. import prices
 from ..assistants import Assistant
 from ..assistants.discovery import backends_of, registry
 from ..assistants.hooks import close_threads
@@ -241,6 +242,7 @@ class Engine:
             logger.exception("Answers that wait to go on could not be read.")
 
     async def _prepare(self) -> None:
+        await asyncio.to_thread(prices.prepare)
         for alias in {alias for assistant in registry.offered for alias in backends_of(assistant)}:
             try:
                 await self.backends[alias].prepare()

@@ -19,7 +19,7 @@ def writer_of(process: str, assistant: type[Assistant], named: Named) -> Writer:
     alias, backend = named
     budget = min(conf.max_history_length, backend.max_history_length or conf.max_history_length)
     tools = alias if backend.tools and has_tools(assistant) else None
-    return Writer(process, backend.model, budget, backend.prefills, tools=tools)
+    return Writer(process, backend.model, budget, backend.prefills, backend=alias, url=backend.url, tools=tools)
 
 
 class Fallback:

@@ -27,10 +27,12 @@ from ..backends.base import (
 from ..chunks import LOADING, WAITING
 from ..conf import conf
 from ..endings import COMPLETE, CUT, INTERRUPTED, Ending, by_reason
+from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from .deadlines import Deadlines
 from .draft import Draft
 from .fallback import Fallback
+from .ledger import Ledger
 from .tracing import Span, model_span, tokens_of
 from .usage import summed
 
@@ -48,11 +50,18 @@ class Replies:
         draft: the answer, to which the deltas are added.
         stream: the answer's stream.
         flush: appends to the stream what the draft has collected.
+        ledger: gets each call of a model.
         usage: what earlier runs of the answer have used.
     """
 
     def __init__(
-        self, fallback: Fallback, draft: Draft, stream: Stream, flush: Callable[[], None], usage: dict[str, Any] | None
+        self,
+        fallback: Fallback,
+        draft: Draft,
+        stream: Stream,
+        flush: Callable[[], None],
+        ledger: Ledger,
+        usage: dict[str, Any] | None,
     ) -> None:
         self.fallback = fallback
         self.deadlines = Deadlines()
@@ -64,11 +73,14 @@ class Replies:
         self.gives_up = False
         """Whether the call of the model is being cancelled for another one."""
         self._draft = draft
+        self._ledger = ledger
         self._stream = stream
         self._flush = flush
         self._schemas: tuple[ToolSchema, ...] = ()
         self._before = 0
         """The version of the draft before the model was called."""
+        self._report: dict[str, Any] | None = None
+        """What the endpoint has reported of the latest call."""
         self._limit = draft.length + conf.max_answer_length
         self._next_tick: asyncio.Future[None] | None = None
         """What the backend waits for before it reads more, if it does."""
@@ -141,11 +153,26 @@ class Replies:
         raise AssertionError("unreachable")
 
     async def _call(self, request: Request) -> Ending:
+        """Call the model once, and enter what that has used in the ledger."""
         self.deadlines.call()
-        with model_span(self.backend) as span:
-            return await self._read_deltas(request, span)
+        call = self._ledger.begin(self.fallback.current, self._draft.step, request.messages)
+        try:
+            with model_span(self.backend) as span:
+                ending = await self._reply(request, span)
+        except BaseException as error:
+            self._ledger.fail(call, "timeout" if self.gives_up else getattr(error, "code", ""), self._received)
+            raise
+        self._ledger.end(call, ending, self._report, self._received)
+        return ending
 
-    async def _read_deltas(self, request: Request, span: Span) -> Ending:
+    @property
+    def _received(self) -> str:
+        """Return what has arrived of the reply."""
+        asked = (call.name + call.arguments for call in self.calls)
+        return "".join((self._draft.said(REASONING), self._draft.said(TEXT), *asked))
+
+    async def _reply(self, request: Request, span: Span) -> Ending:
+        self._report = None
         async with aclosing(self.backend.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, _CONTENT):
@@ -176,6 +203,7 @@ class Replies:
 
         That is ``COMPLETE`` if the model waits for the results of its calls. A reply that was cut has no whole calls.
         """
+        self._report = finished.usage
         self.usage = summed(self.usage, finished.usage)
         if not self._schemas or not self.backend.tools:
             self.calls = []

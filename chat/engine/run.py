@@ -11,11 +11,12 @@ from django.db import Error as DatabaseError
 from ..assistants import Assistant
 from ..assistants.hooks import instructions_of
 from ..assistants.permission import tools_for
-from ..backends.base import Backend, BackendError, ToolCall
+from ..backends.base import BackendError, ToolCall
 from ..backends.loading import Named
 from ..chunks import Chunk, FinishStep, Start, StartStep
-from ..db.answers import End, Written, finish
+from ..db.answers import End, Written, finish, give_up
 from ..db.calls import call_messages, steps_of
+from ..db.threads import in_database
 from ..db.values import Turn
 from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, WAITING, Ending, failed
 from ..models import ToolCall as StoredCall
@@ -24,6 +25,7 @@ from ..streams.base import Stream
 from .calls import Calls
 from .draft import Draft
 from .fallback import Fallback
+from .ledger import Ledger
 from .replies import Replies
 from .saving import Saving
 from .tracing import answer_span, tokens_of
@@ -55,7 +57,9 @@ class Run:
         self._process = process
         self._assistant = assistant
         self._fallback = Fallback(backends, process, type(assistant), turn)
-        self._replies = Replies(self._fallback, self.draft, stream, self._flush, turn.answer.usage)
+        self._ledger = Ledger(turn.conversation, turn.answer.pk)
+        used = turn.answer.usage
+        self._replies = Replies(self._fallback, self.draft, stream, self._flush, self._ledger, used)
         self._ending: Ending | None = None
         self._saving = Saving(self.answer_id, stream)
         self._calls: Calls | None = None
@@ -129,7 +133,11 @@ class Run:
         if self._calls is not None:
             await self._calls.give_up(waiting=ending is WAITING)
         self._append(self.draft.end())
-        shown = await self._write(ending) if self._owned else None
+        shown = None
+        if self._owned:
+            shown = await self._write(ending)
+        else:
+            await self._keep_usage(ending)
         if shown is None:
             self.stream.give_up()
             return ending
@@ -170,7 +178,7 @@ class Run:
         self._replies.deadlines.begin()
         instructions = await instructions_of(self._assistant)
         tools = await tools_for(self._assistant)
-        self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving)
+        self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving, self._ledger)
         self._system = [{"role": "system", "content": instructions}] if instructions else []
         first = await self._first_calls(calls)
         if calls.waiting or first is None:
@@ -247,9 +255,9 @@ class Run:
         return messages
 
     @property
-    def backend(self) -> Backend:
-        """Return the backend that answers now."""
-        return self._replies.backend
+    def named(self) -> Named:
+        """Return the backend that answers now, and its alias."""
+        return self._fallback.current
 
     def _flush(self) -> None:
         self._append(self.draft.take())
@@ -274,13 +282,20 @@ class Run:
         process has already ended the answer. The database is written before the closing chunk is sent, so that a
         reader that has the chunk finds the answer stored.
         """
-        written, end = self.unsaved = self.written(), End(ending, self._replies.usage)
+        written, end = self.unsaved = self.written(), End(ending, self._replies.usage, self._ledger.unstored(ending))
         try:
             mine = await self._saving.until_stored(finish, self._process, written, end)
         except DatabaseError:
             return NOT_SAVED
         self.unsaved = None
         return ending if mine else None
+
+    async def _keep_usage(self, ending: Ending) -> None:
+        """Enter what the answer has used in the ledger, if it was deleted."""
+        try:
+            await in_database(give_up, self.answer_id, self._ledger.unstored(ending))
+        except DatabaseError:
+            logger.exception("What the deleted answer %s has used could not be written.", self.answer_id)
 
 
 def _asked(tool: str, arguments: dict[str, Any]) -> ToolCall:

@@ -10,6 +10,7 @@ from django.dispatch import receiver
 from ..conf import conf
 from ..db.conversations import delete
 from ..db.threads import database, on_commit
+from ..db.usage import erase_user
 from ..events import Event, Events, sockets_of
 from ..models import Conversation
 from .engine import engines
@@ -38,6 +39,8 @@ def _abandon(answer_id: int) -> None:
 def forget_user(instance: Any, using: str, **_: Any) -> None:
     """Delete the conversations of a deleted user once the deletion is committed, if they are in another database.
 
+    The ledger keeps its rows, without the user.
+
     In the user's own database, Django's collector deletes them (``managers.cascade``).
     """
     user = instance.pk
@@ -54,3 +57,4 @@ def end_session(request: Any, **_: Any) -> None:
 
 def _delete_all_of(user: Any) -> None:
     delete(Conversation.objects.filter(user=user))
+    erase_user(user)

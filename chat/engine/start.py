@@ -138,7 +138,7 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
         key = StreamKey(run.answer_id, run.turn.answer.run)
         engine.loop.call_later(conf.stream_retention, engine.streams.discard, key)
         engine.events.publish(run.turn.conversation.owner, Event.ended(run.turn.answer, waiting=run.waits))
-        engine.titles.answered(run.turn, run.backend)
+        engine.titles.answered(run.turn, run.named)
         if not run.waits:
             announce_answer(run.answer_id)
 

@@ -6,14 +6,19 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from ..backends.base import Backend, BackendError, Finished, Reasoning, Request, Text
+from ..backends.base import Backend, BackendError, Content, Finished, Reasoning, Request, Text
+from ..backends.loading import Named
 from ..backends.openai.thinking import TAGS, Thoughts
 from ..conf import conf
 from ..db.conversations import Untitled, retitle, untitled
 from ..db.threads import in_database
+from ..db.usage import begin_title, end_title
 from ..db.values import Turn
 from ..events import Event, Events
+from ..models import Usage
 from ..text import TITLE_LENGTH, storable, title_of
+from ..tokens import reported
+from .ledger import Call, row_of
 from .tracing import Span, model_span, tokens_of
 
 logger = logging.getLogger(__name__)
@@ -47,11 +52,11 @@ class Titles:
         self._asking: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def answered(self, turn: Turn, backend: Backend) -> None:
+    def answered(self, turn: Turn, named: Named) -> None:
         """Ask for a title if this was the first complete answer of its conversation. Return at once."""
         if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
             return
-        task = self._spawn(self._ask_and_store(turn.answer.pk, backend))
+        task = self._spawn(self._ask_and_store(turn.answer.pk, named))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
@@ -61,14 +66,13 @@ class Titles:
         for task in self._asking:
             task.cancel()
 
-    async def _ask_and_store(self, answer_id: int, backend: Backend) -> None:
+    async def _ask_and_store(self, answer_id: int, named: Named) -> None:
         """Ask for a title, store it and publish it. A failure is logged at ``INFO`` and not retried."""
         try:
             found = await in_database(untitled, answer_id)
             if found is None:
                 return
-            async with asyncio.timeout(conf.first_token_timeout):
-                title = clean(await _ask(backend, found))
+            title = clean(await _asked(named, found, answer_id))
             # A small model may repeat its instructions.
             if not title or title.casefold() in PROMPT.casefold():
                 return
@@ -81,29 +85,56 @@ class Titles:
             logger.info("The conversation of the answer %s got no title: %s.", answer_id, type(error).__name__)
 
 
-async def _ask(backend: Backend, found: Untitled) -> str:
-    """Return what the model wrote, up to the end of its first line, or nothing if that is too long or was cut off.
-
-    Reasoning is left out, even if the backend passes it on as text between tags. Raises whatever the backend raises.
-    """
+async def _asked(named: Named, found: Untitled, answer_id: int) -> str:
+    """Ask the model, and enter the call in the ledger, before and after. Raises whatever the backend raises."""
     prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
-    with model_span(backend) as span:
-        return await _read(backend, prompt, span)
+    request = Request([{"role": "user", "content": prompt}], MAX_TOKENS)
+    row = row_of(found.conversation, answer_id, named, kind=Usage.Kind.TITLE)
+    call, reading = Call(row, named, request.messages), Reading()
+    call.end(Usage.Outcome.INTERRUPTED, None, "")
+    await in_database(begin_title, row)
+    try:
+        async with asyncio.timeout(conf.first_token_timeout):
+            with model_span(named.backend) as span:
+                title = await reading.read(named.backend, request, span)
+        call.end(reading.outcome, reported(reading.report), reading.received)
+        return title
+    except BackendError as error:
+        call.fail(error.code, reading.received)
+        raise
+    except BaseException:  # among them that it is cancelled, because the process ends
+        call.end(reading.outcome, None, reading.received)
+        raise
+    finally:
+        await in_database(end_title, row)
 
 
-async def _read(backend: Backend, prompt: str, span: Span) -> str:
-    text, thoughts = "", Thoughts()
-    async with aclosing(backend.stream(Request([{"role": "user", "content": prompt}], MAX_TOKENS))) as deltas:
-        async for delta in deltas:
-            if isinstance(delta, Finished):
-                span.note(finish_reasons=[delta.reason], **tokens_of(delta.usage))
-                return text + _text(thoughts.end()) if delta.reason == "stop" else ""
-            text += _text(thoughts.split(delta.text)) if isinstance(delta, Text) else ""
-            if "\n" in text.lstrip():
-                return text
-            if len(text) > LONGEST:
-                return ""
-    raise BackendError("interrupted", "The stream ended without a reason.")
+class Reading:
+    """One reply, as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.received = ""
+        self.report: dict[str, Any] | None = None
+        self.outcome = Usage.Outcome.INTERRUPTED
+
+    async def read(self, backend: Backend, request: Request, span: Span) -> str:
+        """Return what the model wrote, up to the end of its first line, or nothing if that is too long or was cut off.
+
+        Reasoning is left out, even if the backend passes it on as text between tags. Raises what the backend raises.
+        """
+        text, thoughts = "", Thoughts()
+        async with aclosing(backend.stream(request)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Finished):
+                    self.report, self.outcome = delta.usage, Usage.Outcome.COMPLETE
+                    span.note(finish_reasons=[delta.reason], **tokens_of(delta.usage))
+                    return text + _text(thoughts.end()) if delta.reason == "stop" else ""
+                self.received += delta.text if isinstance(delta, Content) else ""
+                text += _text(thoughts.split(delta.text)) if isinstance(delta, Text) else ""
+                if "\n" in text.lstrip() or len(text) > LONGEST:
+                    self.outcome = Usage.Outcome.CUT
+                    return text if "\n" in text.lstrip() else ""
+        raise BackendError("interrupted", "The stream ended without a reason.")
 
 
 def _text(deltas: Iterable[Text | Reasoning]) -> str:

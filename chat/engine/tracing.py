@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 from ..backends.base import Backend
+from ..tokens import Tokens, reported
 
 trace: Any
 try:
@@ -106,12 +107,8 @@ def tool_span(tool: str, call: str) -> AbstractContextManager[Span]:
 
 def tokens_of(usage: Mapping[str, Any] | None) -> dict[str, Value | None]:
     """Return the attributes of what a call has used, as far as the endpoint has reported it."""
-    found = usage or {}
-    return {"input_tokens": _count(found.get("prompt_tokens")), "output_tokens": _count(found.get("completion_tokens"))}
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    tokens = reported(usage) or Tokens()
+    return {"input_tokens": tokens.input, "output_tokens": tokens.output}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from chat.models import Conversation, Process
+from chat.models import Conversation, Process, Usage
 from tests.faults.services import postgres_server
 
 
@@ -43,4 +43,5 @@ def database(request, transactional_db, settings):
         settings.DATABASE_ROUTERS = [ToPostgres()]
         Conversation.objects.all().delete()
         Process.objects.all().delete()
+        Usage.objects.all().delete()
     return Conversation.objects.db

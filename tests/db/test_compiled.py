@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, connections
 from django.utils import timezone
 
-from chat.db.compiled import Insert, Statement, UnsupportedError, both, columns, select, update
+from chat.db.compiled import Insert, Statement, UnsupportedError, columns, select, together, update
 from chat.models import Conversation, Message
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -88,7 +88,7 @@ def test_two_updates_are_one_statement_on_postgresql(database):
     made = insert().insert(database, conversation())
     title = update(Conversation, columns(Conversation, "title"), where=columns(Conversation, "id"))
     other = insert().insert(database, conversation("c2"))
-    pair = both(title, title)
+    pair = together(title, title)
     assert pair.run(database, "One", made.pk, "Two", other.pk)[1] == [(1,)]
     assert set(Conversation.objects.values_list("title", flat=True)) == {"One", "Two"}
     assert pair.run(database, "Three", 0, "Three", other.pk)[1] == [(0,)]

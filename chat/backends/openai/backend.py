@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,11 @@ class OpenAIBackend(Backend):
     def model(self) -> str:
         """Return the value of the option ``model``."""
         return self._model
+
+    @property
+    def url(self) -> str:
+        """Return the value of the option ``base_url``, or of ``OPENAI_BASE_URL``."""
+        return str(self._client_options["base_url"] or os.environ.get("OPENAI_BASE_URL", ""))
 
     async def prepare(self) -> None:
         """Import the SDK and make the client before the first visitor needs it. Raises ``BackendError``."""

@@ -1,4 +1,4 @@
-"""The admin's read-only view of conversations, feedback, share links and server processes."""
+"""The admin's views of conversations, feedback, share links and server processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,23 +15,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .html.messages import MessageView, PartView, record_view
-from .models import Conversation, Feedback, Message, Process, Share, ToolCall
+from ..html.messages import MessageView, PartView, record_view
+from ..models import Conversation, Feedback, Message, Process, Share, ToolCall
+from .base import ReadOnly
 
 BEGINNING = 80
 """Characters of an answer that the list of feedback shows."""
-
-
-class ReadOnly:
-    """A mixin for rows that can be viewed and deleted, but not added or changed."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return ``False``: only the chat adds rows."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Return ``False``: only the chat changes rows."""
-        return False
 
 
 @dataclass(frozen=True, slots=True)
