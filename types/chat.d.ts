@@ -310,6 +310,7 @@ interface Document {
 
 interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
+  "llm-chat-widget": ChatWidgetElement;
   "llm-chat-edit": HTMLElement;
 }
 
@@ -320,6 +321,17 @@ interface Performance {
 /** Not in all browsers, and not in TypeScript's library. */
 interface Window {
   trustedTypes?: { createPolicy<Rules>(name: string, rules: Rules): Rules };
+}
+
+/**
+ * The element of `{% chat_widget %}`: docs/widget.md. Its attributes `open`, `running` and `unread` are its state. It dispatches
+ * `llm-chat:open`, `llm-chat:close`, `llm-chat:ready` and `llm-chat:unread`, which bubble and have no detail.
+ */
+interface ChatWidgetElement extends HTMLElement {
+  /** Open the dialog. `text`: what to write before the text of the composer. Resolves when the chat is there, or cannot be loaded. */
+  open(text?: string): Promise<void>;
+  close(): void;
+  toggle(): void;
 }
 
 interface CustomElementRegistry {
