@@ -84,7 +84,7 @@ class ChatWidget extends HTMLElement {
   // The dialog
 
   #show() {
-    for (const other of document.querySelectorAll("llm-chat-widget[open]")) other.close();
+    for (const each of document.querySelectorAll("llm-chat-widget")) each.close();
     const focused = document.activeElement;
     this.#before = focused?.matches("body *") ? focused : this.querySelector("a");
     this.toggleAttribute("open", true);
