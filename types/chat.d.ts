@@ -260,6 +260,8 @@ declare class ChatElement extends HTMLElement {
   cloneElement(name: string): HTMLElement;
   /** Parse HTML of the server's. */
   fragment(html: string): DocumentFragment;
+  /** Use the browser's storage, which may be full, or closed to this site: then do nothing. */
+  attempt<Result>(act: () => Result): Result | undefined;
   /** Replace halves of emojis, which cannot be stored. */
   wellFormed(text: string): string;
 }
@@ -312,6 +314,11 @@ interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
   "llm-chat-widget": ChatWidgetElement;
   "llm-chat-edit": HTMLElement;
+}
+
+/** Attributes that the templates write. */
+interface Element {
+  getAttribute(name: "base" | "src"): string;
 }
 
 interface Performance {

@@ -1,24 +1,23 @@
-/** Where the dialog covers the page, and is modal. */
+/** Where the dialog is modal, and covers the page. */
 const SMALL = matchMedia("(width < 34rem), (height < 30rem)");
-const SCREEN = /** @type {VisualViewport} */ (visualViewport);
 
-/** `<llm-chat-widget>`: opens a chat over the page, and loads it when it is first opened. docs/widget.md explains it. */
+/** `<llm-chat-widget>`: opens a chat over the page, and loads it the first time. docs/widget.md explains it. */
 class ChatWidget extends HTMLElement {
   #listening;
-  /** Settles when the chat is there, or could not be loaded. */
   #loading;
-  /** What had the focus before the dialog. */
+  #styled;
+  /** What had the focus. */
   #before;
 
   connectedCallback() {
     this.#listening = new AbortController();
-    this.querySelector(":scope > a")?.setAttribute("role", "button");
+    this.#find(":scope > a")?.setAttribute("role", "button");
     this.#hear(this, "click", ({ target }) => this.#click(target.closest("[data-do]")?.dataset.do));
     this.#hear(this, "keydown", (event) => this.#press(event));
     this.#hear(this, "chat:state", ({ detail }) => this.#follow(detail.streaming));
     this.#hear(this.#dialog, "close", () => this.#dialog.open || this.close()); // the browser has closed it
-    this.#hear(SMALL, "change", () => this.hasAttribute("open") && this.#present());
-    for (const type of ["resize", "scroll"]) this.#hear(SCREEN, type, () => this.#fit());
+    this.#hear(SMALL, "change", () => this.#dialog.open && this.#present());
+    for (const type of ["resize", "scroll"]) this.#hear(visualViewport, type, () => this.#fit());
     this.#comeBack();
   }
 
@@ -26,16 +25,15 @@ class ChatWidget extends HTMLElement {
     this.#listening.abort();
   }
 
-  // Actions, also for the site's scripts
-
   async open(text = "") {
     const elsewhere = this.#chat && !this.contains(this.#chat);
     if (!elsewhere) {
-      if (!this.hasAttribute("open")) this.#show();
+      const loading = this.#load();
+      await this.#show();
       this.#dialog.focus();
-      await this.#load();
+      await loading;
     }
-    if (elsewhere || this.contains(document.activeElement)) this.#send(text ? "chat:compose" : "chat:focus", { text });
+    if (elsewhere || this.contains(document.activeElement)) this.#tell(text ? "chat:compose" : "chat:focus", { text });
   }
 
   close() {
@@ -43,10 +41,10 @@ class ChatWidget extends HTMLElement {
     const focused = document.activeElement;
     this.removeAttribute("open");
     this.#dialog.close();
-    if (focused === document.body || this.contains(focused)) this.#before?.focus({ preventScroll: true });
+    if (focused === document.body || this.contains(focused)) this.#before?.focus();
     this.#keep({ isOpen: false });
-    if (this.#isStreaming) this.#mark("running");
-    this.#tell("close");
+    if (this.#chat?.matches("[streaming]")) this.#mark("running");
+    this.#dispatch("close");
   }
 
   toggle() {
@@ -62,59 +60,28 @@ class ChatWidget extends HTMLElement {
   #renew() {
     if (this.#chat?.matches(":not([empty])")) {
       this.#choose(crypto.getRandomValues(new BigUint64Array(2)).join("-"));
-      this.#loading = undefined;
-      this.#place.replaceChildren();
+      this.#loading = null;
+      this.#find("[data-place]").replaceChildren();
     }
     this.open();
   }
 
   /** For Escape, what is open inside the chat comes first, and an answer that runs. */
   #press({ key, target, defaultPrevented, isComposing }) {
-    if (key === " " && target.matches("a[role=button]")) target.click();
+    if (key === " " && target.role === "button") target.click();
     if (key !== "Escape" || defaultPrevented || isComposing) return;
-    if (!this.#dialog.querySelector("dialog[open], :popover-open")) this.close();
+    if (!this.#find("dialog dialog[open], :popover-open")) this.close();
   }
 
   #follow(streaming) {
     if (this.hasAttribute("open")) return;
     this.#mark(streaming ? "running" : "unread");
-    if (!streaming) this.#tell("unread");
+    if (!streaming) this.#dispatch("unread");
   }
 
-  // The dialog
-
-  #show() {
-    for (const each of document.querySelectorAll("llm-chat-widget")) each.close();
-    const focused = document.activeElement;
-    this.#before = focused?.matches("body *") ? focused : this.querySelector("a");
-    this.toggleAttribute("open", true);
-    this.#present();
-    this.#mark("");
-    this.#keep({ isOpen: true });
-    this.#send("chat:stale"); // what it shows is read now
-    this.#tell("open");
-  }
-
-  #present() {
-    const focused = this.contains(document.activeElement) && document.activeElement;
-    this.#dialog.close();
-    if (SMALL.matches) this.#dialog.showModal();
-    else this.#dialog.open = true; // show() would take the focus
-    if (focused) focused.focus();
-    this.#fit();
-  }
-
-  /** A phone's keyboard takes a part of the screen, which style sheets do not know. */
-  #fit() {
-    const { height, offsetTop, scale } = SCREEN;
-    if (scale > 1) return;
-    this.#dialog.style.setProperty("--_screen", `${height}px`);
-    this.#dialog.style.setProperty("--_top", `${offsetTop}px`);
-  }
-
-  /** Go on where the page before stopped, or this one before a reload, without taking the focus. */
+  /** Go on where the last page stopped, without taking the focus. */
   #comeBack() {
-    const { conversation, isOpen, mark = "" } = this.#kept;
+    const { conversation, isOpen, mark = "" } = this.#keep({});
     if (conversation) this.#choose(conversation);
     this.#keep({ isOpen: false });
     this.#mark(mark);
@@ -125,44 +92,72 @@ class ChatWidget extends HTMLElement {
   }
 
   async #resume() {
-    if (document.readyState !== "complete") await once(window, "load"); // the page's own scripts come first
+    if (document.readyState !== "complete") await once(window, "load"); // after the page's own scripts
     await this.#load();
-    if (this.#chat && !this.#isStreaming) this.#follow(false);
+    if (this.#chat?.matches(":not([streaming])")) this.#follow(false);
+  }
+
+  // The dialog
+
+  async #show() {
+    if (this.hasAttribute("open")) return;
+    for (const each of document.querySelectorAll("llm-chat-widget")) each.close();
+    const focused = document.activeElement;
+    this.#before = focused === document.body ? this.#find(":scope > a") : focused;
+    this.toggleAttribute("open", true);
+    this.#keep({ isOpen: true });
+    this.#mark("");
+    await (this.#styled ??= this.#style());
+    if (!this.hasAttribute("open")) return;
+    this.#present();
+    this.#tell("chat:stale"); // what it shows is read now
+    this.#dispatch("open");
+  }
+
+  #present() {
+    this.#dialog.close();
+    if (SMALL.matches) this.#dialog.showModal();
+    else this.#dialog.open = true; // show() would take the focus
+    this.#fit();
+  }
+
+  /** Style sheets do not know what a phone's keyboard takes of the screen. */
+  #fit() {
+    if (!visualViewport || visualViewport.scale > 1) return;
+    const { style } = this.#dialog;
+    style.setProperty("--_screen", `${visualViewport.height}px`);
+    style.setProperty("--_top", `${visualViewport.offsetTop}px`);
+  }
+
+  #style() {
+    const sheet = document.createElement("link");
+    Object.assign(sheet, { rel: "stylesheet", href: this.getAttribute("sheet"), nonce: this.nonce });
+    this.append(sheet);
+    return once(sheet, "load");
   }
 
   // The chat
 
   async #load() {
-    this.#loading ??= this.#fetch();
+    this.#problem.hidden = true;
     try {
-      await this.#loading;
+      await (this.#loading ??= this.#fetch());
     } catch {
-      this.#loading = undefined;
-      this.#dialog.dataset.state = "failed";
+      this.#loading = null;
+      this.#problem.hidden = false;
     }
   }
 
   async #fetch() {
-    this.#dialog.dataset.state = "loading";
     const request = fetch(`${this.#page.href}&fragment`, { headers: { Accept: "text/html" } });
-    const [response] = await Promise.all([request, import(this.getAttribute("base") ?? "")]);
+    const [response] = await Promise.all([request, import(this.getAttribute("base"))]);
     if (!response.ok || response.redirected) throw new Error(response.statusText);
     const chat = customElements.get("llm-chat-element").prototype.fragment(await response.text());
-    const scripts = Array.from(chat.querySelectorAll("script"), (script) => import(script.getAttribute("src") ?? ""));
-    await Promise.all([...scripts, ...this.#style(chat)]);
-    for (const each of chat.querySelectorAll("script, link")) each.remove();
+    await Promise.all(Array.from(chat.querySelectorAll("script"), (script) => import(script.getAttribute("src"))));
+    for (const sheet of chat.querySelectorAll("link")) sheet.nonce = this.nonce;
     for (const icon of chat.querySelectorAll("symbol")) if (document.getElementById(icon.id)) icon.remove();
-    this.#place.replaceChildren(chat);
-    this.#dialog.dataset.state = "ready";
-    this.#tell("ready");
-  }
-
-  /** Link the style sheets, once; return what to wait for. */
-  #style(chat) {
-    const sheets = this.#dialog.querySelector("link") ? [] : [...chat.querySelectorAll("link")];
-    for (const sheet of sheets) sheet.nonce = this.nonce;
-    this.#place.before(...sheets);
-    return sheets.map((sheet) => once(sheet, "load"));
+    this.#find("[data-place]").replaceChildren(chat);
+    this.#dispatch("ready");
   }
 
   #choose(conversation) {
@@ -180,32 +175,28 @@ class ChatWidget extends HTMLElement {
     this.#keep({ mark });
   }
 
+  /** Change what the tab keeps for its next page, and return it. */
   #keep(changes) {
-    attempt(() => sessionStorage.setItem(this.#key, JSON.stringify({ ...this.#kept, ...changes })));
-  }
-
-  get #kept() {
-    return attempt(() => JSON.parse(sessionStorage.getItem(this.#key) ?? "")) ?? {};
-  }
-
-  get #key() {
-    return `llm-chat widget ${this.getAttribute("conversation")}`;
+    const key = `llm-chat widget ${this.getAttribute("conversation")}`;
+    try {
+      const kept = { ...JSON.parse(sessionStorage.getItem(key) ?? "{}"), ...changes };
+      sessionStorage.setItem(key, JSON.stringify(kept));
+      return kept;
+    } catch {
+      return changes; // the browser keeps nothing
+    }
   }
 
   #hear(target, type, listener) {
     target.addEventListener(type, listener, { signal: this.#listening.signal });
   }
 
-  #send(type, detail) {
-    this.#chat?.dispatchEvent(new CustomEvent(type, { detail }));
-  }
-
-  #tell(name) {
+  #dispatch(name) {
     this.dispatchEvent(new CustomEvent(`llm-chat:${name}`, { bubbles: true }));
   }
 
-  get #isStreaming() {
-    return this.#chat?.hasAttribute("streaming");
+  #tell(type, detail) {
+    this.#chat?.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
   /** The chat of this conversation, wherever the page has it. */
@@ -221,29 +212,19 @@ class ChatWidget extends HTMLElement {
     return this.#find("[data-page]");
   }
 
-  get #place() {
-    return this.#find("[data-place]");
+  get #problem() {
+    return this.#find("[data-problem]");
   }
 
-  /** @returns {any} */
   #find(selector) {
     return this.querySelector(selector);
   }
 }
 
 function once(target, type) {
-  return new Promise((resolve, reject) => {
-    target.addEventListener(type, resolve);
-    target.addEventListener("error", reject);
+  return new Promise((resolve) => {
+    for (const each of [type, "error"]) target.addEventListener(each, resolve);
   });
-}
-
-function attempt(act) {
-  try {
-    return act();
-  } catch {
-    return undefined; // the browser keeps nothing
-  }
 }
 
 /** The launcher opens its own widget, an element of the site's the one that it names. */
