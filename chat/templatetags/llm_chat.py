@@ -127,7 +127,9 @@ def chat_widget(
     """
     found = registry.get(assistant)
     if found is None:
-        raise ImproperlyConfigured(f"{{% chat_widget %}} needs the name of an assistant of this site, got {assistant!r}.")
+        raise ImproperlyConfigured(
+            f"{{% chat_widget %}} needs the name of an assistant of this site, got {assistant!r}."
+        )
     _check_object(found, about, "chat_widget")
     request = context.get("request")
     owner = known_owner(request) if request is not None else None

@@ -6,8 +6,7 @@ class ChatWidget extends HTMLElement {
   #listening;
   #loading;
   #styled;
-  /** What had the focus. */
-  #before;
+  #before; // what had the focus
 
   connectedCallback() {
     this.#listening = new AbortController();
@@ -41,7 +40,7 @@ class ChatWidget extends HTMLElement {
     const focused = document.activeElement;
     this.removeAttribute("open");
     this.#dialog.close();
-    if (focused === document.body || this.contains(focused)) this.#before?.focus();
+    if (focused === document.body || this.contains(focused)) this.#before?.focus({ preventScroll: true });
     this.#keep({ isOpen: false });
     if (this.#chat?.matches("[streaming]")) this.#mark("running");
     this.#dispatch("close");
@@ -85,7 +84,7 @@ class ChatWidget extends HTMLElement {
     if (conversation) this.#choose(conversation);
     this.#keep({ isOpen: false });
     this.#mark(mark);
-    // A small screen shows the page to which the visitor has gone.
+    // On a small screen it would cover the next page.
     const [{ type }] = performance.getEntriesByType("navigation");
     if (isOpen && !this.#chat && (type === "reload" || !SMALL.matches)) this.#show();
     if (mark === "running" || this.hasAttribute("open")) this.#resume();
