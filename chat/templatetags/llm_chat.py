@@ -34,6 +34,8 @@ from ..text import CONVERSATION_ID
 
 register = template.Library()
 
+_NO_ASSISTANT = "{{% {} %}} needs the name of an assistant of this site, got {!r}."
+
 
 @register.inclusion_tag("llm_chat/conversation.html", takes_context=True)
 def chat(
@@ -65,7 +67,7 @@ def chat(
     request = _request_in(context)
     found = registry.get(assistant)
     if found is None and not conversation:
-        raise ImproperlyConfigured(f"{{% chat %}} needs the name of an assistant of this site, got {assistant!r}.")
+        raise ImproperlyConfigured(_NO_ASSISTANT.format("chat", assistant))
     _check_object(found, about)
     subject = subject_of(assistant, about if found else None)
     conversation = conversation or uid_of(subject)
@@ -127,9 +129,7 @@ def chat_widget(
     """
     found = registry.get(assistant)
     if found is None:
-        raise ImproperlyConfigured(
-            f"{{% chat_widget %}} needs the name of an assistant of this site, got {assistant!r}."
-        )
+        raise ImproperlyConfigured(_NO_ASSISTANT.format("chat_widget", assistant))
     _check_object(found, about, "chat_widget")
     request = context.get("request")
     owner = known_owner(request) if request is not None else None

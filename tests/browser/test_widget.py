@@ -202,9 +202,7 @@ def test_the_conversation_is_about_the_object_of_the_page(group, visitor, script
 
 def test_a_forged_reference_opens_no_chat(group, visitor, console):
     tab = visitor().go("/host/article/")
-    tab.run(
-        "() => { const link = document.querySelector('[data-page]'); link.href = link.href.replace(/about=./, 'about=X'); }"
-    )
+    tab.page.locator("[data-page]").evaluate("link => { link.href = link.href.replace(/about=./, 'about=X') }")
     tab.launcher.click()
     expect(tab.problem).to_have_text(PROBLEM)
     assert all("403" in line for line in console)
@@ -371,9 +369,8 @@ def test_the_launcher_tells_that_an_answer_runs_and_has_arrived(tab, script):
     tab.open()
     expect(tab.mark).to_have_text("")
     tab.chat.wait_for_frames("read")
-    assert tab.run("window.told") == [
-        f"{name} llm-chat-widget" for name in ("open", "ready", "close", "unread", "open")
-    ]
+    told = ["open", "ready", "close", "unread", "open"]
+    assert tab.run("window.told") == [f"{name} llm-chat-widget" for name in told]
 
 
 def test_it_is_open_again_after_a_reload_and_on_the_next_page_without_taking_the_focus(tab, script):
@@ -575,9 +572,7 @@ def test_it_follows_the_colours_of_the_page(visitor, look):
         assert element.evaluate("element => getComputedStyle(element).backgroundColor") == colours[look]
 
 
-def test_a_visitor_who_signs_in_elsewhere_can_still_open_a_page_that_is_for_everybody(
-    group, visitor, django_user_model
-):
+def test_who_signs_in_elsewhere_can_still_open_it_on_a_page_that_is_for_everybody(group, visitor):
     tab = visitor().go("/host/article/")
     User.objects.create_user("ada", password="pass")
     other = tab.page.context.new_page()

@@ -19,12 +19,20 @@ PAGE = """{% load llm_chat static %}<!doctype html>
   <link rel="stylesheet" href="/looks/{{ look }}.css"{% nonce %}>
 </head>
 <body>
-  <header class="navbar"><a class="brand" href="/host/">Acme</a> <a href="/host/two/">Second page</a> <a href="/host/article/">Article</a></header>
+  <header class="navbar">
+    <a class="brand" href="/host/">Acme</a> <a href="/host/two/">Second page</a> <a href="/host/article/">Article</a>
+  </header>
   <main class="chat">
     <h1>{{ name }}</h1>
     <p>We make <a href="#anvils">anvils</a>, and answer questions about them.</p>
-    <form><label>Your name <input name="name"></label> <button type="button" data-llm-chat-open="support" data-llm-chat-text="How heavy?">Ask how heavy</button></form>
-    {% for number in "123456789"|make_list %}<h2>Anvil {{ number }}</h2><p>It is made of cast steel, and falls well. We deliver on the same day.</p>{% endfor %}
+    <form>
+      <label>Your name <input name="name"></label>
+      <button type="button" data-llm-chat-open="support" data-llm-chat-text="How heavy?">Ask how heavy</button>
+    </form>
+    {% for number in "123456789"|make_list %}
+      <h2>Anvil {{ number }}</h2>
+      <p>It is made of cast steel, and falls well. We deliver on the same day.</p>
+    {% endfor %}
     CHAT
   </main>
   WIDGET
@@ -47,7 +55,7 @@ PAGES = {
 
 RESET = """*, ::before, ::after { box-sizing: border-box; margin: 0; padding: 0; border: 0 solid; }
 a { color: #0d6efd; text-decoration: underline; } a:hover { color: #0a58ca; }
-button, input { font: inherit; color: inherit; background-color: transparent; border-radius: 0; text-transform: uppercase; }
+button, input { font: inherit; color: inherit; background-color: transparent; text-transform: uppercase; }
 svg { display: block; vertical-align: middle; } h1, h2, h3 { font-size: 3rem; margin-bottom: 0.5rem; color: #146c43; }
 p { margin-bottom: 1rem; line-height: 3; } header { background: #212529; padding: 1rem; } dialog { padding: 3rem; }
 textarea, input { border: 1px solid #888; padding: 0.5rem; } ul, ol { list-style: none; }

@@ -64,7 +64,7 @@ def test_it_is_called_like_the_assistant_or_has_a_label_of_the_page():
     page = render('{% chat_widget "support" %}')
     assert '<dialog class="llm-chat-dialog" aria-label="Search"' in page
     assert '<span class="llm-chat-launcher-name">Search</span>' in page
-    page = render('{% chat_widget "support" label="Ask <us>" %}')
+    page = render('{% chat_widget "support" label=label %}', label="Ask <us>")
     assert '<span class="llm-chat-launcher-label">Ask &lt;us&gt;</span>' in page
     assert 'aria-label="Search"' in page
     with override("de"):
@@ -121,7 +121,7 @@ def test_an_object_that_the_assistant_does_not_talk_about_is_an_error(about):
 
 
 def test_without_the_apps_urls_the_tag_says_what_it_needs():
-    with override_settings(ROOT_URLCONF=()), pytest.raises(ImproperlyConfigured, match="llm_chat.urls"):
+    with override_settings(ROOT_URLCONF=()), pytest.raises(ImproperlyConfigured, match=r"llm_chat\.urls"):
         render('{% chat_widget "support" %}')
 
 

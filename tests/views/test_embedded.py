@@ -43,9 +43,8 @@ def group():
 
 
 def fragment(client, uid="support", status=200, **query):
-    response = client.get(
-        f"/chat/{uid}/", {"fragment": "", "assistant": "support", **query}, headers={"accept": "text/html"}
-    )
+    fields = {"fragment": "", "assistant": "support", **query}
+    response = client.get(f"/chat/{uid}/", fields, headers={"accept": "text/html"})
     assert response.status_code == status
     return response.content.decode()
 
@@ -59,7 +58,8 @@ def is_forbidden(page):
 
 
 def test_a_fragment_is_the_chat_alone(ann, converse):
-    converse(uid="support", assistant="support")
+    converse(uid="support")
+    Conversation.objects.update(assistant="support")
     page = fragment(ann)
     assert "<strong>Scattering</strong>" in page
     assert '<llm-chat class="llm-chat" lang="en" conversation="support" assistant="support"' in page
@@ -122,7 +122,8 @@ def test_another_reference_is_refused_on_the_fragment_and_on_the_page(ann, group
 
 def test_a_stored_conversation_keeps_its_object_whatever_the_page_refers_to(ann, group, converse):
     other = Group.objects.create(name="Other")
-    converse(uid="c1", assistant="support", about_model="auth.group", about_key=str(group.pk))
+    converse(uid="c1")
+    Conversation.objects.update(assistant="support", about_model="auth.group", about_key=str(group.pk))
     page = fragment(ann, "c1", about=refer(other))
     assert f'about="{refer(group)}"' in page
     group.delete()

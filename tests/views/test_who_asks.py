@@ -78,7 +78,7 @@ ROWS: dict[str, list[Row]] = {
         get(200, 200, shows=True),
         get(200, 200, before="a1", hit="a1", shows=True),
         get(200, 200, fragment="", shows=True),
-        get(200, 403, fragment="", about="forged", shows=True),
+        get(200, 403, 200, fragment="", about="forged", shows=True),
         post(303, 303, id="m9", text="What?", asks=(303,)),
         post(409, 303, 409, id="m1", text="What?", asks=(303,)),
     ],
