@@ -111,6 +111,8 @@ def test_a_visitor_opens_the_widget_and_is_answered_under_any_policy(settings, v
     tab.chat.talk(script, "What do you sell?", "**Anvils**")
     assert script.requests[0].messages[-1]["content"] == "What do you sell?"
     expect(tab.chat.answer.locator("strong")).to_have_text("Anvils")
+    tab.dialog.get_by_role("link", name="Open as a page").click()
+    expect(tab.chat.connected().answer.locator("strong")).to_have_text("Anvils")
 
 
 def test_nothing_of_the_chat_is_requested_before_it_is_opened(tab):
