@@ -14,7 +14,7 @@ export default {
   overrides: [
     {
       // The classes of code come from Pygments.
-      files: ["**/llm_chat/messages.css"],
+      files: ["**/llm_chat/chat.css"],
       rules: { "selector-class-pattern": "^(llm-chat(-[a-z]+)*|[a-z]{1,2})$" },
     },
     {

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple, Protocol
 
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 
 from .managers import ConversationQuerySet
@@ -86,6 +87,18 @@ def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool
 def owner_of(request: HttpRequest) -> Owner | None:
     """Return the owner behind a request, ``None`` for a new visitor."""
     return Owner.of(getattr(request, "user", None), request.session)
+
+
+def known_owner(request: HttpRequest) -> Owner | None:
+    """Return the owner behind a request whose session has been read already, without a query.
+
+    ``None`` if it has not been read, so that the page may be the same for everybody, or for a new visitor.
+    """
+    session = getattr(request, "session", None)
+    if session is None or not getattr(session, "accessed", False):
+        return None
+    user = session.get(SESSION_KEY)  # request.user would be a query
+    return Owner.of(None, session) if user is None else Owner(key_of(user), user)
 
 
 def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:

@@ -10,6 +10,7 @@ import pytest
 from chat.backends.local import LocalBackend
 from chat.backends.openai import OpenAIBackend
 from chat.errors import ERRORS
+from chat.templatetags.llm_chat import chat_widget
 from scripts import settings_table
 from tests.test_layers import MODULES, RANK, named, room
 
@@ -18,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 TEMPLATES = (ROOT / "docs" / "templates.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+WIDGET = "\n#" + (ROOT / "docs" / "widget.md").read_text()
 PAGE = (ROOT / "docs" / "page.md").read_text()
 SCRIPTS = "".join(path.read_text() for path in sorted((ROOT / "chat" / "static").rglob("*.js")))
 
@@ -73,8 +75,19 @@ def test_every_template_of_the_app_is_documented():
 
 def test_every_custom_property_is_documented():
     style = (ROOT / "chat" / "static" / "llm_chat" / "chat.css").read_text()
-    shown = {name for names, _ in rows(TEMPLATES, "Colours, fonts and sizes") for name in re.findall("`(.*?)`", names)}
+    style += (ROOT / "chat" / "static" / "llm_chat" / "widget.css").read_text()
+    tables = [*rows(TEMPLATES, "Colours, fonts and sizes"), *rows(WIDGET, "Appearance")]
+    shown = {name for names, *_ in tables for name in re.findall("`(.*?)`", names)}
     assert shown == set(re.findall(r"var\((--llm-chat-[a-z-]+)", style))
+
+
+def test_every_argument_and_event_of_the_widget_is_documented():
+    parameters = inspect.signature(chat_widget).parameters
+    shown = {name.strip("`") for name, _ in rows(WIDGET, "The widget")}
+    assert shown - {"the first one"} == {name for name, each in parameters.items() if each.kind is each.KEYWORD_ONLY}
+    script = (ROOT / "chat" / "static" / "llm_chat" / "widget.js").read_text()
+    told = {f"llm-chat:{name}" for name in re.findall(r'#dispatch\("([a-z]+)"\)', script)}
+    assert {name.strip("`") for name, _ in rows(WIDGET, "Opening it from your site")} == told
 
 
 def test_every_element_of_the_page_is_described():

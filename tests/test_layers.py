@@ -26,6 +26,7 @@ ROWS = [
     ["assistants"],
     ["engine"],
     ["html/messages", "html/calls", "html/data", "html/form", "html/excerpts", "html/model_name", "html/thinking"],
+    ["html/widget"],
     ["html/message_chunks"],
     ["html/live_parts", "html/live_calls"],
     ["html/live"],

@@ -260,6 +260,8 @@ declare class ChatElement extends HTMLElement {
   cloneElement(name: string): HTMLElement;
   /** Parse HTML of the server's. */
   fragment(html: string): DocumentFragment;
+  /** Use the browser's storage, which may be full, or closed to this site: then do nothing. */
+  attempt<Result>(act: () => Result): Result | undefined;
   /** Replace halves of emojis, which cannot be stored. */
   wellFormed(text: string): string;
 }
@@ -310,7 +312,13 @@ interface Document {
 
 interface HTMLElementTagNameMap {
   "llm-chat": HTMLElement;
+  "llm-chat-widget": ChatWidgetElement;
   "llm-chat-edit": HTMLElement;
+}
+
+/** Attributes that the templates write. */
+interface Element {
+  getAttribute(name: "base" | "src"): string;
 }
 
 interface Performance {
@@ -320,6 +328,17 @@ interface Performance {
 /** Not in all browsers, and not in TypeScript's library. */
 interface Window {
   trustedTypes?: { createPolicy<Rules>(name: string, rules: Rules): Rules };
+}
+
+/**
+ * The element of `{% chat_widget %}`: docs/widget.md. Its attributes `open`, `running` and `unread` are its state. It dispatches
+ * `llm-chat:open`, `llm-chat:close`, `llm-chat:ready` and `llm-chat:unread`, which bubble and have no detail.
+ */
+interface ChatWidgetElement extends HTMLElement {
+  /** Open the dialog. `text`: what to write before the text of the composer. Resolves when the chat is there, or cannot be loaded. */
+  open(text?: string): Promise<void>;
+  close(): void;
+  toggle(): void;
 }
 
 interface CustomElementRegistry {

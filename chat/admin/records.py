@@ -65,9 +65,7 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     class Media:
         """The styles of the thread."""
 
-        css = {  # noqa: RUF012 (Django's own form)
-            "all": [f"llm_chat/{name}.css" for name in ("chat", "messages", "record")]
-        }
+        css = {"all": ["llm_chat/chat.css"]}  # noqa: RUF012 (Django's own form)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         """Count the messages; load the users by a second query, because they may be in another database."""

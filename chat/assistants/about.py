@@ -1,8 +1,9 @@
 """The object that a conversation is about: how a page refers to it, and how it is found again.
 
 A client cannot choose the object. The tag signs a reference to it for the visitor who sees the page, and the first
-message carries it. The reference does not expire, because a page may stay open for days; what counts on each turn is
-the assistant's ``has_about_permission``.
+message carries it. A page that is the same for everybody, and may be cached, has a reference for everybody. A reference
+does not expire, because a page may stay open for days; what counts on each turn is the assistant's
+``has_about_permission``.
 """
 
 import hashlib
@@ -23,6 +24,9 @@ _LENGTH = 20
 """Characters of the part of a conversation's id that stands for its object."""
 
 _SALT = "llm_chat.about"
+
+EVERYBODY = ""
+"""In place of an owner, in a reference that a page has for all its visitors."""
 
 
 def subject_of(assistant: str, about: Model | None) -> Subject:
@@ -49,12 +53,12 @@ def _beginning(assistant: str) -> str:
 
 
 def signed(subject: Subject, owner: str) -> str:
-    """Return a reference for a page of this owner; empty without an object."""
+    """Return a reference for a page of this owner, or of ``EVERYBODY``; empty without an object."""
     return Signer(salt=_SALT).sign_object([*subject, owner]) if subject.about_key else ""
 
 
 def read(text: str, assistant: str, owner: str) -> Subject:
-    """Return the subject to which ``signed`` has made a reference, for this assistant and this owner.
+    """Return the subject to which ``signed`` has made a reference, for this assistant and this owner or everybody.
 
     Raises ``Refusal`` if it was made for others, or not by this site.
     """
@@ -65,7 +69,7 @@ def read(text: str, assistant: str, owner: str) -> Subject:
     except (BadSignature, ValueError):  # ValueError: what is signed is no JSON
         raise Refusal("forbidden") from None
     match found:
-        case [str(name), str(model), str(key), str(whose)] if (name, whose) == (assistant, owner):
+        case [str(name), str(model), str(key), str(whose)] if name == assistant and whose in (owner, EVERYBODY):
             return Subject(name, model, key)
     raise Refusal("forbidden")
 

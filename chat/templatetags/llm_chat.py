@@ -1,4 +1,4 @@
-"""``{% load llm_chat %}{% chat %}``: a conversation on any page of a site."""
+"""``{% load llm_chat %}{% chat %}``: a conversation on any page of a site, or behind a button of every page."""
 
 import re
 from html import unescape
@@ -27,11 +27,14 @@ from ..html.form import Refused, composer_view
 from ..html.messages import message_view
 from ..html.model_name import model_name
 from ..html.version import PAGE_VERSION
+from ..html.widget import widget_view
 from ..models import Message
-from ..owners import Owner, visitor
+from ..owners import Owner, known_owner, visitor
 from ..text import CONVERSATION_ID
 
 register = template.Library()
+
+_NO_ASSISTANT = "{{% {} %}} needs the name of an assistant of this site, got {!r}."
 
 
 @register.inclusion_tag("llm_chat/conversation.html", takes_context=True)
@@ -64,7 +67,7 @@ def chat(
     request = _request_in(context)
     found = registry.get(assistant)
     if found is None and not conversation:
-        raise ImproperlyConfigured(f"{{% chat %}} needs the name of an assistant of this site, got {assistant!r}.")
+        raise ImproperlyConfigured(_NO_ASSISTANT.format("chat", assistant))
     _check_object(found, about)
     subject = subject_of(assistant, about if found else None)
     conversation = conversation or uid_of(subject)
@@ -98,6 +101,55 @@ def chat(
     }
 
 
+@register.inclusion_tag("llm_chat/widget.html", takes_context=True)
+def chat_widget(
+    context: Context,
+    assistant: str = DEFAULT,
+    *,
+    about: Model | None = None,
+    label: str = "",
+    id: str = "",  # noqa: A002
+    launcher: bool = True,
+) -> dict[str, Any]:
+    """Show a button in the corner of the page, which opens a conversation. It is loaded when it is first opened.
+
+    The page costs no query more, and can be cached.
+
+    Args:
+        context: the template's context. The request may be missing.
+        assistant: the name of the assistant that answers.
+        about: the object that the conversation is about, of a model that the assistant names in ``about``.
+        label: the text on the button; without it, the button has a picture.
+        id: the id of the element, by which scripts and ``data-llm-chat-open`` tell it from others.
+        launcher: whether there is a button. Without it, the site opens the conversation.
+
+    Raises:
+        ImproperlyConfigured: if the site has no such assistant, it does not talk about the object, or the site does not
+            include the app's URLs.
+    """
+    found = registry.get(assistant)
+    if found is None:
+        raise ImproperlyConfigured(_NO_ASSISTANT.format("chat_widget", assistant))
+    _check_object(found, about, "chat_widget")
+    request = context.get("request")
+    owner = known_owner(request) if request is not None else None
+    view = widget_view(found, about, owner, str(label))
+    return {"request": request, "widget": view, "id": id, "launcher": launcher}
+
+
+@register.simple_tag(takes_context=True)
+def nonce(context: Context) -> SafeString:
+    """Write the attribute that lets a script or a style sheet load under a policy with nonces, if the request has one.
+
+    Both django-csp and Django's own middleware (6.0) put it into the request.
+    """
+    request = context.get("request")
+    found = getattr(request, "csp_nonce", None)
+    if found is None:
+        found = getattr(request, "_csp_nonce", None)
+    return format_html(' nonce="{}"', found) if found is not None else SafeString()
+
+
 @register.simple_block_tag(takes_context=True)
 def tool_button(context: Context, content: str, tool: str, *, answer: bool = True, **arguments: Any) -> SafeString:
     """Show a button that calls a tool: ``{% tool_button "cancel" number=7 %}Cancel{% endtool_button %}``.
@@ -129,7 +181,7 @@ def tool_button(context: Context, content: str, tool: str, *, answer: bool = Tru
     )
 
 
-def _check_object(assistant: type[Assistant] | None, about: Model | None) -> None:
+def _check_object(assistant: type[Assistant] | None, about: Model | None, tag: str = "chat") -> None:
     """Raise ``ImproperlyConfigured`` if the assistant does not talk about an object."""
     if about is None or assistant is None:
         return
@@ -137,7 +189,7 @@ def _check_object(assistant: type[Assistant] | None, about: Model | None) -> Non
     if not isinstance(about, tuple(models)) or about.pk is None:
         expected = " or ".join(model._meta.label for model in models) or "nothing: it names no model in about"
         got = type(about).__name__ if getattr(about, "pk", None) is not None else "an object that is not stored"
-        raise ImproperlyConfigured(f'{{% chat "{name_of(assistant)}" about=... %}} is about {expected}, got {got}.')
+        raise ImproperlyConfigured(f'{{% {tag} "{name_of(assistant)}" about=... %}} is about {expected}, got {got}.')
 
 
 def _may_ask(assistant: type[Assistant], owner: Owner, about: Model | None) -> bool:

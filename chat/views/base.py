@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
 from ..assistants import Assistant
-from ..assistants.about import find
+from ..assistants.about import find, read
 from ..assistants.discovery import label_of, name_of, registry
 from ..assistants.hooks import usable
 from ..conf import conf
@@ -21,6 +21,7 @@ from ..db.conversations import mark_read, own
 from ..db.deletion import undoable
 from ..db.threads import without_transaction
 from ..db.values import Subject
+from ..errors import Refusal
 from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
@@ -121,10 +122,13 @@ def conversation_page(
     if stored is not None and stored.unread and mark_read(owner, uid):
         Events.publish_from_thread(owner.key, Event.read(stored.uid))
     uid = uid or secrets.token_urlsafe(9)
-    choices = [] if stored else _usable(owner)
-    about, closed = _about(stored)
+    refers = bool(reference_in(request)) and stored is None
+    choices = [] if stored or refers else _usable(owner)
+    about, closed = about_of(request, owner, stored, assistant)
     if stored:
         current = conversation_view(stored)
+    elif refers:
+        current = ConversationView(uid, "", page_url(uid), assistant=assistant)
     else:
         names = [name_of(found) for found in choices]
         chosen = assistant if assistant in names else next(iter(names), name_of(registry.offered[0]))
@@ -139,12 +143,24 @@ def _usable(owner: Owner) -> list[type[Assistant]]:
     return [type(one) for one in usable(found(user_id=owner.user_id, language=language) for found in registry.offered)]
 
 
-def _about(stored: Conversation | None) -> tuple[Any, bool]:
-    """Return the object that a stored conversation is about, and whether it is gone."""
-    if stored is None or not stored.about_key:
+def reference_in(request: HttpRequest) -> str:
+    """Return the reference to an object in a request, which the tags have signed; empty without one."""
+    return field_of(request.POST if request.method == "POST" else request.GET, "about")
+
+
+def about_of(request: HttpRequest, owner: Owner, stored: Conversation | None, assistant: str) -> tuple[Any, bool]:
+    """Return the object that a conversation is about, and whether it is gone, or may not be referred to.
+
+    A new conversation with an assistant is about the object to which the request refers.
+    """
+    try:
+        subject = Subject.of(stored) if stored else read(reference_in(request), assistant, owner.digest)
+    except Refusal:
+        return None, True
+    if not subject.about_key:
         return None, False
-    assistant = registry.get(stored.assistant)
-    about = find(assistant, Subject.of(stored)) if assistant else None
+    found = registry.get(subject.assistant)
+    about = find(found, subject) if found else None
     return about, about is None
 
 

@@ -5,6 +5,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from .base import conversation_page, field_of, served, short
+from .embedded import embedded
 from .form import ask
 from .search import search
 
@@ -16,6 +17,8 @@ from .search import search
 def page(request: HttpRequest, uid: str = "") -> HttpResponse:
     """Show a conversation, or an empty new one; with ``?q=`` show search results; on POST send a message.
 
+    With ``?fragment``, show one conversation without a page around it.
+
     Args:
         request: the request.
         uid: the conversation's id; empty for a new conversation.
@@ -24,4 +27,6 @@ def page(request: HttpRequest, uid: str = "") -> HttpResponse:
         return ask(request, uid)
     if "q" in request.GET:
         return search(request)
+    if uid and "fragment" in request.GET:
+        return embedded(request, uid)
     return conversation_page(request, uid, field_of(request.GET, "assistant"))

@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.test import AsyncClient
 
 from chat.assistants import Assistant
-from chat.assistants.about import find, is_derived, models_of, read, signed, subject_of, uid_of
+from chat.assistants.about import EVERYBODY, find, is_derived, models_of, read, signed, subject_of, uid_of
 from chat.assistants.discovery import registry
 from chat.db.values import Subject
 from chat.errors import Refusal
@@ -68,6 +68,14 @@ def test_a_reference_comes_back_as_it_was():
     assert read(signed(subject, "ann"), "support", "ann") == subject
     assert read("", "support", "ann") == Subject("support")
     assert signed(Subject("support"), "ann") == ""
+
+
+def test_a_reference_for_everybody_is_that_of_every_owner():
+    subject = Subject("support", "auth.group", "1")
+    token = signed(subject, EVERYBODY)
+    assert read(token, "support", "ann") == read(token, "support", "bob") == subject
+    with pytest.raises(Refusal):
+        read(token, "other", "ann")
 
 
 @pytest.mark.parametrize(

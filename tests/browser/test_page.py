@@ -155,10 +155,13 @@ def test_no_answer_runs_a_script_or_loads_a_resource(chat, script, site):
     assert [url for url in requests if not url.startswith((site.url, site.url.replace("http", "ws")))] == []
 
 
-def test_scripts_and_styles_are_small():
+def test_scripts_and_styles_are_small_and_those_of_a_page_with_a_closed_widget_tiny():
     files = [path for path in (Path(app.__file__).parent / "static").rglob("*") if path.suffix in (".js", ".css")]
     assert len(files) > 10
-    assert sum(len(gzip.compress(path.read_bytes())) for path in files) < 50_000
+    sizes = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
+    assert sum(sizes.values()) < 50_000
+    assert sizes["widget.js"] <= 3_000
+    assert sizes["widget.css"] <= 1_000
 
 
 def test_every_response_carries_the_security_policy(chat):

@@ -77,6 +77,8 @@ ROWS: dict[str, list[Row]] = {
     "conversation": [
         get(200, 200, shows=True),
         get(200, 200, before="a1", hit="a1", shows=True),
+        get(200, 200, fragment="", shows=True),
+        get(200, 403, 200, fragment="", about="forged", shows=True),
         post(303, 303, id="m9", text="What?", asks=(303,)),
         post(409, 303, 409, id="m1", text="What?", asks=(303,)),
     ],

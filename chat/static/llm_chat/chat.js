@@ -594,7 +594,8 @@ class ChatEvents extends ChatElement {
   }
 
   #read() {
-    if (!this.#unread || document.hidden || !this.chat.querySelector("[data-role=assistant]")) return;
+    const shown = !document.hidden && this.chat.checkVisibility(); // not in a dialog that is closed
+    if (!this.#unread || !shown || !this.chat.querySelector("[data-role=assistant]")) return;
     this.#unread = false;
     this.request({ type: "read" }).catch(() => this.#doubt());
   }

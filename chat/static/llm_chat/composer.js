@@ -93,7 +93,7 @@ class ChatComposer extends ChatElement {
 
   /** Owners of other drafts have signed out in this browser: remove theirs. */
   #restore() {
-    tryStorage(() => {
+    this.attempt(() => {
       const own = DRAFT + this.#owner;
       for (const key of Object.keys(localStorage)) {
         if (key.startsWith(DRAFT) && !key.startsWith(own)) localStorage.removeItem(key);
@@ -110,7 +110,7 @@ class ChatComposer extends ChatElement {
     if (this.#isEdit) return;
     const text = this.#field.value;
     const key = this.#key(this.closed ? "" : this.#owner);
-    tryStorage(() => write(this.closed ? sessionStorage : localStorage, key, text.trim() && text));
+    this.attempt(() => write(this.closed ? sessionStorage : localStorage, key, text.trim() && text));
   }
 
   /** The id of a new chat is another one on each load. */
@@ -162,14 +162,6 @@ class ChatComposer extends ChatElement {
 
   get #field() {
     return this.find("textarea");
-  }
-}
-
-function tryStorage(act) {
-  try {
-    return act();
-  } catch {
-    return undefined; // the storage is full, or closed to this site
   }
 }
 
@@ -265,7 +257,9 @@ class ChatKeyboard extends ChatElement {
 
   #press(event) {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return; // for the input method
-    const open = [...document.querySelectorAll("dialog[open], :popover-open:not([popover=manual])")];
+    const open = [
+      ...document.querySelectorAll("dialog:is(:modal, :focus-within), :popover-open:not([popover=manual])"),
+    ];
     if (open.some((each) => !each.contains(this.chat))) return;
     const name = nameOf(event);
     const act = this.#acts(name, event.target) && this.#keys[name];
@@ -412,7 +406,7 @@ class ChatOutbox extends ChatElement {
       "chat:state": () => this.#reflect(),
       "chat:idle": () => this.#proceed(),
     });
-    this.#restore();
+    queueMicrotask(() => this.#restore()); // when the elements after this one listen
   }
 
   disconnect() {
@@ -526,13 +520,13 @@ class ChatOutbox extends ChatElement {
   }
 
   #stored() {
-    const entries = tryStorage(() => JSON.parse(sessionStorage.getItem(this.#key) ?? ""));
+    const entries = this.attempt(() => JSON.parse(sessionStorage.getItem(this.#key) ?? ""));
     return Array.isArray(entries) ? entries : [];
   }
 
   #keep(entries) {
     this.#entries = entries;
-    tryStorage(() => write(sessionStorage, this.#key, entries.length ? JSON.stringify(entries) : ""));
+    this.attempt(() => write(sessionStorage, this.#key, entries.length ? JSON.stringify(entries) : ""));
   }
 
   /** With the assistant, for a new chat that is reloaded before it is stored. */

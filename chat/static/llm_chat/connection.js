@@ -18,7 +18,7 @@ class ChatAdmission extends ChatElement {
 
   #admit() {
     this.removeAttribute("reason");
-    if (!this.#known) attempt(() => sessionStorage.removeItem(SESSION));
+    if (!this.#known) this.attempt(() => sessionStorage.removeItem(SESSION));
     this.#known = true;
   }
 
@@ -39,16 +39,25 @@ class ChatAdmission extends ChatElement {
 
   /** Reload once, because the next page may be as old. Return whether that is happening. */
   #renew() {
-    const reloads = !isUnsaved() && note(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
+    const reloads = !isUnsaved() && this.#note(`llm-chat reloaded ${this.chat.getAttribute("version")}`) === false;
     if (reloads) location.reload();
     return reloads;
   }
 
   /** Whether the browser keeps no cookies: the session's is missing again, or although the page has just set it. */
   #isBlocked() {
-    const again = note(SESSION);
+    const again = this.#note(SESSION);
     const [navigation] = performance.getEntriesByType("navigation");
     return !navigator.cookieEnabled || again || (!this.#known && navigation?.transferSize > 0);
+  }
+
+  /** Return whether this tab has noted something before, `undefined` where it cannot. */
+  #note(key) {
+    return this.attempt(() => {
+      const noted = sessionStorage.getItem(key) !== null;
+      sessionStorage.setItem(key, "");
+      return noted;
+    });
   }
 }
 
@@ -56,23 +65,6 @@ class ChatAdmission extends ChatElement {
 function isUnsaved() {
   const fields = [...document.querySelectorAll("input, textarea")];
   return fields.some((field) => field.value !== field.defaultValue && !field.closest("llm-chat-composer"));
-}
-
-/** Return whether this tab has noted something before, `undefined` where it cannot. */
-function note(key) {
-  return attempt(() => {
-    const noted = sessionStorage.getItem(key) !== null;
-    sessionStorage.setItem(key, "");
-    return noted;
-  });
-}
-
-function attempt(act) {
-  try {
-    return act();
-  } catch {
-    return undefined; // the storage is full, or closed to this site
-  }
 }
 
 ChatAdmission.define("llm-chat-admission");

@@ -94,6 +94,14 @@ class ChatElement extends HTMLElement {
     return template.content;
   }
 
+  attempt(act) {
+    try {
+      return act();
+    } catch {
+      return undefined;
+    }
+  }
+
   wellFormed(text) {
     return text.toWellFormed();
   }

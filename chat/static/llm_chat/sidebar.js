@@ -292,11 +292,11 @@ class ChatSidebar extends ChatElement {
   }
 
   #keep() {
-    attempt(() => sessionStorage.setItem(PLACE, JSON.stringify([this.#field.value, this.scrollTop])));
+    this.attempt(() => sessionStorage.setItem(PLACE, JSON.stringify([this.#field.value, this.scrollTop])));
   }
 
   async #comeBack() {
-    const [query, top] = attempt(() => [...JSON.parse(sessionStorage.getItem(PLACE) ?? "")]) ?? [];
+    const [query, top] = this.attempt(() => [...JSON.parse(sessionStorage.getItem(PLACE) ?? "")]) ?? [];
     if (query && !this.#field.value) {
       this.#field.value = query;
       await this.#find();
@@ -316,14 +316,6 @@ class ChatSidebar extends ChatElement {
 
   get #field() {
     return this.find("[name=q]");
-  }
-}
-
-function attempt(act) {
-  try {
-    return act();
-  } catch {
-    return undefined; // the storage is empty, full, or closed to this site
   }
 }
 

@@ -14,7 +14,7 @@ from chat.html.markdown.limits import MAX_CODE, MAX_CODE_LINE
 
 from .corpus import CODE
 
-STYLES = Path(chat.__file__).parent / "static" / "llm_chat" / "messages.css"
+STYLES = Path(chat.__file__).parent / "static" / "llm_chat" / "chat.css"
 
 
 def text_of(html: str) -> str:
