@@ -159,9 +159,9 @@ def test_scripts_and_styles_are_small_and_those_of_a_page_with_a_closed_widget_t
     files = [path for path in (Path(app.__file__).parent / "static").rglob("*") if path.suffix in (".js", ".css")]
     assert len(files) > 10
     sizes = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
-    assert sum(sizes.values()) < 50_000
-    assert sizes["widget.js"] <= 3_000
-    assert sizes["widget.css"] <= 1_000
+    assert sizes.pop("widget.js") <= 3_000
+    assert sizes.pop("widget.css") <= 1_000
+    assert sum(sizes.values()) < 50_000  # of a page with a chat
 
 
 def test_every_response_carries_the_security_policy(chat):
