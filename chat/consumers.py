@@ -13,17 +13,23 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
+from .db.threads import in_database
 from .engine.engine import engine
+from .engine.rights import ENDED, FORBIDDEN, Admission
+from .engine.rights import RENEWED as SESSION_RENEWED
 from .errors import Refusal
-from .events import Event, sockets_of
+from .events import Event, session_name
 from .html.version import PAGE_VERSION
+from .identity import BASIS, basis_of
 from .owners import Owner
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
 from .sockets.limits import Bucket, network_of, volume
 from .sockets.received import (
     BAD_FRAME,
+    NO_PERMISSION,
     NO_SESSION,
     OUTDATED,
+    RENEWED,
     TOO_BIG,
     TOO_MUCH,
     Abort,
@@ -47,6 +53,13 @@ NO_CODE = 1006
 """The close code of a socket that ended without a close frame (RFC 6455, section 7.4.1)."""
 
 ANOTHER_OWNER = "The browser has signed in or out since the page was loaded: load it again."
+
+ENDS = {
+    ENDED: (NO_SESSION, ANOTHER_OWNER),
+    SESSION_RENEWED: (RENEWED, "The session has ended or become another one: connect again."),
+    FORBIDDEN: (NO_PERMISSION, "The visitor may no longer use this chat."),
+}
+"""The close code and the reason, by how a socket ends."""
 
 PATIENCE = 10.0
 """A socket that sends too many frames for this long is closed, in seconds."""
@@ -96,24 +109,33 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
+        if how := self._engine.rights.ended(session_name(self.scope.get("cookies", {}))):
+            await self.leave(*ENDS[how])
         if owner is None:
             logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
         if owner_in(self.scope["query_string"]) not in ("", owner.digest):
             await self.leave(NO_SESSION, ANOTHER_OWNER)
         self._owner = owner
+        self._admission = await self._admitted(owner)
         self._enter(owner)
         if not self._entered:
             logger.warning("A socket was refused: its owner or its address has too many open.")
             await self.leave(TOO_MUCH, "Too many connections are open.")
         self._engine.tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._subscriptions.enter_context(self._engine.events.subscribe(self._owner.key, self._queue_event))
-        if session := sockets_of(self.scope.get("cookies", {})):
-            self._subscriptions.enter_context(self._engine.events.subscribe(session, self._end_session))
+        self._subscriptions.enter_context(self._engine.rights.admit(self._admission))
         try:
             await self._engine.start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+    async def _admitted(self, owner: Owner) -> Admission:
+        """Return what the socket is admitted for. The site's own router may have read its session and user."""
+        known = BASIS in self.scope or owner.user_id is None
+        basis = basis_of(self.scope) if known else await in_database(basis_of, self.scope)
+        name = session_name(self.scope.get("cookies", {}))
+        return Admission(owner, basis.session, basis.fingerprint, name, self._end)
 
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
@@ -189,6 +211,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.send(error_frame(frame.request_id, refusal.code, frame.page_language))
             return
         self._requests[request.id] = request
+        self._admission.use(frame.id, frame.body.assistant, frame.body.about)
         task = self._spawn(request.serve(HANDLERS[type(frame)], frame))
         task.add_done_callback(lambda _: self._requests.pop(request.id))
 
@@ -204,13 +227,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         except OSError:  # raised by the server if the client is gone; disconnect() follows
             raise GoneError from None
 
-    def _end_session(self, _: Event) -> None:
-        """Stop serving the socket: its browser has signed in or out."""
+    def _end(self, how: str) -> None:
+        """Stop serving the socket, because its visitor has lost the right to it."""
         self._over = True
         self._subscriptions.close()
         for task in self._tasks:
             task.cancel()
-        self._spawn(self.close(NO_SESSION, ANOTHER_OWNER))
+        self._spawn(self.close(*ENDS[how]))
 
     def _queue_event(self, event: Event) -> None:
         """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it catches up later."""

@@ -26,6 +26,9 @@ from .models import Conversation, Message
 logger = logging.getLogger(__name__)
 
 GROUP = "llm_chat.events"
+RIGHTS = "rights"
+"""In place of an owner: the events for the processes themselves, about sessions and rights (``engine.rights``)."""
+
 WAIT = 5.0
 """Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
 
@@ -59,9 +62,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         "branch",
         "read",
         "session-ended",
+        "session-renewed",
+        "rights-changed",
     ]
     id: str
-    """The conversation's ``uid``."""
+    """The conversation's ``uid``; in an event about a session, its name."""
     message: str
     """The answer of a run that started or ended, or the tip of the branch that is now shown."""
     version: int = msgspec.field(default_factory=next_version)
@@ -132,15 +137,25 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls("pinned", uid, "", pinned=pinned)
 
     @classmethod
-    def session_ended(cls) -> "Event":
-        """Report that a browser has signed in or out. Only the server's own sockets receive it (``sockets_of``)."""
-        return cls("session-ended", "", "")
+    def session_ended(cls, name: str) -> "Event":
+        """Report to all processes that a browser has signed out. The name is that of its session (``session_name``)."""
+        return cls("session-ended", name, "")
+
+    @classmethod
+    def session_renewed(cls, name: str) -> "Event":
+        """Report to all processes that a browser has signed in: its session becomes another one."""
+        return cls("session-renewed", name, "")
+
+    @classmethod
+    def rights_changed(cls) -> "Event":
+        """Report to all processes that users may have lost rights."""
+        return cls("rights-changed", "", "")
 
 
-def sockets_of(cookies: Mapping[str, str]) -> str:
-    """Return the name under which the sockets of a browser subscribe, given its cookies; ``""`` without a session."""
+def session_name(cookies: Mapping[str, str]) -> str:
+    """Return the name that the session of a browser with these cookies has in events; ``""`` without a session."""
     session = cookies.get(conf.session_cookie, "")
-    return session and f"session:{hashlib.sha256(session.encode()).hexdigest()}"
+    return session and hashlib.sha256(session.encode()).hexdigest()
 
 
 Listener = Callable[[Event], None]
@@ -184,6 +199,10 @@ class Events:
             self._listeners[owner].discard(listener)
             if not self._listeners[owner]:
                 del self._listeners[owner]
+
+    def listen(self, owner: str, listener: Listener) -> None:
+        """Call ``listener`` with each event of an owner, as long as the process lives."""
+        self._listeners[owner].add(listener)
 
     def publish(self, owner: str, event: Event) -> None:
         """Pass an event to every socket of an owner: at once in this process, through the layer in others."""

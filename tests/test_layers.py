@@ -20,6 +20,7 @@ ROWS = [
     ["models", "managers"],
     ["owners"],
     ["db"],
+    ["identity"],
     ["backends"],
     ["events", "streams"],
     ["assistants"],
@@ -34,7 +35,7 @@ ROWS = [
     ["sockets/page_requests"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management", "testing"],
-    ["origin", "lifespan", "identity"],
+    ["origin", "lifespan"],
     ["routing", "urls", "apps", "uvicorn"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

@@ -28,6 +28,7 @@ from ..streams.base import Stream, StreamKey
 from ..streams.loading import make_streams
 from .daphne import drain_before_shutdown
 from .heartbeat import Heartbeat, several_processes_without_redis
+from .rights import Rights
 from .run import INTERRUPTED, STOPPED, Run
 from .tasks import Tasks
 from .titles import Titles
@@ -72,6 +73,7 @@ class Engine:
         self.events = Events(self.process)
         self.tasks = Tasks()
         self.sockets = Sockets()
+        self.rights = Rights(self.events, self.tasks.spawn_for_socket)
         self.titles = Titles(self.events, self.tasks.spawn)
         self.backends = Backends()
         self.locks = Locks()
@@ -81,6 +83,7 @@ class Engine:
         self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on_soon)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._going_on: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -102,6 +105,7 @@ class Engine:
         await self.streams.start(self.process, self._stop)
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
+        self._looking = self.loop.create_task(self.rights.look_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
         self._go_on_soon()
         drain_before_shutdown(self._drain_for_daphne)
@@ -210,10 +214,11 @@ class Engine:
         return drain()
 
     async def _stop_heartbeat(self) -> None:
-        if self._beating is None:
+        if self._beating is None or self._looking is None:
             return
         self._beating.cancel()
-        await asyncio.wait([self._beating])
+        self._looking.cancel()
+        await asyncio.wait([self._beating, self._looking])
         await self.heartbeat.settle()
         try:
             await self.heartbeat.update()  # writes what the database could not take earlier

@@ -1,16 +1,17 @@
-"""Reacts to deleted conversations and users, and to browsers that sign in or out."""
+"""Reacts to deleted conversations and users, to browsers that sign in or out, and to users who lose rights."""
 
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db.models.signals import post_delete
+from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
 
 from ..conf import conf
 from ..db.conversations import delete
 from ..db.threads import database, on_commit
-from ..events import Event, Events, sockets_of
+from ..events import RIGHTS, Event, Events, session_name
 from ..models import Conversation
 from .engine import engines
 
@@ -36,20 +37,57 @@ def _abandon(answer_id: int) -> None:
 
 @receiver(post_delete, sender=conf.user_model, dispatch_uid="llm_chat.deletion_of_a_user")
 def forget_user(instance: Any, using: str, **_: Any) -> None:
-    """Delete the conversations of a deleted user once the deletion is committed, if they are in another database.
+    """Close the sockets of a deleted user, and delete the conversations if they are in another database.
 
-    In the user's own database, Django's collector deletes them (``managers.cascade``).
+    Both happen once the deletion is committed.
+    In the user's own database, Django's collector deletes the conversations (``managers.cascade``).
     """
     user = instance.pk
+    Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
     if using != database():
         on_commit(partial(_delete_all_of, user), using=using)
 
 
-@receiver([user_logged_in, user_logged_out], dispatch_uid="llm_chat.sessions")
+@receiver(user_logged_out, dispatch_uid="llm_chat.sign_out")
 def end_session(request: Any, **_: Any) -> None:
-    """Close the sockets that the browser's other tabs have open: their pages show another owner's conversations."""
-    if name := sockets_of(getattr(request, "COOKIES", {})):
-        Events.publish_from_thread(name, Event.session_ended())
+    """Close the sockets of all tabs of a browser that signs out."""
+    if name := session_name(getattr(request, "COOKIES", {})):
+        Events.publish_from_thread(RIGHTS, Event.session_ended(name))
+
+
+@receiver(user_logged_in, dispatch_uid="llm_chat.sign_in")
+def renew_session(request: Any, **_: Any) -> None:
+    """Close the sockets of all tabs of a browser that signs in; their pages connect again, with its new session."""
+    if name := session_name(getattr(request, "COOKIES", {})):
+        Events.publish_from_thread(RIGHTS, Event.session_renewed(name))
+
+
+@receiver(post_save, sender=conf.user_model, dispatch_uid="llm_chat.password")
+def look_at_rights(instance: Any, using: str, **_: Any) -> None:
+    """Have the sockets of a user looked at who has a new password, or is deactivated.
+
+    Other changes of a user are found by a heartbeat.
+    """
+    is_active = getattr(instance, "is_active", True)
+    if getattr(instance, "_password", None) is not None or not is_active:
+        Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
+
+
+def look_at_groups(action: str, using: str, **_: Any) -> None:
+    """Have all sockets looked at when the groups or permissions of a user, or the permissions of a group, change."""
+    if action.startswith("post_"):
+        Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
+
+
+def connect_groups() -> None:
+    """Connect ``look_at_groups``, once all models are there. A user model of the site's own may have no groups."""
+    user: Any = apps.get_model(conf.user_model)
+    for field in user._meta.many_to_many:
+        if field.name in ("groups", "user_permissions"):
+            m2m_changed.connect(look_at_groups, sender=field.remote_field.through, dispatch_uid="llm_chat.groups")
+            permissions = getattr(field.related_model, "permissions", None)
+            if permissions is not None:
+                m2m_changed.connect(look_at_groups, sender=permissions.through, dispatch_uid="llm_chat.permissions")
 
 
 def _delete_all_of(user: Any) -> None:

@@ -13,7 +13,9 @@ from ..text import CONVERSATION_ID, acceptable, storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
+NO_PERMISSION = 4403
 OUTDATED = 4409
+RENEWED = 4410
 TOO_MUCH = 4429
 TOO_BIG = 1009
 

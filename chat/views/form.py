@@ -23,7 +23,7 @@ from ..html.form import Refused
 from ..models import Message
 from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
-from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
+from .base import SeeOther, command, conversation_of, conversation_page, done, field_of, is_of_another_owner
 from .loop import next_page, on_the_servers_loop, wanted_page
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return refuse(NO_ASGI, 501)
     try:
+        if is_of_another_owner(request):
+            raise Refusal("session")
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(backends_of(chosen)[0]))
         asked = Ask(

@@ -4,7 +4,7 @@ const SESSION = "llm-chat session";
 
 /** `<llm-chat-admission>`: says why a server turns the page away. A page of another version is reloaded first. */
 class ChatAdmission extends ChatElement {
-  static reasons = { 4401: "session", 4409: "outdated" };
+  static reasons = { 4401: "session", 4403: "forbidden", 4409: "outdated" };
 
   /** Whether a server has admitted the page. */
   #known = false;
@@ -24,7 +24,8 @@ class ChatAdmission extends ChatElement {
 
   #refuse(reason) {
     if (reason === "outdated" && this.#renew()) return;
-    if (reason === "session" && this.#isBlocked()) this.#show("cookies");
+    if (reason === "forbidden") this.chat.toggleAttribute("forbidden", true);
+    else if (reason === "session" && this.#isBlocked()) this.#show("cookies");
     else if (reason) this.#show(reason);
   }
 
@@ -80,7 +81,8 @@ ChatAdmission.define("llm-chat-admission");
 /** `<llm-chat-connection>`: a websocket to its `path`, opened again after a loss, or where it is open but dead. */
 class ChatConnection extends ChatElement {
   // Close codes
-  static noSession = 4401;
+  /** No session, or no permission: only a reload could help. */
+  static final = [4401, 4403];
   /** A frame of ours was refused, and would close the next connection too. */
   static badFrame = [1009, 4400];
   static restart = 1012;
@@ -187,7 +189,7 @@ class ChatConnection extends ChatElement {
     if (Date.now() - this.#openedAt > this.stable) this.#failures = 0;
     if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
     this.#openedAt = Infinity;
-    const final = code === ChatConnection.noSession;
+    const final = code !== undefined && ChatConnection.final.includes(code);
     if (final) this.#settle("closed");
     else this.#retry();
     this.tell("chat:close", { code, final, refused: code !== undefined && ChatConnection.badFrame.includes(code) });

@@ -58,8 +58,11 @@ class ChatElement extends HTMLElement {
 
   async post(url, fields) {
     const body = fields instanceof FormData ? fields : new FormData();
-    const token = this.find("[name=csrfmiddlewaretoken]", document);
-    for (const [name, value] of Object.entries({ ...fields, [token.name]: token.value })) body.set(name, value);
+    for (const [name, value] of Object.entries({ ...fields })) body.set(name, value);
+    for (const name of ["csrfmiddlewaretoken", "chat_owner"]) {
+      const field = /** @type {HTMLInputElement | null} */ (document.querySelector(`[name=${name}]`));
+      if (field) body.set(name, field.value);
+    }
     try {
       const response = await fetch(url, { method: "post", body, headers: { "X-Requested-With": "llm-chat" } });
       return { done: response.ok, html: await response.text() };
