@@ -12,13 +12,16 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
+from .claims import claims_of, cookie_of
 from .conf import conf
+from .db.merging import place_of
 from .db.threads import in_database
 from .engine.engine import engine
+from .engine.merging import merge
 from .engine.rights import ENDED, FORBIDDEN, Admission
 from .engine.rights import RENEWED as SESSION_RENEWED
 from .errors import Refusal
-from .events import Event, session_name
+from .events import BROWSER, Event, session_name
 from .html.version import PAGE_VERSION
 from .identity import BASIS, basis_of
 from .owners import Owner
@@ -36,12 +39,13 @@ from .sockets.received import (
     Asked,
     BadFrameError,
     Ping,
+    conversation_in,
     owner_in,
     parse,
     version_in,
 )
 from .sockets.requests import HANDLERS, GoneError, Request
-from .sockets.sent import error_frame, event_frame, reload_frame
+from .sockets.sent import error_frame, event_frame, reload_frame, signed_in_frame
 from .sockets.sent import frame as answer_frame
 
 logger = logging.getLogger(__name__)
@@ -105,17 +109,19 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         Other sockets are accepted too, and then closed, because a close code can only be sent after accept.
         """
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
-        await self.accept()
+        cookies = self.scope.get("cookies", {})
+        cookie = cookie_of(cookies)
+        await self.accept(headers=[cookie.header] if owner else None)
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
-        if how := self._engine.rights.ended(session_name(self.scope.get("cookies", {}))):
+        if how := self._engine.rights.ended(session_name(cookies)):
             await self.leave(*ENDS[how])
         if owner is None:
             logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
-        if owner_in(self.scope["query_string"]) not in ("", owner.digest):
-            await self.leave(NO_SESSION, ANOTHER_OWNER)
+        owner = owner._replace(claims=claims_of({**cookies, cookie.name: cookie.token}))
+        await self._check_page(owner)
         self._owner = owner
         self._admission = await self._admitted(owner)
         self._enter(owner)
@@ -130,12 +136,24 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
 
+    async def _check_page(self, owner: Owner) -> None:
+        """Turn away the page of another owner. One from before its visitor has signed in learns who that is now."""
+        query = self.scope["query_string"]
+        if owner_in(query) in ("", owner.digest):
+            return
+        if owner_in(query) == owner.former_digest:
+            place = await in_database(_place_of, owner, conversation_in(query))
+            if place is not None:
+                await self.send(signed_in_frame(owner.digest, place))
+                await self.leave(*ENDS[SESSION_RENEWED])
+        await self.leave(NO_SESSION, ANOTHER_OWNER)
+
     async def _admitted(self, owner: Owner) -> Admission:
         """Return what the socket is admitted for. The site's own router may have read its session and user."""
         known = BASIS in self.scope or owner.user_id is None
         basis = basis_of(self.scope) if known else await in_database(basis_of, self.scope)
-        name = session_name(self.scope.get("cookies", {}))
-        return Admission(owner, basis.session, basis.fingerprint, name, self._end)
+        names = {session_name(self.scope.get("cookies", {})), *(f"{BROWSER}{claim}" for claim in owner.claims)}
+        return Admission(owner, basis.session, basis.fingerprint, names, self._end)
 
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
@@ -247,3 +265,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             while self._events:
                 await self._push(event_frame(self._events[0]))
                 del self._events[:1]
+
+
+def _place_of(owner: Owner, uid: str) -> str | None:
+    """Return where a page from before the owner has signed in finds its conversation now. This is a database step.
+
+    What was stored while the owner signed in moves first. Return ``None`` if the conversation has not moved.
+    """
+    visitor = Owner(owner.former)
+    merge(visitor, owner)
+    return place_of(visitor, owner, uid)

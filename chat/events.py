@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from channels.layers import get_channel_layer
 
+from .claims import claims_of
 from .conf import conf
 from .db.threads import on_commit
 from .models import Conversation, Message
@@ -26,8 +27,11 @@ from .models import Conversation, Message
 logger = logging.getLogger(__name__)
 
 GROUP = "llm_chat.events"
-RIGHTS = "rights"
-"""In place of an owner: the events for the processes themselves, about sessions and rights (``engine.rights``)."""
+PROCESSES = "processes"
+"""In place of an owner: the events for the processes themselves, about sessions, rights and their runs."""
+
+BROWSER = "browser "
+"""What the name of a browser begins with, in place of that of its session."""
 
 WAIT = 5.0
 """Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
@@ -64,6 +68,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         "session-ended",
         "session-renewed",
         "rights-changed",
+        "moved",
+        "run-moved",
     ]
     id: str
     """The conversation's ``uid``; in an event about a session, its name."""
@@ -80,6 +86,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the conversation has an unread answer, where a deletion was undone."""
     waiting: bool = False
     """Whether the answer waits for a decision, where a run ended and where a deletion was undone."""
+
+    to: str = ""
+    """The new ``uid`` of a conversation that was moved; in an event about its run, the key of the new owner."""
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
@@ -137,6 +146,16 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls("pinned", uid, "", pinned=pinned)
 
     @classmethod
+    def moved(cls, before: str, now: str) -> "Event":
+        """Report that a conversation has another ``uid``, because a visitor's conversation has taken it."""
+        return cls("moved", before, "", to=now)
+
+    @classmethod
+    def run_moved(cls, conversation: Conversation, answer: Message) -> "Event":
+        """Report to all processes that the conversation of a running answer has another owner, or another ``uid``."""
+        return cls("run-moved", conversation.uid, answer.uid, to=conversation.owner)
+
+    @classmethod
     def session_ended(cls, name: str) -> "Event":
         """Report to all processes that a browser has signed out. The name is that of its session (``session_name``)."""
         return cls("session-ended", name, "")
@@ -156,6 +175,14 @@ def session_name(cookies: Mapping[str, str]) -> str:
     """Return the name that the session of a browser with these cookies has in events; ``""`` without a session."""
     session = cookies.get(conf.session_cookie, "")
     return session and hashlib.sha256(session.encode()).hexdigest()
+
+
+def session_names(cookies: Mapping[str, str]) -> list[str]:
+    """Return the names that concern a browser with these cookies: that of its session, and those of its tokens.
+
+    Behind signed cookies, the cookie of a session changes whenever the session does; the tokens stay.
+    """
+    return [*filter(None, [session_name(cookies)]), *(f"{BROWSER}{claim}" for claim in claims_of(cookies))]
 
 
 Listener = Callable[[Event], None]

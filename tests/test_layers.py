@@ -12,7 +12,7 @@ ROWS = [
     ["importing"],
     ["setting"],
     ["conf", "errors", "text"],
-    ["asgi"],
+    ["asgi", "claims"],
     ["chunks"],
     ["endings", "parts", "sources"],
     ["html/language", "html/version", "sockets/limits"],

@@ -16,6 +16,7 @@ from .branches import below, pair
 from .decisions import stop_waiting
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
+from .merging import claim_after
 from .threads import atomic, atomic_with_retry
 from .values import Ask, Regenerate, Turn, Writer
 
@@ -34,9 +35,11 @@ def ask(request: Ask, writer: Writer) -> Turn:
             "user_id": request.owner.user_id,
             "title": title_of(request.text),
             "updated_at": timezone.now(),
+            "claim": request.owner.claim,
             **writer.subject._asdict(),
         },
     )
+    conversation.claim = claim_after(conversation.claim, request.owner)
     if created and writer.refuses_new:
         raise Refusal("forbidden")
     writer.subject.check(conversation)
@@ -154,6 +157,7 @@ def _begin(
         answer.calls = begun.calls
     answer.save(force_insert=True)
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
+    claim["claim"] = conversation.claim
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
     parts = tuple(msgspec.convert(answer.parts, list[Part]))

@@ -20,7 +20,7 @@ from ..conf import conf
 from ..db.answers import ask_to_stop
 from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
-from ..events import Event, Events
+from ..events import PROCESSES, Event, Events
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
@@ -73,7 +73,8 @@ class Engine:
         self.events = Events(self.process)
         self.tasks = Tasks()
         self.sockets = Sockets()
-        self.rights = Rights(self.events, self.tasks.spawn_for_socket)
+        self.rights = Rights(self.tasks.spawn_for_socket)
+        self.events.listen(PROCESSES, self._take)
         self.titles = Titles(self.events, self.tasks.spawn)
         self.backends = Backends()
         self.locks = Locks()
@@ -135,6 +136,15 @@ class Engine:
         if not self.streams.reached:
             found.append("Redis has not answered yet.")  # without its address: anybody can read /readyz
         return found
+
+    def _take(self, event: Event) -> None:
+        """Act on an event for the processes themselves."""
+        if event.event != "run-moved":
+            self.rights.take(event)
+            return
+        for run in self.runs.values():
+            if run.turn.answer.uid == event.message:
+                run.turn.conversation.owner, run.turn.conversation.uid = event.to, event.id
 
     def stop(self, answer: Message) -> None:
         """Stop an answer, whichever process runs it."""

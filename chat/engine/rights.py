@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ from ..db.rights import Found, look, subjects_of
 from ..db.threads import in_database
 from ..db.values import Subject
 from ..errors import Refusal
-from ..events import RIGHTS, Event, Events
+from ..events import BROWSER, Event
 from ..identity import has_user, identify
 from ..owners import Owner
 from .admission import admitted
@@ -58,8 +58,8 @@ class Admission:
     """The key of its session; ``None`` if the site knows its user otherwise."""
     fingerprint: bytes | None
     """The rights of its user, when they were last found to be enough."""
-    name: str
-    """The name of its session in events (``events.session_name``); empty without one."""
+    names: Collection[str]
+    """The names of its session and its browser in events (``events.session_names``)."""
     end: Callable[[str], None]
     used: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The conversations that it has named, the last ones: their assistants and objects, as the client names them."""
@@ -83,12 +83,10 @@ class Admission:
 class Rights:
     """The admitted sockets of one process.
 
-    Args:
-        events: those of the process.
-        spawn: starts a task that serves sockets.
+    ``spawn`` starts a task that serves sockets.
     """
 
-    def __init__(self, events: Events, spawn: Spawn) -> None:
+    def __init__(self, spawn: Spawn) -> None:
         self._spawn = spawn
         self._admissions: set[Admission] = set()
         self._ended: dict[str, tuple[float, str]] = {}
@@ -96,7 +94,6 @@ class Rights:
         self._checks = asyncio.Semaphore(CHECKS)
         self._wanted = asyncio.Event()
         self._failing = False
-        events.listen(RIGHTS, self._take)
 
     @contextmanager
     def admit(self, admission: Admission) -> Iterator[None]:
@@ -148,13 +145,14 @@ class Rights:
         for group in doubtful.values():
             self._spawn(self._check(group, found.users.get(group[0].owner.user_id)))
 
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
         """Act on an event: close the sockets of a session, or look at the rights of all without delay."""
         if event.event == "rights-changed":
             self._wanted.set()
             return
-        self._ended[event.id] = (time.monotonic() + MEMORY, event.event)
-        for each in [each for each in self._admissions if each.name == event.id]:
+        if not event.id.startswith(BROWSER):  # the browser's next session is another one
+            self._ended[event.id] = (time.monotonic() + MEMORY, event.event)
+        for each in [each for each in self._admissions if event.id in each.names]:
             each.end(event.event)
 
     async def _check(self, group: list[Admission], fingerprint: bytes | None) -> None:
@@ -216,7 +214,7 @@ async def _may_use(admission: Admission, asked: dict[Subject, bool]) -> bool:
 
 def _named(owner: Owner, assistant: str, about: str) -> Subject | None:
     try:
-        return read(about, assistant, owner.digest)
+        return read(about, assistant, owner.digest, owner.former_digest)
     except Refusal:
         return None
 

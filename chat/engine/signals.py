@@ -1,19 +1,26 @@
 """Reacts to deleted conversations and users, to browsers that sign in or out, and to users who lose rights."""
 
+import logging
 from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import Error as DatabaseError
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
 
+from ..claims import claims_of
 from ..conf import conf
 from ..db.conversations import delete
 from ..db.threads import database, on_commit
-from ..events import RIGHTS, Event, Events, session_name
+from ..events import PROCESSES, Event, Events, session_names
 from ..models import Conversation
+from ..owners import Owner, key_of, sign_in
 from .engine import engines
+from .merging import merge
+
+logger = logging.getLogger(__name__)
 
 
 @receiver(post_delete, sender=Conversation, dispatch_uid="llm_chat.deletion")
@@ -43,7 +50,7 @@ def forget_user(instance: Any, using: str, **_: Any) -> None:
     In the user's own database, Django's collector deletes the conversations (``managers.cascade``).
     """
     user = instance.pk
-    Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
+    Events.publish_from_thread(PROCESSES, Event.rights_changed(), using=using)
     if using != database():
         on_commit(partial(_delete_all_of, user), using=using)
 
@@ -51,15 +58,30 @@ def forget_user(instance: Any, using: str, **_: Any) -> None:
 @receiver(user_logged_out, dispatch_uid="llm_chat.sign_out")
 def end_session(request: Any, **_: Any) -> None:
     """Close the sockets of all tabs of a browser that signs out."""
-    if name := session_name(getattr(request, "COOKIES", {})):
-        Events.publish_from_thread(RIGHTS, Event.session_ended(name))
+    for name in session_names(getattr(request, "COOKIES", {})):
+        Events.publish_from_thread(PROCESSES, Event.session_ended(name))
 
 
 @receiver(user_logged_in, dispatch_uid="llm_chat.sign_in")
-def renew_session(request: Any, **_: Any) -> None:
-    """Close the sockets of all tabs of a browser that signs in; their pages connect again, with its new session."""
-    if name := session_name(getattr(request, "COOKIES", {})):
-        Events.publish_from_thread(RIGHTS, Event.session_renewed(name))
+def renew_session(request: Any, user: Any, **_: Any) -> None:
+    """Move the visitor's conversations to the account, and close the sockets of all tabs of the browser.
+
+    Their pages connect again, with its new session.
+    """
+    _merge(request, user)
+    for name in session_names(getattr(request, "COOKIES", {})):
+        Events.publish_from_thread(PROCESSES, Event.session_renewed(name))
+
+
+def _merge(request: Any, user: Any) -> None:
+    """Move the conversations, and never keep the user from signing in: the pages try again when they connect."""
+    session = getattr(request, "session", None)
+    if not conf.merge_at_login or session is None or (visitor := sign_in(session)) is None:
+        return
+    try:
+        merge(visitor, Owner(key_of(user.pk), user.pk, claims=claims_of(getattr(request, "COOKIES", {}))))
+    except DatabaseError:
+        logger.exception("The conversations of a visitor could not be moved to the account.")
 
 
 @receiver(post_save, sender=conf.user_model, dispatch_uid="llm_chat.password")
@@ -70,13 +92,13 @@ def look_at_rights(instance: Any, using: str, **_: Any) -> None:
     """
     is_active = getattr(instance, "is_active", True)
     if getattr(instance, "_password", None) is not None or not is_active:
-        Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
+        Events.publish_from_thread(PROCESSES, Event.rights_changed(), using=using)
 
 
 def look_at_groups(action: str, using: str, **_: Any) -> None:
     """Have all sockets looked at when the groups or permissions of a user, or the permissions of a group, change."""
     if action.startswith("post_"):
-        Events.publish_from_thread(RIGHTS, Event.rights_changed(), using=using)
+        Events.publish_from_thread(PROCESSES, Event.rights_changed(), using=using)
 
 
 def connect_groups() -> None:

@@ -208,6 +208,11 @@ def owner_in(query: bytes) -> str:
     return _last(query, "owner")
 
 
+def conversation_in(query: bytes) -> str:
+    """Return the ``uid`` of the conversation of a page that opens a socket, from its query; ``""`` for others."""
+    return storable(_last(query, "conversation"))[:64]
+
+
 def _last(query: bytes, name: str) -> str:
     return parse_qs(query.decode("latin-1")).get(name, [""])[-1]
 

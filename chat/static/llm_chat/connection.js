@@ -12,17 +12,34 @@ class ChatAdmission extends ChatElement {
   connect() {
     this.hear(this.chat, {
       "chat:close": ({ code = 0 }) => this.#refuse(ChatAdmission.reasons[code]),
-      "chat:frame": ({ event }) => event !== "reload" && this.#admit(),
+      "chat:frame": (frame) => this.#receive(frame),
     });
   }
 
+  #receive(frame) {
+    if (frame.event === "signed-in") this.#adopt(frame);
+    else if (frame.event !== "reload") this.#admit();
+  }
+
   #admit() {
-    this.removeAttribute("reason");
+    if (this.getAttribute("reason") !== "signed-in") this.removeAttribute("reason");
     if (!this.#known) attempt(() => sessionStorage.removeItem(SESSION));
     this.#known = true;
   }
 
+  /** The visitor has signed in: what the device keeps, and the conversation, are the account's now. */
+  #adopt({ owner = "", conversation = "" }) {
+    const { chat } = this;
+    const [former, id] = ["owner", "conversation"].map((name) => chat.getAttribute(name) ?? "");
+    ChatElement.rekey((whose, kept) => (whose === former ? [owner, kept === id ? conversation : kept] : [whose, kept]));
+    chat.setAttribute("owner", owner);
+    if (id !== conversation) this.tell("chat:event", { event: "moved", id, message: "", to: conversation });
+    this.#show("signed-in");
+  }
+
   #refuse(reason) {
+    const own = this.chat.getAttribute("owner");
+    if (reason === "session") ChatElement.rekey((owner, kept) => owner !== own && [owner, kept]);
     if (reason === "outdated" && this.#renew()) return;
     if (reason === "forbidden") this.chat.toggleAttribute("forbidden", true);
     else if (reason === "session" && this.#isBlocked()) this.#show("cookies");
@@ -82,7 +99,7 @@ ChatAdmission.define("llm-chat-admission");
 class ChatConnection extends ChatElement {
   // Close codes
   /** No session, or no permission: only a reload could help. */
-  static final = [4401, 4403];
+  static final = [ChatElement.noSession, 4403];
   /** A frame of ours was refused, and would close the next connection too. */
   static badFrame = [1009, 4400];
   static restart = 1012;
@@ -139,7 +156,7 @@ class ChatConnection extends ChatElement {
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
-    url.searchParams.set("owner", this.chat.getAttribute("owner") ?? "");
+    for (const name of ["owner", "conversation"]) url.searchParams.set(name, this.chat.getAttribute(name) ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
