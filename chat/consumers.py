@@ -16,6 +16,7 @@ from .claims import claims_of, cookie_of
 from .conf import conf
 from .db.merging import place_of
 from .db.threads import in_database
+from .engine.daphne import accepting
 from .engine.engine import engine
 from .engine.merging import merge
 from .engine.rights import ENDED, FORBIDDEN, Admission
@@ -111,11 +112,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
         cookies = self.scope.get("cookies", {})
         cookie = cookie_of(cookies)
-        await self.accept(headers=[cookie.header] if owner else None)
+        await self.accept(**accepting(*(cookie.header if owner else ())))
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
-        if how := self._engine.rights.ended(session_name(cookies)):
+        if how := self._engine.rights.ended(session_name(cookies), owner):
             await self.leave(*ENDS[how])
         if owner is None:
             logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
@@ -142,7 +143,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         if owner_in(query) in ("", owner.digest):
             return
         if owner_in(query) == owner.former_digest:
-            place = await in_database(_place_of, owner, conversation_in(query))
+            try:
+                place = await in_database(_place_of, owner, conversation_in(query))
+            except DatabaseError:
+                logger.exception("The page of a visitor who has signed in could not be moved.")
+                await self.leave(*ENDS[SESSION_RENEWED])
             if place is not None:
                 await self.send(signed_in_frame(owner.digest, place))
                 await self.leave(*ENDS[SESSION_RENEWED])

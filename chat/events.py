@@ -88,7 +88,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the answer waits for a decision, where a run ended and where a deletion was undone."""
 
     to: str = ""
-    """The new ``uid`` of a conversation that was moved; in an event about its run, the key of the new owner."""
+    """The new ``uid`` of a conversation that was moved; in an event about its run or a session, the new owner's key."""
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
@@ -161,9 +161,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls("session-ended", name, "")
 
     @classmethod
-    def session_renewed(cls, name: str) -> "Event":
-        """Report to all processes that a browser has signed in: its session becomes another one."""
-        return cls("session-renewed", name, "")
+    def session_renewed(cls, name: str, owner: str) -> "Event":
+        """Report to all processes that a browser has signed in, and the key of its owner from now on."""
+        return cls("session-renewed", name, "", to=owner)
 
     @classmethod
     def rights_changed(cls) -> "Event":

@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import Error as DatabaseError
-
 from ..assistants.about import read
 from ..conf import conf
 from ..db.rights import Found, look, subjects_of
@@ -89,8 +87,8 @@ class Rights:
     def __init__(self, spawn: Spawn) -> None:
         self._spawn = spawn
         self._admissions: set[Admission] = set()
-        self._ended: dict[str, tuple[float, str]] = {}
-        """The sessions that have ended a moment ago, by their names: until when that is remembered, and how."""
+        self._ended: dict[str, tuple[float, str, str]] = {}
+        """Sessions that have ended a moment ago, by name: until when that is known, how, and the new owner's key."""
         self._checks = asyncio.Semaphore(CHECKS)
         self._wanted = asyncio.Event()
         self._failing = False
@@ -104,10 +102,14 @@ class Rights:
         finally:
             self._admissions.discard(admission)
 
-    def ended(self, name: str) -> str:
-        """Return how a session has ended a moment ago, ``""`` if it has not. Its cookie may still be in the browser."""
-        until, how = self._ended.get(name, (0.0, ""))
-        return how if until > time.monotonic() else ""
+    def ended(self, name: str, owner: Owner | None) -> str:
+        """Return how a session has ended a moment ago, ``""`` if it has not. Its cookie may still be in the browser.
+
+        Whoever signs in again as the same ``owner`` keeps the session.
+        """
+        until, how, to = self._ended.get(name, (0.0, "", ""))
+        is_kept = until < time.monotonic() or (owner is not None and owner.key == to)
+        return "" if is_kept else how
 
     async def look_forever(self) -> None:
         """Look at all sockets with each heartbeat, and as soon as an event says so, until cancelled."""
@@ -151,8 +153,8 @@ class Rights:
             self._wanted.set()
             return
         if not event.id.startswith(BROWSER):  # the browser's next session is another one
-            self._ended[event.id] = (time.monotonic() + MEMORY, event.event)
-        for each in [each for each in self._admissions if event.id in each.names]:
+            self._ended[event.id] = (time.monotonic() + MEMORY, event.event, event.to)
+        for each in [each for each in self._admissions if event.id in each.names and each.owner.key != event.to]:
             each.end(event.event)
 
     async def _check(self, group: list[Admission], fingerprint: bytes | None) -> None:
@@ -167,13 +169,14 @@ class Rights:
                 left = await in_database(_left, group)
             asked: dict[Subject, bool] = {}
             for each in group:
-                if each not in left:
-                    each.end(RENEWED)
-                elif fingerprint != each.fingerprint and not await _may_use(each, asked):
-                    each.end(FORBIDDEN)
-                else:
+                how = RENEWED if each not in left else ""
+                if not how and fingerprint != each.fingerprint and not await _may_use(each, asked):
+                    how = FORBIDDEN
+                if not how:
                     each.fingerprint = fingerprint
-        except (Refusal, DatabaseError):
+                elif each in self._admissions:  # it may have left meanwhile
+                    each.end(how)
+        except Exception:  # of the database, or of the site's authentication backends
             logger.exception("The rights of a visitor could not be checked.")
         finally:
             for each in group:

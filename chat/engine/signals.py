@@ -70,7 +70,7 @@ def renew_session(request: Any, user: Any, **_: Any) -> None:
     """
     _merge(request, user)
     for name in session_names(getattr(request, "COOKIES", {})):
-        Events.publish_from_thread(PROCESSES, Event.session_renewed(name))
+        Events.publish_from_thread(PROCESSES, Event.session_renewed(name, key_of(user.pk)))
 
 
 def _merge(request: Any, user: Any) -> None:

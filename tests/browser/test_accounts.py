@@ -66,7 +66,7 @@ def test_e14_a_visitor_who_signs_in_finds_the_conversation_and_the_answer_that_g
     reply = script.next_reply()
     reply.say("Because")
     expect(here.answer).to_contain_text("Because")
-    there.open("/chat/default/").settled()
+    there.open("/chat/default/")
     expect(there.answer).to_contain_text("Because")
     here.open("/chat/other/")
     here.composer.fill("Half a thought")

@@ -5,9 +5,9 @@ import secrets
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, login
 from django.db import DatabaseError
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from chat.models import Conversation, Message
 from chat.owners import VISITOR, Owner, key_of
@@ -151,6 +151,21 @@ async def test_e14_a_database_that_fails_does_not_keep_the_user_out_and_the_next
     async with desk.socket(f"?owner={visitor.digest}&conversation=default") as page:
         assert (await page.closed())[0] == 4410
     assert await uids(ann) == {"default"}
+
+
+async def test_e14_a_page_that_cannot_be_told_now_tries_again(desk, script, monkeypatch):
+    visitor = await desk.owner()
+    await desk.sign_in()
+
+    def fail(*_):
+        raise DatabaseError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chat.consumers.merge", fail)
+        async with desk.socket(f"?owner={visitor.digest}&conversation=default") as page:
+            assert (await page.closed())[0] == 4410
+    async with desk.socket(f"?owner={visitor.digest}&conversation=default") as page:
+        await signed_in_frame(page)
 
 
 async def test_s17_a_planted_session_hands_over_nothing_that_another_browser_has_written(desk, script):
@@ -302,6 +317,27 @@ async def test_e14_signed_cookies_work_as_well(desk, script, settings):
         desk.client.cookies["sessionid"] = session.session_key
         await sync_to_async(desk.client.post)("/accounts/logout/")
         assert (await page.closed())[0] == 4401, "by the desk's token, because the session's cookie has changed"
+
+
+async def test_who_signs_in_again_keeps_the_session_and_the_sockets(desk, script):
+    """As sites do before something sensitive: Django keeps the session's key then."""
+    await desk.sign_in()
+    key = desk.cookies["sessionid"]
+
+    def again():
+        request = RequestFactory().get("/", headers={"cookie": f"sessionid={key}"})
+        request.session = desk.client.session
+        login(request, User.objects.get(), "django.contrib.auth.backends.ModelBackend")
+        request.session.save()
+        assert request.session.session_key == key
+
+    async with desk.socket() as page:
+        await sync_to_async(again)()
+        await page.raw('{"type": "ping", "requestId": "p"}')
+        assert (await page.frame("p"))["type"] == "pong"
+    async with desk.socket() as page:
+        await page.raw('{"type": "ping", "requestId": "p"}')
+        assert (await page.frame("p"))["type"] == "pong"
 
 
 async def test_a_login_without_a_chat_does_nothing(desk, script):

@@ -1,6 +1,8 @@
 """Rights that end while sockets are open, on two processes: S05."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import re
 import time
@@ -11,7 +13,7 @@ import pytest
 
 from tests.faults import pace
 from tests.faults.promises import eventually
-from tests.faults.visitor import Tab, asking
+from tests.faults.visitor import Tab, Visitor, asking
 
 WITHIN = max(pace.seconds(5.0), 2.0)
 """How long a socket may stay open after its rights have ended, in seconds."""
@@ -33,6 +35,10 @@ import json, os
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+"""
+ANN = """
+User.objects.filter(username="ann").delete()
+User.objects.create_user("ann", None, "correct horse")
 """
 SIGN_IN = """
 found = {{}}
@@ -106,6 +112,30 @@ def sign_out(process, key):
     urllib.request.urlopen(urllib.request.Request(f"{address}/accounts/logout/", body, headers)).close()
 
 
+def sign_in(process, cookies):
+    """Sign ann in, in a browser with these cookies: by the site's form. Return the browser's cookies then."""
+    jar = {**cookies}
+
+    def requested(method, path, **fields):
+        connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=20)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+        if fields:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, urllib.parse.urlencode(fields), headers)
+        response = connection.getresponse()
+        for header in response.headers.get_all("Set-Cookie") or ():
+            name, _, value = header.partition(";")[0].partition("=")
+            jar[name] = value
+        with contextlib.closing(connection):
+            return response.status, response.read().decode()
+
+    _, page = requested("GET", "/accounts/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+    form = {"csrfmiddlewaretoken": token, "username": "ann", "password": "correct horse"}
+    assert requested("POST", "/accounts/login/", **form)[0] == 302
+    return jar
+
+
 SHARED = pytest.mark.parametrize("running_site", ["redis-postgres", "redis-sqlite"], indirect=True)
 
 
@@ -142,3 +172,30 @@ async def test_s05_an_answer_goes_on_that_nobody_may_read_any_more(site, session
     read = answer.text
     await eventually(lambda: site.message(answer.uid).status == "complete", "the answer did not go on", wait=30)
     assert len(site.message(answer.uid).text) > len(read)
+
+
+@SHARED
+async def test_e14_a_visitor_signs_in_on_another_process_than_the_one_that_answers(site):
+    await shell(site, ANN)
+    async with Visitor.of(site[1]) as visitor:
+        tab = await visitor.open(site[1].port)
+        cookies = dict(pair.split("=", 1) for pair in (visitor.cookie, tab.socket.response.headers["Set-Cookie"]))
+        cookies = {name: value.partition(";")[0] for name, value in cookies.items()}
+        answer = await tab.ask(asking("paced:200:20"), "default")
+        await answer.until(lambda: answer.text)
+        signed_in = await asyncio.to_thread(sign_in, site[0], cookies)
+        assert await tab.closed(WITHIN) == 4410
+        account = [Tab(f"sessionid={signed_in['sessionid']}") for _ in range(2)]
+        for process, each in zip(site.processes, account, strict=False):
+            await each.reconnect(process.port)
+        joined = await account[0].join("default")
+        await joined.ended()
+        await eventually(lambda: all(ended(each) for each in account), "the end was not told", wait=10)
+        for each in account:
+            await each.close()
+    assert joined.text == site.message(answer.uid).text
+    assert site.message(answer.uid).status == "complete"
+
+
+def ended(tab):
+    return [event["id"] for event in tab.events if event["event"] == "run-ended"] == ["default"]
