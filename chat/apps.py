@@ -16,7 +16,9 @@ class ChatConfig(AppConfig):
         """Register the system checks and the signal receivers."""
         from . import checks  # noqa: F401 (registers the system checks)
         from .assistants.discovery import registry
-        from .engine import signals as deletion  # noqa: F401 (registers the signal receivers)
+        from .engine import signals  # registers the other signal receivers
+
+        signals.connect_groups()
 
         # A module of the site's that cannot be imported keeps the site from starting, as its admin module does.
         _ = registry.defined

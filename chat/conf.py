@@ -132,6 +132,9 @@ class Conf:
         False,
         "Visitors can make links to read-only copies of their conversations, which everybody who has the link can read",
     )
+    merge_at_login = Setting(
+        FLAG, True, "When a visitor signs in, the conversations that this browser has begun move to the account"
+    )
     user_constraint = Setting(
         FLAG,
         True,
@@ -175,6 +178,18 @@ class Conf:
     def session_cookie(self) -> str:
         """Django's ``SESSION_COOKIE_NAME``."""
         return settings.SESSION_COOKIE_NAME
+
+    @property
+    def claim_cookie(self) -> dict[str, Any]:
+        """The attributes of the cookie of ``claims``, after those of Django's session cookie."""
+        return {
+            "max_age": None if settings.SESSION_EXPIRE_AT_BROWSER_CLOSE else settings.SESSION_COOKIE_AGE,
+            "path": settings.SESSION_COOKIE_PATH,
+            "domain": settings.SESSION_COOKIE_DOMAIN,
+            "secure": bool(settings.SESSION_COOKIE_SECURE),
+            "httponly": True,
+            "samesite": "Lax",
+        }
 
     @property
     def language(self) -> str:

@@ -12,30 +12,41 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
+from .claims import claims_of, cookie_of
 from .conf import conf
+from .db.merging import place_of
+from .db.threads import in_database
+from .engine.daphne import accepting
 from .engine.engine import engine
+from .engine.merging import merge
+from .engine.rights import ENDED, FORBIDDEN, Admission
+from .engine.rights import RENEWED as SESSION_RENEWED
 from .errors import Refusal
-from .events import Event, sockets_of
+from .events import BROWSER, Event, session_name
 from .html.version import PAGE_VERSION
+from .identity import BASIS, basis_of
 from .owners import Owner
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
 from .sockets.limits import Bucket, network_of, volume
 from .sockets.received import (
     BAD_FRAME,
+    NO_PERMISSION,
     NO_SESSION,
     OUTDATED,
+    RENEWED,
     TOO_BIG,
     TOO_MUCH,
     Abort,
     Asked,
     BadFrameError,
     Ping,
+    conversation_in,
     owner_in,
     parse,
     version_in,
 )
 from .sockets.requests import HANDLERS, GoneError, Request, Write, never
-from .sockets.sent import error_frame, event_frame, reload_frame
+from .sockets.sent import error_frame, event_frame, reload_frame, signed_in_frame
 from .sockets.sent import frame as answer_frame
 
 logger = logging.getLogger(__name__)
@@ -47,6 +58,13 @@ NO_CODE = 1006
 """The close code of a socket that ended without a close frame (RFC 6455, section 7.4.1)."""
 
 ANOTHER_OWNER = "The browser has signed in or out since the page was loaded: load it again."
+
+ENDS = {
+    ENDED: (NO_SESSION, ANOTHER_OWNER),
+    SESSION_RENEWED: (RENEWED, "The session has ended or become another one: connect again."),
+    FORBIDDEN: (NO_PERMISSION, "The visitor may no longer use this chat."),
+}
+"""The close code and the reason, by how a socket ends."""
 
 PATIENCE = 10.0
 """A socket that sends too many frames for this long is closed, in seconds."""
@@ -93,30 +111,57 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         Other sockets are accepted too, and then closed, because a close code can only be sent after accept.
         """
         owner = Owner.of(self.scope.get("user"), self.scope.get("session"))
-        await self.accept()
+        cookies = self.scope.get("cookies", {})
+        cookie = cookie_of(cookies)
+        await self.accept(**accepting(*(cookie.header if owner else ())))
         # That of GuardedProtocol. If the site has wrapped ``send``, there is none, and every frame passes the wrapper.
         self._write = getattr(getattr(self.base_send, "__self__", None), "write_text", never)
         if version_in(self.scope["query_string"]) not in ("", PAGE_VERSION):
             await self.send(reload_frame())
             await self.leave(OUTDATED, "Expected a page of this server's own version: load it again.")
+        if how := self._engine.rights.ended(session_name(cookies), owner):
+            await self.leave(*ENDS[how])
         if owner is None:
             logger.warning("A websocket was closed with %d: its session has neither a user nor a visitor.", NO_SESSION)
             await self.leave(NO_SESSION, "Expected the session's cookie, which the page with the chat sets.")
-        if owner_in(self.scope["query_string"]) not in ("", owner.digest):
-            await self.leave(NO_SESSION, ANOTHER_OWNER)
+        owner = owner._replace(claims=claims_of({**cookies, cookie.name: cookie.token}))
+        await self._check_page(owner)
         self._owner = owner
+        self._admission = await self._admitted(owner)
         self._enter(owner)
         if not self._entered:
             logger.warning("A socket was refused: its owner or its address has too many open.")
             await self.leave(TOO_MUCH, "Too many connections are open.")
         self._engine.tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._subscriptions.enter_context(self._engine.events.subscribe(self._owner.key, self._queue_event))
-        if session := sockets_of(self.scope.get("cookies", {})):
-            self._subscriptions.enter_context(self._engine.events.subscribe(session, self._end_session))
+        self._subscriptions.enter_context(self._engine.rights.admit(self._admission))
         try:
             await self._engine.start()
         except DatabaseError:
             logger.exception("The database does not answer, or lacks the app's tables: run manage.py migrate.")
+
+    async def _check_page(self, owner: Owner) -> None:
+        """Turn away the page of another owner. One from before its visitor has signed in learns who that is now."""
+        query = self.scope["query_string"]
+        if owner_in(query) in ("", owner.digest):
+            return
+        if owner_in(query) == owner.former_digest:
+            try:
+                place = await in_database(_place_of, owner, conversation_in(query))
+            except DatabaseError:
+                logger.exception("The page of a visitor who has signed in could not be moved.")
+                await self.leave(*ENDS[SESSION_RENEWED])
+            if place is not None:
+                await self.send(signed_in_frame(owner.digest, place))
+                await self.leave(*ENDS[SESSION_RENEWED])
+        await self.leave(NO_SESSION, ANOTHER_OWNER)
+
+    async def _admitted(self, owner: Owner) -> Admission:
+        """Return what the socket is admitted for. The site's own router may have read its session and user."""
+        known = BASIS in self.scope or owner.user_id is None
+        basis = basis_of(self.scope) if known else await in_database(basis_of, self.scope)
+        names = {session_name(self.scope.get("cookies", {})), *(f"{BROWSER}{claim}" for claim in owner.claims)}
+        return Admission(owner, basis.session, basis.fingerprint, names, self._end)
 
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
@@ -192,6 +237,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.send(error_frame(frame.request_id, refusal, frame.page_language))
             return
         self._requests[request.id] = request
+        self._admission.use(frame.id, frame.body.assistant, frame.body.about)
         task = self._spawn(request.serve(HANDLERS[type(frame)], frame))
         task.add_done_callback(lambda _: self._requests.pop(request.id))
 
@@ -207,13 +253,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         except OSError:  # raised by the server if the client is gone; disconnect() follows
             raise GoneError from None
 
-    def _end_session(self, _: Event) -> None:
-        """Stop serving the socket: its browser has signed in or out."""
+    def _end(self, how: str) -> None:
+        """Stop serving the socket, because its visitor has lost the right to it."""
         self._over = True
         self._subscriptions.close()
         for task in self._tasks:
             task.cancel()
-        self._spawn(self.close(NO_SESSION, ANOTHER_OWNER))
+        self._spawn(self.close(*ENDS[how]))
 
     def _queue_event(self, event: Event) -> None:
         """Queue an event. If the client is too slow, the oldest are kept and the rest dropped; it catches up later."""
@@ -227,3 +273,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             while self._events:
                 await self._push(event_frame(self._events[0]))
                 del self._events[:1]
+
+
+def _place_of(owner: Owner, uid: str) -> str | None:
+    """Return where a page from before the owner has signed in finds its conversation now. This is a database step.
+
+    What was stored while the owner signed in moves first. Return ``None`` if the conversation has not moved.
+    """
+    visitor = Owner(owner.former)
+    merge(visitor, owner)
+    return place_of(visitor, owner, uid)

@@ -30,6 +30,7 @@ ERRORS: dict[str, ErrorKind] = {
     "not_found": ErrorKind(_("There is no such message in this conversation."), 404),
     "gone": ErrorKind(_("This conversation is no longer there.")),
     "forbidden": ErrorKind(_("You may not do this."), 403),
+    "session": ErrorKind(_("You have signed in or out since the page was loaded. Please try again here."), 409),
     "too_many": ErrorKind(_("Too many requests are open on this connection.")),
     "declined": ErrorKind(_("This cannot be answered here."), 403),
     "draining": ErrorKind(_("The server is restarting. Please try again in a moment."), 503, temporary=True),

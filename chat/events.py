@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from channels.layers import get_channel_layer
 
+from .claims import claims_of
 from .conf import conf
 from .db.threads import on_commit
 from .models import Conversation, Message
@@ -26,6 +27,12 @@ from .models import Conversation, Message
 logger = logging.getLogger(__name__)
 
 GROUP = "llm_chat.events"
+PROCESSES = "processes"
+"""In place of an owner: the events for the processes themselves, about sessions, rights and their runs."""
+
+BROWSER = "browser "
+"""What the name of a browser begins with, in place of that of its session."""
+
 WAIT = 5.0
 """Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
 
@@ -59,9 +66,13 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         "branch",
         "read",
         "session-ended",
+        "session-renewed",
+        "rights-changed",
+        "moved",
+        "run-moved",
     ]
     id: str
-    """The conversation's ``uid``."""
+    """The conversation's ``uid``; in an event about a session, its name."""
     message: str
     """The answer of a run that started or ended, or the tip of the branch that is now shown."""
     version: int = msgspec.field(default_factory=next_version)
@@ -75,6 +86,9 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the conversation has an unread answer, where a deletion was undone."""
     waiting: bool = False
     """Whether the answer waits for a decision, where a run ended and where a deletion was undone."""
+
+    to: str = ""
+    """The new ``uid`` of a conversation that was moved; in an event about its run or a session, the new owner's key."""
 
     @classmethod
     def started(cls, conversation: Conversation, answer: Message) -> "Event":
@@ -132,15 +146,43 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls("pinned", uid, "", pinned=pinned)
 
     @classmethod
-    def session_ended(cls) -> "Event":
-        """Report that a browser has signed in or out. Only the server's own sockets receive it (``sockets_of``)."""
-        return cls("session-ended", "", "")
+    def moved(cls, before: str, now: str) -> "Event":
+        """Report that a conversation has another ``uid``, because a visitor's conversation has taken it."""
+        return cls("moved", before, "", to=now)
+
+    @classmethod
+    def run_moved(cls, conversation: Conversation, answer: Message) -> "Event":
+        """Report to all processes that the conversation of a running answer has another owner, or another ``uid``."""
+        return cls("run-moved", conversation.uid, answer.uid, to=conversation.owner)
+
+    @classmethod
+    def session_ended(cls, name: str) -> "Event":
+        """Report to all processes that a browser has signed out. The name is that of its session (``session_name``)."""
+        return cls("session-ended", name, "")
+
+    @classmethod
+    def session_renewed(cls, name: str, owner: str) -> "Event":
+        """Report to all processes that a browser has signed in, and the key of its owner from now on."""
+        return cls("session-renewed", name, "", to=owner)
+
+    @classmethod
+    def rights_changed(cls) -> "Event":
+        """Report to all processes that users may have lost rights."""
+        return cls("rights-changed", "", "")
 
 
-def sockets_of(cookies: Mapping[str, str]) -> str:
-    """Return the name under which the sockets of a browser subscribe, given its cookies; ``""`` without a session."""
+def session_name(cookies: Mapping[str, str]) -> str:
+    """Return the name that the session of a browser with these cookies has in events; ``""`` without a session."""
     session = cookies.get(conf.session_cookie, "")
-    return session and f"session:{hashlib.sha256(session.encode()).hexdigest()}"
+    return session and hashlib.sha256(session.encode()).hexdigest()
+
+
+def session_names(cookies: Mapping[str, str]) -> list[str]:
+    """Return the names that concern a browser with these cookies: that of its session, and those of its tokens.
+
+    Behind signed cookies, the cookie of a session changes whenever the session does; the tokens stay.
+    """
+    return [*filter(None, [session_name(cookies)]), *(f"{BROWSER}{claim}" for claim in claims_of(cookies))]
 
 
 Listener = Callable[[Event], None]
@@ -184,6 +226,10 @@ class Events:
             self._listeners[owner].discard(listener)
             if not self._listeners[owner]:
                 del self._listeners[owner]
+
+    def listen(self, owner: str, listener: Listener) -> None:
+        """Call ``listener`` with each event of an owner, as long as the process lives."""
+        self._listeners[owner].add(listener)
 
     def publish(self, owner: str, event: Event) -> None:
         """Pass an event to every socket of an owner: at once in this process, through the layer in others."""

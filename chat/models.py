@@ -58,6 +58,8 @@ class Conversation(models.Model):
     )
     uid = models.CharField(_("UID"), max_length=64, editable=False)
     title = models.CharField(_("title"), max_length=TITLE_LENGTH, blank=True)
+    claim = models.CharField(_("claim"), max_length=64, blank=True, default="", editable=False)
+    """The digest of a token of the browser in which a visitor began it (``claims``); empty in those of an account."""
     assistant = models.CharField(_("assistant"), max_length=64, default="default", editable=False)
     about_model = models.CharField(_("model of the object"), max_length=100, blank=True, editable=False)
     about_key = models.CharField(_("key of the object"), max_length=255, blank=True, editable=False)

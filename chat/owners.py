@@ -17,6 +17,9 @@ from .models import KEY_LENGTH, Conversation
 VISITOR = "llm_chat_visitor"
 """The key of a visitor's id in the session."""
 
+FORMER = "llm_chat_former"
+"""The key, in the session of a signed-in user, of the id that the visitor had before."""
+
 FOR_NOW = "_llm_chat_visitor"
 """The attribute of a request that keeps the owner of a visitor whose id is not stored."""
 
@@ -41,6 +44,10 @@ class Owner(NamedTuple):
 
     key: str
     user_id: Any = None
+    former: str = ""
+    """The key that the owner had in this session as a visitor, before signing in."""
+    claims: tuple[str, ...] = ()
+    """What proves which conversations the owner's browser has begun (``claims.claims_of``), where that matters."""
 
     @property
     def conversations(self) -> ConversationQuerySet:
@@ -55,13 +62,38 @@ class Owner(NamedTuple):
         """Return what a page may know of its owner: enough to recognise another one."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:16]
 
+    @property
+    def claim(self) -> str:
+        """Return what a new conversation of a visitor keeps of the browser; empty for accounts, which need no proof."""
+        return self.claims[0] if self.user_id is None and self.claims else ""
+
+    @property
+    def former_digest(self) -> str:
+        """Return the digest that the owner's pages had before signing in; empty if there was none."""
+        return Owner(self.former).digest if self.former else ""
+
     @classmethod
     def of(cls, user: Account | None, session: MutableMapping[str, Any] | None) -> "Owner | None":
         """Return the owner behind a user and a session, ``None`` if there is neither an account nor a visitor's id."""
         if user is not None and user.is_authenticated:
-            return cls(key_of(user.pk), user.pk)
+            return cls(key_of(user.pk), user.pk, _former(session))
         visitor = session.get(VISITOR) if session is not None else None
         return cls(f"visitor:{visitor}") if visitor else None
+
+
+def sign_in(session: MutableMapping[str, Any]) -> Owner | None:
+    """Remember in a session that its visitor has signed in; return the visitor, ``None`` if there was none."""
+    visitor = session.pop(VISITOR, None)
+    if visitor is None:
+        return None
+    session[FORMER] = visitor
+    return Owner(f"visitor:{visitor}")
+
+
+def _former(session: MutableMapping[str, Any] | None) -> str:
+    """Return the key of a session's former visitor. A session that was not loaded is left alone: that would query."""
+    loaded = session if isinstance(session, dict) else getattr(session, "_session_cache", {})
+    return f"visitor:{loaded[FORMER]}" if FORMER in loaded else ""
 
 
 def key_of(user: object) -> str:

@@ -5,7 +5,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import SETTINGS, Conf, conf
 
-CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "SHOW_MODEL": False, "USER_CONSTRAINT": False}
+CHANGED = {
+    "BACKENDS": {"other": {}},
+    "TITLES": "model",
+    "SHOW_MODEL": False,
+    "USER_CONSTRAINT": False,
+    "MERGE_AT_LOGIN": False,
+}
 CHANGED["PRICES"] = {"currency": "EUR"}
 
 

@@ -13,7 +13,7 @@ ROWS = [
     ["setting"],
     ["tokens", "prices"],
     ["conf", "errors", "text"],
-    ["asgi", "signals"],
+    ["asgi", "claims", "signals"],
     ["chunks"],
     ["endings", "parts", "sources"],
     ["html/language", "html/version", "sockets/limits"],
@@ -21,6 +21,7 @@ ROWS = [
     ["models", "managers", "ledger"],
     ["owners"],
     ["db"],
+    ["identity"],
     ["backends"],
     ["events", "streams"],
     ["assistants"],
@@ -36,7 +37,7 @@ ROWS = [
     ["sockets/page_requests"],
     ["consumers"],
     ["views", "health", "templatetags", "admin", "checks", "management", "testing"],
-    ["origin", "lifespan", "identity"],
+    ["origin", "lifespan"],
     ["routing", "urls", "apps", "uvicorn"],
 ]
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}

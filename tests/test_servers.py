@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from chat.claims import claim_of
 from tests.support.behaviours import ANSWER
 from tests.support.processes import running
 from tests.support.upstream import running_upstream
@@ -66,6 +67,24 @@ def test_an_answer_of_an_openai_endpoint_arrives_over_the_websocket_and_is_store
         ).fetchall()
     database.close()
     assert stored == [(ANSWER, "complete", "ok")]
+
+
+def test_the_handshake_sets_the_cookie_that_proves_who_has_begun_a_conversation(site):
+    visitor = site.visitor()
+    with site.connect(visitor) as websocket:
+        (cookie,) = websocket.response.headers.get_all("Set-Cookie")
+    assert cookie.startswith("sessionid_chat_")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    pair = cookie.partition(";")[0]
+    with site.connect(f"{visitor}; {pair}") as websocket:
+        websocket.send(send("claimed", "Why?"))
+        read(websocket)
+        assert websocket.response.headers.get_all("Set-Cookie") == [cookie]
+    with sqlite3.connect(site.folder / "db.sqlite3") as database:
+        query = "SELECT claim FROM llm_chat_conversation WHERE uid = 'claimed'"
+        stored = database.execute(query).fetchall()
+    database.close()
+    assert stored == [(claim_of(pair.partition("=")[2]),)]
 
 
 def test_a_foreign_origin_is_refused(site):

@@ -146,6 +146,8 @@ interface ConversationEvent {
   pinned?: boolean;
   unread?: boolean;
   waiting?: boolean;
+  /** The new id, where the conversation has got another one. */
+  to?: string;
 }
 
 type Chunk =
@@ -230,7 +232,14 @@ type OnElement<E extends Event> = E & { readonly target: HTMLElement };
 declare class ChatElement extends HTMLElement {
   /** Whether the keyboard is one on the screen, which a focused field opens. */
   static touch: MediaQueryList;
+  /** The close code of a server that finds no session, or another owner's. */
+  static noSession: number;
   static define(name: string): void;
+  /**
+   * Give drafts and unsent messages that the device keeps other keys: `change` returns the owner and the conversation
+   * that they belong to now, or nothing if they are to be removed.
+   */
+  static rekey(change: (owner: string, conversation: string) => [string, string] | false | null | undefined): void;
 
   connect(): void;
   /** Stop timers and observers; what `hear` added is removed already. */

@@ -57,10 +57,11 @@ def signed(subject: Subject, owner: str) -> str:
     return Signer(salt=_SALT).sign_object([*subject, owner]) if subject.about_key else ""
 
 
-def read(text: str, assistant: str, owner: str) -> Subject:
+def read(text: str, assistant: str, owner: str, former: str = "") -> Subject:
     """Return the subject to which ``signed`` has made a reference, for this assistant and this owner or everybody.
 
-    Raises ``Refusal`` if it was made for others, or not by this site.
+    ``former`` is the digest that the owner had before signing in, as a page may still have it. Raises ``Refusal`` if
+    it was made for others, or not by this site.
     """
     if not text:
         return Subject(assistant)
@@ -69,7 +70,11 @@ def read(text: str, assistant: str, owner: str) -> Subject:
     except (BadSignature, ValueError):  # ValueError: what is signed is no JSON
         raise Refusal("forbidden") from None
     match found:
-        case [str(name), str(model), str(key), str(whose)] if name == assistant and whose in (owner, EVERYBODY):
+        case [str(name), str(model), str(key), str(whose)] if name == assistant and whose in (
+            owner,
+            EVERYBODY,
+            former or owner,
+        ):
             return Subject(name, model, key)
     raise Refusal("forbidden")
 

@@ -58,19 +58,20 @@ def sign(
     return Signer(salt=_SALT).sign_object(list(button), compress=True)
 
 
-def read(value: str, owner: str, conversation: str) -> Button:
+def read(value: str, owner: str, conversation: str, former: str = "") -> Button:
     """Return the button of this owner's page of this conversation whose value this is.
 
-    Raises ``Refusal`` if it was made for others, or not by this site.
+    ``former`` is the digest that the owner had before signing in, as a page may still have it. Raises ``Refusal`` if
+    it was made for others, or not by this site.
     """
     try:
         found = Signer(salt=_SALT).unsign_object(value)
     except (BadSignature, ValueError):  # ValueError: what is signed is no JSON
         raise Refusal("not_found") from None
     match found:
-        case [str(whose), str(uid), str(), str(), dict(), str(), bool(), str()] if (whose, uid) == (
+        case [str(whose), str(uid), str(), str(), dict(), str(), bool(), str()] if uid == conversation and whose in (
             owner,
-            conversation,
+            former or owner,
         ):
             return Button(*found)
     raise Refusal("not_found")

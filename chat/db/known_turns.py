@@ -16,6 +16,7 @@ from .branches import below, pair
 from .decisions import stop_waiting
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
 from .history import GO_ON, history
+from .merging import claim_after
 from .threads import atomic, atomic_with_retry
 from .usage import first_call
 from .values import Ask, Press, Regenerate, Turn, Writer
@@ -35,9 +36,11 @@ def ask(request: Ask, writer: Writer) -> Turn:
             "user_id": request.owner.user_id,
             "title": title_of(request.text),
             "updated_at": timezone.now(),
+            "claim": request.owner.claim,
             **writer.subject._asdict(),
         },
     )
+    conversation.claim = claim_after(conversation.claim, request.owner)
     if created and writer.refuses_new:
         raise Refusal("forbidden")
     writer.subject.check(conversation)
@@ -161,6 +164,7 @@ def _begin(
     answer.calling = first_call(writer, turn.history, press, answer.parts)
     answer.save(force_insert=True)
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
+    claim["claim"] = conversation.claim
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
     return turn

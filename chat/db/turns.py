@@ -16,6 +16,7 @@ from . import known_turns
 from .branches import Stretch
 from .compiled import Insert, UnsupportedError, columns, update
 from .history import Branch, alternating, read_branch
+from .merging import claim_after
 from .threads import atomic, database
 from .usage import first_call
 from .values import Ask, Turn, Writer
@@ -30,7 +31,7 @@ _SAVING = (pre_save, post_save)
 _MESSAGE = Insert(Message, returning=[Message._meta.pk])
 _CLAIM = update(
     Conversation,
-    columns(Conversation, "running", "tip", "unread", "updated_at"),
+    columns(Conversation, "running", "tip", "unread", "updated_at", "claim"),
     where=columns(Conversation, "id"),
 )
 
@@ -62,6 +63,7 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     alias, now, owner = database(), timezone.now(), request.owner
     conversation = Conversation(owner=owner.key, user_id=owner.user_id, uid=request.uid, created_at=now, updated_at=now)
     conversation.title = title_of(request.text)
+    conversation.claim = owner.claim
     conversation.assistant, conversation.about_model, conversation.about_key = writer.subject
     _CONVERSATION.insert(alias, conversation)
     writer.subject.check(conversation)
@@ -86,7 +88,8 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     _MESSAGE.insert(alias, answer)
     conversation.running = conversation.tip = answer
     conversation.unread = False
-    _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.pk)
+    conversation.claim = claim_after(conversation.claim, owner)
+    _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.claim, conversation.pk)
     question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
     shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
     return Turn(conversation, question, answer, True, messages, shown=shown)

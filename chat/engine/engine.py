@@ -21,7 +21,7 @@ from ..conf import conf
 from ..db.answers import ask_to_stop
 from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
-from ..events import Event, Events
+from ..events import PROCESSES, Event, Events
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
@@ -30,6 +30,7 @@ from ..streams.loading import make_streams
 from .announcing import announce_answer
 from .daphne import drain_before_shutdown
 from .heartbeat import Heartbeat, several_processes_without_redis
+from .rights import Rights
 from .run import INTERRUPTED, STOPPED, Run
 from .tasks import Tasks
 from .titles import Titles
@@ -74,6 +75,8 @@ class Engine:
         self.events = Events(self.process)
         self.tasks = Tasks()
         self.sockets = Sockets()
+        self.rights = Rights(self.tasks.spawn_for_socket)
+        self.events.listen(PROCESSES, self._take)
         self.titles = Titles(self.events, self.tasks.spawn)
         self.backends = Backends()
         self.locks = Locks()
@@ -83,6 +86,7 @@ class Engine:
         self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on_soon)
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._going_on: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -104,6 +108,7 @@ class Engine:
         await self.streams.start(self.process, self._stop)
         self.events.start()
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
+        self._looking = self.loop.create_task(self.rights.look_forever(), context=contextvars.Context())
         self.tasks.spawn(self._prepare())
         self._go_on_soon()
         drain_before_shutdown(self._drain_for_daphne)
@@ -133,6 +138,15 @@ class Engine:
         if not self.streams.reached:
             found.append("Redis has not answered yet.")  # without its address: anybody can read /readyz
         return found
+
+    def _take(self, event: Event) -> None:
+        """Act on an event for the processes themselves."""
+        if event.event != "run-moved":
+            self.rights.take(event)
+            return
+        for run in self.runs.values():
+            if run.turn.answer.uid == event.message:
+                run.turn.conversation.owner, run.turn.conversation.uid = event.to, event.id
 
     def stop(self, answer: Message) -> None:
         """Stop an answer, whichever process runs it."""
@@ -212,10 +226,11 @@ class Engine:
         return drain()
 
     async def _stop_heartbeat(self) -> None:
-        if self._beating is None:
+        if self._beating is None or self._looking is None:
             return
         self._beating.cancel()
-        await asyncio.wait([self._beating])
+        self._looking.cancel()
+        await asyncio.wait([self._beating, self._looking])
         await self.heartbeat.settle()
         try:
             await self.heartbeat.update()  # writes what the database could not take earlier

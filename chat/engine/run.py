@@ -45,7 +45,6 @@ class Run:
         self, turn: Turn, process: str, assistant: Assistant, backends: Sequence[Named], stream: Stream
     ) -> None:
         self.answer_id = turn.answer.pk
-        self.conversation = (turn.conversation.owner, turn.conversation.uid)
         self.stream = stream
         self.over = asyncio.Event()
         self.checkpointed = 0
@@ -71,6 +70,11 @@ class Run:
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
+
+    @property
+    def conversation(self) -> tuple[str, str]:
+        """Return the key of the conversation's owner and its ``uid``. Both change when a visitor signs in."""
+        return self.turn.conversation.owner, self.turn.conversation.uid
 
     def end(self, ending: Ending) -> None:
         """Stop reading the model and end the answer with ``ending``, unless it already has one."""

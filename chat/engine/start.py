@@ -52,12 +52,17 @@ async def _begin(engine: Engine, asked: Asked, follow: Callable[[Message], None]
     if engine.state is State.NEW:
         await engine.start()
     try:
-        turn = await _begin_about(engine, asked, read(asked.about, asked.assistant, asked.owner.digest))
+        turn = await _begin_about(engine, asked, _subject(asked))
     except OtherSubjectError as other:
         turn = await _begin_about(engine, asked, other.subject)
     if follow is not None:
         follow(turn.answer)
     return turn
+
+
+def _subject(asked: Asked) -> Subject:
+    """Return the subject that a request names. Its page may be from before its visitor has signed in."""
+    return read(asked.about, asked.assistant, asked.owner.digest, asked.owner.former_digest)
 
 
 async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:

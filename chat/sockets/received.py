@@ -13,7 +13,9 @@ from ..text import CONVERSATION_ID, acceptable, storable, storable_json
 
 BAD_FRAME = 4400
 NO_SESSION = 4401
+NO_PERMISSION = 4403
 OUTDATED = 4409
+RENEWED = 4410
 TOO_MUCH = 4429
 TOO_BIG = 1009
 
@@ -204,6 +206,11 @@ def version_in(query: bytes) -> str:
 def owner_in(query: bytes) -> str:
     """Return the digest of the owner whose page opens a socket, from its query; ``""`` for other clients."""
     return _last(query, "owner")
+
+
+def conversation_in(query: bytes) -> str:
+    """Return the ``uid`` of the conversation of a page that opens a socket, from its query; ``""`` for others."""
+    return storable(_last(query, "conversation"))[:64]
 
 
 def _last(query: bytes, name: str) -> str:

@@ -216,7 +216,7 @@ async def send(request: Request, asked: Send) -> None:
 @handles(Press)
 async def press(request: Request, asked: Press) -> None:
     """Store the press of a button as a question, carry it out, and follow the answer."""
-    button = read(asked.value, request.owner.digest, asked.id)
+    button = read(asked.value, request.owner.digest, asked.id, request.owner.former_digest)
     wanted = pressed(button, request.owner, spoken(asked.body.language), whole=asked.body.view == "html")
     await _begin(request, wanted, placed=True)
 

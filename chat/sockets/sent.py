@@ -29,6 +29,12 @@ def reload_frame() -> str:
     return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, "event": "reload"}).decode()
 
 
+def signed_in_frame(owner: str, conversation: str) -> str:
+    """Encode the event that tells a page from before its visitor has signed in whose it is now, and where to go on."""
+    event = {"event": "signed-in", "owner": owner, "conversation": conversation}
+    return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, **event}).decode()
+
+
 def error_frame(request_id: str, refusal: Refusal, language: str = "") -> str:
     """Encode the refusal of a request: its code, and its sentence in a language, or untranslated if that is empty."""
     code, text = refusal.code, refusal.sentence(language)

@@ -85,6 +85,7 @@ def chat(
         "request": request,
         "conversation_id": conversation,
         "owner": owner.digest,
+        "former": owner.former_digest,
         "messages": [message_view(message) for message in shown.messages],
         "hit": request.GET.get("hit", ""),
         "earlier": shown.earlier,

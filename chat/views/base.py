@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
+from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -21,7 +22,7 @@ from ..db.conversations import mark_read, own
 from ..db.deletion import undoable
 from ..db.threads import without_transaction
 from ..db.values import Subject
-from ..errors import Refusal
+from ..errors import ERRORS, Refusal, sentence
 from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
@@ -59,11 +60,32 @@ def short(view: View) -> View:
 
 
 def command(view: View) -> View:
-    """Make a view that changes something: by POST only, from a page of this site, and never cached.
+    """Make a view that changes something: by POST only, from a page of this site and this owner, and never cached.
 
     ``csrf_protect`` is here because a site may not have Django's CSRF middleware.
     """
-    return served(short(csrf_protect(require_POST(view))))
+    return served(short(csrf_protect(require_POST(from_own_page(view)))))
+
+
+def from_own_page(view: View) -> View:
+    """Make a view refuse a form of another owner's page: its browser has signed in or out since that was loaded."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not is_of_another_owner(request):
+            return view(request, *args, **kwargs)
+        text, status = sentence("session", None), ERRORS["session"].status
+        if by_script(request):
+            return HttpResponse(format_html('<p class="llm-chat-hint-error" role="alert">{}</p>', text), status=status)
+        return conversation_page(request, refused=Refused("", "", text), status=status)
+
+    return checked
+
+
+def is_of_another_owner(request: HttpRequest) -> bool:
+    """Tell whether a form says that it is from a page of another owner. One that a site has overridden may not say."""
+    named, owner = field_of(request.POST, "chat_owner"), owner_of(request)
+    return bool(named) and (owner is None or named != owner.digest)
 
 
 def reading(view: View) -> View:
@@ -177,13 +199,15 @@ def framed(request: HttpRequest, inner: str, context: dict[str, Any], status: in
     """Render the template ``inner`` beside the list of conversations, or alone for a script (``?fragment``)."""
     template = f"llm_chat/{inner}.html"
     if "fragment" in request.GET or by_script(request):
-        return render(request, template, context, status=status)
+        owner = owner_of(request)
+        return render(request, template, {"owner": owner.digest if owner else "", **context}, status=status)
     return _page(request, visitor(request), "frame", {**context, "inner": template}, status)
 
 
 def _page(request: HttpRequest, owner: Owner, template: str, context: dict[str, Any], status: int) -> HttpResponse:
     conversations = [conversation_view(found) for found in owner.conversations.listed()]
     around = {
+        "owner": owner.digest,
         "sections": sections(conversations),
         "new_line": ConversationView(PLACEHOLDER, "", page_url(PLACEHOLDER)),
         "query": field_of(request.GET, "q"),

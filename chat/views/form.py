@@ -11,6 +11,8 @@ from django.utils.translation import get_language
 
 from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
+from ..claims import claims_of, cookie_of
+from ..conf import conf
 from ..db.answers import ask_to_stop
 from ..db.decisions import stop_waiting
 from ..db.values import Ask
@@ -23,7 +25,7 @@ from ..html.form import Refused
 from ..models import Message
 from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
-from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
+from .base import SeeOther, command, conversation_of, conversation_page, done, field_of, is_of_another_owner
 from .loop import next_page, on_the_servers_loop, wanted_page
 
 logger = logging.getLogger(__name__)
@@ -49,11 +51,13 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return refuse(NO_ASGI, 501)
     try:
+        if is_of_another_owner(request):
+            raise Refusal("session")
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(backends_of(chosen)[0]))
-        asked = Ask(
-            visitor(request), uid, message, text, language=get_language() or "", assistant=assistant, about=about
-        )
+        cookie = cookie_of(request.COOKIES)
+        owner = visitor(request)._replace(claims=claims_of({**request.COOKIES, cookie.name: cookie.token}))
+        asked = Ask(owner, uid, message, text, language=get_language() or "", assistant=assistant, about=about)
         on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
@@ -61,7 +65,9 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
     except DatabaseError:
         logger.exception("A message could not be stored.")
         return refuse(sentence("storage", None), ERRORS["storage"].status)
-    return SeeOther(next_page(request, uid))
+    response = SeeOther(next_page(request, uid))
+    response.set_cookie(*cookie, **conf.claim_cookie)
+    return response
 
 
 @command

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator
+from http.cookies import SimpleCookie
 
 from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
@@ -29,7 +30,10 @@ class Communicator(WebsocketCommunicator):
         await ApplicationCommunicator.send_input(self, message)
 
     async def receive_output(self, timeout=1):  # noqa: ASYNC109 - Channels' signature
-        return await ApplicationCommunicator.receive_output(self, timeout)
+        event = await ApplicationCommunicator.receive_output(self, timeout)
+        if event["type"] == "websocket.accept":
+            self.accepted = event
+        return event
 
 
 class Socket:
@@ -43,9 +47,10 @@ class Socket:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, session_key: str | None, origin: str = "http://localhost", query: str = ""
+        cls, session_key: str | None, origin: str = "http://localhost", query: str = "", **cookies: str
     ) -> AsyncIterator["Socket"]:
-        communicator = Communicator(application(_no_http), settings_path() + query, headers(session_key, origin))
+        given = headers(session_key, origin, **cookies)
+        communicator = Communicator(application(_no_http), settings_path() + query, given)
         connected, _code = await communicator.connect(WAIT)
         assert connected
         try:
@@ -55,6 +60,15 @@ class Socket:
             # other fixtures, including the database's, and every later test would fail.
             if not communicator.future.cancelled():
                 await communicator.disconnect()
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Return the cookies that the response to the handshake has set."""
+        found = SimpleCookie()
+        for name, value in self.communicator.accepted.get("headers", ()):
+            if name == b"set-cookie":
+                found.load(value.decode())
+        return {name: morsel.value for name, morsel in found.items()}
 
     async def ask(self, text: str, *, chat: str = "c1", message: str = "m1", **more) -> str:
         """Send a message, and return the request's id."""
@@ -134,13 +148,15 @@ def settings_path() -> str:
     return conf.socket_path
 
 
-def headers(session_key: str | None, origin: str | None) -> list[tuple[bytes, bytes]]:
+def headers(session_key: str | None, origin: str | None, **cookies: str) -> list[tuple[bytes, bytes]]:
     """Return the headers of a browser's handshake."""
     found = [(b"host", b"localhost")]
     if origin is not None:
         found.append((b"origin", origin.encode()))
     if session_key is not None:
-        found.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={session_key}".encode()))
+        cookies = {settings.SESSION_COOKIE_NAME: session_key, **cookies}
+    if cookies:
+        found.append((b"cookie", "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()))
     return found
 
 

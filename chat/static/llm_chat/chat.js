@@ -566,12 +566,23 @@ class ChatEvents extends ChatElement {
 
   #take(event) {
     if (event.id !== this.chat.getAttribute("conversation")) return;
+    if (event.event === "moved") {
+      this.#move(event);
+      return;
+    }
     this.#unread ||= event.event === "run-ended";
     // A question is answered, and others are left: the server sends what the page shows in another state.
     const asking = event.event === "decided" && this.#article(event.message);
     if (asking) asking.dataset.status = "decided";
     this.#events.push(event);
     this.#look();
+  }
+
+  /** The conversation has another id: one of the same id has come with a visitor who has signed in. */
+  #move({ id, to = "" }) {
+    this.chat.setAttribute("conversation", to);
+    const page = this.chat.getAttribute("page-url") ?? "";
+    this.chat.setAttribute("page-url", page.replace(`/${id}/`, `/${to}/`));
   }
 
   #forget(type) {

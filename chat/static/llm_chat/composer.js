@@ -91,13 +91,11 @@ class ChatComposer extends ChatElement {
     if (isLeaving) this.find("[type=submit]").focus();
   }
 
-  /** Owners of other drafts have signed out in this browser: remove theirs. */
+  /** A visitor who has signed in keeps what was written before. Other owners have signed out in this browser. */
   #restore() {
+    const owners = [this.#owner, this.chat.getAttribute("former")];
+    ChatElement.rekey((owner, conversation) => owners.includes(owner) && [this.#owner, conversation]);
     this.attempt(() => {
-      const own = DRAFT + this.#owner;
-      for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(DRAFT) && !key.startsWith(own)) localStorage.removeItem(key);
-      }
       this.#field.value ||= sessionStorage.getItem(this.#key("")) ?? localStorage.getItem(this.#key(this.#owner)) ?? "";
       sessionStorage.removeItem(this.#key(""));
     });
@@ -402,7 +400,7 @@ class ChatOutbox extends ChatElement {
       "chat:request": ({ frame }) => frame.type === "send" && this.#await(),
       "chat:stored": () => this.#acknowledge(),
       "chat:refused": ({ text, code }) => this.#refuse(text, code),
-      "chat:close": () => clearTimeout(this.#timer),
+      "chat:close": ({ code }) => this.#lose(code),
       "chat:state": () => this.#reflect(),
       "chat:idle": () => this.#proceed(),
     });
@@ -472,6 +470,19 @@ class ChatOutbox extends ChatElement {
     } else {
       if (entry) entry.refused = text;
       this.#keep(this.#entries);
+    }
+  }
+
+  /** The session is gone: the composer keeps what was not sent, for whoever signs in. */
+  #lose(code) {
+    clearTimeout(this.#timer);
+    if (code !== ChatElement.noSession) return;
+    const entries = this.#entries;
+    this.#keep([]);
+    for (const { message, text } of entries) {
+      if (text === undefined) continue;
+      this.tell("chat:discard", { message });
+      this.tell("chat:compose", { text });
     }
   }
 

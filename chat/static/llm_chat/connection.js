@@ -4,7 +4,7 @@ const SESSION = "llm-chat session";
 
 /** `<llm-chat-admission>`: says why a server turns the page away. A page of another version is reloaded first. */
 class ChatAdmission extends ChatElement {
-  static reasons = { 4401: "session", 4409: "outdated" };
+  static reasons = { 4401: "session", 4403: "forbidden", 4409: "outdated" };
 
   /** Whether a server has admitted the page. */
   #known = false;
@@ -12,19 +12,37 @@ class ChatAdmission extends ChatElement {
   connect() {
     this.hear(this.chat, {
       "chat:close": ({ code = 0 }) => this.#refuse(ChatAdmission.reasons[code]),
-      "chat:frame": ({ event }) => event !== "reload" && this.#admit(),
+      "chat:frame": (frame) => this.#receive(frame),
     });
   }
 
+  #receive(frame) {
+    if (frame.event === "signed-in") this.#adopt(frame);
+    else if (frame.event !== "reload") this.#admit();
+  }
+
   #admit() {
-    this.removeAttribute("reason");
+    if (this.getAttribute("reason") !== "signed-in") this.removeAttribute("reason");
     if (!this.#known) this.attempt(() => sessionStorage.removeItem(SESSION));
     this.#known = true;
   }
 
+  /** The visitor has signed in: what the device keeps, and the conversation, are the account's now. */
+  #adopt({ owner = "", conversation = "" }) {
+    const { chat } = this;
+    const [former, id] = ["owner", "conversation"].map((name) => chat.getAttribute(name) ?? "");
+    ChatElement.rekey((whose, kept) => (whose === former ? [owner, kept === id ? conversation : kept] : [whose, kept]));
+    chat.setAttribute("owner", owner);
+    if (id !== conversation) this.tell("chat:event", { event: "moved", id, message: "", to: conversation });
+    this.#show("signed-in");
+  }
+
   #refuse(reason) {
+    const own = this.chat.getAttribute("owner");
+    if (reason === "session") ChatElement.rekey((owner, kept) => owner !== own && [owner, kept]);
     if (reason === "outdated" && this.#renew()) return;
-    if (reason === "session" && this.#isBlocked()) this.#show("cookies");
+    if (reason === "forbidden") this.chat.toggleAttribute("forbidden", true);
+    else if (reason === "session" && this.#isBlocked()) this.#show("cookies");
     else if (reason) this.#show(reason);
   }
 
@@ -72,7 +90,8 @@ ChatAdmission.define("llm-chat-admission");
 /** `<llm-chat-connection>`: a websocket to its `path`, opened again after a loss, or where it is open but dead. */
 class ChatConnection extends ChatElement {
   // Close codes
-  static noSession = 4401;
+  /** No session, or no permission: only a reload could help. */
+  static final = [ChatElement.noSession, 4403];
   /** A frame of ours was refused, and would close the next connection too. */
   static badFrame = [1009, 4400];
   static restart = 1012;
@@ -129,7 +148,7 @@ class ChatConnection extends ChatElement {
     const url = new URL(this.getAttribute("path") ?? "/", location.href);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("v", this.chat.getAttribute("version") ?? "");
-    url.searchParams.set("owner", this.chat.getAttribute("owner") ?? "");
+    for (const name of ["owner", "conversation"]) url.searchParams.set(name, this.chat.getAttribute(name) ?? "");
     const socket = new WebSocket(url);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
@@ -179,7 +198,7 @@ class ChatConnection extends ChatElement {
     if (Date.now() - this.#openedAt > this.stable) this.#failures = 0;
     if (code === ChatConnection.restart) this.#failures = Math.max(this.#failures, 2);
     this.#openedAt = Infinity;
-    const final = code === ChatConnection.noSession;
+    const final = code !== undefined && ChatConnection.final.includes(code);
     if (final) this.#settle("closed");
     else this.#retry();
     this.tell("chat:close", { code, final, refused: code !== undefined && ChatConnection.badFrame.includes(code) });

@@ -1,14 +1,29 @@
 const RULES = { createHTML: (html) => html };
+/** The keys of drafts and of unsent messages: kind, owner, conversation. */
+const KEPT = /^(llm-chat (?:draft )?)([0-9a-f]{16}) (.*)$/;
 let policy; // made when it is first used: a page has one of a name
 
 /** The base class of the chat's elements. types/chat.d.ts declares what its members do, docs/page.md the events. */
 class ChatElement extends HTMLElement {
+  /** The close code of a server that finds no session, or another owner's. */
+  static noSession = 4401;
   static touch = matchMedia("(hover: none) and (pointer: coarse)");
 
   #listening;
 
   static define(name) {
     if (!customElements.get(name)) customElements.define(name, this);
+  }
+
+  static rekey(change) {
+    for (const name of ["localStorage", "sessionStorage"]) {
+      try {
+        const kept = window[name];
+        for (const key of Object.keys(kept)) move(kept, key, change);
+      } catch {
+        // the storage is full, or closed to this site
+      }
+    }
   }
 
   connectedCallback() {
@@ -58,8 +73,11 @@ class ChatElement extends HTMLElement {
 
   async post(url, fields) {
     const body = fields instanceof FormData ? fields : new FormData();
-    const token = this.find("[name=csrfmiddlewaretoken]", document);
-    for (const [name, value] of Object.entries({ ...fields, [token.name]: token.value })) body.set(name, value);
+    for (const [name, value] of Object.entries({ ...fields })) body.set(name, value);
+    for (const name of ["csrfmiddlewaretoken", "chat_owner"]) {
+      const field = /** @type {HTMLInputElement | null} */ (document.querySelector(`[name=${name}]`));
+      if (field) body.set(name, field.value);
+    }
     try {
       const response = await fetch(url, { method: "post", body, headers: { "X-Requested-With": "llm-chat" } });
       return { done: response.ok, html: await response.text() };
@@ -105,6 +123,16 @@ class ChatElement extends HTMLElement {
   wellFormed(text) {
     return text.toWellFormed();
   }
+}
+
+function move(kept, key, change) {
+  const [, kind, owner, conversation] = KEPT.exec(key) ?? [];
+  if (!kind) return;
+  const place = change(owner, conversation);
+  const next = place ? kind + place.join(" ") : "";
+  if (next === key) return;
+  if (next && kept.getItem(next) === null) kept.setItem(next, kept.getItem(key));
+  kept.removeItem(key);
 }
 
 ChatElement.define("llm-chat-element");

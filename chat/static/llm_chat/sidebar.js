@@ -103,6 +103,7 @@ class ChatList extends ChatElement {
     read: ({ id }) => this.#line(id)?.removeAttribute("data-unread"),
     deleted: ({ id }) => this.#drop(id),
     restored: (event) => this.#restore(event),
+    moved: ({ id, to }) => this.#rename(id, to),
   };
 
   connect() {
@@ -157,6 +158,16 @@ class ChatList extends ChatElement {
     this.#moving.delete(id);
     if (hadFocus) this.tell("chat:adrift");
     if (this.#shows(id)) this.#name(id, this.find("a", this.#template).textContent);
+  }
+
+  #rename(id, to) {
+    for (const line of this.#lines(id)) {
+      line.dataset.conversation = to;
+      for (const box of line.querySelectorAll("[name=id]")) box.value = to;
+      for (const link of line.querySelectorAll("a[href]")) {
+        link.setAttribute("href", link.getAttribute("href")?.replace(`/${id}/`, `/${to}/`) ?? "");
+      }
+    }
   }
 
   #pin(line, pinned = false) {

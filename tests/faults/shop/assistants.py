@@ -53,6 +53,14 @@ class Carrier(Assistant):
         return self.carry(key, held)
 
 
+class Members(Assistant):
+    """Talks only to those who may view groups."""
+
+    def has_permission(self) -> bool:
+        """Ask Django."""
+        return self.user is not None and self.user.has_perm("auth.view_group")
+
+
 if (TRACES / RENAMED).exists():
     Carrier.redeliver = Carrier.deliver  # type: ignore[attr-defined]
     del Carrier.deliver
