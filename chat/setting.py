@@ -12,6 +12,10 @@ Prompt = str | Callable[..., str]
 MISSING = object()
 
 
+def _no_more(_: Any) -> str:
+    return ""
+
+
 class Kind(NamedTuple, Generic[T]):
     """The type of a setting."""
 
@@ -20,6 +24,8 @@ class Kind(NamedTuple, Generic[T]):
     expected: str
     """Completes the sentence "must be ..." about a value that is not accepted."""
     unit: str = ""
+    more: Callable[[Any], str] = _no_more
+    """Says, in one more sentence, which part of a value is not accepted."""
 
 
 class Source(Protocol):
@@ -76,7 +82,8 @@ class Setting(Generic[T]):
         if self.kind.accepts(value):
             return ""
         given = f"a value of type {type(value).__name__}" if self.secret else repr(value)
-        return f'CHAT["{self.name}"] must be {self.kind.expected}, got {given}.'
+        sentence = f'CHAT["{self.name}"] must be {self.kind.expected}, got {given}.'
+        return " ".join(filter(None, (sentence, "" if self.secret else self.kind.more(value))))
 
     @property
     def row(self) -> str:

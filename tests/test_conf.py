@@ -1,11 +1,19 @@
 """The rows of the ``CHAT`` setting."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import SETTINGS, Conf, conf
 
-CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "SHOW_MODEL": False, "USER_CONSTRAINT": False}
+CHANGED = {
+    "BACKENDS": {"other": {}},
+    "TITLES": "model",
+    "SHOW_MODEL": False,
+    "USER_CONSTRAINT": False,
+    "RETENTION": {"user": timedelta(days=1)},
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

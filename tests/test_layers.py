@@ -11,6 +11,7 @@ ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
     ["importing"],
     ["setting"],
+    ["retention"],
     ["conf", "errors", "text"],
     ["asgi"],
     ["chunks"],
