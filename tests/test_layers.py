@@ -12,7 +12,7 @@ ROWS = [
     ["importing"],
     ["setting"],
     ["retention"],
-    ["conf", "errors", "text"],
+    ["conf", "errors", "moments", "text"],
     ["asgi"],
     ["chunks"],
     ["endings", "parts", "sources"],
