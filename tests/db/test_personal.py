@@ -79,7 +79,7 @@ def test_an_owner_without_conversations_has_an_empty_document():
 
 @pytest.mark.django_db
 def test_megabytes_take_little_memory():
-    for number in range(20):
+    for number in range(40):
         made = Conversation.objects.create(owner=ANN.key, uid=f"c{number}", updated_at=timezone.now())
         texts = [str(count) * 100_000 for count in range(10)]
         Message.objects.bulk_create(
@@ -92,5 +92,5 @@ def test_megabytes_take_little_memory():
     size = sum(len(piece) for piece in written(everything(ANN, {}, timezone.now())))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert size > 20_000_000
+    assert size > 40_000_000
     assert peak < size / 5
