@@ -8,6 +8,7 @@ from django import template
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context
+from django.template.base import Parser, Token
 from django.urls import get_script_prefix
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
@@ -96,6 +97,19 @@ def chat(
         ),
         **_of_the_site(found or registry.default),
     }
+
+
+_compile_chat = register.tags["chat"]
+
+
+@register.tag("chat")
+def refuse_in_cache(parser: Parser, token: Token) -> template.Node:
+    """Compile ``{% chat %}``. Raises ``TemplateSyntaxError`` inside ``{% cache %}``, which would keep it for others."""
+    if any(name == "cache" for name, _ in parser.command_stack):
+        raise template.TemplateSyntaxError(
+            "{% chat %} cannot be inside {% cache %}: other visitors would be shown the conversation. Move it outside."
+        )
+    return _compile_chat(parser, token)
 
 
 @register.simple_block_tag(takes_context=True)
