@@ -109,7 +109,8 @@ def refuse_in_cache(parser: Parser, token: Token) -> template.Node:
         raise template.TemplateSyntaxError(
             "{% chat %} cannot be inside {% cache %}: other visitors would be shown the conversation. Move it outside."
         )
-    return _compile_chat(parser, token)
+    compiled: template.Node = _compile_chat(parser, token)
+    return compiled
 
 
 @register.simple_block_tag(takes_context=True)

@@ -91,11 +91,16 @@ urlpatterns = [urls.path(f"{view.__name__}/", view) for view in (plain, late, pu
 urlpatterns += [urls.path("chat/", urls.include("chat.urls"))]
 
 
-@pytest.fixture
-def cached_site(db, script, settings):
-    """Cache all pages of the site in Django's own cache, as it documents."""
+@pytest.fixture(params=["with", "without"])
+def cached_site(request, db, script, settings):
+    """Cache all pages of the site in Django's own cache, as it documents, with and without its CSRF middleware.
+
+    That middleware sets a cookie with each page, and newer versions of Django keep no page that sets one.
+    """
     settings.ROOT_URLCONF = __name__
     settings.CACHE_MIDDLEWARE_SECONDS = 600
+    if request.param == "without":
+        settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if not path.endswith("CsrfViewMiddleware")]
     settings.MIDDLEWARE = [f"{CACHE}UpdateCacheMiddleware", *settings.MIDDLEWARE, f"{CACHE}FetchFromCacheMiddleware"]
 
 
