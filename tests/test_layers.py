@@ -34,7 +34,7 @@ ROWS = [
     ["sockets/requests"],
     ["sockets/page_requests"],
     ["consumers"],
-    ["views", "health", "templatetags", "admin", "checks", "management", "testing"],
+    ["views", "doctor", "health", "templatetags", "admin", "checks", "management", "testing"],
     ["origin", "lifespan", "identity"],
     ["routing", "urls", "apps", "uvicorn"],
 ]
