@@ -4,6 +4,7 @@ Nothing is cached, so ``override_settings(CHAT={...})`` works. The system checks
 from the rows; ``python scripts/settings_table.py`` writes the table.
 """
 
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 
 from .prices import complaint as wrong_prices
+from .retention import RETENTION
 from .setting import (
     BYTES,
     CHARACTERS,
@@ -105,6 +107,12 @@ class Conf:
     grace_period = Setting(SECONDS, 20.0, "How long a stopping process lets its running answers finish")
     undo_period = Setting(
         SECONDS, 10.0, "How long deleted conversations can be brought back; then a heartbeat removes them for good"
+    )
+    retention = Setting[dict[str, timedelta]](
+        RETENTION,
+        {},
+        'How long conversations are kept after their last use, by kind of owner: `{"anonymous": "30 days", '
+        '"user": "2 years"}`, or `timedelta`; `manage.py chat_prune` removes older ones. Without an entry: forever',
     )
     stream_retention = Setting(SECONDS, 60.0, "How long an answer that has ended can be followed and resumed")
     database_threads = Setting(COUNT, 8, "Threads, and therefore database connections, of one process")

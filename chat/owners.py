@@ -24,6 +24,10 @@ FOR_NOW = "_llm_chat_visitor"
 """The attribute of a request that keeps the owner of a visitor whose id is not stored."""
 
 
+PREFIXES = {"anonymous": "visitor:", "user": "user"}
+"""What the keys of owners begin with, by their kinds, which are those of ``CHAT["RETENTION"]``."""
+
+
 class Account(Protocol):
     """The attributes of ``request.user`` and ``scope["user"]`` that are used here."""
 

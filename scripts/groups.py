@@ -24,7 +24,7 @@ FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following
 SERVERS = (
     *(f"tests/test_{name}.py" for name in ("benchmarks", "bootstrap", "cluster", "existing_sites")),
     *(f"tests/test_{name}.py" for name in ("lease", "postgres", "servers")),
-    *("tests/example", "tests/npm", "tests/reuse"),
+    *("tests/doctor", "tests/example", "tests/npm", "tests/reuse"),
 )
 
 

@@ -1,5 +1,7 @@
 """The rows of the ``CHAT`` setting."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -11,6 +13,7 @@ CHANGED = {
     "SHOW_MODEL": False,
     "USER_CONSTRAINT": False,
     "MERGE_AT_LOGIN": False,
+    "RETENTION": {"user": timedelta(days=1)},
 }
 CHANGED["PRICES"] = {"currency": "EUR"}
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db.models import F
 
-from ..models import Conversation
+from ..models import Conversation, Usage
 from ..owners import Owner
 from .threads import atomic_with_retry
 
@@ -44,6 +44,7 @@ def merge(visitor: Owner, account: Owner) -> Merged:
     renamed = _make_room(visitor, account, moving)
     keys = [conversation.pk for conversation in moving]
     Conversation.objects.filter(pk__in=keys).update(owner=account.key, user=account.user_id, claim="")
+    Usage.objects.filter(message__conversation__in=keys).update(owner=account.key, user=account.user_id)
     found = Conversation.objects.with_waiting().select_related("running").in_bulk([*keys, *renamed.values()])
     return Merged([found[key] for key in keys], {before: found[key] for before, key in renamed.items()})
 

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from ..db.replay import ending_of
 from ..db.sources import sources_by_part
 from ..endings import Ending
 from ..models import Conversation, Message
+from ..moments import moment
 from ..parts import KINDS, SOURCE, TOOL
 from ..sources import AnswerSource
 from .calls import NOWHERE, CallConversation, CallView, call_html, call_view, conversation_of
@@ -147,11 +147,6 @@ class ConversationView:
     def options(self) -> str:
         """URL of the page that renames, exports and deletes the conversation; empty like ``url``."""
         return f"{self.url}options/" if self.url else ""
-
-
-def moment(stored: datetime) -> datetime:
-    """Add the time zone of ``TIME_ZONE`` to a stored time that has none, as in a site with ``USE_TZ = False``."""
-    return stored if timezone.is_aware(stored) else timezone.make_aware(stored, timezone.get_default_timezone())
 
 
 def safe(blocks: Sequence[str]) -> list[SafeString]:

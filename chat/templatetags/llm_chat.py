@@ -8,6 +8,7 @@ from django import template
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.template import Context
+from django.template.base import Parser, Token
 from django.urls import get_script_prefix
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
@@ -100,6 +101,20 @@ def chat(
         ),
         **_of_the_site(found or registry.default),
     }
+
+
+_compile_chat = register.tags["chat"]
+
+
+@register.tag("chat")
+def refuse_in_cache(parser: Parser, token: Token) -> template.Node:
+    """Compile ``{% chat %}``. Raises ``TemplateSyntaxError`` inside ``{% cache %}``, which would keep it for others."""
+    if any(name == "cache" for name, _ in parser.command_stack):
+        raise template.TemplateSyntaxError(
+            "{% chat %} cannot be inside {% cache %}: other visitors would be shown the conversation. Move it outside."
+        )
+    compiled: template.Node = _compile_chat(parser, token)
+    return compiled
 
 
 @register.inclusion_tag("llm_chat/widget.html", takes_context=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.handlers.exception import response_for_exception
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils.html import format_html
@@ -94,8 +95,19 @@ def reading(view: View) -> View:
 
 
 def served(view: View) -> View:
-    """Make a view that is never cached and runs outside of the site's ``ATOMIC_REQUESTS``."""
-    return without_transaction(never_cache(view))
+    """Make a view that is never cached and runs outside of the site's ``ATOMIC_REQUESTS``.
+
+    Caches keep a 404 too, unless it says otherwise, and would go on to answer with it when the page is there.
+    """
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Http404 as error:
+            return response_for_exception(request, error)
+
+    return without_transaction(never_cache(answered))
 
 
 def field_of(fields: QueryDict, name: str) -> str:

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from ..db.replay import ending_of
 from ..db.sources import sources_by_part
 from ..html.markdown import notes, with_footnotes
-from ..html.messages import moment
 from ..models import Conversation, Message
+from ..moments import moment
 from ..parts import exported, is_text
 from ..sources import AnswerSource
 from .base import conversation_of, reading

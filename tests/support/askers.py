@@ -10,7 +10,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import AsyncClient
 from django.utils import timezone
 
+from chat.assistants import Assistant, tool
 from chat.assistants.buttons import sign
+from chat.assistants.discovery import registry
 from chat.db.shares import share
 from chat.models import Conversation, Feedback, Message, Share, ToolCall
 from chat.owners import VISITOR, Owner, key_of
@@ -68,6 +70,21 @@ def all_rows(*but: str) -> list[list[dict]]:
         list(model.objects.order_by("pk").values()) for model in (Conversation, Message, ToolCall, Feedback, Share)
     )
     return [[{name: row[name] for name in row.keys() - set(but)} for row in rows] for rows in tables]
+
+
+class Default(Assistant):
+    """The assistant of the site where a test needs no other."""
+
+    @tool(confirm=True)
+    def cancel(self, number: str):
+        """Cancels an order."""
+        return "cancelled"
+
+
+def settled() -> Askers:
+    """Do what ``settle`` does, in a site without an assistant of its own."""
+    with registry.replaced(Default):
+        return settle()
 
 
 def settle() -> Askers:
