@@ -164,15 +164,14 @@ async def test_f26_a_deleted_conversation_stops_mid_answer_and_does_not_come_bac
         ]
         await asyncio.to_thread(site[-1].manage, "shell", "-v", "0", "-c", DELETION.format(both[0][0].chat))
         async with talking([call for _, call in both]):  # so that silence is not what ends them
-            for answer, call in both:
+            for _, call in both:
                 await let_go(call, HEARTBEAT + LET_GO)
-                await answer.ended()
-        for page in joined:
-            await page.until(lambda page=page: page.over)
-            assert page.code == "lost"
+            await both[0][0].ended()
+        await joined[0].until(lambda: joined[0].over)
+        assert joined[0].code == "lost"
+        assert [await tab.closed() for tab in member.tabs] == [4410, 4410], "those of a deleted user are closed"
         await heartbeats_updated(site)
         for answer, _ in both:
             assert site.stored(answer.chat) == []
-        for tab, page in zip(tabs, joined, strict=True):
-            assert await (await tab.join(page.chat)).ended() == "None"
+        assert await (await tabs[0].join(joined[0].chat)).ended() == "None"
     assert site.database.rows("SELECT id FROM llm_chat_conversation WHERE uid = %s", both[1][0].chat) == []
