@@ -19,6 +19,7 @@ from .setting import (
     DICTIONARY,
     DURATION,
     FLAG,
+    METRICS,
     NON_NEGATIVE,
     PATH,
     PER_SECOND,
@@ -130,6 +131,13 @@ class Conf:
         FLAG,
         False,
         "Visitors can make links to read-only copies of their conversations, which everybody who has the link can read",
+    )
+    metrics = Setting[bool | str](
+        METRICS,
+        False,
+        "Numbers for Prometheus, where the site routes `llm_chat.metrics.read`: `True` for staff, a token also for "
+        "`Authorization: Bearer`",
+        secret=True,
     )
     user_constraint = Setting(
         FLAG,

@@ -13,6 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
 from .conf import conf
+from .counters import EVENTS_DROPPED
 from .engine.engine import engine
 from .errors import Refusal
 from .events import Event, sockets_of
@@ -217,7 +218,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._events.append(event)
         if len(self._events) == 1:
             self._spawn(self._send_events())
-        del self._events[MAX_EVENTS:]
+        if len(self._events) > MAX_EVENTS:
+            del self._events[MAX_EVENTS:]
+            EVENTS_DROPPED.add()
 
     async def _send_events(self) -> None:
         with suppress(GoneError):

@@ -12,6 +12,7 @@ CHANGED = {
     "TITLES": "model",
     "SHOW_MODEL": False,
     "USER_CONSTRAINT": False,
+    "METRICS": True,
     "RETENTION": {"user": timedelta(days=1)},
 }
 
