@@ -20,6 +20,7 @@ from .setting import (
     DICTIONARY,
     DURATION,
     FLAG,
+    METRICS,
     NON_NEGATIVE,
     PATH,
     PER_SECOND,
@@ -142,6 +143,13 @@ class Conf:
     )
     merge_at_login = Setting(
         FLAG, True, "When a visitor signs in, the conversations that this browser has begun move to the account"
+    )
+    metrics = Setting[bool | str](
+        METRICS,
+        False,
+        "Numbers for Prometheus, where the site routes `llm_chat.metrics.read`: `True` for staff, a token also for "
+        "`Authorization: Bearer`",
+        secret=True,
     )
     user_constraint = Setting(
         FLAG,

@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from .claims import claims_of, cookie_of
 from .conf import conf
+from .counters import EVENTS_DROPPED
 from .db.merging import place_of
 from .db.threads import in_database
 from .engine.daphne import accepting
@@ -266,7 +267,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         self._events.append(event)
         if len(self._events) == 1:
             self._spawn(self._send_events())
-        del self._events[MAX_EVENTS:]
+        if len(self._events) > MAX_EVENTS:
+            del self._events[MAX_EVENTS:]
+            EVENTS_DROPPED.add()
 
     async def _send_events(self) -> None:
         with suppress(GoneError):

@@ -11,6 +11,9 @@ T = TypeVar("T")
 Prompt = str | Callable[..., str]
 MISSING = object()
 
+SHORTEST_TOKEN = 16
+"""How many characters a token needs, so that nobody guesses it."""
+
 
 class Kind(NamedTuple, Generic[T]):
     """The type of a setting."""
@@ -146,4 +149,9 @@ FLAG = Kind(bool, lambda value: isinstance(value, bool), "True or False")
 TEXT = Kind(str, lambda value: isinstance(value, str), "a string")
 PATH = Kind(str, lambda value: isinstance(value, str) and value.startswith("/"), 'a path that begins with "/"')
 PROMPT = Kind(_prompt, lambda value: isinstance(value, str) or callable(value), "a string or a callable")
+METRICS = Kind[bool | str](
+    lambda value: value if isinstance(value, str) else bool(value),
+    lambda value: isinstance(value, bool) or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN),
+    f"True, False, or a token of {SHORTEST_TOKEN} characters or more",
+)
 DICTIONARY = Kind[dict[str, Any]](dict, lambda value: isinstance(value, dict), "a dictionary")

@@ -16,7 +16,11 @@ CSRF_TRUSTED_ORIGINS = environment.trusted_origins("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = environment.secret_key("SECRET_KEY", DATA_DIR / ".secret_key", ALLOWED_HOSTS)
 DATABASES = {"default": environment.database("DATABASE_URL", DATA_DIR / "db.sqlite3")}
 CHANNEL_LAYERS = environment.channel_layers("REDIS_URL")
-CHAT = {"BACKENDS": {"default": environment.model_backend()}, "REDIS_URL": environment.redis_url("REDIS_URL")}
+CHAT = {
+    "BACKENDS": {"default": environment.model_backend()},
+    "REDIS_URL": environment.redis_url("REDIS_URL"),
+    "METRICS": environment.text("METRICS_TOKEN") or False,
+}
 
 INSTALLED_APPS = [
     "daphne",  # before staticfiles: makes `manage.py runserver` an ASGI server

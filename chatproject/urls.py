@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from chat import health
+from chat import health, metrics
 
 
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
@@ -23,5 +23,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("metrics", metrics.read),
     path("favicon.ico", favicon),
 ]

@@ -9,6 +9,7 @@ SITE_VARIABLES = {
     "DATA_DIR",
     "DEBUG",
     "HSTS_SECONDS",
+    "METRICS_TOKEN",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",

@@ -13,9 +13,10 @@ CHANGED = {
     "SHOW_MODEL": False,
     "USER_CONSTRAINT": False,
     "MERGE_AT_LOGIN": False,
+    "METRICS": True,
     "RETENTION": {"user": timedelta(days=1)},
+    "PRICES": {"currency": "EUR"},
 }
-CHANGED["PRICES"] = {"currency": "EUR"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

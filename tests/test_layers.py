@@ -9,7 +9,7 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
-    ["importing"],
+    ["importing", "counters"],
     ["setting"],
     ["tokens", "prices", "retention"],
     ["conf", "errors", "moments", "text"],
@@ -36,7 +36,7 @@ ROWS = [
     ["sockets/requests"],
     ["sockets/page_requests"],
     ["consumers"],
-    ["views", "doctor", "health", "templatetags", "admin", "checks", "management", "testing"],
+    ["views", "doctor", "health", "metrics", "templatetags", "admin", "checks", "management", "testing"],
     ["origin", "lifespan"],
     ["routing", "urls", "apps", "uvicorn"],
 ]

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import IntegrityError, OperationalError, connections, router, transaction
 
 from ..conf import conf
+from ..counters import DATABASE_WAIT
 from ..models import Conversation
 from .kept import Kept, close_kept
 
@@ -49,10 +50,12 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(conf.database_threads, thread_name_prefix="chat-database")
-    deadline = time.monotonic() + conf.database_wait
+    asked = time.monotonic()
 
     def in_time() -> T:
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - asked
+        DATABASE_WAIT.observe(waited)
+        if waited > conf.database_wait:
             raise OperationalError(f"No thread was free for {function.__name__} in {conf.database_wait:g} s.")
         with Kept(database(), conf.database_max_age):
             return function(*args, **kwargs)

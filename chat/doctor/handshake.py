@@ -26,7 +26,7 @@ UPGRADE = (
 )
 ASGI = "serve the site by ASGI: uvicorn mysite.asgi:application, with uvicorn[standard] (README.md, Deployment)"
 ROUTE = "wrap the application in mysite/asgi.py: application = with_chat(application) (README.md, Add it to your site)"
-DIRECTLY = "run this command against the server itself, without the proxy, to find out which of them it is"
+DIRECTLY = "Run this command against the server itself, without the proxy, to find out which of them it is"
 WSGI = ("wsgi", "gunicorn", "waitress", "werkzeug", "uwsgi", "mod_wsgi")
 """Parts of the names under which WSGI servers answer."""
 

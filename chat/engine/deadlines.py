@@ -12,11 +12,20 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._now = asyncio.get_running_loop().time
+        self.began = self._now()
+        """When the run was made, in the time of its event loop."""
+        self.spoke: float | None = None
+        """When its first delta arrived; ``None`` before."""
         self._next = self._final = NEVER
         self._delta_timeout = conf.first_token_timeout
         """How long the next delta may take, in seconds."""
         self._overdue = False
         """Whether the last tick came after the deadline of the next delta."""
+
+    @property
+    def now(self) -> float:
+        """Return the time of the event loop."""
+        return self._now()
 
     def begin(self) -> None:
         """Begin the time that the whole answer may take."""
@@ -44,6 +53,7 @@ class Deadlines:
 
     def speak(self) -> None:
         """Expect the following deltas, of which the first has arrived, within a time of their own."""
+        self.spoke = self.spoke or self._now()
         self._delta_timeout = conf.delta_timeout
 
     def restart(self) -> None:

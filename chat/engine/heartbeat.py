@@ -14,6 +14,7 @@ from ..db.processes import Heartbeats, prune, update_heartbeat
 from ..db.threads import in_database
 from ..models import Message
 from ..streams.base import Streams
+from .measuring import count_recovered
 from .recovery import Settlement, recover
 from .run import STOPPED, Run
 from .watch import Watch, clock
@@ -127,6 +128,7 @@ class Heartbeat:
     async def _recover(self, dead: set[str]) -> list[Message]:
         ended = await recover(self._streams, dead)
         for message in ended:
+            count_recovered(message)
             self._ended(message)
         if long_dead := self._watch.stalled(PRUNE_AFTER):
             await in_database(prune, long_dead)

@@ -23,6 +23,7 @@ from ..models import ToolCall as StoredCall
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from .calls import Calls
+from .deadlines import Deadlines
 from .draft import Draft
 from .fallback import Fallback
 from .ledger import Ledger
@@ -92,6 +93,16 @@ class Run:
     def is_ending(self) -> bool:
         """Tell whether the answer has an ending, which may not have been written yet."""
         return self._ending is not None
+
+    @property
+    def ending(self) -> Ending | None:
+        """Return how the answer has ended; ``None`` before, and if it was deleted or taken over."""
+        return self._ending if self._owned else None
+
+    @property
+    def times(self) -> Deadlines:
+        """Return when the run began and when its first delta arrived."""
+        return self._replies.deadlines
 
     def abandon(self) -> None:
         """Stop and write nothing more, because the answer was deleted or taken over by another process."""

@@ -26,6 +26,7 @@ from .admission import admitted
 from .announcing import announce_answer, ask_receivers
 from .engine import Engine, State
 from .fallback import writer_of
+from .measuring import count_run
 from .run import INTERRUPTED, Run
 
 logger = logging.getLogger(__name__)
@@ -138,6 +139,7 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
             engine.heartbeat.keep(*run.unsaved)
         run.stream.close()
         run.over.set()
+        count_run(run)
         if engine.runs.get(run.answer_id) is run:  # a decision may have begun the next one
             del engine.runs[run.answer_id]
         key = StreamKey(run.answer_id, run.turn.answer.run)

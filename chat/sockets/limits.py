@@ -38,6 +38,8 @@ class Sockets:
     """Counts the open sockets of one process by owner and by address; the sockets of an owner share a bucket."""
 
     def __init__(self) -> None:
+        self.count = 0
+        """How many sockets are open."""
         self._open: Counter[Hashable] = Counter()
         self._shared: dict[Hashable, Bucket] = {}
 
@@ -50,11 +52,13 @@ class Sockets:
         if any(self._open[key] >= most for key, most in keys.items()):
             return False
         self._open.update(keys.keys())
+        self.count += 1
         return True
 
     def leave(self, keys: dict[Hashable, int]) -> None:
         """Stop counting a socket that has entered under these keys."""
         self._open.subtract(keys.keys())
+        self.count -= 1
         for key in keys:
             if not self._open[key]:
                 del self._open[key]

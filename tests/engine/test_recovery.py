@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from chat.chunks import Error, Start, StartStep
+from chat.counters import ANSWERS
 from chat.db.processes import abandoned
 from chat.engine.recovery import recover
 from chat.models import Conversation, Message, Process
@@ -86,12 +87,15 @@ async def test_a05_another_process_ends_the_answers_of_a_dead_one_whatever_its_c
     shared, served, caplog, age, monkeypatch
 ):
     monkeypatch.setattr("chat.engine.heartbeat.PRUNE_AFTER", 1)
+    counted: dict[tuple[str, ...], float] = {}
+    monkeypatch.setattr(ANSWERS, "_values", counted)
     answer = await running_answer("half", age)
     await served.start()
     await eventually(lambda: Message.objects.filter(status="interrupted").exists())
     await answer.arefresh_from_db()
     assert (answer.error, answer.text, answer.process_id) == ("interrupted", "half", None)
     assert answer.ended_at is not None
+    assert counted == {("default", "interrupted", "interrupted"): 1}
     assert await Conversation.objects.filter(running=None).acount() == 1
     await eventually(lambda: [row.pk for row in Process.objects.all()] == [served.process])
     assert "was ended as interrupted" in caplog.text
