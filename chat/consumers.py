@@ -12,6 +12,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
+from .addresses import network_in
 from .conf import conf
 from .engine.engine import engine
 from .errors import Refusal
@@ -19,7 +20,7 @@ from .events import Event, sockets_of
 from .html.version import PAGE_VERSION
 from .owners import Owner
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
-from .sockets.limits import Bucket, network_of, volume
+from .sockets.limits import Bucket, volume
 from .sockets.received import (
     BAD_FRAME,
     NO_SESSION,
@@ -118,8 +119,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
-        if network := network_of((self.scope.get("client") or ("", 0))[0]):
-            places[f"address {network}"] = conf.max_sockets_per_address
+        self._network = network_in(self.scope.get("client"), self.scope["headers"])
+        if self._network:
+            places[f"address {self._network}"] = conf.max_sockets_per_address
         sockets = self._engine.sockets
         self._entered = sockets.enter(places)
         if self._entered:
@@ -184,7 +186,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             if len(self._requests) >= conf.max_pending_requests:
                 raise Refusal("too_many")
-            request = Request(self._engine, self._owner, frame, self._push)
+            request = Request(self._engine, self._owner, frame, self._push, self._network)
         except Refusal as refusal:
             await self.send(error_frame(frame.request_id, refusal.code, frame.page_language))
             return

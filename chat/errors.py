@@ -4,6 +4,7 @@ Clients get a fixed code and a fixed sentence; the details are logged. ``docs/pr
 add a row to ``ERRORS``.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils.translation import gettext, override
@@ -30,6 +31,10 @@ ERRORS: dict[str, ErrorKind] = {
     "not_found": ErrorKind(_("There is no such message in this conversation."), 404),
     "gone": ErrorKind(_("This conversation is no longer there.")),
     "forbidden": ErrorKind(_("You may not do this."), 403),
+    "limit": ErrorKind(_("You have reached the limit."), 429),
+    "too_many_answers": ErrorKind(_("Too many of your answers are running. Wait until one has ended."), 429),
+    "too_many_conversations": ErrorKind(_("You have too many conversations. Delete some of them first."), 409),
+    "too_many_visitors": ErrorKind(_("Too many new visitors come from your network. Please try again later."), 429),
     "too_many": ErrorKind(_("Too many requests are open on this connection.")),
     "draining": ErrorKind(_("The server is restarting. Please try again in a moment."), 503, temporary=True),
     "storage": ErrorKind(_("The message could not be stored. Please try again."), 503),
@@ -71,11 +76,15 @@ def sentence(code: str, language: str | None = "") -> str:
 
 
 class Refusal(Exception):  # noqa: N818 (a valid outcome of a request, not a fault)
-    """A well-formed request is refused with a code of ``ERRORS``; nothing was stored."""
+    """A well-formed request is refused with a code of ``ERRORS``; nothing was stored.
 
-    def __init__(self, code: str) -> None:
+    ``retry_at`` is the time from which it will not be refused for the same reason, if that is known.
+    """
+
+    def __init__(self, code: str, retry_at: datetime | None = None) -> None:
         super().__init__(ERRORS[code].sentence)
         self.code = code
+        self.retry_at = retry_at
 
 
 class BackendError(Exception):

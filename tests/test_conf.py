@@ -6,7 +6,8 @@ from django.core.exceptions import ImproperlyConfigured
 from chat.conf import SETTINGS, Conf, conf
 
 CHANGED = {"BACKENDS": {"other": {}}, "TITLES": "model", "SHOW_MODEL": False, "USER_CONSTRAINT": False}
-CHANGED["PRICES"] = {"currency": "EUR"}
+CHANGED |= {"PRICES": {"currency": "EUR"}, "LIMITS": {"site": {"cost": "1/day"}}}
+CHANGED["MAX_NEW_VISITORS_PER_ADDRESS"] = "5/minute"
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -7,6 +7,7 @@ protocol, in ``page_requests`` those that the bundled page adds.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,9 +48,12 @@ class Request:
     Creating one raises ``BadFrameError`` or ``Refusal`` if its question is not acceptable.
     """
 
-    def __init__(self, engine: Engine, owner: Owner, asked: Asked, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, engine: Engine, owner: Owner, asked: Asked, send: Callable[[str], Awaitable[None]], network: str = ""
+    ) -> None:
         self.engine = engine
         self.owner = owner
+        self.network = network
         self.id = asked.request_id
         self.language = asked.page_language
         self.content: Question | list[Decision] | None = None
@@ -75,6 +79,7 @@ class Request:
 
     async def serve(self, handler: "Handler", asked: Asked) -> None:
         """Run a handler. If it fails, send an ``error`` frame; the details are only logged."""
+        retry_at = None
         try:
             try:
                 await handler(self, asked)
@@ -82,7 +87,7 @@ class Request:
             except GoneError:
                 raise
             except Refusal as refusal:
-                code = refusal.code
+                code, retry_at = refusal.code, refusal.retry_at
             except LostStreamError:
                 code = "lost"
             except DatabaseError:
@@ -91,7 +96,7 @@ class Request:
             except Exception:
                 logger.exception("A request failed.")
                 code = "internal"
-            await self._send(error_frame(self.id, code, self.language))
+            await self._send(error_frame(self.id, code, self.language, retry_at))
         except GoneError:
             logger.debug("A client left mid-answer.")
 
@@ -162,6 +167,7 @@ async def send(request: Request, asked: Send) -> None:
         "language": spoken(body.language),
         "assistant": body.assistant,
         "about": body.about,
+        "network": request.network,
     }
     wanted: Ask | Regenerate
     if new is None:
@@ -177,7 +183,7 @@ async def press(request: Request, asked: Press) -> None:
     """Store the press of a button as a question, carry it out, and follow the answer."""
     button = read(asked.value, request.owner.digest, asked.id)
     wanted = pressed(button, request.owner, spoken(asked.body.language), whole=asked.body.view == "html")
-    await _begin(request, wanted, placed=True)
+    await _begin(request, replace(wanted, network=request.network), placed=True)
 
 
 async def _begin(request: Request, wanted: Ask | Regenerate, *, placed: bool) -> None:
@@ -204,7 +210,7 @@ async def decide(request: Request, asked: Decide) -> None:
 
 async def _decide(request: Request, asked: Send | Decide, decided: list[Decision], message: str | None = None) -> None:
     html = asked.body.view == "html"
-    wanted = Decisions(request.owner, asked.id, decided, message, whole=html)
+    wanted = Decisions(request.owner, asked.id, decided, message, whole=html, network=request.network)
     turn = await carry_out(request.engine, wanted, request.follows)
     if html:
         running = turn.answer.status == Message.Status.RUNNING

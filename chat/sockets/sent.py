@@ -1,5 +1,6 @@
 """The frames that the server sends: answers to requests, and events."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -27,10 +28,15 @@ def reload_frame() -> str:
     return _encoder.encode({"type": "event", "requestId": RESERVED_REQUEST, "event": "reload"}).decode()
 
 
-def error_frame(request_id: str, code: str, language: str = "") -> str:
-    """Encode the refusal of a request: its code, and the sentence in a language, or untranslated if that is empty."""
-    text = sentence(code, language)
-    return _encoder.encode({"type": "error", "requestId": request_id, "errorText": text, "code": code}).decode()
+def error_frame(request_id: str, code: str, language: str = "", retry_at: datetime | None = None) -> str:
+    """Encode the refusal of a request: its code, and the sentence in a language, or untranslated if that is empty.
+
+    ``retry_at`` is the time from which it can be sent again, if that is known.
+    """
+    error = {"type": "error", "requestId": request_id, "errorText": sentence(code, language), "code": code}
+    if retry_at is not None:
+        error["retryAt"] = retry_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _encoder.encode(error).decode()
 
 
 def chunk_prefix(request_id: str) -> str:

@@ -25,6 +25,7 @@ from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
 from .loop import next_page, on_the_servers_loop, wanted_page
+from .refusals import limited, network_in_request, why
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,19 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(backends_of(chosen)[0]))
         asked = Ask(
-            visitor(request), uid, message, text, language=get_language() or "", assistant=assistant, about=about
+            visitor(request),
+            uid,
+            message,
+            text,
+            language=get_language() or "",
+            assistant=assistant,
+            about=about,
+            network=network_in_request(request),
         )
         on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
-        return refuse(sentence(refusal.code, None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
+        return limited(refuse(why(refusal), ERRORS[refusal.code].status, again=refusal.code != "conflict"), refusal)
     except DatabaseError:
         logger.exception("A message could not be stored.")
         return refuse(sentence("storage", None), ERRORS["storage"].status)
