@@ -3,6 +3,8 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from django.http import HttpRequest
+
 from .conf import conf
 
 FORWARDED = b"x-forwarded-for"
@@ -25,7 +27,12 @@ def network(peer: str, forwarded: Iterable[str]) -> str:
     return network_of(_bare(address), private=conf.gives("TRUSTED_PROXIES"))
 
 
-def network_in(client: Sequence[object] | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
+def network_in(request: HttpRequest) -> str:
+    """Return the network that a request over HTTP comes from."""
+    return network(request.META.get("REMOTE_ADDR", ""), [request.META.get("HTTP_X_FORWARDED_FOR", "")])
+
+
+def network_of_socket(client: Sequence[object] | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the network that a websocket comes from, given the client and the headers of its ASGI scope."""
     forwarded = [value.decode("latin-1") for name, value in headers if name == FORWARDED]
     return network(str(client[0]) if client else "", forwarded)

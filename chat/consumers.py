@@ -12,7 +12,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
-from .addresses import network_in
+from .addresses import network_of_socket
 from .conf import conf
 from .engine.engine import engine
 from .errors import Refusal
@@ -119,7 +119,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
-        self._network = network_in(self.scope.get("client"), self.scope["headers"])
+        self._network = network_of_socket(self.scope.get("client"), self.scope["headers"])
         if self._network:
             places[f"address {self._network}"] = conf.max_sockets_per_address
         sockets = self._engine.sockets

@@ -16,9 +16,6 @@ from .models import KEY_LENGTH, Conversation
 VISITOR = "llm_chat_visitor"
 """The key of a visitor's id in the session."""
 
-FOR_NOW = "_llm_chat_visitor"
-"""The attribute of a request that keeps the owner of a visitor whose id is not stored."""
-
 
 class Account(Protocol):
     """The attributes of ``request.user`` and ``scope["user"]`` that are used here."""
@@ -86,34 +83,3 @@ def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool
 def owner_of(request: HttpRequest) -> Owner | None:
     """Return the owner behind a request, ``None`` for a new visitor."""
     return Owner.of(getattr(request, "user", None), request.session)
-
-
-def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:
-    """Return the owner behind a request. A new visitor gets an id, which makes Django store a session.
-
-    A client that will not return with the cookie gets an id for this request only, so that robots and probes do not
-    fill the session table. These are HEAD requests, requests that do not accept HTML, and requests without ``Accept``
-    that are ``linked``. Requests that accept anything (``*/*``) count as such clients too, unless the browser says that
-    they come from the site itself, as those of its scripts (htmx) do.
-
-    Args:
-        request: a request with a session.
-        linked: whether the URL names a conversation, so that a client may have followed a link to it.
-    """
-    for_now: Owner | None = getattr(request, FOR_NOW, None)
-    if for_now is not None:
-        return for_now
-    keep = _will_return(request, linked)
-    owner = admit(getattr(request, "user", None), request.session, keep=keep)
-    if not keep:
-        setattr(request, FOR_NOW, owner)  # found again by a second {% chat %} of the same page
-    return owner
-
-
-def _will_return(request: HttpRequest, linked: bool) -> bool:
-    if request.method in ("HEAD", "POST"):
-        return request.method == "POST"
-    accepted = request.headers.get("Accept")
-    if accepted == "*/*":
-        return request.headers.get("Sec-Fetch-Site") == "same-origin"
-    return not linked if accepted is None else "text/html" in accepted

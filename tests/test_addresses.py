@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat.addresses import network, network_in, network_of
+from chat.addresses import network, network_of, network_of_socket
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_the_visitors_address_is_so_many_places_from_the_right(settings, trusted
     settings.CHAT = {} if trusted is None else {"TRUSTED_PROXIES": trusted}
     assert network("9.9.9.9", forwarded) == expected
     headers = [(b"host", b"x"), *((b"x-forwarded-for", value.encode()) for value in forwarded)]
-    assert network_in(("9.9.9.9", 1), headers) == expected
+    assert network_of_socket(("9.9.9.9", 1), headers) == expected
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, ""), ({"TRUSTED_PROXIES": 0}, "10.1.2.3")])
 def test_a_private_address_counts_where_the_site_says_what_is_before_it(settings, given, expected):
     settings.CHAT = given
-    assert network_in(("10.1.2.3", 1), []) == expected
-    assert network_in(None, []) == ""
+    assert network_of_socket(("10.1.2.3", 1), []) == expected
+    assert network_of_socket(None, []) == ""

@@ -21,6 +21,7 @@ ROWS = [
     ["models", "managers", "ledger"],
     ["owners"],
     ["db"],
+    ["visitors"],
     ["backends"],
     ["events", "streams"],
     ["assistants"],

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from ..conf import conf
 from ..errors import Refusal
-from ..limits import ANSWERS, COST, TOKENS, Limit, units
+from ..limits import ANSWERS, COST, TOKENS, Limit, read_one, units
 from ..models import Counter, Usage
 from ..prices import Price
 from ..tokens import Tokens
 from .compiled import Append, add, columns
-from .threads import database
+from .threads import atomic, database
 
 USED, NAME = columns(Counter, "used", "name")
 _TAKE = add(USED, where=[NAME], most=USED)
@@ -30,7 +31,10 @@ KEPT = timedelta(hours=1)
 BATCH = 1_000
 """How many counters one heartbeat removes at most."""
 
-GONE = "llm_chat.address"
+SALT = "llm_chat.address"
+
+VISITORS = "visitors"
+"""The measure of new visitors."""
 
 
 class Rule(NamedTuple):
@@ -100,7 +104,7 @@ def amounts_of(tokens: Tokens, price: Price | None) -> dict[str, int]:
 
 def address_scope(network: str) -> str:
     """Return the scope of an address; its digest, because an address is personal."""
-    return f"address {salted_hmac(GONE, network, algorithm='sha256').hexdigest()[:32]}"
+    return f"address {salted_hmac(SALT, network, algorithm='sha256').hexdigest()[:32]}"
 
 
 def _charge(rule: Rule, amount: int, now: datetime) -> Charge:
@@ -168,6 +172,22 @@ def used_by(calls: Iterable[Usage]) -> Mapping[str, int]:
     if all(call.cost is not None for call in calls):
         found[COST] = sum(units(call.cost) for call in calls if call.cost is not None)
     return found
+
+
+def admits_visitor(network: str) -> bool:
+    """Count a new visitor from a network; return whether ``CHAT["MAX_NEW_VISITORS_PER_ADDRESS"]`` allows one more.
+
+    Where the network is not known, nobody is counted.
+    """
+    if not network:
+        return True
+    rules = [Rule(address_scope(network), VISITORS, limit) for limit in read_one(conf.max_new_visitors_per_address)]
+    now = datetime.now(UTC)
+    try:
+        atomic(take)(sorted(_charge(rule, 1, now) for rule in rules))
+    except Refusal:
+        return False
+    return True
 
 
 def remove_old() -> None:

@@ -8,6 +8,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
+from ..addresses import network_in
 from ..assistants.buttons import pressed, read
 from ..db.decisions import Decide, Decision
 from ..engine.decide import decide
@@ -15,10 +16,11 @@ from ..engine.start import begin
 from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
-from ..owners import Owner, visitor
+from ..owners import Owner
+from ..visitors import asking
 from .base import SeeOther, command, conversation_of, conversation_page, field_of
 from .loop import next_page, on_the_servers_loop, wanted_page
-from .refusals import limited, network_in_request, why
+from .refusals import limited, why
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ def call(request: HttpRequest, uid: str) -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return _refuse(request, uid, NO_ASGI, 501)
     try:
-        _carry_out(visitor(request), uid, verb, rest, network_in_request(request))
+        _carry_out(asking(request), uid, verb, rest, network_in(request))
     except Refusal as refusal:
         return limited(_refuse(request, uid, why(refusal), ERRORS[refusal.code].status), refusal)
     except DatabaseError:

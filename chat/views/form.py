@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
+from ..addresses import network_in
 from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
 from ..db.answers import ask_to_stop
@@ -21,11 +22,11 @@ from ..events import Event, Events
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..models import Message
-from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
+from ..visitors import asking
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of
 from .loop import next_page, on_the_servers_loop, wanted_page
-from .refusals import limited, network_in_request, why
+from .refusals import limited, why
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +54,14 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(backends_of(chosen)[0]))
         asked = Ask(
-            visitor(request),
+            asking(request),
             uid,
             message,
             text,
             language=get_language() or "",
             assistant=assistant,
             about=about,
-            network=network_in_request(request),
+            network=network_in(request),
         )
         on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:

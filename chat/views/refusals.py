@@ -1,19 +1,13 @@
-"""What a form without a script says about a request that is refused, and where the request came from."""
+"""What a form without a script says about a request that is refused."""
 
 from datetime import UTC, datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext
 
-from ..addresses import network
 from ..errors import Refusal, sentence
-
-
-def network_in_request(request: HttpRequest) -> str:
-    """Return the network that a request comes from; empty if that is not known."""
-    return network(request.META.get("REMOTE_ADDR", ""), [request.META.get("HTTP_X_FORWARDED_FOR", "")])
 
 
 def why(refusal: Refusal) -> str:
