@@ -19,6 +19,8 @@ from .assistants.discovery import name_of, registry
 from .assistants.tools import has_tools, wrong_tools
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
+from .limits import COST, read_all
+from .prices import Prices
 from .streams.loading import make_streams
 from .text import CONVERSATION_ID
 
@@ -29,7 +31,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     if not isinstance(conf.given, dict):
         return [Error(sentence, id="llm_chat.E001") for sentence in wrong_values()]
     wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
-    parts = [] if wrong else [*_backend(), *_streams(), *_assistants()]  # these need values of the right kind
+    # The others need values of the right kind.
+    parts = [] if wrong else [*_backend(), *_streams(), *_assistants(), *_limits()]
     return [*_unknown(), *wrong, *parts, *_databases()]
 
 
@@ -60,6 +63,27 @@ def _backend() -> Iterator[CheckMessage]:
         _ = conf.system_prompt
     except ImproperlyConfigured as error:
         yield Error(str(error), id="llm_chat.E003")
+
+
+def _limits() -> Iterator[CheckMessage]:
+    """Check that each model has a price if costs are limited, and that addresses are known if theirs is limited."""
+    limits, prices = read_all(conf.limits), Prices(conf.prices)
+    if any(COST in found for found in limits.values()):
+        for alias in conf.backends:
+            try:
+                model = make(entry_of(alias))
+            except ImproperlyConfigured:
+                continue  # reported where it is used
+            if prices.find(model.model, model.url) is None:
+                named = f'the model "{model.model}" of the backend "{alias}"'
+                sentence = f'CHAT["LIMITS"] limits costs, but {named} has no price: give it one in CHAT["PRICES"].'
+                yield Error(sentence, id="llm_chat.E012")
+    if "address" in limits and not conf.gives("TRUSTED_PROXIES"):
+        sentence = (
+            'CHAT["LIMITS"] limits addresses, but behind a proxy all visitors have the same one: set '
+            'CHAT["TRUSTED_PROXIES"] to the number of proxies in front of the site, or to 0.'
+        )
+        yield checks.Warning(sentence, id="llm_chat.W003")
 
 
 def _assistants() -> Iterator[CheckMessage]:

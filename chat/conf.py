@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 
+from .limits import complaint as wrong_limits
+from .limits import window_complaint
 from .prices import complaint as wrong_prices
 from .retention import RETENTION
 from .setting import (
@@ -27,11 +29,14 @@ from .setting import (
     PROMPT,
     SECONDS,
     TEXT,
+    Kind,
     Prompt,
     Setting,
     choice,
     table,
 )
+
+RATE = Kind(str, lambda value: not window_complaint(value), "a limit", complain=window_complaint)
 
 
 class Conf:
@@ -62,6 +67,25 @@ class Conf:
         "What a million tokens of each model cost, for the admin and for limits: see [limits.md](docs/limits.md). "
         "For other models, the library `genai-prices` counts if it is installed, in USD",
         shown="none",
+    )
+    limits = Setting[dict[str, Any]](
+        table(wrong_limits),
+        {},
+        "How much each `anonymous` visitor, each `user`, each `address` and the whole `site` may use: `answers`, "
+        "`tokens` and `cost`, see [limits.md](docs/limits.md)",
+    )
+    trusted_proxies = Setting(
+        NON_NEGATIVE,
+        0,
+        "How many proxies in front of the site add the address that they see to `X-Forwarded-For`. If it is set, also "
+        "to 0, private addresses count, too",
+    )
+    max_running_per_owner = Setting(COUNT, 10, "How many answers of one visitor may run at once")
+    max_conversations_per_visitor = Setting(COUNT, 500, "How many conversations a visitor without an account may have")
+    max_new_visitors_per_address = Setting(
+        RATE,
+        "1_000/hour",
+        "How many new visitors without an account may come from one address (IPv6: one /64 network)",
     )
     show_model = Setting(FLAG, True, "Pages name the model: below each answer, and in an empty chat")
     max_duration = Setting(SECONDS, 300.0, "Maximum duration of an answer, after the model has loaded; it is cut there")
@@ -162,6 +186,10 @@ class Conf:
     def given(self) -> Any:
         """Return ``CHAT`` as the site wrote it, unchecked."""
         return getattr(settings, "CHAT", {})
+
+    def gives(self, name: str) -> bool:
+        """Tell whether the site has set a setting itself."""
+        return name in self.values
 
     @property
     def debug(self) -> bool:

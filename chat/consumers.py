@@ -12,6 +12,7 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
+from .addresses import network_of_socket
 from .claims import claims_of, cookie_of
 from .conf import conf
 from .counters import EVENTS_DROPPED
@@ -28,7 +29,7 @@ from .html.version import PAGE_VERSION
 from .identity import BASIS, basis_of
 from .owners import Owner
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
-from .sockets.limits import Bucket, network_of, volume
+from .sockets.limits import Bucket, volume
 from .sockets.received import (
     BAD_FRAME,
     NO_PERMISSION,
@@ -167,8 +168,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""
         places: dict[Hashable, int] = {owner.key: conf.max_sockets_per_owner}
-        if network := network_of((self.scope.get("client") or ("", 0))[0]):
-            places[f"address {network}"] = conf.max_sockets_per_address
+        self._network = network_of_socket(self.scope.get("client"), self.scope["headers"])
+        if self._network:
+            places[f"address {self._network}"] = conf.max_sockets_per_address
         sockets = self._engine.sockets
         self._entered = sockets.enter(places)
         if self._entered:
@@ -233,7 +235,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         try:
             if len(self._requests) >= conf.max_pending_requests:
                 raise Refusal("too_many")
-            request = Request(self._engine, self._owner, frame, self._push, self._write)
+            request = Request(self._engine, self._owner, frame, self._push, self._write, self._network)
         except Refusal as refusal:
             await self.send(error_frame(frame.request_id, refusal, frame.page_language))
             return

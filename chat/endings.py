@@ -61,12 +61,13 @@ def _failure(code: str, status: str = "failed", *, final: bool = True) -> Ending
 COMPLETE = Ending("complete", Finish("stop"))
 FILTERED = Ending("complete", Finish("content-filter"), _("The answer was filtered by the model's provider."))
 CUT = Ending("cut", Finish("length"), _("The answer reached its limit and was cut off."))
+LIMITED = Ending("cut", Finish("other"), _("The answer was cut off, because a limit was reached."))
 STOPPED = Ending("stopped", Abort(), _("Stopped."))
 WAITING = Ending("waiting", Finish("tool-calls"), _("Waiting for your decision."))
 INTERRUPTED = _failure("interrupted", "interrupted")
 NOT_SAVED = _failure("not_saved", final=False)
 
-ENDINGS = (COMPLETE, FILTERED, CUT, STOPPED, WAITING, INTERRUPTED, NOT_SAVED)
+ENDINGS = (COMPLETE, FILTERED, CUT, LIMITED, STOPPED, WAITING, INTERRUPTED, NOT_SAVED)
 """Every ending except the failures, of which there is one per error code."""
 
 _BY_CHUNK = {ending.chunk: ending for ending in ENDINGS}

@@ -4,6 +4,7 @@ Clients get a fixed code and a fixed sentence; the details are logged. ``docs/pr
 add a row to ``ERRORS``.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils.translation import gettext, override
@@ -31,6 +32,10 @@ ERRORS: dict[str, ErrorKind] = {
     "gone": ErrorKind(_("This conversation is no longer there.")),
     "forbidden": ErrorKind(_("You may not do this."), 403),
     "session": ErrorKind(_("You have signed in or out since the page was loaded. Please try again here."), 409),
+    "limit": ErrorKind(_("You have reached the limit."), 429),
+    "too_many_answers": ErrorKind(_("Too many of your answers are running. Wait until one has ended."), 429),
+    "too_many_conversations": ErrorKind(_("You have too many conversations. Delete some of them first."), 409),
+    "too_many_visitors": ErrorKind(_("Too many new visitors come from your network. Please try again later."), 429),
     "too_many": ErrorKind(_("Too many requests are open on this connection.")),
     "declined": ErrorKind(_("This cannot be answered here."), 403),
     "draining": ErrorKind(_("The server is restarting. Please try again in a moment."), 503, temporary=True),
@@ -75,13 +80,15 @@ def sentence(code: str, language: str | None = "") -> str:
 class Refusal(Exception):  # noqa: N818 (a valid outcome of a request, not a fault)
     """A well-formed request is refused with a code of ``ERRORS``; nothing was stored.
 
-    ``text`` is a sentence of the site's for the visitor, in place of the code's own.
+    ``text`` is a sentence of the site's for the visitor, in place of the code's own. ``retry_at`` is the time from
+    which the request will not be refused for the same reason, if that is known.
     """
 
-    def __init__(self, code: str, text: str = "") -> None:
+    def __init__(self, code: str, text: str = "", *, retry_at: datetime | None = None) -> None:
         super().__init__(text or ERRORS[code].sentence)
         self.code = code
         self.text = text
+        self.retry_at = retry_at
 
     def sentence(self, language: str | None = "") -> str:
         """Return what the visitor reads; ``language`` as in ``sentence``."""

@@ -1,4 +1,4 @@
-"""The ledger: what each call of a model has used, and what it cost."""
+"""The ledger: what each call of a model has used and cost, and how much of the limits is used."""
 
 from decimal import Decimal
 from typing import ClassVar
@@ -125,3 +125,22 @@ class Usage(models.Model):
             self.currency, self.prices = price.currency, price.frozen
             cost = price.cost(tokens)
             self.cost = None if cost is None else cost.quantize(Decimal(1).scaleb(-PLACES))
+
+
+class Counter(models.Model):
+    """How much of a limit is used in one window, by one of those whom it counts. ``db.counters`` names the rows."""
+
+    name = models.CharField(_("name"), primary_key=True, max_length=255)
+    used = models.BigIntegerField(_("used"), default=0)
+    ends_at = models.DateTimeField(_("ends at"), db_index=True)
+    """The end of the window; afterwards the row is removed."""
+
+    objects = OwnDatabase["Counter"]()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("counter of a limit")
+        verbose_name_plural = _("counters of limits")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.used}"

@@ -9,14 +9,14 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from .conf import conf
-from .ledger import KEY_LENGTH, Usage
+from .ledger import KEY_LENGTH, Counter, Usage
 from .managers import ConversationManager, MessageManager, OwnDatabase, cascade
 from .text import TITLE_LENGTH
 
 COMMENT_LENGTH = 2_000
 REASON_LENGTH = 500
 
-__all__ = ["KEY_LENGTH", "Conversation", "Feedback", "Message", "Process", "Share", "ToolCall", "Usage"]
+__all__ = ["KEY_LENGTH", "Conversation", "Counter", "Feedback", "Message", "Process", "Share", "ToolCall", "Usage"]
 
 SLICE = 128
 """Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""

@@ -20,10 +20,6 @@ VISITOR = "llm_chat_visitor"
 FORMER = "llm_chat_former"
 """The key, in the session of a signed-in user, of the id that the visitor had before."""
 
-FOR_NOW = "_llm_chat_visitor"
-"""The attribute of a request that keeps the owner of a visitor whose id is not stored."""
-
-
 PREFIXES = {"anonymous": "visitor:", "user": "user"}
 """What the keys of owners begin with, by their kinds, which are those of ``CHAT["RETENTION"]``."""
 
@@ -135,34 +131,3 @@ def known_owner(request: HttpRequest) -> Owner | None:
         return None
     user = session.get(SESSION_KEY)  # request.user would be a query
     return Owner.of(None, session) if user is None else Owner(key_of(user), user)
-
-
-def visitor(request: HttpRequest, *, linked: bool = False) -> Owner:
-    """Return the owner behind a request. A new visitor gets an id, which makes Django store a session.
-
-    A client that will not return with the cookie gets an id for this request only, so that robots and probes do not
-    fill the session table. These are HEAD requests, requests that do not accept HTML, and requests without ``Accept``
-    that are ``linked``. Requests that accept anything (``*/*``) count as such clients too, unless the browser says that
-    they come from the site itself, as those of its scripts (htmx) do.
-
-    Args:
-        request: a request with a session.
-        linked: whether the URL names a conversation, so that a client may have followed a link to it.
-    """
-    for_now: Owner | None = getattr(request, FOR_NOW, None)
-    if for_now is not None:
-        return for_now
-    keep = _will_return(request, linked)
-    owner = admit(getattr(request, "user", None), request.session, keep=keep)
-    if not keep:
-        setattr(request, FOR_NOW, owner)  # found again by a second {% chat %} of the same page
-    return owner
-
-
-def _will_return(request: HttpRequest, linked: bool) -> bool:
-    if request.method in ("HEAD", "POST"):
-        return request.method == "POST"
-    accepted = request.headers.get("Accept")
-    if accepted == "*/*":
-        return request.headers.get("Sec-Fetch-Site") == "same-origin"
-    return not linked if accepted is None else "text/html" in accepted

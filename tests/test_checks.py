@@ -254,3 +254,43 @@ def test_an_assistant_about_something_that_is_no_model_is_an_error(settings, abo
     ((identifier, message),) = messages_of(settings, assistant("Support", about=about))
     assert identifier == "llm_chat.E010"
     assert message.startswith("shop.assistants.Support.about must ")
+
+
+LOCAL = {"BACKEND": "chat.backends.scripted.ScriptedBackend"}
+
+
+def test_a_limit_of_costs_needs_the_price_of_each_model(settings):
+    wanted = {"BACKENDS": {"default": LOCAL, "other": LOCAL}, "LIMITS": {"site": {"cost": "1.00/day"}}}
+    assert ids(settings, **wanted) == ["llm_chat.E012", "llm_chat.E012"]
+    (first, _) = check_settings()
+    assert first.msg == (
+        'CHAT["LIMITS"] limits costs, but the model "scripted" of the backend "default" has no price: '
+        'give it one in CHAT["PRICES"].'
+    )
+    free = {"currency": "EUR", "models": {"scripted": {"input": 0, "output": 0}}}
+    assert ids(settings, **wanted, PRICES=free) == []
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_a_limit_of_addresses_needs_the_number_of_proxies(settings, proxies):
+    wanted = {"BACKENDS": {"default": LOCAL}, "LIMITS": {"address": {"answers": "9/day"}}}
+    assert ids(settings, **wanted) == ["llm_chat.W003"]
+    assert ids(settings, **wanted, TRUSTED_PROXIES=proxies) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "LIMITS",
+            {"user": {"answers": "lots"}},
+            'CHAT["LIMITS"]["user"]["answers"] must be a number and a',
+        ),
+        ("PRICES", {"models": {"m": {}}}, """CHAT["PRICES"]["currency"] must be three capital letters"""),
+        ("MAX_NEW_VISITORS_PER_ADDRESS", 5, 'CHAT["MAX_NEW_VISITORS_PER_ADDRESS"] must be a number and a window'),
+    ],
+)
+def test_a_grammar_that_is_not_followed_is_an_error_that_says_where(settings, name, value, said):
+    assert ids(settings, **{name: value}) == ["llm_chat.E002"]
+    (message,) = check_settings()
+    assert message.msg.startswith(said)

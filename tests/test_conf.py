@@ -16,6 +16,8 @@ CHANGED = {
     "METRICS": True,
     "RETENTION": {"user": timedelta(days=1)},
     "PRICES": {"currency": "EUR"},
+    "LIMITS": {"site": {"cost": "1/day"}},
+    "MAX_NEW_VISITORS_PER_ADDRESS": "5/minute",
 }
 
 

@@ -19,8 +19,8 @@ interface ChatEventMap {
   "chat:stop": undefined;
   "chat:decide": { call: string; approved: boolean };
   "chat:press": { value: string };
-  /** `text`: what to write before the text of the composer, which takes the focus. */
-  "chat:compose": { text: string };
+  /** `text`: what to write before the text of the composer, which takes the focus; `error`: why it was not sent. */
+  "chat:compose": { text: string; error?: string };
   /** `by`: how many questions further, at present 1 or -1. */
   "chat:turn": { by: number };
   "chat:reveal": { article: HTMLElement };
@@ -134,6 +134,7 @@ interface ServerFrame {
   chunk: Chunk;
   code?: string;
   errorText?: string;
+  retryAt?: string;
   event?: string;
 }
 

@@ -105,6 +105,14 @@ class Assistant:
         """
         return True
 
+    def limits(self) -> Any:
+        """Return how much the visitor may use of this assistant, such as ``{"answers": "20/hour"}``; it has no limit.
+
+        That has the form of one entry of ``CHAT["LIMITS"]``, and counts besides those. Asked for each question and each
+        decision, without a conversation. An override may be ``async``.
+        """
+        return {}
+
     def get_instructions(self) -> Any:
         """Return the instructions of this turn. An override may be ``async``; it runs outside of our transactions."""
         return self.instructions

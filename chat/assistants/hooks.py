@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import override
 
 from ..conf import conf
+from ..limits import Limits, read
 from .base import Assistant
 from .discovery import Settings
 
@@ -38,6 +39,17 @@ async def instructions_of(assistant: Assistant) -> str:
     if not isinstance(found, str | Promise | None):
         raise TypeError(f"get_instructions must return a text or None, got {found!r}.")
     return text_of(assistant, found)
+
+
+async def limits_of(assistant: Assistant) -> Limits:
+    """Return the limits of an assistant. Raises what the site's hook raises, and ``ValueError`` if they are wrong."""
+    if type(assistant).limits is Assistant.limits:
+        return {}
+    found = await call(assistant, assistant.limits)
+    try:
+        return read({} if found is None else found)
+    except ValueError as error:
+        raise ValueError(f"{type(assistant).__qualname__}.limits(){error}") from None
 
 
 async def has_permission(assistant: Assistant) -> bool:

@@ -158,6 +158,11 @@ class Backend(ABC):
         return ""
 
     @property
+    def max_tokens(self) -> int | None:
+        """Return how many tokens a reply may have; ``None`` if the site has set no limit."""
+        return None
+
+    @property
     def url(self) -> str:
         """Return the address of the endpoint, if the site has set one, for the price of the model."""
         return ""

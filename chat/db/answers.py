@@ -14,9 +14,10 @@ from ..owners import Owner
 from ..parts import Part, ToolPart, text_of
 from .calls import give_up_calls
 from .compiled import FIRST, Append, columns, together, update
+from .counters import Reserved, Settlement, settle
 from .killed import under_way
 from .threads import atomic, database, vendor
-from .usage import store, store_without_answer
+from .usage import Calling, store, store_without_answer
 
 State = ToolCall.State
 
@@ -64,6 +65,8 @@ class End:
     usage: dict[str, Any] | None = None
     calls: tuple[Usage, ...] = ()
     """The calls of the model that the ledger does not have yet."""
+    reserved: tuple[Reserved, ...] = ()
+    """What was taken from counters of limits for them."""
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -100,6 +103,8 @@ def finish(process: str, written: Written, end: End) -> bool:
         store(calls if taken else ())
     if taken and written.has_calls:
         give_up_calls([written.answer_id], waiting=end.ending is WAITING)
+    if taken:
+        settle((end.reserved, calls))
     return bool(taken) or _is_ended(written, end)
 
 
@@ -110,14 +115,14 @@ def _is_ended(written: Written, end: End) -> bool:
     """
     stored = Message.objects.filter(pk=written.answer_id).values_list("status", "text").first()
     if stored is None:
-        store_without_answer(end.calls)
+        store_without_answer(end.calls, end.reserved)
     return stored == (end.ending.status, text_of(written.parts))
 
 
-def give_up(answer_id: int, calls: Collection[Usage]) -> None:
+def give_up(answer_id: int, calls: Collection[Usage], reserved: Collection[Reserved]) -> None:
     """Keep the calls of an answer that this process has given up, if it was deleted. Otherwise its new process does."""
-    if calls and not Message.objects.filter(pk=answer_id).exists():
-        store_without_answer(calls)
+    if (calls or reserved) and not Message.objects.filter(pk=answer_id).exists():
+        store_without_answer(calls, reserved)
 
 
 @atomic
@@ -129,9 +134,9 @@ def interrupt(answer_ids: Collection[int]) -> int:
     running = _locked(answer_ids)
     waiting = _undecided(running)
     messages = list(running.select_related("conversation"))
-    for message in messages:
-        _interrupt(message, WAITING if message.pk in waiting else INTERRUPTED)
+    settlements = [_interrupt(message, WAITING if message.pk in waiting else INTERRUPTED) for message in messages]
     _free(answer_ids)
+    settle(*settlements)
     return len(messages)
 
 
@@ -142,13 +147,19 @@ def _locked(answer_ids: Collection[int]) -> QuerySet[Message]:
     return running
 
 
-def _interrupt(message: Message, ending: Ending, stream: Written | None = None) -> None:
-    """End a running answer whose process no longer writes it, with the text of a stream or of its last checkpoint."""
+def _interrupt(message: Message, ending: Ending, stream: Written | None = None) -> Settlement:
+    """End a running answer whose process no longer writes it, with the text of a stream or of its last checkpoint.
+
+    Return what is to be settled: what was reserved for a call of the model, and that call.
+    """
     columns = {**(stream.columns if stream else {}), **End(ending).columns}
     call = under_way(message, columns.get("parts", message.parts))
     Message.objects.filter(pk=message.pk).update(**columns)
     give_up_calls([message.pk], waiting=ending is WAITING)
-    store([call] if call else ())
+    calls = [call] if call else []
+    store(calls)
+    calling = Calling.of(message)
+    return (calling.reserved if calling else ()), calls
 
 
 def _undecided(answers: QuerySet[Message]) -> set[int]:
@@ -174,8 +185,9 @@ def interrupt_with(stream: Written) -> Message | None:
     # With equal texts the stream may also have how long the reasoning took.
     longer = stream.length >= sum(len(part.get("text", "")) for part in message.parts)
     ending = STOPPED if message.stopping else WAITING if _undecided(running) else INTERRUPTED
-    _interrupt(message, ending, stream if longer else None)
+    settlement = _interrupt(message, ending, stream if longer else None)
     _free([message.pk])
+    settle(settlement)
     return found.first()
 
 

@@ -22,6 +22,7 @@ from ..managers import uids_in
 from ..models import Message, ToolCall, Usage
 from ..parts import TOOL, ToolPart, is_text
 from ..sources import with_numbers, without_marks
+from .counters import Reserved, settle
 from .sources import numbers_of
 from .threads import atomic
 from .usage import store
@@ -42,12 +43,17 @@ RUNNING = Message.Status.RUNNING
 
 @atomic
 def begin_calls(
-    process: str, answer_id: int, columns: dict[str, Any], calls: Sequence[ToolCall], made: Sequence[Usage] = ()
+    process: str,
+    answer_id: int,
+    columns: dict[str, Any],
+    calls: Sequence[ToolCall],
+    made: Sequence[Usage] = (),
+    reserved: Sequence[Reserved] = (),
 ) -> bool:
     """Store the calls of a step before any of them runs, together with the ``columns`` of the answer so far.
 
     Return ``False`` if the answer no longer belongs to this process. Storing the same calls again changes nothing.
-    ``made`` are the calls of the model in this step.
+    ``made`` are the calls of the model in this step, for which ``reserved`` was taken from counters of limits.
     """
     mine = Message.objects.filter(pk=answer_id, status=RUNNING, process_id=process).update(**columns)
     if not mine:
@@ -55,6 +61,7 @@ def begin_calls(
     if not ToolCall.objects.filter(uid=calls[0].uid).exists():
         ToolCall.objects.bulk_create(calls)
         store(made)
+        settle((reserved, made))
     return True
 
 

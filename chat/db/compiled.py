@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models
+from django.db.models import F
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.utils import timezone
@@ -92,13 +93,15 @@ class Insert(Statement, Generic[ModelT]):
 
 
 class Append(Statement, Generic[ModelT]):
-    """An INSERT of all columns except the primary key. A row whose unique columns are there already is left as it is.
+    """An INSERT of all columns except a primary key that the database makes.
 
-    With ``source``, the name of a CTE, the row is inserted only if that has one.
+    A row whose unique columns are there already is left as it is. With ``source``, the name of a CTE, the row is
+    inserted only if that has one.
     """
 
     def __init__(self, model: type[ModelT], source: str = "") -> None:
-        super().__init__([field for field in model._meta.concrete_fields if not field.primary_key], self._made)
+        made = [field for field in model._meta.concrete_fields if field is not model._meta.auto_field]
+        super().__init__(made, self._made)
         self._model = model
         self._source = source
 
@@ -129,13 +132,32 @@ def update(model: type[models.Model], written: Fields, where: Fields) -> Stateme
     def compile_for(alias: str) -> Sql:
         rows = model._base_manager.all()
         for field in where:
-            rows = rows.filter(**{field.attname: _sample(field)})
+            rows = rows.filter(**{field.attname: sample(field)})
         query: Any = rows.query.chain(UpdateQuery)
-        query.add_update_fields([(field, None, _sample(field)) for field in written])
+        query.add_update_fields([(field, None, sample(field)) for field in written])
         sql, values = query.get_compiler(using=alias).as_sql()
         return sql, values
 
     return Statement([*written, *where], compile_for)
+
+
+def add(field: "models.Field[Any, Any]", where: Fields, most: "models.Field[Any, Any] | None" = None) -> Statement:
+    """Make an UPDATE that adds a number to a column, in the rows where the columns ``where`` have given values.
+
+    The values are the number and those of ``where``; with ``most`` also the largest value that column may have before.
+    """
+    model: type[models.Model] = field.model
+
+    def compile_for(alias: str) -> Sql:
+        rows = model._base_manager.filter(**{each.attname: sample(each) for each in where})
+        if most is not None:
+            rows = rows.filter(**{f"{most.attname}__lte": 1})
+        query: Any = rows.query.chain(UpdateQuery)
+        query.add_update_values({field.attname: F(field.attname) + 1})
+        sql, values = query.get_compiler(using=alias).as_sql()
+        return sql, values
+
+    return Statement([field, *where, *([most] if most is not None else [])], compile_for)
 
 
 def select(rows: Callable[[], models.QuerySet[Any, Any]], fields: Fields) -> Statement:
@@ -158,7 +180,7 @@ def together(*statements: Statement) -> Statement:
     return Statement(fields, compile_for)
 
 
-def _sample(field: "models.Field[Any, Any]") -> Any:
+def sample(field: "models.Field[Any, Any]") -> Any:
     """Return any value of a field that compiles to a parameter."""
     samples = {"DateTimeField": timezone.now(), "BooleanField": True, "JSONField": []}
     return samples.get(field.get_internal_type(), "1")

@@ -46,6 +46,8 @@ class Decide:
     message: str | None = None
     """The ``uid`` of the answer, if the client names it."""
     whole: bool = False
+    network: str = ""
+    """As that of ``Ask``."""
     unfit: Mapping[str, str] = field(default_factory=dict)
     """Why calls can no longer be carried out, as the model reads it, by the ``uid`` of the call."""
 

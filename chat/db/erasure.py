@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from django.db.models import Model, QuerySet
 
 from ..managers import OwnDatabaseQuerySet
-from ..models import Conversation, Feedback, Message, Process, Share, ToolCall, Usage
+from ..models import Conversation, Counter, Feedback, Message, Process, Share, ToolCall, Usage
 from ..owners import Owner
 from .conversations import delete
+from .counters import counters_of
 from .personal import conversations_of, usage_of
 from .threads import atomic
 
@@ -44,10 +45,17 @@ def _forget_payer(calls: QuerySet[Any]) -> int:
     return calls.update(user=None, owner="")
 
 
+@atomic
+def _remove(counters: QuerySet[Any]) -> int:
+    """Remove what is counted for limits, whose names have the owner's key."""
+    return counters.delete()[0]
+
+
 STEPS: dict[type[Model], Step] = {
     Conversation: Step(conversations_of, _delete_each),
     ToolCall: Step(lambda owner: ToolCall.objects.filter(decided_by=owner.key), _forget_decider),
     Usage: Step(usage_of, _forget_payer),
+    Counter: Step(counters_of, _remove),
 }
 """The models with a column that names an owner or a user, in the order in which they are erased."""
 

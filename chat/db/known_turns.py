@@ -13,8 +13,10 @@ from ..owners import Owner
 from ..parts import Part
 from ..text import title_of
 from .branches import below, pair
+from .counters import take
 from .decisions import stop_waiting
 from .edits import as_shown, edit_uid, note_attempt, refuse_if_taken, turn_back, version_of
+from .excess import excess_of
 from .history import GO_ON, history
 from .merging import claim_after
 from .threads import atomic, atomic_with_retry
@@ -63,7 +65,7 @@ def ask(request: Ask, writer: Writer) -> Turn:
             refuse_if_taken(conversation, request.attempt)
             question.attempt = request.attempt
         question.save(force_insert=True)
-        turn = _begin(conversation, question, writer, press=request.press)
+        turn = _begin(conversation, question, writer, press=request.press, is_new=created)
     return _with_branch(turn, turn.question) if request.whole else turn
 
 
@@ -141,6 +143,7 @@ def _begin(
     attempt: str | None = None,
     begun: Message | None = None,
     press: Press | None = None,
+    is_new: bool = False,
 ) -> Turn:
     """Store an answer and claim the conversation for it. Raises ``Refusal`` if another answer is running.
 
@@ -161,12 +164,15 @@ def _begin(
     continued = begun.pk if begun else None
     turn = Turn(conversation, question, answer, fresh=True, begun=parts, continued=continued, stopped=stopped)
     turn = replace(turn, history=history_of(turn, writer))
-    answer.calling = first_call(writer, turn.history, press, answer.parts)
+    answer.calling, charges = first_call(writer, turn.history, press, answer.parts)
     answer.save(force_insert=True)
+    if excess := excess_of(conversation, is_new=is_new):
+        raise excess
     claim = {"running": answer, "tip": answer, "unread": False, "updated_at": timezone.now()}
     claim["claim"] = conversation.claim
     if not Conversation.objects.filter(pk=conversation.pk, running=None).update(**claim):
         raise Refusal("busy")
+    take(charges)
     return turn
 
 

@@ -9,12 +9,15 @@ from django.db import IntegrityError
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
+from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..text import title_of
 from . import known_turns
 from .branches import Stretch
-from .compiled import Insert, UnsupportedError, columns, update
+from .compiled import Insert, UnsupportedError, columns
+from .counters import take
+from .excess import claim, excess_of
 from .history import Branch, alternating, read_branch
 from .merging import claim_after
 from .threads import atomic, database
@@ -29,11 +32,8 @@ _CONVERSATION = Insert(
 )
 _SAVING = (pre_save, post_save)
 _MESSAGE = Insert(Message, returning=[Message._meta.pk])
-_CLAIM = update(
-    Conversation,
-    columns(Conversation, "running", "tip", "unread", "updated_at", "claim"),
-    where=columns(Conversation, "id"),
-)
+_CLAIM = claim()
+_CLAIM_NEW = claim(new=True)
 
 
 class KnownError(Exception):
@@ -84,12 +84,26 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     messages = alternating([{"role": question.role, "content": question.text}, *earlier.messages])
     answer = known_turns.new_answer(conversation, question, writer)
     answer.created_at = now
-    answer.calling = first_call(writer, messages, request.press)
+    answer.calling, charges = first_call(writer, messages, request.press)
     _MESSAGE.insert(alias, answer)
     conversation.running = conversation.tip = answer
     conversation.unread = False
     conversation.claim = claim_after(conversation.claim, owner)
-    _CLAIM.run(alias, answer.pk, answer.pk, False, now, conversation.claim, conversation.pk)
+    _claim(alias, conversation, is_new=conversation.created_at == now)
+    take(charges)  # last: nobody waits for this transaction longer than need be
     question.siblings, answer.siblings = (*earlier.children, question.uid), (answer.uid,)
     shown = Stretch([question, answer], earlier.tip) if request.whole else Stretch()
     return Turn(conversation, question, answer, True, messages, shown=shown)
+
+
+def _claim(alias: str, conversation: Conversation, *, is_new: bool) -> None:
+    """Claim a conversation for its new answer. Raises ``Refusal`` if its owner has too many of what is limited."""
+    answer, now, owner = conversation.running_id, conversation.updated_at, conversation.owner
+    written = (answer, answer, False, now, conversation.claim)
+    values = (*written, conversation.pk, owner, conf.max_running_per_owner)
+    if is_new and conversation.user_id is None:
+        taken = _CLAIM_NEW.run(alias, *values, owner, conf.max_conversations_per_visitor + 1)[0]
+    else:
+        taken = _CLAIM.run(alias, *values)[0]
+    if not taken:
+        raise excess_of(conversation, is_new=is_new) or Refusal("too_many_answers")

@@ -1,17 +1,19 @@
 """Stores what the calls of models have used, and notes the call that is under way with the answer it is for."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.apps import apps
 from django.db import router
+from django.db.models import F
 
 from ..conf import conf
 from ..models import Message, Usage
 from ..parts import TOOL
 from ..tokens import estimated, estimated_input
 from .compiled import Append
+from .counters import Charge, Reserved, reservable, settle, take
 from .threads import atomic, database
 from .values import Press, Writer
 
@@ -29,6 +31,7 @@ class Calling(msgspec.Struct, frozen=True, omit_defaults=True):
         input: an estimate of what the model reads, in tokens, without the results of the step before.
         begun: an estimate of the text that the step begins with, because another answer is continued.
         url: the address of the endpoint, if the site has set one.
+        reserved: what was taken from counters of limits for it.
     """
 
     backend: str
@@ -36,6 +39,25 @@ class Calling(msgspec.Struct, frozen=True, omit_defaults=True):
     input: int
     begun: int = 0
     url: str = ""
+    reserved: tuple[Reserved, ...] = ()
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """Return the value for the column."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    @classmethod
+    def of(cls, answer: Message) -> "Calling | None":
+        """Return the call of an answer, ``None`` if none is under way."""
+        return None if answer.calling is None else msgspec.convert(answer.calling, cls)
+
+
+class Beginning(NamedTuple):
+    """The first call of a new answer, as its column has it, and what the limits take for it and its question."""
+
+    noted: dict[str, Any] | None
+    charges: list[Charge]
 
 
 def first_call(
@@ -43,8 +65,8 @@ def first_call(
     messages: Iterable[Mapping[str, Any]],
     press: Press | None = None,
     begun: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any] | None:
-    """Return the first call of the model for a new answer; ``None`` if a button wants no answer.
+) -> Beginning:
+    """Return the first call of the model for a new answer. There is none if a button wants no answer.
 
     Args:
         writer: the backend that is called.
@@ -53,28 +75,40 @@ def first_call(
         begun: the parts that the answer begins with.
     """
     if press is not None and not press.answers:
-        return None
-    continued = estimated_output(begun)
-    call = Calling(writer.backend, int(press is not None), estimated_input(messages), continued, writer.url)
-    return _noted(call)
+        return Beginning(None, [])
+    read = estimated_input(messages)
+    charges = writer.meter.charges(read, answers=1) if writer.meter else []
+    step, continued = int(press is not None), estimated_output(begun)
+    call = Calling(writer.backend, step, read, continued, writer.url, tuple(reservable(charges)))
+    return Beginning(call.noted, charges)
 
 
 def next_call(answer: Message, writer: Writer, messages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the call that follows when an answer goes on after a decision."""
     read = estimated_input(messages) + sum(estimated(part["text"]) for part in answer.parts if part["type"] != TOOL)
     step = 1 + max((call.step for call in answer.calls.values()), default=0)
-    return _noted(Calling(writer.backend, step, read, url=writer.url))
+    return Calling(writer.backend, step, read, url=writer.url).noted
 
 
 def following_call(call: Usage, url: str) -> dict[str, Any]:
     """Return the call that follows the one of a step that has called tools, with the same backend."""
     read = (call.input_tokens or 0) + (call.output_tokens or 0)
-    return _noted(Calling(call.backend, call.step + 1, read, url=url))
+    return Calling(call.backend, call.step + 1, read, url=url).noted
 
 
-def _noted(call: Calling) -> dict[str, Any]:
-    noted: dict[str, Any] = msgspec.to_builtins(call)
-    return noted
+@atomic
+def reserve(process: str, answer_id: int, call: Calling, charges: Sequence[Charge]) -> bool:
+    """Take from the counters what the next call of an answer may use, and note it with the answer.
+
+    Return ``False`` if the answer no longer belongs to this process. Raises ``Refusal`` if there is not enough left.
+    """
+    mine = Message.objects.filter(pk=answer_id, status=Message.Status.RUNNING, process_id=process)
+    if not mine.update(stopping=F("stopping")):  # begins with a write
+        return False
+    if mine.values_list("calling", flat=True).first() != call.noted:  # else it was committed, and not acknowledged
+        mine.update(calling=call.noted)
+        take(charges)
+    return True
 
 
 def estimated_output(parts: Sequence[Mapping[str, Any]]) -> int:
@@ -91,24 +125,32 @@ def store(calls: Iterable[Usage]) -> None:
 
 
 @atomic
-def store_without_answer(calls: Collection[Usage]) -> None:
-    """Store calls of models whose answer was deleted, and perhaps their user, too."""
+def store_without_answer(calls: Collection[Usage], reserved: Iterable[Reserved]) -> None:
+    """Store calls of models whose answer was deleted, and perhaps their user, too, and settle what was reserved."""
     for call in calls:
         call.message_id = None
         if call.user_id is not None and not _is_there(call.user_id):
             call.user_id, call.owner = None, ""
     store(calls)
+    settle((reserved, calls))
 
 
-def begin_title(call: Usage) -> None:
-    """Store the call of a model for a title before it is made: nothing else tells of it if the process dies."""
+@atomic
+def begin_title(call: Usage, charges: Sequence[Charge]) -> None:
+    """Store the call of a model for a title before it is made: nothing else tells of it if the process dies.
+
+    Then what was taken from the counters stays taken, as an estimate. Raises ``Refusal`` if there is not enough left.
+    """
     call.save(force_insert=True)
+    take(charges)
 
 
-def end_title(call: Usage) -> None:
-    """Store what the call for a title has used."""
+@atomic
+def end_title(call: Usage, charges: Sequence[Charge]) -> None:
+    """Store what the call for a title has used, and settle what was taken for it."""
     names = ("outcome", "source", "cost", "currency", "prices", *_COUNTS)
     Usage.objects.filter(pk=call.pk).update(**{name: getattr(call, name) for name in names})
+    settle((reservable(charges), [call]))
 
 
 _COUNTS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")

@@ -7,6 +7,7 @@ from ..models import Conversation, Message
 from ..owners import Owner
 from ..parts import Part
 from .branches import Stretch
+from .counters import Meter
 
 
 class Subject(NamedTuple):
@@ -57,6 +58,8 @@ class Turn:
     """The primary key of the answer that it continues."""
     pressed: Press | None = None
     """The button that was pressed in place of a question."""
+    meter: Meter | None = None
+    """The limits that the calls of its model count against."""
     goes_on: bool = False
     """Whether the answer goes on after a decision: its calls that were asked about are carried out first."""
     stopped: Message | None = None
@@ -103,6 +106,8 @@ class Ask:
     """The page's reference to the object of a new conversation."""
     press: Press | None = None
     """The button that was pressed, whose text is the question."""
+    network: str = ""
+    """The network from which it comes, for the limits of an address; empty if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,8 @@ class Regenerate:
     """The name of the assistant, as far as the client knows."""
     about: str = ""
     """The page's reference to the object."""
+    network: str = ""
+    """As that of ``Ask``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +149,7 @@ class Writer:
     url: str = ""
     tools: str | None = None
     """The alias of the backend, if its model can call tools and reads what earlier answers have done with them."""
+    meter: Meter | None = None
+    """The limits that a question and its first call count against; ``None`` if there are none."""
     refuses_new: bool = False
     """Whether the conversation may not be a new one, because its id belongs to an object."""

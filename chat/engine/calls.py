@@ -101,7 +101,8 @@ class Calls:
         columns = Written(answer_id, (*self._draft.parts(), *map(part_of, calls))).columns
         if following := self._ledger.following():
             columns["calling"] = following
-        if not await self._begin(calls, begin_calls, process, answer_id, columns, calls, self._ledger.unstored()):
+        made = (self._ledger.unstored(), self._ledger.settled)
+        if not await self._begin(calls, begin_calls, process, answer_id, columns, calls, *made):
             return None
         self.waiting = [call for call in calls if call.state == State.ASKED]
         await self._carry_out(calls)
@@ -139,7 +140,7 @@ class Calls:
         if self._beginning is not None:
             beginning, calls = self._beginning
             await asyncio.wait({beginning})
-            if _has_succeeded(beginning):
+            if has_succeeded(beginning):
                 self._show_begun(calls)
         if self._storing:
             await asyncio.wait(self._storing)
@@ -200,7 +201,7 @@ class Calls:
         return await asyncio.shield(beginning)
 
     def _stored(self, beginning: asyncio.Future[bool]) -> None:
-        if _has_succeeded(beginning):
+        if has_succeeded(beginning):
             self._ledger.stored()
 
     async def _carry_out(self, calls: Sequence[ToolCall]) -> None:
@@ -248,7 +249,7 @@ class Calls:
             self._flush()
 
 
-def _has_succeeded(beginning: asyncio.Future[bool]) -> bool:
+def has_succeeded(beginning: asyncio.Future[bool]) -> bool:
     """Tell whether a database step that has ended has found the answer as this process's own."""
     return not beginning.cancelled() and beginning.exception() is None and beginning.result()
 

@@ -10,7 +10,9 @@ from ..assistants import Assistant
 from ..assistants.discovery import backends_of
 from ..assistants.permission import tools_for
 from ..assistants.tools import ArgumentsError, tools_of
+from ..backends.loading import Named
 from ..db import decisions
+from ..db.counters import Meter
 from ..db.decisions import Decide
 from ..db.threads import in_database
 from ..db.values import Subject, Turn, Writer
@@ -22,6 +24,7 @@ from .admission import admitted
 from .calls import NO_TOOL
 from .engine import Engine, State
 from .fallback import writer_of
+from .meter import meter_of
 from .start import start
 
 logger = logging.getLogger(__name__)
@@ -43,13 +46,14 @@ async def _decide(engine: Engine, asked: Decide, follow: Callable[[Message], Non
     conversation = calls[0].message.conversation
     assistant = await admitted(asked.owner, Subject.of(conversation), calls[0].language)
     asked = replace(asked, unfit=await _unfit(assistant, calls))
+    meter = await _meter(engine, assistant, asked.owner, asked.network)
     async with engine.locks[asked.owner, asked.uid]:
         if engine.draining:
             raise Refusal("draining")
         turn = await in_database(decisions.decide, asked, _writer(engine, assistant))
         if turn.fresh:
             assistant.conversation = turn.conversation
-            start(engine, turn, assistant)
+            start(engine, replace(turn, meter=meter), assistant)
         elif turn.answer.status == Message.Status.WAITING:
             engine.events.publish(asked.owner.key, Event.decided(turn.answer))
     if follow is not None:
@@ -77,8 +81,16 @@ async def _unfit(assistant: Assistant, calls: Sequence[ToolCall]) -> dict[str, s
 
 
 def _writer(engine: Engine, assistant: Assistant) -> Writer:
-    named = engine.backends.named(backends_of(type(assistant)))[0]
-    return writer_of(engine.process, type(assistant), named)
+    return writer_of(engine.process, type(assistant), _named(engine, assistant))
+
+
+def _named(engine: Engine, assistant: Assistant) -> Named:
+    return engine.backends.named(backends_of(type(assistant)))[0]
+
+
+async def _meter(engine: Engine, assistant: Assistant, owner: Owner, network: str = "") -> Meter | None:
+    """Return the limits of the calls that follow a decision, which is itself never refused for a limit."""
+    return await meter_of(assistant, owner, network, _named(engine, assistant))
 
 
 async def go_on_ready(engine: Engine) -> None:
@@ -100,10 +112,11 @@ async def _go_on(engine: Engine, answer: Message) -> None:
     owner = Owner(conversation.owner, conversation.user_id)
     language = next((call.language for call in answer.calls.values() if call.question), "")
     assistant = await admitted(owner, Subject.of(conversation), language)
+    meter = await _meter(engine, assistant, owner)
     async with engine.locks[owner, conversation.uid]:
         if engine.draining:
             return
         turn = await in_database(decisions.go_on, answer.pk, _writer(engine, assistant))
         if turn is not None:
             assistant.conversation = turn.conversation
-            start(engine, turn, assistant)
+            start(engine, replace(turn, meter=meter), assistant)

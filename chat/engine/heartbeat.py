@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from ..conf import conf
 from ..db.answers import End, Written, finish, interrupt
+from ..db.counters import remove_old
 from ..db.deletion import purge
 from ..db.processes import Heartbeats, prune, update_heartbeat
 from ..db.threads import in_database
@@ -121,6 +122,7 @@ class Heartbeat:
         if not dead and not is_due:
             return
         self._next_search = now + conf.process_timeout
+        await in_database(remove_old)
         ended = await self._recover(dead) if self._streams.shared else []
         if ended or is_due:
             self._go_on()

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ..backends.loading import Named
 from ..conf import conf
+from ..db.counters import Reserved
 from ..db.usage import following_call
 from ..endings import Ending
 from ..models import Conversation, Usage
@@ -84,7 +85,9 @@ def _outcome(ending: Ending | None) -> str:
 class Ledger:
     """The calls of models of one run, and those that the database does not have yet."""
 
-    def __init__(self, conversation: Conversation, answer_id: int) -> None:
+    def __init__(self, conversation: Conversation, answer_id: int, reserved: Sequence[Reserved] = ()) -> None:
+        self.reserved = tuple(reserved)
+        """What was taken from counters of limits for the calls of this step."""
         self._conversation = conversation
         self._answer_id = answer_id
         self._rows: list[Usage] = []
@@ -116,6 +119,11 @@ class Ledger:
         """Return the call that follows the last one, in the next step, as ``Message.calling`` has it."""
         return self._last.following() if self._last else None
 
+    @property
+    def settled(self) -> tuple[Reserved, ...]:
+        """Return what is settled with the calls of this step; nothing as long as no model was called."""
+        return self.reserved if self._rows else ()
+
     def unstored(self, ending: Ending | None = None) -> tuple[Usage, ...]:
         """Return the calls that the database does not have, of an answer that ends so."""
         for row in self._rows:
@@ -123,5 +131,7 @@ class Ledger:
         return tuple(self._rows)
 
     def stored(self) -> None:
-        """Forget the calls: the database has them."""
-        self._rows.clear()
+        """Forget the calls: the database has them, and has settled what was reserved for them."""
+        if self._rows:
+            self._rows.clear()
+            self.reserved = ()

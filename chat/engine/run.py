@@ -16,17 +16,22 @@ from ..backends.loading import Named
 from ..chunks import Chunk, FinishStep, Start, StartStep
 from ..db.answers import End, Written, finish, give_up
 from ..db.calls import call_messages, steps_of
+from ..db.counters import reservable
 from ..db.threads import in_database
+from ..db.usage import Calling, reserve
 from ..db.values import Turn
-from ..endings import COMPLETE, CUT, INTERRUPTED, NOT_SAVED, STOPPED, WAITING, Ending, failed
+from ..endings import COMPLETE, CUT, INTERRUPTED, LIMITED, NOT_SAVED, STOPPED, WAITING, Ending, failed
+from ..errors import Refusal
 from ..models import ToolCall as StoredCall
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
-from .calls import Calls
+from ..tokens import estimated_input
+from .calls import Calls, has_succeeded
 from .deadlines import Deadlines
 from .draft import Draft
 from .fallback import Fallback
 from .ledger import Ledger
+from .meter import for_model
 from .replies import Replies
 from .saving import Saving
 from .tracing import answer_span, tokens_of
@@ -57,7 +62,8 @@ class Run:
         self._process = process
         self._assistant = assistant
         self._fallback = Fallback(backends, process, type(assistant), turn)
-        self._ledger = Ledger(turn.conversation, turn.answer.pk)
+        calling = Calling.of(turn.answer)
+        self._ledger = Ledger(turn.conversation, turn.answer.pk, calling.reserved if calling else ())
         used = turn.answer.usage
         self._replies = Replies(self._fallback, self.draft, stream, self._flush, self._ledger, used)
         self._ending: Ending | None = None
@@ -201,6 +207,8 @@ class Run:
         for step in range(first, max(self._assistant.max_steps, min(first, 1) + 1)):
             if step:
                 self.draft.next_step()
+            if not await self._may_call():
+                return LIMITED
             ending = await self._replies.read(self._messages, calls.schemas)
             if not self._replies.calls or ending is not COMPLETE:
                 return ending
@@ -210,6 +218,38 @@ class Run:
             if calls.wrong == MAX_WRONG:
                 return failed("tools")
         return CUT
+
+    async def _may_call(self) -> bool:
+        """Take from the counters of the limits what the next call may use; return ``False`` if too little is left.
+
+        For the first call, that was done when the question was stored.
+        """
+        meter = self.turn.meter
+        if meter is None or not meter.counts_calls or self._ledger.reserved:
+            return True
+        named = self._fallback.current
+        read = estimated_input(self._messages())
+        charges = for_model(meter, type(self._assistant), named).charges(read)
+        reserved = tuple(reservable(charges))
+        call = Calling(named.alias, self.draft.step, read, url=named.backend.url, reserved=reserved)
+        self._replies.deadlines.rest()
+        # Not cancelled with the run: what is taken must be settled.
+        taking = asyncio.ensure_future(self._saving.until_stored(reserve, self._process, self.answer_id, call, charges))
+        try:
+            await asyncio.wait({taking})
+        except asyncio.CancelledError:
+            await asyncio.wait({taking})
+            raise
+        finally:
+            if has_succeeded(taking):
+                self._ledger.reserved = reserved
+        try:
+            mine = taking.result()
+        except Refusal:
+            return False
+        if not mine:
+            await self._leave()
+        return True
 
     async def _first_calls(self, calls: Calls) -> int | None:
         """Carry out the calls that come before the model is asked: of a decision, of a button, or those to repeat.
@@ -297,7 +337,8 @@ class Run:
         process has already ended the answer. The database is written before the closing chunk is sent, so that a
         reader that has the chunk finds the answer stored.
         """
-        written, end = self.unsaved = self.written(), End(ending, self._replies.usage, self._ledger.unstored(ending))
+        made = self._ledger.unstored(ending), self._ledger.reserved
+        written, end = self.unsaved = self.written(), End(ending, self._replies.usage, *made)
         try:
             mine = await self._saving.until_stored(finish, self._process, written, end)
         except DatabaseError:
@@ -308,7 +349,7 @@ class Run:
     async def _keep_usage(self, ending: Ending) -> None:
         """Enter what the answer has used in the ledger, if it was deleted."""
         try:
-            await in_database(give_up, self.answer_id, self._ledger.unstored(ending))
+            await in_database(give_up, self.answer_id, self._ledger.unstored(ending), self._ledger.reserved)
         except DatabaseError:
             logger.exception("What the deleted answer %s has used could not be written.", self.answer_id)
 

@@ -16,7 +16,7 @@ from ..db.known_turns import regenerate
 from ..db.repeats import stored_turn
 from ..db.threads import in_database
 from ..db.turns import ask
-from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn
+from ..db.values import Ask, OtherSubjectError, Regenerate, Subject, Turn, Writer
 from ..errors import Refusal
 from ..events import Event
 from ..models import Message
@@ -27,6 +27,7 @@ from .announcing import announce_answer, ask_receivers
 from .engine import Engine, State
 from .fallback import writer_of
 from .measuring import count_run
+from .meter import meter_of
 from .run import INTERRUPTED, Run
 
 logger = logging.getLogger(__name__)
@@ -76,20 +77,24 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
         raise
     if isinstance(asked, Ask) and asked.press is not None and asked.press.tool not in await tools_for(assistant):
         raise Refusal("forbidden")
+    named = engine.backends.named(backends_of(type(assistant)))[0]
+    meter = await meter_of(assistant, asked.owner, asked.network, named)
+    writer = replace(writer_of(engine.process, type(assistant), named), subject=subject, meter=meter)
+    writer = replace(writer, refuses_new=_belongs_to_another(asked, subject))
     if asking.has_listeners(type(assistant)):
         if turn := await _repeated(engine, asked):
             return turn
         await ask_receivers(assistant, asked)
     async with engine.locks[asked.owner, asked.uid]:
         try:
-            turn = await _store(engine, asked, type(assistant), subject)
+            turn = await _store(engine, asked, writer)
         except Refusal as refusal:
             # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
             if refusal.code != "busy" or not await _has_ended(engine, asked):
                 raise
-            turn = await _store(engine, asked, type(assistant), subject)
+            turn = await _store(engine, asked, writer)
         if turn.fresh:
-            turn = replace(turn, pressed=asked.press if isinstance(asked, Ask) else None)
+            turn = replace(turn, pressed=asked.press if isinstance(asked, Ask) else None, meter=meter)
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
     return turn
@@ -101,11 +106,9 @@ async def _repeated(engine: Engine, asked: Asked) -> Turn | None:
         return await in_database(stored_turn, asked)
 
 
-async def _store(engine: Engine, asked: Asked, assistant: type[Assistant], subject: Subject) -> Turn:
+async def _store(engine: Engine, asked: Asked, writer: Writer) -> Turn:
     if engine.draining:
         raise Refusal("draining")
-    writer = writer_of(engine.process, assistant, engine.backends.named(backends_of(assistant))[0])
-    writer = replace(writer, subject=subject, refuses_new=_belongs_to_another(asked, subject))
     if isinstance(asked, Regenerate):
         return await in_database(regenerate, asked, writer)
     return await in_database(ask, asked, writer)

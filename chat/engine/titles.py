@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from ..backends.base import Backend, BackendError, Content, Finished, Reasoning, Request, Text
@@ -11,9 +12,11 @@ from ..backends.loading import Named
 from ..backends.openai.thinking import TAGS, Thoughts
 from ..conf import conf
 from ..db.conversations import Untitled, retitle, untitled
+from ..db.counters import Meter
 from ..db.threads import in_database
 from ..db.usage import begin_title, end_title
 from ..db.values import Turn
+from ..errors import Refusal
 from ..events import Event, Events
 from ..models import Usage
 from ..text import TITLE_LENGTH, storable, title_of
@@ -56,7 +59,7 @@ class Titles:
         """Ask for a title if this was the first complete answer of its conversation. Return at once."""
         if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
             return
-        task = self._spawn(self._ask_and_store(turn.answer.pk, named))
+        task = self._spawn(self._ask_and_store(turn.answer.pk, named, turn.meter))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
@@ -66,18 +69,20 @@ class Titles:
         for task in self._asking:
             task.cancel()
 
-    async def _ask_and_store(self, answer_id: int, named: Named) -> None:
+    async def _ask_and_store(self, answer_id: int, named: Named, meter: Meter | None) -> None:
         """Ask for a title, store it and publish it. A failure is logged at ``INFO`` and not retried."""
         try:
             found = await in_database(untitled, answer_id)
             if found is None:
                 return
-            title = clean(await _asked(named, found, answer_id))
+            title = clean(await _asked(named, found, answer_id, meter))
             # A small model may repeat its instructions.
             if not title or title.casefold() in PROMPT.casefold():
                 return
             if await in_database(retitle, found.conversation, title):
                 self._events.publish(found.conversation.owner, Event.titled(found.conversation.uid, title))
+        except Refusal:
+            logger.info("The conversation of the answer %s got no title: a limit was reached.", answer_id)
         except BackendError as error:
             logger.info("The conversation of the answer %s got no title: %s.", answer_id, error.code)
             logger.debug("The model failed: %s: %s", error.code, error)
@@ -85,14 +90,18 @@ class Titles:
             logger.info("The conversation of the answer %s got no title: %s.", answer_id, type(error).__name__)
 
 
-async def _asked(named: Named, found: Untitled, answer_id: int) -> str:
-    """Ask the model, and enter the call in the ledger, before and after. Raises whatever the backend raises."""
+async def _asked(named: Named, found: Untitled, answer_id: int, meter: Meter | None) -> str:
+    """Ask the model, and enter the call in the ledger, before and after.
+
+    Raises ``Refusal`` if a limit does not allow the call, and whatever the backend raises.
+    """
     prompt = PROMPT.format(question=found.question[:EXCERPT], answer=found.answer[:EXCERPT])
     request = Request([{"role": "user", "content": prompt}], MAX_TOKENS)
     row = row_of(found.conversation, answer_id, named, kind=Usage.Kind.TITLE)
     call, reading = Call(row, named, request.messages), Reading()
     call.end(Usage.Outcome.INTERRUPTED, None, "")
-    await in_database(begin_title, row)
+    charges = replace(meter, output=MAX_TOKENS, overhead=0).charges(row.input_tokens) if meter else []
+    await in_database(begin_title, row, charges)
     try:
         async with asyncio.timeout(conf.first_token_timeout):
             with model_span(named.backend) as span:
@@ -106,7 +115,7 @@ async def _asked(named: Named, found: Untitled, answer_id: int) -> str:
         call.end(reading.outcome, None, reading.received)
         raise
     finally:
-        await in_database(end_title, row)
+        await in_database(end_title, row, charges)
 
 
 class Reading:

@@ -53,4 +53,17 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('message', 'kind', 'step', 'attempt'), name='llm_chat_usage_call')],
             },
         ),
+        migrations.CreateModel(
+            name='Counter',
+            fields=[
+                ('name', models.CharField(max_length=255, primary_key=True, serialize=False, verbose_name='name')),
+                ('used', models.BigIntegerField(default=0, verbose_name='used')),
+                ('ends_at', models.DateTimeField(db_index=True, verbose_name='ends at')),
+            ],
+            options={
+                'verbose_name': 'counter of a limit',
+                'verbose_name_plural': 'counters of limits',
+                'base_manager_name': 'objects',
+            },
+        ),
     ]

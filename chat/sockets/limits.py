@@ -1,6 +1,5 @@
 """Limits for one client of a process: frames and bytes per second, and open sockets."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Hashable
 
@@ -63,19 +62,3 @@ class Sockets:
             if not self._open[key]:
                 del self._open[key]
                 self._shared.pop(key, None)
-
-
-def network_of(address: str) -> str:
-    """Return the network that a visitor's public IP address belongs to: the address itself, or the /64 of an IPv6 one.
-
-    Return ``""`` for any other address, because a proxy may use it for all visitors. A server that listens on ``::``
-    writes IPv4 addresses as IPv6 ones; they are treated as IPv4.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    found = getattr(found, "ipv4_mapped", None) or found
-    if not found.is_global:
-        return ""
-    return str(ipaddress.ip_network((int(found), 64), strict=False) if found.version == 6 else found)

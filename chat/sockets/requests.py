@@ -7,6 +7,7 @@ protocol, in ``page_requests`` those that the bundled page adds.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -70,9 +71,11 @@ class Request:
         asked: Asked,
         send: Callable[[str], Awaitable[None]],
         write: Write = never,
+        network: str = "",
     ) -> None:
         self.engine = engine
         self.owner = owner
+        self.network = network
         self.id = asked.request_id
         self.language = asked.page_language
         self.content: Question | list[Decision] | None = None
@@ -203,6 +206,7 @@ async def send(request: Request, asked: Send) -> None:
         "language": spoken(body.language),
         "assistant": body.assistant,
         "about": body.about,
+        "network": request.network,
     }
     wanted: Ask | Regenerate
     if new is None:
@@ -218,7 +222,7 @@ async def press(request: Request, asked: Press) -> None:
     """Store the press of a button as a question, carry it out, and follow the answer."""
     button = read(asked.value, request.owner.digest, asked.id, request.owner.former_digest)
     wanted = pressed(button, request.owner, spoken(asked.body.language), whole=asked.body.view == "html")
-    await _begin(request, wanted, placed=True)
+    await _begin(request, replace(wanted, network=request.network), placed=True)
 
 
 async def _begin(request: Request, wanted: Ask | Regenerate, *, placed: bool) -> None:
@@ -245,7 +249,7 @@ async def decide(request: Request, asked: Decide) -> None:
 
 async def _decide(request: Request, asked: Send | Decide, decided: list[Decision], message: str | None = None) -> None:
     html = asked.body.view == "html"
-    wanted = Decisions(request.owner, asked.id, decided, message, whole=html)
+    wanted = Decisions(request.owner, asked.id, decided, message, whole=html, network=request.network)
     turn = await carry_out(request.engine, wanted, request.follows)
     if html:
         running = turn.answer.status == Message.Status.RUNNING

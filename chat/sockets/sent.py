@@ -1,5 +1,6 @@
 """The frames that the server sends: answers to requests, and events."""
 
+from datetime import UTC
 from typing import Literal
 
 import msgspec
@@ -36,9 +37,14 @@ def signed_in_frame(owner: str, conversation: str) -> str:
 
 
 def error_frame(request_id: str, refusal: Refusal, language: str = "") -> str:
-    """Encode the refusal of a request: its code, and its sentence in a language, or untranslated if that is empty."""
-    code, text = refusal.code, refusal.sentence(language)
-    return _encoder.encode({"type": "error", "requestId": request_id, "errorText": text, "code": code}).decode()
+    """Encode the refusal of a request: its code, and its sentence in a language, or untranslated if that is empty.
+
+    If the time is known from which the request can be sent again, the frame has it.
+    """
+    error = {"type": "error", "requestId": request_id, "errorText": refusal.sentence(language), "code": refusal.code}
+    if refusal.retry_at is not None:
+        error["retryAt"] = refusal.retry_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _encoder.encode(error).decode()
 
 
 def chunk_prefix(request_id: str) -> str:

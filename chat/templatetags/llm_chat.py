@@ -22,7 +22,7 @@ from ..assistants.hooks import usable
 from ..backends.loading import max_message_length
 from ..conf import conf
 from ..db.branches import Stretch, earlier, tip_window
-from ..errors import ERRORS, Refusal
+from ..errors import ERRORS, Refusal, sentence
 from ..html.calls import CallConversation
 from ..html.form import Refused, composer_view
 from ..html.messages import message_view
@@ -30,8 +30,9 @@ from ..html.model_name import model_name
 from ..html.version import PAGE_VERSION
 from ..html.widget import widget_view
 from ..models import Message
-from ..owners import Owner, known_owner, visitor
+from ..owners import Owner, known_owner
 from ..text import CONVERSATION_ID
+from ..visitors import is_refused, visitor
 
 register = template.Library()
 
@@ -75,6 +76,8 @@ def chat(
     _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
+    if refused is None and is_refused(request):
+        refused = Refused("", "", sentence("too_many_visitors", None))
     before = request.GET.get("before", "")
     end = tip_window(owner, conversation)
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING

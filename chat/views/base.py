@@ -28,8 +28,9 @@ from ..events import Event, Events
 from ..html.form import Refused
 from ..html.messages import ConversationView, conversation_view, page_url
 from ..models import Conversation
-from ..owners import Owner, owner_of, visitor
+from ..owners import Owner, owner_of
 from ..text import TITLE_LENGTH, storable
+from ..visitors import is_refused, visitor
 from .sections import sections
 
 PLACEHOLDER = "_id_"
@@ -169,6 +170,8 @@ def conversation_page(
         current = ConversationView(uid, "", page_url(uid), assistant=chosen)
     context: dict[str, Any] = {"conversation": current, "refused": refused, "about": about, "closed": closed}
     context["choices"] = _choices(choices, current.assistant)
+    if is_refused(request):
+        status = ERRORS["too_many_visitors"].status
     return _page(request, owner, "page", context, status)
 
 

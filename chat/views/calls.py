@@ -1,12 +1,14 @@
 """Handles the form of the buttons in the templates of tools, where JavaScript is off."""
 
 import logging
+from dataclasses import replace
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
+from ..addresses import network_in
 from ..assistants.buttons import pressed, read
 from ..db.decisions import Decide, Decision
 from ..engine.decide import decide
@@ -14,9 +16,11 @@ from ..engine.start import begin
 from ..errors import ERRORS, Refusal, sentence
 from ..health import NO_ASGI
 from ..html.form import Refused
-from ..owners import Owner, visitor
+from ..owners import Owner
+from ..visitors import asking
 from .base import SeeOther, command, conversation_of, conversation_page, field_of
 from .loop import next_page, on_the_servers_loop, wanted_page
+from .refusals import limited, why
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +42,22 @@ def call(request: HttpRequest, uid: str) -> HttpResponse:
     if not isinstance(request, ASGIRequest):
         return _refuse(request, uid, NO_ASGI, 501)
     try:
-        _carry_out(visitor(request), uid, verb, rest)
+        _carry_out(asking(request), uid, verb, rest, network_in(request))
     except Refusal as refusal:
-        return _refuse(request, uid, refusal.sentence(None), ERRORS[refusal.code].status)
+        return limited(_refuse(request, uid, why(refusal), ERRORS[refusal.code].status), refusal)
     except DatabaseError:
         logger.exception("A decision could not be stored.")
         return _refuse(request, uid, sentence("storage", None), ERRORS["storage"].status)
     return SeeOther(next_page(request, uid))
 
 
-def _carry_out(owner: Owner, uid: str, verb: str, rest: str) -> None:
+def _carry_out(owner: Owner, uid: str, verb: str, rest: str, network: str) -> None:
     """Do what a button says. Raises ``Refusal`` and ``django.db.Error``."""
     if verb == PRESS:
-        wanted = pressed(read(rest, owner.digest, uid), owner, get_language() or "")
+        wanted = replace(pressed(read(rest, owner.digest, uid), owner, get_language() or ""), network=network)
         on_the_servers_loop(lambda process: begin(process, wanted))
     elif verb in DECISIONS:
-        asked = Decide(owner, uid, [Decision(rest, DECISIONS[verb])])
+        asked = Decide(owner, uid, [Decision(rest, DECISIONS[verb])], network=network)
         on_the_servers_loop(lambda process: decide(process, asked))
     else:
         raise Refusal("not_found")

@@ -12,8 +12,8 @@ from ..events import Event, Events
 from ..html.messages import conversation_view, page_url
 from ..managers import ConversationQuerySet
 from ..models import Conversation
-from ..owners import visitor
 from ..text import TITLE_LENGTH, storable
+from ..visitors import visitor
 from .base import SCRIPT, command, conversation_of, done, field_of, framed, reading
 
 

@@ -7,7 +7,7 @@ from django.utils.translation import get_language, override
 
 from ..db.conversations import own
 from ..html.language import spoken
-from ..owners import visitor
+from ..visitors import visitor
 from .base import about_of, field_of
 
 

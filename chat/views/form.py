@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
+from ..addresses import network_in
 from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
 from ..claims import claims_of, cookie_of
@@ -23,10 +24,11 @@ from ..events import Event, Events
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..models import Message
-from ..owners import visitor
 from ..text import CONVERSATION_ID, acceptable
+from ..visitors import asking
 from .base import SeeOther, command, conversation_of, conversation_page, done, field_of, is_of_another_owner
 from .loop import next_page, on_the_servers_loop, wanted_page
+from .refusals import limited, why
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +58,21 @@ def ask(request: HttpRequest, uid: str = "") -> HttpResponse:
         chosen = registry.get(assistant) or registry.default
         text = acceptable(text, max_message_length(backends_of(chosen)[0]))
         cookie = cookie_of(request.COOKIES)
-        owner = visitor(request)._replace(claims=claims_of({**request.COOKIES, cookie.name: cookie.token}))
-        asked = Ask(owner, uid, message, text, language=get_language() or "", assistant=assistant, about=about)
+        owner = asking(request)._replace(claims=claims_of({**request.COOKIES, cookie.name: cookie.token}))
+        asked = Ask(
+            owner,
+            uid,
+            message,
+            text,
+            language=get_language() or "",
+            assistant=assistant,
+            about=about,
+            network=network_in(request),
+        )
         on_the_servers_loop(lambda process: begin(process, asked))
     except Refusal as refusal:
         # Another text under the same id is another message: it needs a new id, or the next try is refused as well.
-        return refuse(refusal.sentence(None), ERRORS[refusal.code].status, again=refusal.code != "conflict")
+        return limited(refuse(why(refusal), ERRORS[refusal.code].status, again=refusal.code != "conflict"), refusal)
     except DatabaseError:
         logger.exception("A message could not be stored.")
         return refuse(sentence("storage", None), ERRORS["storage"].status)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from ..db.search import Hit
 from ..db.search import search as found_by
 from ..html.messages import ConversationView, conversation_view
-from ..owners import visitor
 from ..text import folded
+from ..visitors import visitor
 from .base import field_of, framed
 
 BEFORE, AFTER = 60, 140

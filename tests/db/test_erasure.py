@@ -7,9 +7,10 @@ from django.db import models
 from django.db.models.signals import post_delete
 from django.utils import timezone
 
+from chat.db.counters import address_scope, assistant_scope, owner_scope
 from chat.db.erasure import IMPERSONAL, STEPS, counted, erase, remaining, stop_all
 from chat.db.shares import share
-from chat.models import KEY_LENGTH, Conversation, Feedback, Message, Process, Share, ToolCall, Usage
+from chat.models import KEY_LENGTH, Conversation, Counter, Feedback, Message, Process, Share, ToolCall, Usage
 from chat.owners import Owner, key_of
 
 ANN, BOB = Owner("visitor:ann"), Owner("visitor:bob")
@@ -118,6 +119,19 @@ def test_what_a_call_of_a_model_has_cost_is_kept_without_saying_for_whom(django_
         (BOB.key, None, 1),
     ]
     assert (remaining(owner), remaining(BOB)) == (False, True)
+
+
+@pytest.mark.django_db
+def test_what_is_counted_for_an_owner_is_removed():
+    scopes = [
+        scope(owner) for owner in (ANN, BOB) for scope in (owner_scope, lambda owner: assistant_scope("a", owner))
+    ]
+    for scope in (*scopes, address_scope("192.0.2.1"), "site"):
+        Counter.objects.create(name=f"{scope} answers day 2026-11-30T00:00", ends_at=timezone.now())
+    erase(ANN)
+    left = Counter.objects.values_list("name", flat=True)
+    assert not [name for name in left if ANN.key in name]
+    assert len(left) == 4
 
 
 @pytest.mark.django_db

@@ -218,3 +218,41 @@ async def test_b37_a_message_is_stored_and_stopped_in_a_site_with_atomic_request
     assert (await asgi.post("/chat/c1/rename/", {"title": "Blue"})).status_code == 303
     assert (await asgi.post("/chat/c1/delete/", {"confirm": "on"})).status_code == 303
     assert not await sync_to_async(ANN.conversations.exists)()
+
+
+async def test_a_limit_refuses_a_message_with_the_time_and_keeps_its_text(script, asgi, served, settings):
+    settings.CHAT = {**settings.CHAT, "LIMITS": {"anonymous": {"answers": "1/day"}}}
+    await send(asgi)
+    (await script.anext_reply()).finish()
+    await ended(served)
+    response = await send(asgi, "And <then>?", id="m2")
+    page = response.content.decode()
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 24 * 60 * 60
+    assert re.search(r"You have reached the limit\. You can send again at .*midnight UTC\.", page)
+    assert "And &lt;then&gt;?</textarea>" in page
+    assert 'name="id" value="m2"' in page
+    assert await stored() == [("user", "Why?"), ("assistant", "")]
+    assert script.waiting == 0
+    again = await send(asgi)
+    assert again.status_code == 303, "a repeat is not refused"
+
+
+async def test_a_limit_of_an_address_counts_forms_by_what_the_trusted_proxy_has_seen(script, asgi, settings):
+    limits = {"address": {"answers": "1/day"}}
+    settings.CHAT = {**settings.CHAT, "LIMITS": limits, "TRUSTED_PROXIES": 1}
+    for place, (address, status) in enumerate([("8.8.8.8", 303), ("1.2.3.4, 8.8.8.8", 429), ("9.9.9.9", 303)]):
+        sent = {"id": "m1", "text": "Why?"}
+        response = await asgi.post(f"/chat/c{place}/", sent, headers={"X-Forwarded-For": address})
+        assert response.status_code == status, address
+
+
+async def test_one_of_too_many_new_visitors_cannot_send(script, served, settings):
+    settings.CHAT = {**settings.CHAT, "MAX_NEW_VISITORS_PER_ADDRESS": "1/hour", "TRUSTED_PROXIES": 1}
+    for status in (303, 429):
+        sent = {"id": "m1", "text": "Why?"}
+        response = await AsyncClient().post("/chat/c1/", sent, headers={"X-Forwarded-For": "8.8.8.8"})
+        assert response.status_code == status
+    page = response.content.decode()
+    assert ERRORS["too_many_visitors"].sentence in page and "Why?</textarea>" in page
+    assert await sync_to_async(Conversation.objects.count)() == 1

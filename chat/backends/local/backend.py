@@ -65,6 +65,11 @@ class LocalBackend(Backend):
         """Return the name of the default model, or of the file ``weights`` without its suffix."""
         return DEFAULT_MODEL if self._weights is None else Path(self._weights).stem
 
+    @property
+    def max_tokens(self) -> int:
+        """Return the value of the option ``max_tokens``."""
+        return self._max_tokens
+
     async def prepare(self) -> None:
         """Import the modules that the first question needs; the model itself is loaded with that question."""
         await asyncio.to_thread(load_client)

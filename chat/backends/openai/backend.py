@@ -128,6 +128,12 @@ class OpenAIBackend(Backend):
         return self._model
 
     @property
+    def max_tokens(self) -> int | None:
+        """Return the value of the option ``max_tokens``, or of ``max_completion_tokens`` in ``extra_body``."""
+        limits = (self._body.get(name) for name in ("max_tokens", "max_completion_tokens"))
+        return next((limit for limit in limits if isinstance(limit, int)), None)
+
+    @property
     def url(self) -> str:
         """Return the value of the option ``base_url``, or of ``OPENAI_BASE_URL``."""
         return str(self._client_options["base_url"] or os.environ.get("OPENAI_BASE_URL", ""))

@@ -432,12 +432,20 @@ class ChatRequests extends ChatElement {
     }
   }
 
-  #refuse(current, { errorText, code }) {
+  #refuse(current, { errorText, code, retryAt }) {
     // A decision can be refused because of its tool alone.
     if (code === "forbidden" && current.type === "send") this.chat.toggleAttribute("forbidden", true);
     const failed = current.type === "resume" && code !== "gone";
     if (failed || this.#isTemporary(code)) this.tell("chat:reset");
-    else this.#end(errorText, code);
+    else this.#end(retryAt ? `${errorText} ${this.#again(retryAt)}` : errorText, code);
+  }
+
+  /** Say from when on the visitor can send again, with the date if that is not today. */
+  #again(retryAt) {
+    const at = new Date(retryAt);
+    const isToday = at.toDateString() === new Date().toDateString();
+    const time = at.toLocaleString(this.chat.lang, { dateStyle: isToday ? undefined : "medium", timeStyle: "short" });
+    return (this.dataset.again ?? "").replace("{time}", time);
   }
 
   #isTemporary(code) {

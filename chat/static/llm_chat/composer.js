@@ -8,7 +8,7 @@ class ChatComposer extends ChatElement {
     this.hear(this.chat, {
       "chat:state": ({ streaming }) => this.#reflect(streaming),
       "chat:close": ({ final }) => final && this.#keep(),
-      "chat:compose": ({ text }) => this.#isEdit || this.#lead(text),
+      "chat:compose": ({ text, error }) => this.#isEdit || this.#lead(text, error),
       "chat:focus": () => this.#isEdit || this.#focus(),
       dragover: (event) => this.#refuseFiles(event, event.dataTransfer),
       drop: (event) => this.#refuseFiles(event, event.dataTransfer),
@@ -44,12 +44,15 @@ class ChatComposer extends ChatElement {
     else if (this.#measure() <= this.#limit) this.send(text);
   }
 
-  #lead(text) {
+  #lead(text, error) {
     if (text) {
       this.#field.value = [text, this.#field.value].filter((part) => part.trim()).join("\n\n");
       this.#change();
     }
     this.#field.focus();
+    if (!error) return;
+    this.find("[data-hint=refused]").textContent = error;
+    this.#hint("refused"); // until the text changes
   }
 
   #focus() {
@@ -462,7 +465,10 @@ class ChatOutbox extends ChatElement {
   #refuse(text, code) {
     this.#settle();
     const entry = this.#asked;
-    if (entry && code === "busy" && entry.attempt === undefined) {
+    const isQuestion = entry && entry.attempt === undefined;
+    if (isQuestion && code === "limit") {
+      this.#takeBack([entry, ...this.#queued], text);
+    } else if (isQuestion && code === "busy") {
       const later = this.#queued;
       this.tell("chat:discard", entry);
       this.#keep(this.#entries.filter(({ queued }) => !queued));
@@ -484,6 +490,12 @@ class ChatOutbox extends ChatElement {
       this.tell("chat:discard", { message });
       this.tell("chat:compose", { text });
     }
+  }
+
+  /** What cannot be sent now is in the composer again. */
+  #takeBack(entries, error) {
+    for (const entry of entries) this.tell("chat:discard", entry);
+    this.tell("chat:compose", { text: entries.map(({ text }) => text).join("\n\n"), error });
   }
 
   #reflect() {
