@@ -16,8 +16,8 @@ from tests.support.askers import SECRETS, canary, settled
 ANN = Owner("visitor:ann")
 
 LEFT_OUT = {
-    Conversation: {"id", "owner", "user", "running", "tip"},  # keys; the owner is in the head of the document
-    Message: {"id", "conversation", "has_calls", "attempt", "stopping", "run", "process"},
+    Conversation: {"id", "owner", "user", "claim", "running", "tip"},  # keys; the head of the document has the owner
+    Message: {"id", "conversation", "has_calls", "attempt", "stopping", "run", "process", "calling"},
     ToolCall: {"id", "message", "ends_answer", "decided_by", "backend", "model_id", "extra"},
     Feedback: {"id", "message"},
     Share: {"id", "conversation"},
