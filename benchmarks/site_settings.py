@@ -15,3 +15,6 @@ if os.environ.get("BENCH_FOREIGN"):
 
 if "BENCH_SOCKETS" in os.environ:
     CHAT["MAX_SOCKETS_PER_OWNER"] = int(os.environ["BENCH_SOCKETS"])
+
+# The visitors of a benchmark are few, and ask more than people do.
+CHAT |= {"MAX_RUNNING_PER_OWNER": 100_000, "MAX_CONVERSATIONS_PER_VISITOR": 1_000_000}

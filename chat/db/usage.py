@@ -105,7 +105,8 @@ def reserve(process: str, answer_id: int, call: Calling, charges: Sequence[Charg
     mine = Message.objects.filter(pk=answer_id, status=Message.Status.RUNNING, process_id=process)
     if not mine.update(stopping=F("stopping")):  # begins with a write
         return False
-    if mine.values_list("calling", flat=True).first() != call.noted:  # else it was committed, and not acknowledged
+    answer = mine.only("calling").first()
+    if answer is not None and Calling.of(answer) != call:  # else it was committed, and not acknowledged
         mine.update(calling=call.noted)
         take(charges)
     return True

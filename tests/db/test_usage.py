@@ -1,5 +1,6 @@
 """The calls of models that were under way when their process died, and rows that are written more than once."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,11 +8,12 @@ from django.utils import timezone
 
 from chat.db.answers import End, Written, finish, interrupt, interrupt_with
 from chat.db.calls import begin_calls
+from chat.db.counters import Charge, Reserved
 from chat.db.processes import register
-from chat.db.usage import erase_user, store
+from chat.db.usage import Calling, erase_user, reserve, store
 from chat.endings import COMPLETE
 from chat.managers import keep_without_user
-from chat.models import Conversation, Message, Process, ToolCall, Usage
+from chat.models import Conversation, Counter, Message, Process, ToolCall, Usage
 from chat.parts import TextPart
 from tests.conftest import chat_settings
 
@@ -168,3 +170,15 @@ def test_the_rows_of_a_user_in_another_database_lose_the_user(answer, django_use
     assert Usage.objects.get().user_id == ada.pk
     erase_user(ada.pk)
     assert (Usage.objects.get().user_id, Usage.objects.get().owner) == (None, "")
+
+
+def test_a_reservation_whose_acknowledgement_was_lost_is_not_taken_again(answer):
+    Counter.objects.all().delete()
+    charges = [Charge(Reserved("t", "tokens", 5), 95, timezone.now() + timedelta(days=1))]
+    call = Calling("default", 1, 5, reserved=tuple(each.reserved for each in charges))
+    for _ in range(2):
+        assert reserve("p", answer.pk, call, charges)
+    assert Counter.objects.get().used == 5
+    assert not reserve("another", answer.pk, call, charges)
+    interrupt([answer.pk])
+    assert Counter.objects.get().used == Usage.objects.get().tokens.total

@@ -1,6 +1,7 @@
 """Limits: what counts, what is refused, what a refusal costs, and how calls of the model are settled."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from chat.assistants import Assistant, tool
 from chat.assistants.buttons import sign
 from chat.assistants.discovery import registry
 from chat.db.answers import Written, interrupt_with
+from chat.engine import run
 from chat.engine.meter import OUTPUT
 from chat.limits import UNITS
 from chat.models import Conversation, Counter, Message, ToolCall, Usage
@@ -279,6 +281,29 @@ async def test_each_step_reserves_and_settles_its_own_call(shop, limited, connec
     last.finish(usage=REPORT)
     await socket.chunks(request)
     assert await used("tokens") == 30
+
+
+async def test_what_a_step_reserves_while_it_is_stopped_is_given_back(shop, limited, connect, monkeypatch):
+    began, may_end, reserve = threading.Event(), threading.Event(), run.reserve
+
+    def slow(*args):
+        began.set()
+        may_end.wait(5)
+        return reserve(*args)
+
+    monkeypatch.setattr(run, "reserve", slow)
+    script = limited(anonymous={"tokens": "5_000/day"})
+    socket = await connect("ann")
+    request = await socket.ask("Where?")
+    reply = await script.anext_reply()
+    reply.call("orders")
+    reply.finish("tool-calls", usage=REPORT)
+    assert await asyncio.to_thread(began.wait, 5)
+    await socket.abort(request)
+    may_end.set()
+    assert (await socket.chunks(request))[-1]["type"] == "abort"
+    assert await used("tokens") == 15
+    assert script.waiting == 0
 
 
 async def test_a_step_that_would_exceed_a_limit_ends_the_answer_as_cut(shop, limited, connect):

@@ -56,7 +56,9 @@ def chat() -> dict[str, Any]:
         "STREAM_RETENTION": max(seconds(60.0), 30.0),
         "REDIS_TIMEOUT": max(seconds(2.0), 0.5),
         "SAVE_TIMEOUT": seconds(30.0),
-        # A test asks a hundred questions at once; test_attacks.py tests the default limits.
+        # A test asks a hundred questions at once; test_attacks.py and tests/engine/test_limits.py test limits.
         "FRAME_RATE": 1_000.0,
         "MAX_SOCKETS_PER_OWNER": 10_000,
+        "MAX_RUNNING_PER_OWNER": 10_000,
+        "MAX_CONVERSATIONS_PER_VISITOR": 100_000,
     }

@@ -66,7 +66,7 @@ def status_shown(answer: Answer) -> str:
     if answer.ending["type"] == "abort":
         return "stopped"
     if answer.ending["type"] == "finish":
-        return "cut" if answer.ending["finishReason"] == "length" else "complete"
+        return "cut" if answer.ending["finishReason"] in ("length", "other") else "complete"
     return "interrupted" if answer.code == "interrupted" else "failed"
 
 
