@@ -81,6 +81,7 @@ async def test_a_token_opens_it(on, served, headers, status):
 )
 async def test_staff_may_read_it(script, served, settings, django_user_model, setting, fields, status):
     settings.CHAT = {**settings.CHAT, "METRICS": setting}
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     user = await django_user_model.objects.acreate_user("ann", **fields)
     client = AsyncClient()
     await sync_to_async(client.force_login)(user)
