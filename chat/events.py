@@ -21,11 +21,15 @@ from channels.layers import get_channel_layer
 
 from .conf import conf
 from .db.threads import on_commit
+from .layer import send
 from .models import Conversation, Message
 
 logger = logging.getLogger(__name__)
 
 GROUP = "llm_chat.events"
+OUTSIDE = ""
+"""The process of an event that comes from outside the event loops; those of engines have names."""
+
 WAIT = 5.0
 """Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
 
@@ -164,13 +168,16 @@ class Events:
     def publish_from_thread(cls, owner: str, event: Event, *, using: str | None = None) -> None:
         """Publish an event from code outside the event loops, such as a view, once its transaction is committed.
 
-        ``using`` is the alias of that transaction's database, if it is not the app's.
+        In a process without an event loop, as under WSGI or in a command, it reaches the pages through the site's
+        channel layer. ``using`` is the alias of that transaction's database, if it is not the app's.
         """
 
         def spread() -> None:
-            for loop, events in list(cls._running.items()):
-                if loop.is_running():
-                    loop.call_soon_threadsafe(events.publish, owner, event)
+            serving = [(loop, events) for loop, events in list(cls._running.items()) if loop.is_running()]
+            for loop, events in serving:
+                loop.call_soon_threadsafe(events.publish, owner, event)
+            if all(events._layer is None for _, events in serving):
+                send(GROUP, _message(OUTSIDE, owner, event))
 
         on_commit(spread, using=using)
 
@@ -213,10 +220,9 @@ class Events:
             listener(event)
 
     async def _send(self, owner: str, event: Event) -> None:
-        message = {"type": GROUP, "process": self._process, "owner": owner, "event": msgspec.to_builtins(event)}
         try:
             async with asyncio.timeout(WAIT):
-                await self._layer.group_send(GROUP, message)
+                await self._layer.group_send(GROUP, _message(self._process, owner, event))
         except Exception as error:  # whatever a layer raises: events are best effort
             self._fail(error)
 
@@ -245,6 +251,10 @@ class Events:
         if not self._failing:
             logger.warning("The channel layer fails (%r): pages miss events of other processes until it works.", error)
         self._failing = True
+
+
+def _message(process: str, owner: str, event: Event) -> dict[str, Any]:
+    return {"type": GROUP, "process": process, "owner": owner, "event": msgspec.to_builtins(event)}
 
 
 async def _receive(layer: Any, channel: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ ROWS = [
     ["owners"],
     ["db"],
     ["backends"],
+    ["layer"],
     ["events", "streams"],
     ["assistants"],
     ["engine"],
