@@ -21,7 +21,7 @@ ROWS = [
     ["owners"],
     ["db"],
     ["backends"],
-    ["layer"],
+    ["layer", "wsgi"],
     ["events", "streams"],
     ["assistants"],
     ["engine"],
