@@ -9,13 +9,14 @@ from django.apps import apps
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
 from django.db import router
 from django.db.models import Model
 from django.utils.functional import Promise
 
 from .assistants import Assistant, Starter
 from .assistants.about import models_of
-from .assistants.discovery import name_of, registry
+from .assistants.discovery import backends_of, name_of, registry
 from .assistants.tools import has_tools, wrong_tools
 from .backends.loading import entry_of, make
 from .conf import SETTINGS, conf
@@ -23,6 +24,9 @@ from .limits import COST, read_all
 from .prices import Prices
 from .streams.loading import make_streams
 from .text import CONVERSATION_ID
+
+WSGI_SERVERS = ("django.core", "django.contrib.staticfiles", "whitenoise.runserver_nostatic")
+"""The apps whose ``runserver`` serves by WSGI, unless they wrap that of ``daphne``."""
 
 
 @checks.register("llm_chat")
@@ -33,7 +37,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     wrong = [Error(sentence, id="llm_chat.E002") for sentence in wrong_values()]
     # The others need values of the right kind.
     parts = [] if wrong else [*_backend(), *_streams(), *_assistants(), *_limits()]
-    return [*_unknown(), *wrong, *parts, *_databases()]
+    missing = [] if wrong or any(found.is_serious() for found in parts) else _missing()
+    return [*_unknown(), *wrong, *parts, *missing, *_databases(), *_servers()]
 
 
 def errors() -> list[str]:
@@ -83,7 +88,31 @@ def _limits() -> Iterator[CheckMessage]:
             'CHAT["LIMITS"] limits addresses, but behind a proxy all visitors have the same one: set '
             'CHAT["TRUSTED_PROXIES"] to the number of proxies in front of the site, or to 0.'
         )
-        yield checks.Warning(sentence, id="llm_chat.W003")
+        yield checks.Warning(sentence, id="llm_chat.W006")
+
+
+def _missing() -> Iterator[CheckMessage]:
+    """Check that nothing has to be installed before the models of the site's assistants can answer."""
+    for alias in dict.fromkeys(alias for assistant in registry.offered for alias in backends_of(assistant)):
+        if missing := make(entry_of(alias)).missing():
+            sentence = f'The backend "{alias}" of CHAT["BACKENDS"] cannot answer yet: {missing}.'
+            yield checks.Warning(sentence, id="llm_chat.W003")
+
+
+def _servers() -> Iterator[CheckMessage]:
+    """Check that the site has an ASGI server: the websocket, and so every answer, needs one."""
+    if not conf.asgi_application:
+        yield checks.Warning(
+            "ASGI_APPLICATION is not set, so the site may be served by WSGI, which has no websockets: the chat cannot "
+            'answer. Set it to the application in asgi.py, for example "mysite.asgi.application".',
+            id="llm_chat.W004",
+        )
+    elif conf.debug and not apps.is_installed("daphne") and get_commands().get("runserver") in WSGI_SERVERS:
+        yield checks.Warning(
+            "manage.py runserver serves the site by WSGI, which has no websockets: the chat cannot answer there. Put "
+            '"daphne" at the beginning of INSTALLED_APPS, or start an ASGI server such as uvicorn.',
+            id="llm_chat.W005",
+        )
 
 
 def _assistants() -> Iterator[CheckMessage]:

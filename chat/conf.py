@@ -241,6 +241,11 @@ class Conf:
         return settings.LANGUAGE_CODE
 
     @property
+    def asgi_application(self) -> str:
+        """Django's ``ASGI_APPLICATION``, a dotted path; empty in a site that has not set it."""
+        return getattr(settings, "ASGI_APPLICATION", None) or ""
+
+    @property
     def trusted_origins(self) -> list[str]:
         """Django's ``CSRF_TRUSTED_ORIGINS``."""
         return list(settings.CSRF_TRUSTED_ORIGINS)

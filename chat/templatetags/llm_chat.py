@@ -1,11 +1,13 @@
 """``{% load llm_chat %}{% chat %}``: a conversation on any page of a site, or behind a button of every page."""
 
+import asyncio
+import os
 import re
 from html import unescape
 from typing import Any
 
 from django import template
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db.models import Model
 from django.template import Context
 from django.template.base import Parser, Token
@@ -33,10 +35,14 @@ from ..models import Message
 from ..owners import Owner, known_owner
 from ..text import CONVERSATION_ID
 from ..visitors import is_refused, visitor
+from ..wsgi import notice
 
 register = template.Library()
 
 _NO_ASSISTANT = "{{% {} %}} needs the name of an assistant of this site, got {!r}."
+
+ICONS = "llm_chat icons"
+"""The key under which a page notes that it has the icons."""
 
 
 @register.inclusion_tag("llm_chat/conversation.html", takes_context=True)
@@ -65,7 +71,9 @@ def chat(
     Raises:
         ImproperlyConfigured: if there is no request in the context, the request has no session, the
             site has no such assistant, the assistant does not talk about the object, or the id is malformed.
+        SynchronousOnlyOperation: in the thread of an event loop, as in an async view.
     """
+    _check_thread()
     request = _request_in(context)
     found = registry.get(assistant)
     if found is None and not conversation:
@@ -87,6 +95,8 @@ def chat(
     token = signed(subject, owner.digest)
     return {
         "request": request,
+        "server_notice": notice.of(request),
+        "icons": _is_first(context),
         "conversation_id": conversation,
         "owner": owner.digest,
         "former": owner.former_digest,
@@ -226,6 +236,25 @@ def _of_the_site(assistant: type[Assistant]) -> dict[str, Any]:
         "model": model_name(assistant),
         "starters": [str(starter.text) for starter in assistant.starters],
     }
+
+
+def _is_first(context: Context) -> bool:
+    """Tell whether a chat is the first one of its page, which has the icons of all: an id may occur once on a page."""
+    page = context.render_context.dicts[0]  # one for all templates that a page is made of
+    return not page.get(ICONS) and bool(page.setdefault(ICONS, "here"))
+
+
+def _check_thread() -> None:
+    """Raise ``SynchronousOnlyOperation`` in the thread of an event loop, where Django allows no queries."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if not os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+        raise SynchronousOnlyOperation(
+            "{% chat %} reads the database, which an async view cannot do: render its page in a thread, with "
+            "await sync_to_async(render)(request, ...) of asgiref.sync, or make the view synchronous."
+        )
 
 
 def _check_id(conversation: str) -> None:

@@ -1,26 +1,30 @@
 """``{% chat %}`` on a page of any site."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django import urls
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import connections
 from django.http import HttpResponse
 from django.template import Context, Template
 from django.test import AsyncClient, Client, override_settings
 from django.urls import set_script_prefix
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy, override
 from django.views.decorators.cache import cache_page
 
+from chat import wsgi
 from chat.assistants import Assistant, Starter
 from chat.assistants.discovery import registry
 from chat.db.branches import WINDOW
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Process
 from chat.owners import VISITOR
+from chat.templatetags import llm_chat
 
 pytestmark = pytest.mark.django_db
 
@@ -241,8 +245,97 @@ def test_e17_djangos_cache_never_shows_one_visitors_messages_to_another(script, 
     assert first != second
 
 
+def ids_in(page):
+    return re.findall(r'\sid="([^"]+)"', page)
+
+
+def test_e05_ids_are_unique_on_a_page_with_two_chats(request_of_a_visitor):
+    class Default(Assistant):
+        starters = (Starter("Why?"),)
+
+    with registry.replaced(Default):
+        page = render('{% chat %}<hr>{% chat conversation="second" %}', request=request_of_a_visitor)
+    first, second = map(ids_in, page.split("<hr>"))
+    assert len(first) > len(second) > 0
+    assert len(set(first + second)) == len(first + second)
+
+
+def test_e05_a_page_that_is_rendered_again_for_the_same_request_has_its_icons(request_of_a_visitor):
+    pages = [render("{% chat %}", request=request_of_a_visitor) for _ in range(2)]
+    assert [page.count('id="llm-chat-copy"') for page in pages] == [1, 1]
+
+
+async def test_e13_on_the_thread_of_an_event_loop_the_tag_says_what_to_do(request_of_a_visitor, monkeypatch):
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)
+    with pytest.raises(SynchronousOnlyOperation, match=re.escape("await sync_to_async(render)(request, ...)")):
+        render("{% chat %}", request=request_of_a_visitor)
+
+
+@pytest.mark.parametrize("name", ["csp_nonce", "_csp_nonce"])
+def test_e10_scripts_and_styles_have_the_nonce_of_the_request(request_of_a_visitor, name):
+    setattr(request_of_a_visitor, name, SimpleLazyObject(lambda: "c2Vj+=="))
+    page = render("{% chat %}", request=request_of_a_visitor)
+    tags = re.findall(r"<(?:script|link) [^>]*>", page)
+    assert len(tags) > 5
+    assert [tag for tag in tags if 'nonce="c2Vj+=="' not in tag] == []
+
+
+def test_e10_without_a_nonce_in_the_request_there_is_none_on_the_page(request_of_a_visitor):
+    assert "nonce" not in render("{% chat %}", request=request_of_a_visitor)
+
+
+def test_e10_every_script_and_every_style_sheet_of_the_templates_has_a_nonce():
+    folder = Path(llm_chat.__file__).parent.parent / "templates"
+    tags = [
+        tag
+        for path in folder.rglob("*.html")
+        for tag in re.findall(r"<(?:script|link rel=\"style).*?>", path.read_text())
+    ]
+    assert len(tags) > 10
+    assert [tag for tag in tags if "{% nonce %}" not in tag] == []
+
+
+NOT_SERVED = "This page is served by WSGI"
+
+
+@pytest.fixture
+def new_process(monkeypatch):
+    """Forget what earlier tests have found out about the server."""
+    monkeypatch.setattr(llm_chat, "notice", wsgi.Notice())
+
+
+def test_e07_a_page_by_wsgi_says_in_development_that_no_answer_can_arrive(request_of_a_visitor, new_process, settings):
+    settings.DEBUG = True
+    for _ in range(2):
+        assert NOT_SERVED in render("{% chat %}", csrf_token="t", request=request_of_a_visitor)
+
+
+def test_e07_otherwise_the_log_says_it_once(request_of_a_visitor, new_process, caplog):
+    for _ in range(2):
+        assert NOT_SERVED not in render("{% chat %}", csrf_token="t", request=request_of_a_visitor)
+    assert caplog.text.count(NOT_SERVED) == 1
+
+
+@pytest.mark.parametrize(("age", "served"), [(0, True), (1000, False)])
+def test_e08_a_page_by_wsgi_is_fine_while_an_asgi_process_lives(
+    request_of_a_visitor, new_process, settings, age, served
+):
+    settings.DEBUG = True
+    seen = timezone.now() - timedelta(seconds=age)
+    Process.objects.create(id="p", host="h", pid=1, started_at=seen, heartbeat_at=seen)
+    assert (NOT_SERVED in render("{% chat %}", csrf_token="t", request=request_of_a_visitor)) is not served
+
+
+def test_e07_a_page_by_asgi_needs_no_query_about_it(async_rf, new_process, settings, script, monkeypatch):
+    settings.DEBUG = True
+    monkeypatch.setattr(wsgi, "is_any_alive", lambda: pytest.fail("the database was asked"))
+    request = async_rf.get("/any/page/")
+    request.user, request.session = AnonymousUser(), {}
+    assert NOT_SERVED not in render("{% chat %}", csrf_token="t", request=request)
+
+
 def with_a_chat(request):
-    return HttpResponse(render("{% chat %}", request=request))
+    return HttpResponse(render("{% chat %}", csrf_token="t", request=request))
 
 
 urlpatterns = [

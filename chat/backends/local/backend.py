@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..base import Backend, Delta, Loaded, Loading, Request
+from ..base import Backend, BackendError, Delta, Loaded, Loading, Request
 from ..openai.backend import OpenAIBackend, load_client, refuse_unknown
 from ..openai.failures import ContextError
 from .child import Child, find_weights
@@ -69,6 +69,14 @@ class LocalBackend(Backend):
     def max_tokens(self) -> int:
         """Return the value of the option ``max_tokens``."""
         return self._max_tokens
+
+    def missing(self) -> str:
+        """Return which package or file the model lacks, and the command that installs it."""
+        try:
+            find_weights(self._weights)
+        except BackendError as error:
+            return str(error)
+        return ""
 
     async def prepare(self) -> None:
         """Import the modules that the first question needs; the model itself is loaded with that question."""

