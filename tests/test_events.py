@@ -136,34 +136,6 @@ async def test_an_event_is_published_only_once_its_transaction_is_committed(serv
     assert [event.id for event in received] == ["c1"]
 
 
-async def publish_elsewhere(event, monkeypatch):
-    """Publish as in a process that serves no sockets, such as a management command."""
-    monkeypatch.setattr(Events, "_running", {})
-    await sync_to_async(Events.publish_from_thread)("ann", event)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("layer", ["pubsub.RedisPubSubChannelLayer", "core.RedisChannelLayer"], indirect=True)
-async def test_events_of_a_process_without_sockets_reach_those_of_others_through_the_layer(layer, monkeypatch):
-    received = []
-    async with process("here") as here, process("there") as there:
-        with there.subscribe("ann", received.append):
-            await until_received(received, here)
-            await publish_elsewhere(Event.deleted("c1"), monkeypatch)
-            await eventually(lambda: "c1" in [event.id for event in received if event.event == "deleted"])
-
-
-@pytest.mark.django_db(transaction=True)
-async def test_a_process_without_sockets_does_not_wait_for_a_failing_layer_again_and_again(
-    settings, monkeypatch, caplog
-):
-    settings.CHANNEL_LAYERS = {"default": redis_layer("pubsub.RedisPubSubChannelLayer", "redis://127.0.0.1:1/0")}
-    monkeypatch.setattr("chat.events._next_attempt", 0.0)
-    for uid in ("c1", "c2"):
-        await publish_elsewhere(Event.deleted(uid), monkeypatch)
-    assert caplog.text.count("The channel layer fails") == 1
-
-
 @pytest.mark.django_db
 def test_publishing_without_a_serving_event_loop_does_nothing():
     Events.publish_from_thread("visitor:ann", Event.deleted("c1"))
