@@ -10,7 +10,10 @@ from tests.faults.promises import eventually
 from tests.faults.visitor import asking
 from tests.support.behaviours import ANSWER
 
-AGED = """from chat.models import Conversation as C; C.objects.filter(uid='{uid}').update(updated_at='2020-01-01T00:00Z')"""
+AGED = """
+from chat.models import Conversation
+Conversation.objects.filter(uid="{uid}").update(updated_at="2020-01-01T00:00Z")
+"""
 
 
 @pytest.fixture(scope="module", params=["memory", "redis-postgres"])
