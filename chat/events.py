@@ -12,7 +12,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal, cast
 from weakref import WeakKeyDictionary
 
@@ -21,6 +21,7 @@ from channels.layers import get_channel_layer
 
 from .conf import conf
 from .db.threads import on_commit
+from .forking import after_fork
 from .models import Conversation, Message
 
 logger = logging.getLogger(__name__)
@@ -174,6 +175,11 @@ class Events:
 
         on_commit(spread, using=using)
 
+    @property
+    def owners(self) -> Collection[str]:
+        """List the owners whose events somebody listens to in this process."""
+        return self._listeners.keys()
+
     @contextlib.contextmanager
     def subscribe(self, owner: str, listener: Listener) -> Iterator[None]:
         """Call ``listener`` with each event of an owner's conversations, inside the ``with`` block."""
@@ -193,10 +199,10 @@ class Events:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    def start(self) -> None:
-        """Start listening to other processes, if the site has a channel layer."""
+    def start(self, *, listens: bool = True) -> None:
+        """Start to exchange events with other processes, if the site has a channel layer; or only to send some."""
         self._layer = get_channel_layer()
-        if self._layer is not None:
+        if self._layer is not None and listens:
             self._task = asyncio.get_running_loop().create_task(self._listen_forever(), context=contextvars.Context())
 
     async def finish(self) -> None:
@@ -245,6 +251,15 @@ class Events:
         if not self._failing:
             logger.warning("The channel layer fails (%r): pages miss events of other processes until it works.", error)
         self._failing = True
+
+
+def _forget_running() -> dict[asyncio.AbstractEventLoop, Events]:
+    found = dict(Events._running)
+    Events._running.clear()
+    return found
+
+
+after_fork(_forget_running)
 
 
 async def _receive(layer: Any, channel: str) -> dict[str, Any] | None:

@@ -57,6 +57,8 @@ class Turn:
     """The primary key of the answer that it continues."""
     pressed: Press | None = None
     """The button that was pressed in place of a question."""
+    returns: dict[str, Any] | None = None
+    """The JSON schema of the answer, if it is to be a value."""
     goes_on: bool = False
     """Whether the answer goes on after a decision: its calls that were asked about are carried out first."""
     stopped: Message | None = None
@@ -103,6 +105,8 @@ class Ask:
     """The page's reference to the object of a new conversation."""
     press: Press | None = None
     """The button that was pressed, whose text is the question."""
+    returns: dict[str, Any] | None = None
+    """The JSON schema of the answer, if it is to be a value."""
 
 
 @dataclass(frozen=True, slots=True)
