@@ -20,6 +20,16 @@ FOR_NOW = "_llm_chat_visitor"
 """The attribute of a request that keeps the owner of a visitor whose id is not stored."""
 
 
+SERVER_KEY = "server"
+"""The owner of what the site itself asks by the Python API, for no user: in nobody's list."""
+
+UNKEPT_KEY = "unkept"
+"""The owner of what is asked by the Python API and not kept: in nobody's list, and deleted when it is answered.
+
+The ``uid`` of such a conversation begins with the id of the process that asks, and it may have a user.
+"""
+
+
 class Account(Protocol):
     """The attributes of ``request.user`` and ``scope["user"]`` that are used here."""
 
@@ -40,6 +50,11 @@ class Owner(NamedTuple):
 
     key: str
     user_id: Any = None
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether the owner has pages that list the conversations."""
+        return self.key not in (SERVER_KEY, UNKEPT_KEY)
 
     @property
     def conversations(self) -> ConversationQuerySet:
@@ -70,6 +85,9 @@ def key_of(user: object) -> str:
     """
     key = f"user:{user}"
     return key if len(key) <= KEY_LENGTH else f"user#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+SERVER = Owner(SERVER_KEY)
 
 
 def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool = True) -> Owner:

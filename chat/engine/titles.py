@@ -13,6 +13,7 @@ from ..db.conversations import Untitled, retitle, untitled
 from ..db.threads import in_database
 from ..db.values import Turn
 from ..events import Event, Events
+from ..owners import Owner
 from ..text import TITLE_LENGTH, storable, title_of
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Titles:
     def answered(self, turn: Turn, backend: Backend) -> None:
         """Ask for a title if this was the first complete answer of its conversation. Return at once."""
         if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
+            return
+        if not Owner(turn.conversation.owner).is_listed:
             return
         task = self._spawn(self._ask_and_store(turn.answer.pk, backend))
         self._asking.add(task)
