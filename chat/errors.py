@@ -94,7 +94,18 @@ class Refusal(Exception):  # noqa: N818 (a valid outcome of a request, not a fau
 
 
 class ChatRefused(Exception):  # noqa: N818 (a valid outcome, not a fault)
-    """Nobody is asked, and nothing is stored. The text is a sentence for the visitor."""
+    """Nobody is asked, and nothing is stored. The text is a sentence for the visitor.
+
+    Args:
+        text: the sentence.
+        code: a key of ``ERRORS``.
+        retry_at: when it will not be refused for the same reason, if that is known.
+    """
+
+    def __init__(self, text: str = "", code: str = "declined", retry_at: datetime | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.retry_at = retry_at
 
 
 class BackendError(Exception):

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, ClassVar, Literal, cast
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from channels.layers import get_channel_layer
 from .claims import claims_of
 from .conf import conf
 from .db.threads import on_commit
+from .forking import after_fork
 from .layer import send
 from .models import Conversation, Message
 
@@ -223,6 +224,11 @@ class Events:
 
         on_commit(spread, using=using)
 
+    @property
+    def owners(self) -> Collection[str]:
+        """List the owners whose events somebody listens to in this process."""
+        return self._listeners.keys()
+
     @contextlib.contextmanager
     def subscribe(self, owner: str, listener: Listener) -> Iterator[None]:
         """Call ``listener`` with each event of an owner's conversations, inside the ``with`` block."""
@@ -246,10 +252,10 @@ class Events:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    def start(self) -> None:
-        """Start listening to other processes, if the site has a channel layer."""
+    def start(self, *, listens: bool = True) -> None:
+        """Start to exchange events with other processes, if the site has a channel layer; or only to send some."""
         self._layer = get_channel_layer()
-        if self._layer is not None:
+        if self._layer is not None and listens:
             self._task = asyncio.get_running_loop().create_task(self._listen_forever(), context=contextvars.Context())
 
     async def finish(self) -> None:
@@ -301,6 +307,15 @@ class Events:
 
 def _message(process: str, owner: str, event: Event) -> dict[str, Any]:
     return {"type": GROUP, "process": process, "owner": owner, "event": msgspec.to_builtins(event)}
+
+
+def _forget_running() -> dict[asyncio.AbstractEventLoop, Events]:
+    found = dict(Events._running)
+    Events._running.clear()
+    return found
+
+
+after_fork(_forget_running)
 
 
 async def _receive(layer: Any, channel: str) -> dict[str, Any] | None:

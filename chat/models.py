@@ -23,13 +23,15 @@ SLICE = 128
 
 
 class Process(models.Model):
-    """A server process. A running answer names the process that writes it, whose heartbeat shows that it is alive."""
+    """A process that writes answers. A running answer names it, and its heartbeat shows that it is alive."""
 
     id = models.CharField(_("ID"), primary_key=True, max_length=32)
     host = models.CharField(_("host"), max_length=255)
     pid = models.PositiveIntegerField(_("process ID"))
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
+    client = models.BooleanField(_("client"), default=False)
+    """Whether it only asks, by the Python API, and serves no pages: a command, a worker of Celery, a shell."""
 
     objects = OwnDatabase["Process"]()
 

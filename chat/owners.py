@@ -24,6 +24,16 @@ PREFIXES = {"anonymous": "visitor:", "user": "user"}
 """What the keys of owners begin with, by their kinds, which are those of ``CHAT["RETENTION"]``."""
 
 
+SERVER_KEY = "server"
+"""The owner of what the site itself asks by the Python API, for no user: in nobody's list."""
+
+UNKEPT_KEY = "unkept"
+"""The owner of what is asked by the Python API and not kept: in nobody's list, and deleted when it is answered.
+
+The ``uid`` of such a conversation begins with the id of the process that asks, and it may have a user.
+"""
+
+
 class Account(Protocol):
     """The attributes of ``request.user`` and ``scope["user"]`` that are used here."""
 
@@ -48,6 +58,11 @@ class Owner(NamedTuple):
     """The key that the owner had in this session as a visitor, before signing in."""
     claims: tuple[str, ...] = ()
     """What proves which conversations the owner's browser has begun (``claims.claims_of``), where that matters."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether the owner has pages that list the conversations."""
+        return self.key not in (SERVER_KEY, UNKEPT_KEY)
 
     @property
     def conversations(self) -> ConversationQuerySet:
@@ -103,6 +118,9 @@ def key_of(user: object) -> str:
     """
     key = f"user:{user}"
     return key if len(key) <= KEY_LENGTH else f"user#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+SERVER = Owner(SERVER_KEY)
 
 
 def admit(user: Account | None, session: MutableMapping[str, Any], *, keep: bool = True) -> Owner:

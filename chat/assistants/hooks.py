@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import override
 
 from ..conf import conf
+from ..forking import after_fork
 from ..limits import Limits, read
 from .base import Assistant
 from .discovery import Settings
@@ -132,6 +133,15 @@ async def in_thread(step: Callable[..., Any], *args: Any) -> Any:
     # Retrieve the exception even if nobody waits for it any more: otherwise asyncio logs it.
     running.add_done_callback(lambda task: task.cancelled() or task.exception())
     return await asyncio.shield(running)
+
+
+def _forget_threads() -> ThreadPoolExecutor | None:
+    global _pool
+    pool, _pool = _pool, None
+    return pool
+
+
+after_fork(_forget_threads)
 
 
 def close_threads() -> None:

@@ -207,6 +207,12 @@ def ended_of(runs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Message
     return {run: found.get(run[0]) for run in ended}
 
 
+def running_of(runs: Collection[tuple[int, int]]) -> dict[tuple[int, int], Message]:
+    """Return the answers of those runs that have not ended, as their last checkpoints have them."""
+    found = Message.objects.filter(pk__in={answer_id for answer_id, _ in runs}, status=Message.Status.RUNNING)
+    return {(message.pk, message.run): message for message in found}
+
+
 def last_answer(owner: Owner, uid: str) -> Message | None:
     """Return the answer at the tip of one of the owner's conversations, ``None`` if there is none."""
     tip = owner.conversations.filter(uid=uid).values("tip")

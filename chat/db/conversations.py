@@ -1,6 +1,7 @@
 """Actions of an owner on whole conversations: rename, pin, mark as read, delete for good; and titles by the model."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import F
 
@@ -15,6 +16,12 @@ from .threads import atomic
 def own(owner: Owner, uid: str) -> Conversation | None:
     """Return one of the owner's conversations, ``None`` if the owner has none with that ``uid``."""
     return owner.conversations.filter(uid=uid).first()
+
+
+def updated(since: datetime) -> list[Conversation]:
+    """Return the conversations in which something has happened since a time, each with the state of its tip."""
+    found = Conversation.objects.filter(updated_at__gte=since, deleted_at=None).select_related("tip")
+    return list(found.defer("tip__parts", "tip__text"))
 
 
 def rename(conversation: Conversation, title: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..forking import after_fork
+
 IDLE = 1.0
 """A connection that was unused for longer than this, in seconds, is tested by a query before it is used again."""
 
@@ -90,6 +92,16 @@ def close_kept() -> None:
             connection.close()
         finally:
             connection.dec_thread_sharing()
+
+
+def _forget_kept() -> set[BaseDatabaseWrapper]:
+    global _lock, _wrappers
+    _lock = threading.Lock()
+    found, _wrappers = _wrappers, set()
+    return found
+
+
+after_fork(_forget_kept)
 
 
 def _age(connection: BaseDatabaseWrapper, least: float) -> float:

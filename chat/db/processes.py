@@ -38,31 +38,34 @@ class Heartbeats(NamedTuple):
     """Whether the process still had its row."""
     others: dict[str, datetime]
     """The heartbeats of all other processes, including dead ones."""
+    clients: set[str]
+    """Those of them that only ask."""
     expired: bool
     """Whether there are conversations whose deletion can no longer be undone."""
 
 
 @atomic
-def register(process: str, *, alone: bool) -> int:
+def register(process: str, *, alone: bool, client: bool = False) -> int:
     """Write a process's row, and return how many running answers were ended.
 
     A process is ``alone`` if it shares no streams with others. It then ends every answer that still runs, as
-    ``interrupted`` with the text of its last checkpoint.
+    ``interrupted`` with the text of its last checkpoint, except those of clients: these may live. A ``client`` ends
+    none.
     """
     ended = 0
-    if alone:
-        ended = interrupt(list(_running().values_list("pk", flat=True)))
-        Process.objects.all().delete()
-    _write_row(process)
+    if alone and not client:
+        ended = interrupt(list(_running().exclude(process__client=True).values_list("pk", flat=True)))
+        Process.objects.filter(client=False).delete()
+    _write_row(process, client)
     return ended
 
 
 @atomic
-def update_heartbeat(process: str, checkpoints: Iterable[Written]) -> Heartbeats:
+def update_heartbeat(process: str, checkpoints: Iterable[Written], *, client: bool = False) -> Heartbeats:
     """Write a process's heartbeat and the checkpoints of its answers. If its row was removed, write it again."""
     known = bool(Process.objects.filter(pk=process).update(heartbeat_at=Now()))
     if not known:
-        _write_row(process)
+        _write_row(process, client)
     mine = _running().filter(process_id=process)
     for written in checkpoints:
         mine.filter(pk=written.answer_id).update(**written.columns)
@@ -82,20 +85,23 @@ def _heartbeats(process: str, mine: QuerySet[Message], known: bool) -> Heartbeat
     answers = mine.values_list("process_id", no_heartbeat, "pk", asked)
     nobody = Cast(Value(""), CharField(max_length=32))
     to_purge = expired().values_list(nobody, no_heartbeat, *no_answer).distinct()
-    rows = Process.objects.values_list("pk", "heartbeat_at", *no_answer).union(answers, to_purge, all=True)
+    is_client = Case(When(client=True, then=1), default=0)
+    processes = Process.objects.values_list("pk", "heartbeat_at", no_answer[0], is_client)
     running: set[int] = set()
     stopping: set[int] = set()
     others: dict[str, datetime] = {}
+    clients: set[str] = set()
     is_expired = False
-    for key, heartbeat_at, answer_id, is_stopping in rows:
+    for key, heartbeat_at, answer_id, flag in processes.union(answers, to_purge, all=True):
         if answer_id is not None:
             running.add(answer_id)
-            stopping.update([answer_id] if is_stopping else [])
+            stopping.update([answer_id] if flag else [])
         elif heartbeat_at is None:
             is_expired = True
         elif key != process:
             others[key] = heartbeat_at
-    return Heartbeats(running, stopping, known, others, is_expired)
+            clients.update([key] if flag else [])
+    return Heartbeats(running, stopping, known, others, clients, is_expired)
 
 
 def is_any_alive() -> bool:
@@ -132,7 +138,6 @@ def _running() -> QuerySet[Message]:
     return Message.objects.filter(status=Message.Status.RUNNING)
 
 
-def _write_row(process: str) -> None:
-    Process.objects.create(
-        id=process, host=socket.gethostname()[:255], pid=os.getpid(), started_at=Now(), heartbeat_at=Now()
-    )
+def _write_row(process: str, client: bool) -> None:
+    host, now = socket.gethostname()[:255], Now()
+    Process.objects.create(id=process, host=host, pid=os.getpid(), started_at=now, heartbeat_at=now, client=client)

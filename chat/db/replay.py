@@ -80,14 +80,30 @@ def remainder(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
     """
     if held and isinstance(held[-1], Closing):
         return []
+    found = _gained(message, held)
+    return None if found is None else [*found, *_closing(message, found or held)]
+
+
+def gained_until_now(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
+    """Return the chunks that follow ``held`` as far as the last checkpoint of a running answer has them.
+
+    Its last text may still grow. Return ``None`` if the checkpoint does not begin with ``held``.
+    """
+    found = _gained(message, held)
+    if found and isinstance(found[-1], PartEnd):
+        del found[-1]
+    return found
+
+
+def _gained(message: Message, held: Sequence[Chunk]) -> list[Chunk] | None:
+    """Return the chunks of a stored answer that follow ``held``, without its ending; ``None`` as in ``remainder``."""
     parts = parts_of(held)
     if len(parts) > len(message.parts):
         return None
     for part, stored in zip(parts, message.parts, strict=False):
         if not _begins_with(stored, part, whole=part is not parts[-1]):
             return None
-    found = [*_opening(message, held), *_rest(message, parts, held)]
-    return [*found, *_closing(message, found or held)]
+    return [*_opening(message, held), *_rest(message, parts, held)]
 
 
 def _begins_with(stored: dict[str, Any], part: Part, *, whole: bool) -> bool:

@@ -20,6 +20,7 @@ from django.db import IntegrityError, OperationalError, connections, router, tra
 
 from ..conf import conf
 from ..counters import DATABASE_WAIT
+from ..forking import after_fork
 from ..models import Conversation
 from .kept import Kept, close_kept
 
@@ -147,6 +148,15 @@ def without_transaction(view: View) -> View:
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
+
+
+def _forget_pool() -> ThreadPoolExecutor | None:
+    global _pool
+    pool, _pool = _pool, None
+    return pool
+
+
+after_fork(_forget_pool)
 
 
 def close_pool() -> None:

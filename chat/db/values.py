@@ -60,6 +60,8 @@ class Turn:
     """The button that was pressed in place of a question."""
     meter: Meter | None = None
     """The limits that the calls of its model count against."""
+    returns: dict[str, Any] | None = None
+    """The JSON schema of the answer, if it is to be a value."""
     goes_on: bool = False
     """Whether the answer goes on after a decision: its calls that were asked about are carried out first."""
     stopped: Message | None = None
@@ -108,6 +110,8 @@ class Ask:
     """The button that was pressed, whose text is the question."""
     network: str = ""
     """The network from which it comes, for the limits of an address; empty if that is not known."""
+    returns: dict[str, Any] | None = None
+    """The JSON schema of the answer, if it is to be a value."""
 
 
 @dataclass(frozen=True, slots=True)

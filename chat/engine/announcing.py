@@ -62,16 +62,27 @@ def announce(signal: Signal, sender: type, **given: Any) -> None:
         _spawn(in_thread(partial(signal.send_robust, sender, **given)))
 
 
+_announcing: dict[int, asyncio.Task[Any]] = {}
+"""The tasks that send ``answered``, by the answer's primary key."""
+
+
 def announce_answer(answer_id: int) -> None:
     """Send ``answered`` for an answer that has been stored, without waiting for its receivers."""
     if answered.receivers:
-        _spawn(_announce_answer(answer_id))
+        task = _announcing[answer_id] = _spawn(_announce_answer(answer_id))
+        task.add_done_callback(lambda _: _announcing.pop(answer_id, None))
 
 
-def _spawn(work: Coroutine[Any, Any, Any]) -> None:
+async def until_announced(answer_id: int) -> None:
+    """Wait for the receivers of ``answered``, if it is being sent for this answer."""
+    if (task := _announcing.get(answer_id)) is not None:
+        await asyncio.wait([task])
+
+
+def _spawn(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     from .engine import engine  # late: it starts runs, which announce their calls
 
-    engine().tasks.spawn(work)
+    return engine().tasks.spawn(work)
 
 
 async def _announce_answer(answer_id: int) -> None:

@@ -1,4 +1,4 @@
-"""The engine of a server process: its runs and what they share, from its start to its end."""
+"""The engine of a process: its runs and what they share, from its start to its end."""
 
 import asyncio
 import contextvars
@@ -22,6 +22,7 @@ from ..db.answers import ask_to_stop
 from ..db.processes import deregister, register
 from ..db.threads import close_pool, in_database
 from ..events import PROCESSES, Event, Events
+from ..forking import after_fork
 from ..models import Message
 from ..owners import Owner
 from ..sockets.limits import Sockets
@@ -29,6 +30,7 @@ from ..streams.base import Stream, StreamKey
 from ..streams.loading import make_streams
 from .announcing import announce_answer
 from .daphne import drain_before_shutdown
+from .elsewhere import Elsewhere
 from .heartbeat import Heartbeat, several_processes_without_redis
 from .rights import Rights
 from .run import INTERRUPTED, STOPPED, Run
@@ -65,10 +67,15 @@ class Locks:
 
 
 class Engine:
-    """The runs of one process on its server's event loop, and what they share."""
+    """The runs of one process on one event loop, and what they share.
 
-    def __init__(self) -> None:
+    That is the loop of its server, or the loop of a ``client``: a process that only asks, by the Python API. A client
+    ends nobody's answers, recovers nothing and serves no pages.
+    """
+
+    def __init__(self, *, client: bool = False) -> None:
         self.process = uuid.uuid4().hex
+        self.client = client
         self.loop = asyncio.get_running_loop()
         self.state = State.NEW
         self.streams = make_streams()
@@ -83,7 +90,10 @@ class Engine:
         self.runs: dict[int, Run] = {}
         """The runs by the primary keys of their answers."""
         self.next_tick: asyncio.Handle | None = None
-        self.heartbeat = Heartbeat(self.process, self.runs, self.streams, self._publish_end, self._go_on_soon)
+        elsewhere = None if client or self.streams.shared else Elsewhere(self.events, self.streams)
+        self.heartbeat = Heartbeat(
+            self.process, self.runs, self.streams, self._publish_end, self._go_on_soon, elsewhere, client=client
+        )
         self._starting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -102,16 +112,17 @@ class Engine:
         await asyncio.shield(self._starting)
 
     async def _start(self) -> None:
-        ended = await in_database(register, self.process, alone=not self.streams.shared)
+        ended = await in_database(register, self.process, alone=not self.streams.shared, client=self.client)
         if ended:
             logger.warning("%d answers that an earlier process left running were ended as interrupted.", ended)
         await self.streams.start(self.process, self._stop)
-        self.events.start()
+        self.events.start(listens=not self.client)
         self._beating = self.loop.create_task(self.heartbeat.update_forever(), context=contextvars.Context())
-        self._looking = self.loop.create_task(self.rights.look_forever(), context=contextvars.Context())
-        self.tasks.spawn(self._prepare())
-        self._go_on_soon()
-        drain_before_shutdown(self._drain_for_daphne)
+        if not self.client:
+            self._looking = self.loop.create_task(self.rights.look_forever(), context=contextvars.Context())
+            self.tasks.spawn(self._prepare())
+            self._go_on_soon()
+            drain_before_shutdown(self._drain_for_daphne)
         if self.state is State.NEW:  # it may be draining already
             self.state = State.STARTED
 
@@ -191,10 +202,12 @@ class Engine:
     async def drain(self) -> None:
         """Take no new runs, let the current ones finish, end the rest as interrupted, and release everything."""
         self.state = State.DRAINING
-        self.titles.close()
+        if not self.client:  # a command waits for the title of its conversation: it has nothing else to do
+            self.titles.close()
         if self.runs:
             logger.info("Waiting %g s at most for %d running answers.", conf.grace_period, len(self.runs))
         await self.tasks.wait(conf.grace_period)
+        self.titles.close()
         self.state = State.ENDING
         for run in self.runs.values():
             run.end(INTERRUPTED)
@@ -208,8 +221,9 @@ class Engine:
         await self.events.finish()
         await self.backends.close()
         _engines.pop(self.loop, None)
-        close_threads()
-        await asyncio.to_thread(close_pool)
+        if not engines():  # otherwise another one uses the threads, too
+            close_threads()
+            await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:
         """Drain, and then end the tasks that still serve sockets.
@@ -244,6 +258,8 @@ class Engine:
 
     def _go_on_soon(self) -> None:
         """Start a task that lets answers go on, if none is under way. It asks the site's hooks, which may hang."""
+        if self.client:
+            return
         if self._going_on is None or self._going_on.done():
             self._going_on = self.tasks.spawn(self._go_on())
 
@@ -268,8 +284,28 @@ class Engine:
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()
 
 
+def _forget_engines() -> dict[asyncio.AbstractEventLoop, Engine]:
+    found = dict(_engines)
+    _engines.clear()
+    return found
+
+
+after_fork(_forget_engines)
+
+
+def engine_of(loop: asyncio.AbstractEventLoop) -> Engine | None:
+    """Return the engine of an event loop, ``None`` if it has none."""
+    return _engines.get(loop)
+
+
+def client_engine() -> Engine:
+    """Make the engine of a process that only asks, for the running event loop. Raises ``ImproperlyConfigured``."""
+    found = _engines[asyncio.get_running_loop()] = Engine(client=True)
+    return found
+
+
 def engines() -> list[tuple[asyncio.AbstractEventLoop, Engine]]:
-    """Return the engines of this process, one for each event loop that serves the site. May be called on any thread."""
+    """Return the engines of this process, one for each event loop that makes answers. May be called on any thread."""
     return [(loop, found) for loop, found in list(_engines.items()) if loop.is_running()]
 
 

@@ -15,6 +15,7 @@ from ..db.processes import Heartbeats, prune, update_heartbeat
 from ..db.threads import in_database
 from ..models import Message
 from ..streams.base import Streams
+from .elsewhere import Elsewhere
 from .measuring import count_recovered
 from .recovery import Settlement, recover
 from .run import STOPPED, Run
@@ -35,6 +36,8 @@ class Heartbeat:
 
     ``ended`` is called with each answer that was ended for a dead process, or whose end was written late; ``go_on``
     when there may be answers that go on after a decision and have lost their process. Both must return at once.
+    A ``client`` only asks: it writes its own answers, and cleans up behind nobody. ``elsewhere`` looks for what other
+    processes do where nothing else tells of it.
     """
 
     def __init__(
@@ -44,9 +47,15 @@ class Heartbeat:
         streams: Streams,
         ended: Callable[[Message], None],
         go_on: Callable[[], None],
+        elsewhere: Elsewhere | None = None,
+        *,
+        client: bool = False,
     ) -> None:
         self.others = 0
-        """How many other processes were alive at the last heartbeat."""
+        """How many other processes that serve the site were alive at the last heartbeat."""
+        self._client = client
+        self._clients: set[str] = set()
+        self._elsewhere = elsewhere
         self._process = process
         self._runs = runs
         self._streams = streams
@@ -69,7 +78,8 @@ class Heartbeat:
             await asyncio.sleep(conf.heartbeat)
             try:
                 await self.update()
-                await self._search()
+                if not self._client:
+                    await self._search()
             except Exception:  # whatever it is: without heartbeats, other processes take the answers over
                 logger.exception("The heartbeat could not be written.")
                 self._watch.restart()
@@ -91,12 +101,15 @@ class Heartbeat:
         await self._save()
         await self._end_orphans(found.running)
         await self._settlement.look()
-        if found.expired:
+        if self._elsewhere is not None:
+            await self._elsewhere.look()
+        if found.expired and not self._client:
             await in_database(purge)
 
     async def _write(self, checkpoints: list[Written]) -> Heartbeats:
         """Write the heartbeat. It continues on its thread if the caller is cancelled; ``settle`` waits for it then."""
-        self._writing = asyncio.ensure_future(in_database(update_heartbeat, self._process, checkpoints))
+        beat = in_database(update_heartbeat, self._process, checkpoints, client=self._client)
+        self._writing = asyncio.ensure_future(beat)
         return await asyncio.shield(self._writing)
 
     async def settle(self) -> None:
@@ -108,22 +121,26 @@ class Heartbeat:
         if not found.known:
             logger.error("The row of this process was removed: does another process run on this database?")
         self._watch.look(found.others)
-        if self._watch.alive and not self.others and not self._streams.shared:
-            logger.error("%s", several_processes_without_redis(self._watch.alive))
-        self.others = self._watch.alive
+        self._clients = found.clients
+        others = len(found.others.keys() - found.clients - self._watch.stalled())
+        if others and not self.others and not self._streams.shared and not self._client:
+            logger.error("%s", several_processes_without_redis(others))
+        self.others = others
 
     async def _search(self) -> None:
         """Recover the answers of dead processes at once, and look now and then for what else nobody carries on.
 
         Those are answers whose process has no row, and answers whose last open question has expired.
         """
-        dead, now = self._watch.stalled() if self._streams.shared else set(), clock()
+        dead, now = self._watch.stalled(), clock()
+        if not self._streams.shared:
+            dead &= self._clients
         is_due = now >= self._next_search
         if not dead and not is_due:
             return
         self._next_search = now + conf.process_timeout
         await in_database(remove_old)
-        ended = await self._recover(dead) if self._streams.shared else []
+        ended = await self._recover(dead)
         if ended or is_due:
             self._go_on()
 

@@ -7,9 +7,9 @@ from functools import partial
 
 from ..chunks import Chunk
 from ..conf import conf
-from ..db.answers import Written, ended_of, interrupt_with
+from ..db.answers import Written, ended_of, interrupt_with, running_of
 from ..db.processes import abandoned, carriers
-from ..db.replay import parts_of, remainder
+from ..db.replay import gained_until_now, parts_of, remainder
 from ..db.threads import in_database
 from ..models import Message
 from ..streams.base import StreamKey, Streams
@@ -63,7 +63,8 @@ async def recover(streams: Streams, dead: Collection[str]) -> list[Message]:
 class Settlement:
     """Completes the replicas whose answers have ended in the database, but not in their streams.
 
-    The database is written before the stream, so an ending that two consecutive checks find missing is overdue.
+    The database is written before the stream, so an ending that two consecutive checks find missing is overdue. Where
+    streams are not shared, a replica has no stream to wait for: it grows by the checkpoints of its answer.
     """
 
     def __init__(self, streams: Streams) -> None:
@@ -72,12 +73,15 @@ class Settlement:
 
     async def look(self) -> None:
         """Check all replicas once. Raises ``django.db.Error``."""
-        replicas = self._streams.replicas
+        replicas, shared = self._streams.replicas, self._streams.shared
         ended = await in_database(ended_of, replicas) if replicas else {}
         for run, message in ended.items():
-            if run in self._overdue:
+            if run in self._overdue or not shared:
                 self._streams.complete(StreamKey(*run), partial(_missing, message))
         self._overdue = {StreamKey(*run) for run in ended}
+        if replicas and not shared:
+            for run, answer in (await in_database(running_of, replicas)).items():
+                self._streams.grow(StreamKey(*run), partial(gained_until_now, answer))
 
 
 def _missing(message: Message | None, held: Sequence[Chunk]) -> list[Chunk] | None:

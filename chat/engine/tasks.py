@@ -22,7 +22,7 @@ class Tasks:
     def __bool__(self) -> bool:
         return bool(self._own)
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task in an empty context: a request's context would keep that request's thread and connection."""
         task = self._loop.create_task(work, context=contextvars.Context())
         self._own.add(task)

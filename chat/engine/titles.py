@@ -19,6 +19,7 @@ from ..db.values import Turn
 from ..errors import Refusal
 from ..events import Event, Events
 from ..models import Usage
+from ..owners import Owner
 from ..text import TITLE_LENGTH, storable, title_of
 from ..tokens import reported
 from .ledger import Call, row_of
@@ -58,6 +59,8 @@ class Titles:
     def answered(self, turn: Turn, named: Named) -> None:
         """Ask for a title if this was the first complete answer of its conversation. Return at once."""
         if self._closed or conf.titles != "model" or turn.question.parent_id is not None:
+            return
+        if not Owner(turn.conversation.owner).is_listed:
             return
         task = self._spawn(self._ask_and_store(turn.answer.pk, named, turn.meter))
         self._asking.add(task)

@@ -82,8 +82,9 @@ class Stream(ABC):
 class Streams(ABC):
     """The streams of one process.
 
-    Each stream belongs to one run, and a key is never used again. If streams are ``shared``, other processes can follow
-    them too: each as a ``replica``, until the run ends.
+    Each stream belongs to one run, and a key is never used again. Other processes can follow it, too: each as a
+    ``replica``, until the run ends. If streams are ``shared``, a replica gets the chunks as they are appended;
+    otherwise it gets what the database has of the answer.
     """
 
     shared: ClassVar[bool]
@@ -108,15 +109,24 @@ class Streams(ABC):
     def discard(self, key: StreamKey) -> None:
         """Forget the stream of a run; its readers keep the object that they hold."""
 
-    def replica(self, key: StreamKey) -> Stream | None:
-        """Return the stream of a run of another process; ``None`` if streams are not shared."""
-        return None
+    @abstractmethod
+    def replica(self, key: StreamKey) -> Stream:
+        """Return the stream of a run of another process."""
 
     @property
+    @abstractmethod
     def replicas(self) -> Sequence[StreamKey]:
-        """List the runs of other processes that have readers here and have not ended."""
-        return ()
+        """List the runs of other processes that are followed here and have not ended."""
 
+    def grow(self, key: StreamKey, more: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """Add to a replica what the database has of its answer, where streams are not shared.
+
+        Args:
+            key: the run.
+            more: given the chunks that were read, returns those that follow; ``None`` for nothing yet.
+        """
+
+    @abstractmethod
     def complete(self, key: StreamKey, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
         """End a replica whose run has ended without an end of its stream.
 

@@ -1,11 +1,12 @@
-"""Streams in the memory of one process, for a site that has only one."""
+"""Streams in the memory of one process, for a site that has only one, and perhaps processes that only ask."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
-from ..chunks import Chunk
+from ..chunks import Chunk, Closing
+from ..conf import conf
 from .base import Batch, LostStreamError, Stream, StreamKey, Streams, Take
 
 logger = logging.getLogger(__name__)
@@ -106,13 +107,26 @@ class MemoryStream(Stream):
                 reader.more.set_result(None)
 
 
+class Copy(MemoryStream):
+    """A stream of another process, copied into the memory of this one."""
+
+    def extend(self, new: Sequence[Chunk]) -> None:
+        """Add chunks; an ending closes the stream."""
+        if new and not self.closed:
+            self.chunks.extend(new)
+            if isinstance(new[-1], Closing):
+                self.close()
+            self._wake()
+
+
 class MemoryStreams(Streams):
-    """The streams of this process."""
+    """The streams of this process, and copies of those of others, made of what the database has of their answers."""
 
     shared = False
 
     def __init__(self) -> None:
         self._streams: dict[StreamKey, MemoryStream] = {}
+        self._copies: dict[StreamKey, Copy] = {}
 
     def open(self, key: StreamKey) -> MemoryStream:
         """Make the stream of a run that is about to begin."""
@@ -128,3 +142,33 @@ class MemoryStreams(Streams):
     def discard(self, key: StreamKey) -> None:
         """Forget the stream of a run, if there is one."""
         self._streams.pop(key, None)
+
+    def replica(self, key: StreamKey) -> Copy:
+        """Return the copy of another process's stream, which all readers share.
+
+        It stays until ``CHAT["STREAM_RETENTION"]`` after its end: its numbers mean nothing to another copy.
+        """
+        return self._copies.setdefault(key, Copy())
+
+    @property
+    def replicas(self) -> Sequence[StreamKey]:
+        """List the runs of other processes that were followed here and have not ended."""
+        return [key for key, copy in self._copies.items() if not copy.closed]
+
+    def grow(self, key: StreamKey, more: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """Add the chunks that ``more`` returns to a copy."""
+        if copy := self._copies.get(key):
+            copy.extend(more(copy.chunks) or ())
+
+    def complete(self, key: StreamKey, remainder: Callable[[Sequence[Chunk]], Sequence[Chunk] | None]) -> None:
+        """End a copy with the chunks that ``remainder`` returns, or give it up if that returns ``None``."""
+        copy = self._copies.get(key)
+        if copy is None or copy.closed:
+            return
+        missing = remainder(copy.chunks)
+        if missing is None:
+            del self._copies[key]
+            copy.give_up()
+            return
+        copy.extend(missing)
+        asyncio.get_running_loop().call_later(conf.stream_retention, self._copies.pop, key, None)

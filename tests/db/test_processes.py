@@ -72,3 +72,30 @@ def test_a_heartbeat_takes_two_statements(database):
         update_heartbeat("mine", [])
     statements = [query["sql"].strip("(").split()[0] for query in queries]
     assert [word for word in statements if word not in ("BEGIN", "COMMIT")] == ["UPDATE", "SELECT"]
+
+
+def test_a_process_that_starts_alone_leaves_clients_and_their_answers_and_ends_those_of_servers():
+    register("client", alone=True, client=True)
+    asked, served = running("c1", process="client"), running("c2")
+    assert register("next", alone=True) == 1
+    asked.refresh_from_db()
+    served.refresh_from_db()
+    assert (asked.status, asked.process_id, served.status) == ("running", "client", "interrupted")
+    assert set(Process.objects.values_list("pk", "client")) == {("client", True), ("next", False)}
+
+
+def test_a_client_that_starts_ends_nothing():
+    mine = running("c1")
+    assert register("client", alone=True, client=True) == 0
+    mine.refresh_from_db()
+    assert (mine.status, mine.process_id) == ("running", "mine")
+
+
+def test_a_heartbeat_tells_clients_from_servers_and_one_whose_row_was_removed_stays_a_client():
+    register("client", alone=True, client=True)
+    register("other", alone=False)
+    found = update_heartbeat("mine", [])
+    assert (set(found.others), found.clients) == ({"client", "other"}, {"client"})
+    Process.objects.filter(pk="client").delete()
+    assert not update_heartbeat("client", [], client=True).known
+    assert update_heartbeat("mine", []).clients == {"client"}

@@ -53,10 +53,10 @@ async def test_an_answer_that_was_taken_over_stops_at_once_and_writes_nothing(sc
 async def test_a_heartbeat_under_way_does_not_restore_the_row_of_an_ended_process(script, served, monkeypatch):
     begun, release = threading.Event(), threading.Event()
 
-    def slow(*args):
+    def slow(*args, **options):
         begun.set()
         release.wait(5)
-        return update_heartbeat(*args)
+        return update_heartbeat(*args, **options)
 
     await served.start()
     monkeypatch.setattr("chat.engine.heartbeat.update_heartbeat", slow)
@@ -254,8 +254,8 @@ async def test_an_answer_without_a_run_is_ended_and_frees_its_conversation(scrip
 async def test_an_answer_that_starts_during_a_heartbeat_is_left_alone(script, connect, monkeypatch, served):
     asked, release = threading.Event(), threading.Event()
 
-    def slow_heartbeat(*args):
-        found = update_heartbeat(*args)
+    def slow_heartbeat(*args, **options):
+        found = update_heartbeat(*args, **options)
         asked.set()
         release.wait(5)
         return found

@@ -3,14 +3,13 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from ...chunks import Chunk, Closing
 from ..base import Batch, StreamKey, Take
-from ..memory import MemoryStream
+from ..memory import Copy
 from . import entries
 from .entries import Entry
 
 
-class Replica(MemoryStream):
+class Replica(Copy):
     """The chunks so far, one copy for all readers of this process. Calls ``wanted`` when a reader begins to follow."""
 
     def __init__(self, key: StreamKey, wanted: Callable[[], None]) -> None:
@@ -30,14 +29,6 @@ class Replica(MemoryStream):
             self.give_up()
         elif new.closed:
             self.close()
-
-    def extend(self, new: Sequence[Chunk]) -> None:
-        """Add chunks; an ending closes the stream."""
-        if new and not self.closed:
-            self.chunks.extend(new)
-            if isinstance(new[-1], Closing):
-                self.close()
-            self._wake()
 
     def delay(self, delayed: bool) -> None:
         """Record whether reading the stream is delayed at the moment, and wake its readers if that has changed."""

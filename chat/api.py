@@ -1,0 +1,145 @@
+"""The Python API: what a site's own code asks, from a view, a task, a command or a shell.
+
+Importing this needs neither Django's apps nor a model: the rest is imported with the first question.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from .answer import Answer
+from .errors import ChatRefused, Refusal, sentence
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from .engine.background import Work
+
+__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream"]
+
+Tell = Callable[[str], None]
+
+
+class Options(TypedDict, total=False):
+    """What a question may be asked with.
+
+    Attributes:
+        user: the user whose conversation it is: it is in the user's list, and the assistant's hooks and tools have
+            this user. ``None``: the conversation belongs to the site, and is in nobody's list.
+        about: the object that a new conversation is about, as in ``{% chat "support" about=order %}``.
+        conversation: the ``uid`` of a conversation of the same user to continue, such as ``Answer.conversation``;
+            ``None`` for a new one.
+        keep: ``False`` to delete the conversation when it is answered. Nobody sees it meanwhile.
+        language: a language code, such as ``"de"``, for the assistant's hooks; empty for the site's own.
+        timeout: how long the answer may take, in seconds; then it is cut. ``None`` for ``CHAT["MAX_DURATION"]``.
+    """
+
+    user: Any
+    about: "Model | None"
+    conversation: str | None
+    keep: bool
+    language: str
+    timeout: float | None
+
+
+def ask(assistant: str, text: str, **options: Unpack[Options]) -> Answer:
+    """Ask an assistant, wait until its answer has ended, and return it. Blocks the thread.
+
+    Args:
+        assistant: the name of the assistant, such as ``"default"``.
+        text: the question.
+        **options: ``user``, ``about``, ``conversation``, ``keep``, ``language`` and ``timeout``, as ``Options``
+            describes them.
+
+    Returns:
+        The answer, also if it was cut, has failed or waits for a decision: ``Answer.status`` says so.
+
+    Raises:
+        ChatRefused: nothing was asked: no permission, a limit, an empty or too long question, an unknown assistant, an
+            object or a conversation that is gone or belongs to another user.
+        RuntimeError: an event loop is running in this thread, or a transaction.
+        TypeError: an argument is of the wrong type, such as the ``request.user`` of a visitor without an account.
+    """
+    _check_no_loop()
+    from .engine import background
+
+    try:
+        return background.run(_work(assistant, text, options))
+    except _failures() as error:
+        raise _refused(error, options) from error
+
+
+async def aask(assistant: str, text: str, **options: Unpack[Options]) -> Answer:
+    """Ask an assistant, and return its answer when that has ended. If the caller is cancelled, it is stopped.
+
+    Arguments, result and exceptions are those of ``ask``.
+    """
+    return await _asked(assistant, text, options)
+
+
+async def astream(assistant: str, text: str, **options: Unpack[Options]) -> AsyncGenerator[str | Answer, None]:
+    """Ask an assistant, yield its answer piece by piece, and then the ``Answer``.
+
+    Joined, the pieces are ``Answer.text``. To leave the iteration is to stop the answer. Arguments and exceptions are
+    those of ``ask``.
+    """
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def tell(piece: str) -> None:
+        with suppress(RuntimeError):  # this loop is closed: nobody reads any more
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+    asking = asyncio.ensure_future(_asked(assistant, text, options, tell))
+    asking.add_done_callback(lambda _: pieces.put_nowait(None))
+    try:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        yield await asking
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+        if not asking.cancelled():
+            asking.exception()  # raised above, or of no interest to a caller that has left
+
+
+async def _asked(assistant: str, text: str, options: Options, tell: Tell = lambda _: None) -> Answer:
+    from .engine import background
+
+    try:
+        return await background.run_async(_work(assistant, text, options, tell))
+    except _failures() as error:
+        raise _refused(error, options) from error
+
+
+def _work(assistant: str, text: str, options: Options, tell: Tell = lambda _: None) -> "Work[Answer]":
+    """Check a question, and return what asks it on an engine. Raises ``TypeError`` and ``ValueError``."""
+    from .engine.asking import Asking, Question
+
+    question = Question(assistant, text, **options)
+    return lambda engine: Asking(engine, question, tell).answer()
+
+
+def _check_no_loop() -> None:
+    """Raise ``RuntimeError`` in a coroutine, whose loop would wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("ask() would block the event loop that is running here: use `await aask(...)` instead.")
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what keeps a question from being asked, except mistakes of the caller's."""
+    from django.db import Error
+
+    return Refusal, Error
+
+
+def _refused(error: Exception, options: Options) -> ChatRefused:
+    """Return the refusal as a site's code gets it, in the language of the question or the active one."""
+    language = options.get("language") or None
+    if isinstance(error, Refusal):
+        return ChatRefused(error.sentence(language), error.code, getattr(error, "retry_at", None))
+    return ChatRefused(sentence("storage", language), "storage")
