@@ -240,11 +240,11 @@ class Engine:
         return drain()
 
     async def _stop_heartbeat(self) -> None:
-        if self._beating is None or self._looking is None:
+        if self._beating is None:
             return
-        self._beating.cancel()
-        self._looking.cancel()
-        await asyncio.wait([self._beating, self._looking])
+        for task in (tasks := [task for task in (self._beating, self._looking) if task is not None]):
+            task.cancel()
+        await asyncio.wait(tasks)
         await self.heartbeat.settle()
         try:
             await self.heartbeat.update()  # writes what the database could not take earlier
