@@ -19,7 +19,7 @@ from django.utils.translation import get_language
 from ..assistants import Assistant
 from ..assistants.about import models_of, signed, subject_of, uid_of
 from ..assistants.buttons import sign
-from ..assistants.discovery import DEFAULT, backends_of, name_of, registry
+from ..assistants.discovery import DEFAULT, backends_of, label_of, name_of, registry
 from ..assistants.hooks import usable
 from ..backends.loading import max_message_length
 from ..conf import conf
@@ -107,6 +107,7 @@ def chat(
         "page_url": page,
         "signed_in": owner.user_id is not None,
         "assistant": assistant,
+        "label": label_of(found) if found and assistant != DEFAULT else "",
         "about": token,
         "forbidden": closed or found is None or not _may_ask(found, owner, about),
         "composer": composer_view(
