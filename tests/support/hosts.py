@@ -2,6 +2,7 @@
 
 from csp.constants import NONCE, NONE, SELF, STRICT_DYNAMIC
 from django import urls
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.template import Context, Template
@@ -107,7 +108,7 @@ def host(request, path=""):
         "name": f"Page {path}",
         "look": request.GET.get("look", "plain"),
         "direction": request.GET.get("dir", "ltr"),
-        "group": Group.objects.filter(name=request.GET.get("about", "Anvils")).first() if "about" in text else None,
+        "group": Group.objects.filter(name=request.GET.get("about", "Anvils")).first() if "about=" in text else None,
     }
     return HttpResponse(Template(text).render(Context(context)))
 
@@ -119,6 +120,7 @@ def look(request, name):
 urlpatterns = [
     urls.path("host/", host),
     urls.path("looks/<name>.css", look),
+    urls.path("members/", login_required(host)),
     urls.path("host/<path:path>", host),
     *site,
 ]

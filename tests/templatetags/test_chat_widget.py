@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, override
 from chat.assistants import Assistant
 from chat.assistants.discovery import registry
 from chat.owners import VISITOR, Owner
+from tests.support import hosts
 
 
 class Support(Assistant):
@@ -132,6 +133,17 @@ def test_a_page_that_knows_no_visitor_refers_for_everybody_and_stays_as_it_was(r
     assert reference(page) == ["support", "auth.group", "7", ""]
     assert (request.session.accessed, request.session.modified) == (False, False)
     assert reference(render('{% chat_widget "support" about=group %}', group=group))[-1] == ""
+
+
+@pytest.mark.django_db
+def test_a_page_with_a_widget_costs_no_query_and_can_be_cached(client, settings, django_assert_num_queries):
+    settings.ROOT_URLCONF = hosts.__name__
+    client.cookies["sessionid"] = "k" * 32
+    with django_assert_num_queries(0):
+        response = client.get("/host/")
+    assert "<llm-chat-widget " in response.content.decode()
+    assert "Cookie" not in response.get("Vary", "")
+    assert response.cookies == {}
 
 
 @pytest.mark.parametrize(
