@@ -156,9 +156,14 @@ def test_a_queued_question_is_not_sent_while_an_answer_waits(chat, script):
     expect(chat.page.get_by_text("Not sent, because the last answer did not finish.")).to_be_visible()
     expect(chat.questions).to_have_count(1)
     button(chat, "Allow").click()
-    goes_on(chat, script)
+    reply = script.next_reply()
+    reply.say("It is cancelled.")
+    reply.finish()
     reply = script.next_reply()
     assert reply.request.messages[-1]["content"] == "And then?"
+    # By now the last answer is the one to it.
+    expect(chat.answers.first).to_have_attribute("data-status", "complete")
+    expect(chat.answers.first).to_contain_text("It is cancelled.")
     reply.finish()
 
 

@@ -58,7 +58,7 @@ def test_the_time_is_the_browsers_and_has_a_date_if_it_is_not_today(chat, script
     later = datetime.now(UTC) + timedelta(days=days)
 
     def refuse(*_):
-        raise Refusal("limit", later)
+        raise Refusal("limit", retry_at=later)
 
     monkeypatch.setattr("chat.engine.start.ask", refuse)
     chat.ask("And then?")
