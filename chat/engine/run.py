@@ -77,6 +77,7 @@ class Run:
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
+        self._flush()  # what it begins with: a page that follows it from here must not be without it for a moment
 
     @property
     def conversation(self) -> tuple[str, str]:

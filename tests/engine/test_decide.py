@@ -20,6 +20,7 @@ from chat.db.replay import replay
 from chat.engine import decide
 from chat.engine.calls import NO_TOOL
 from chat.engine.decide import go_on_ready
+from chat.engine.run import Run
 from chat.events import Event
 from chat.models import Conversation, Message, Process, ToolCall
 from tests.support.sockets import text_of
@@ -229,6 +230,23 @@ async def test_two_questions_of_one_step_are_decided_one_by_one(connect, script)
     kinds = [chunk["type"] for chunk in await socket.chunks(request)]
     assert sorted(kinds[2:4]) == ["tool-output-available", "tool-output-denied"]
     assert RUNS.cancelled == ["A"]
+
+
+async def test_a_run_that_goes_on_begins_with_what_the_answer_has(connect, script, monkeypatch):
+    begun = []
+
+    class Noted(Run):
+        def __init__(self, *given):
+            super().__init__(*given)
+            begun.append([type(chunk).__name__ for chunk in self.stream.chunks])
+
+    socket = await connect()
+    await waits(script, socket, say="Let me see.")
+    monkeypatch.setattr("chat.engine.start.Run", Noted)
+    await socket.decide((await calls())[0].uid)
+    await script.anext_reply()
+    assert begun[0][:5] == ["Start", "StartStep", "TextStart", "TextDelta", "TextEnd"]
+    assert "ToolInput" in begun[0]
 
 
 async def test_the_same_decision_again_attaches_to_the_answer_and_the_opposite_is_a_conflict(connect, script):
