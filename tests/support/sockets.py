@@ -43,9 +43,13 @@ class Socket:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, session_key: str | None, origin: str = "http://localhost", query: str = ""
+        cls, session_key: str | None, origin: str = "http://localhost", query: str = "", forwarded: str = ""
     ) -> AsyncIterator["Socket"]:
-        communicator = Communicator(application(_no_http), settings_path() + query, headers(session_key, origin))
+        """Open a socket. ``forwarded`` is what a proxy has added to ``X-Forwarded-For``."""
+        sent = headers(session_key, origin)
+        if forwarded:
+            sent.append((b"x-forwarded-for", forwarded.encode()))
+        communicator = Communicator(application(_no_http), settings_path() + query, sent)
         connected, _code = await communicator.connect(WAIT)
         assert connected
         try:
