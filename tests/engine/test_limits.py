@@ -328,6 +328,7 @@ async def test_a_step_that_would_exceed_a_limit_ends_the_answer_as_cut(shop, lim
     reply.call("orders")
     reply.finish("tool-calls", usage={"prompt_tokens": 900, "completion_tokens": 100})
     chunks = await socket.chunks(request)
+    assert [chunk["type"] for chunk in chunks[-3:]] == ["tool-output-available", "finish-step", "finish"]
     assert chunks[-1] == {"type": "finish", "finishReason": "other"}
     assert script.waiting == 0
     answer = await Message.objects.aget(role="assistant")
