@@ -114,14 +114,14 @@ async def connect(served):
     """
     async with contextlib.AsyncExitStack() as stack:
 
-        async def connect(visitor: str = "somebody", query: str = "", user: Any = None) -> Socket:
+        async def connect(visitor: str = "somebody", query: str = "", user: Any = None, forwarded: str = "") -> Socket:
             store = SessionStore()
             store[VISITOR] = visitor
             if user is not None:
                 store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
                 store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
             await sync_to_async(store.save)()
-            return await stack.enter_async_context(Socket.opened(store.session_key, query=query))
+            return await stack.enter_async_context(Socket.opened(store.session_key, query=query, forwarded=forwarded))
 
         yield connect
 

@@ -206,10 +206,10 @@ class Run:
         if calls.waiting or first is None:
             return WAITING if calls.waiting else COMPLETE
         for step in range(first, max(self._assistant.max_steps, min(first, 1) + 1)):
+            if not await self._may_call(self.draft.step + bool(step)):
+                return LIMITED
             if step:
                 self.draft.next_step()
-            if not await self._may_call():
-                return LIMITED
             ending = await self._replies.read(self._messages, calls.schemas)
             if not self._replies.calls or ending is not COMPLETE:
                 return ending
@@ -220,8 +220,8 @@ class Run:
                 return failed("tools")
         return CUT
 
-    async def _may_call(self) -> bool:
-        """Take from the counters of the limits what the next call may use; return ``False`` if too little is left.
+    async def _may_call(self, step: int) -> bool:
+        """Take from the counters of the limits what a step's call may use; return ``False`` if too little is left.
 
         For the first call, that was done when the question was stored.
         """
@@ -232,7 +232,7 @@ class Run:
         read = estimated_input(self._messages())
         charges = for_model(meter, type(self._assistant), named).charges(read)
         reserved = tuple(reservable(charges))
-        call = Calling(named.alias, self.draft.step, read, url=named.backend.url, reserved=reserved)
+        call = Calling(named.alias, step, read, url=named.backend.url, reserved=reserved)
         self._replies.deadlines.rest()
         # Not cancelled with the run: what is taken must be settled.
         taking = asyncio.ensure_future(self._saving.until_stored(reserve, self._process, self.answer_id, call, charges))

@@ -142,6 +142,19 @@ async def test_users_and_addresses_and_the_site_have_limits_of_their_own(limited
     await refused(socket, await socket.ask("More?", message="m3", chat="c2"))
 
 
+async def test_an_address_behind_a_proxy_has_a_limit_for_all_its_visitors(limited, connect, settings):
+    script = limited(address={"answers": "1/day", "tokens": "9_000/day"})
+    settings.CHAT = {**settings.CHAT, "TRUSTED_PROXIES": 1, "MAX_SOCKETS_PER_ADDRESS": 2}
+    await answered(script, await connect("ann", forwarded="8.8.8.8"))
+    socket = await connect("ben", forwarded="1.2.3.4, 8.8.8.8")
+    await refused(socket, await socket.ask("Why?"))
+    await answered(script, await connect("eve", forwarded="9.9.9.9"))
+    assert sorted((await counters("answers")).values()) == [1, 1]
+    assert sorted((await counters("tokens")).values()) == [15, 15]
+    late = await connect("joe", forwarded="8.8.8.8")
+    assert (await late.closed())[0] == 4429, "sockets of an address are counted in the same way"
+
+
 async def test_an_assistant_has_limits_of_its_own(limited, connect):
     class Limited(Assistant):
         name = "default"
@@ -315,6 +328,7 @@ async def test_a_step_that_would_exceed_a_limit_ends_the_answer_as_cut(shop, lim
     reply.call("orders")
     reply.finish("tool-calls", usage={"prompt_tokens": 900, "completion_tokens": 100})
     chunks = await socket.chunks(request)
+    assert [chunk["type"] for chunk in chunks[-3:]] == ["tool-output-available", "finish-step", "finish"]
     assert chunks[-1] == {"type": "finish", "finishReason": "other"}
     assert script.waiting == 0
     answer = await Message.objects.aget(role="assistant")

@@ -47,9 +47,17 @@ class Socket:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, session_key: str | None, origin: str = "http://localhost", query: str = "", **cookies: str
+        cls,
+        session_key: str | None,
+        origin: str = "http://localhost",
+        query: str = "",
+        forwarded: str = "",
+        **cookies: str,
     ) -> AsyncIterator["Socket"]:
+        """Open a socket. ``forwarded`` is what a proxy has added to ``X-Forwarded-For``."""
         given = headers(session_key, origin, **cookies)
+        if forwarded:
+            given.append((b"x-forwarded-for", forwarded.encode()))
         communicator = Communicator(application(_no_http), settings_path() + query, given)
         connected, _code = await communicator.connect(WAIT)
         assert connected

@@ -25,7 +25,10 @@ from tests.faults.soak.watch import Outage, Watch
 from tests.faults.visitor import Visitor, asking
 from tests.support.upstream import running_upstream
 
-TIMES = {name: SETTINGS[name].default for name in pace.chat()} | {"PROCESS_TIMEOUT": 10.0}
+TIMES = {name: SETTINGS[name].default for name in pace.chat()} | {
+    "PROCESS_TIMEOUT": 10.0,
+    "MAX_CONVERSATIONS_PER_VISITOR": 100_000,
+}
 PERIOD = 20.0
 """Seconds from one fault to the next."""
 
