@@ -1,7 +1,7 @@
 """Spans of OpenTelemetry for answers, calls of models and calls of tools, where ``opentelemetry-api`` is installed.
 
 Names and attributes are those of the semantic conventions for generative AI
-(https://opentelemetry.io/docs/specs/semconv/gen-ai/), in ``llm_chat.*`` what they have no name for. Spans have ids,
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/), in ``django_llm_chat.*`` what they have no name for. Spans have ids,
 names, figures and codes of errors, never what somebody has written.
 """
 
@@ -59,7 +59,7 @@ class _Traced:
 
 
 _NAMES = {
-    "status": "llm_chat.status",
+    "status": "django_llm_chat.status",
     "finish_reasons": "gen_ai.response.finish_reasons",
     "input_tokens": "gen_ai.usage.input_tokens",
     "output_tokens": "gen_ai.usage.output_tokens",
@@ -75,7 +75,7 @@ def answer_span(assistant: str, conversation: int, answer: int) -> AbstractConte
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": assistant,
         "gen_ai.conversation.id": str(conversation),
-        "llm_chat.answer.id": answer,
+        "django_llm_chat.answer.id": answer,
     }
     return _span(f"invoke_agent {assistant}", trace.SpanKind.INTERNAL, attributes)
 

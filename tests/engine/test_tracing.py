@@ -59,8 +59,8 @@ async def test_an_answer_its_calls_of_the_model_and_its_tools_are_one_trace(scri
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "default",
         "gen_ai.conversation.id": str(message.conversation_id),
-        "llm_chat.answer.id": message.pk,
-        "llm_chat.status": "complete",
+        "django_llm_chat.answer.id": message.pk,
+        "django_llm_chat.status": "complete",
         "gen_ai.usage.input_tokens": 27,
         "gen_ai.usage.output_tokens": 8,
     }
@@ -103,7 +103,7 @@ async def test_an_answer_that_is_stopped_has_not_failed(script, connect, spans):
     await socket.chunk(request, "text-delta")
     await socket.abort(request)
     await eventually(lambda: len(spans()) == 2)
-    assert named(spans, "invoke_agent default").attributes["llm_chat.status"] == "stopped"
+    assert named(spans, "invoke_agent default").attributes["django_llm_chat.status"] == "stopped"
     assert [span for span in spans() if "error.type" in span.attributes] == []
 
 

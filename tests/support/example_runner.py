@@ -50,7 +50,9 @@ def run(code: str) -> None:
     exec(compile(tree, "example", "exec"), namespace)  # noqa: S102
     made = {name: value for name, value in namespace.items() if before.get(name) is not value}
     with override_settings(**{name: value for name, value in made.items() if name.isupper()}):
-        assert not (problems := run_checks()), problems
+        # Models are not installed here, and most examples are not about them.
+        problems = [problem for problem in run_checks() if problem.id != "llm_chat.W003"]
+        assert not problems, problems
         get_channel_layer()
     for value in made.values():
         if isinstance(value, type) and issubclass(value, Backend) and value.__module__ == "example":
