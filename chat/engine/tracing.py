@@ -1,8 +1,8 @@
 """Spans of OpenTelemetry for answers, calls of models and calls of tools, where ``opentelemetry-api`` is installed.
 
 Names and attributes are those of the semantic conventions for generative AI
-(https://opentelemetry.io/docs/specs/semconv/gen-ai/), in ``django_llm_chat.*`` what they have no name for. Spans have ids,
-names, figures and codes of errors, never what somebody has written.
+(https://opentelemetry.io/docs/specs/semconv/gen-ai/), in ``django_llm_chat.*`` what they have no name for. Spans have
+ids, names, figures and codes of errors, never what somebody has written.
 """
 
 from collections.abc import Iterator, Mapping
