@@ -10,6 +10,7 @@ import pytest
 from chat.backends.local import LocalBackend
 from chat.backends.openai import OpenAIBackend
 from chat.errors import ERRORS
+from chat.templatetags import llm_chat
 from chat.templatetags.llm_chat import chat_widget
 from scripts import settings_table
 from tests.test_layers import MODULES, RANK, named, room
@@ -139,6 +140,38 @@ def test_every_variable_of_the_site_is_documented():
 def test_every_link_into_the_project_leads_somewhere(path):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def headings(path):
+    """Return the anchors of a page's headings, as they are made where it is shown."""
+    lines = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_there(path):
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", path.read_text()):
+        assert anchor in headings(path.parent / target if target else path), f"{target}#{anchor}"
+
+
+def test_the_index_names_every_page_with_a_sentence():
+    index = ROOT / "docs" / "README.md"
+    listed = re.findall(r"^- \[([\w-]+\.md)\]\(\1\): .+\.$", index.read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted({path.name for path in index.parent.glob("*.md")} - {index.name})
+
+
+def test_every_tag_is_described_with_its_arguments_and_their_defaults():
+    text = (ROOT / "docs" / "tags.md").read_text()
+    assert set(re.findall(r"^## `\{% (\w+) %\}`$", text, re.MULTILINE)) == set(llm_chat.register.tags)
+    for name in llm_chat.register.tags:
+        parameters = inspect.signature(getattr(llm_chat, name)).parameters.values()
+        named = [
+            one for one in parameters if one.name not in ("context", "content") and one.kind is not one.VAR_KEYWORD
+        ]
+        described = rows(text, f"`{{% {name} %}}`") if named else []
+        assert {cells[0].strip("`"): cells[1].strip("`") for cells in described} == {
+            one.name: "required" if one.default is one.empty else repr(one.default).replace("'", '"') for one in named
+        }
 
 
 def test_no_page_has_a_placeholder_and_the_readme_starts_with_the_commands_for_a_checkout():

@@ -1,7 +1,8 @@
 """Runs examples in a site with ``python example_runner.py examples.json``, and prints the error of each as JSON.
 
 It runs in an environment without the tests' packages. A block of code may use what the site's files already define.
-For one with a line ``...``, which the developer has to fill in, only the imports are run.
+For one with a line ``...``, which the developer has to fill in, only the imports are run. One that begins with
+``# Django 6.0`` runs there and later.
 """
 
 import ast
@@ -9,6 +10,7 @@ import asyncio
 import json
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -41,6 +43,8 @@ from mysite.urls import urlpatterns
 
 def run(code: str) -> None:
     """Run a block as part of a site's file; load the settings it defines, and ask the backends in them."""
+    if (needed := re.match(r"# Django (\d+)", code)) and django.VERSION[0] < int(needed[1]):
+        return
     tree = ast.parse(code)
     if any(ast.unparse(node) == "..." for node in tree.body):
         tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
