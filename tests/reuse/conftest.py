@@ -34,7 +34,7 @@ def python(instructions, wheel, tmp_path_factory):
 @pytest.fixture(scope="session")
 def full_python(wheel, tmp_path_factory):
     """The Python of an environment with everything that the examples of README and docs need."""
-    tools = ("pytest", "pytest-django", "pytest-asyncio")
+    tools = ("pytest", "pytest-django", "pytest-asyncio", "django-csp")
     return install(wheel, {"daphne", "uvicorn", "redis"}, tmp_path_factory.mktemp("full"), *tools)
 
 
