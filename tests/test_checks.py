@@ -316,7 +316,7 @@ def test_e01_a_model_that_no_assistant_uses_may_be_missing(settings, monkeypatch
 
 @pytest.mark.parametrize("application", [None, ""])
 def test_e07_a_site_without_an_asgi_application_is_warned(settings, application):
-    settings.ASGI_APPLICATION = application
+    settings.ASGI_APPLICATION, settings.CHAT = application, chat_settings()
     (found,) = check_settings()
     assert found.id == "llm_chat.W004"
     assert "ASGI_APPLICATION is not set" in found.msg
