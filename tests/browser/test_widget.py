@@ -232,6 +232,7 @@ def test_the_focus_goes_into_the_composer_and_back_to_what_had_it(tab):
     tab.page.keyboard.press("Space")
     tab.opened()
     expect(tab.chat.composer).to_be_focused()
+    assert tab.run("scrollY") == 0
     tab.close()
     expect(tab.launcher).to_be_focused()
 
@@ -497,8 +498,11 @@ def test_a_page_with_a_chat_of_another_assistant_has_both(visitor, script):
 def test_where_the_page_shows_the_same_conversation_the_launcher_leads_there(visitor):
     tab = visitor().go("/host/same/")
     tab.chat.connected()
+    tab.run("document.body.style.paddingBottom = '300vh'; scrollTo(0, document.body.scrollHeight)")
     tab.launcher.click()
-    expect(tab.page.locator("main").get_by_label("Message", exact=True)).to_be_focused()
+    composer = tab.page.locator("main").get_by_label("Message", exact=True)
+    expect(composer).to_be_focused()
+    expect(composer).to_be_in_viewport()
     expect(tab.dialog).to_be_hidden()
     expect(tab.page.locator("llm-chat")).to_have_count(1)
 

@@ -31,8 +31,9 @@ class ChatWidget extends HTMLElement {
       await this.#show();
       this.#dialog.focus();
       await loading;
+      if (!this.contains(document.activeElement)) return;
     }
-    if (elsewhere || this.contains(document.activeElement)) this.#tell(text ? "chat:compose" : "chat:focus", { text });
+    this.#tell(text || elsewhere ? "chat:compose" : "chat:focus", { text });
   }
 
   close() {
@@ -66,9 +67,12 @@ class ChatWidget extends HTMLElement {
   }
 
   /** For Escape, what is open inside the chat comes first, and an answer that runs. */
-  #press({ key, target, defaultPrevented, isComposing }) {
-    if (key === " " && target.role === "button") target.click();
-    if (key !== "Escape" || defaultPrevented || isComposing) return;
+  #press(event) {
+    if (event.key === " " && event.target.parentElement === this) {
+      event.preventDefault(); // or the page scrolls
+      event.target.click();
+    }
+    if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
     if (!this.#find("dialog dialog[open], :popover-open")) this.close();
   }
 
