@@ -9,7 +9,8 @@ from django.db import router
 from django.db.models import F
 
 from ..conf import conf
-from ..models import Message, Usage
+from ..models import Conversation, Message, Usage
+from ..owners import Owner
 from ..parts import TOOL
 from ..tokens import estimated, estimated_input
 from .compiled import Append
@@ -127,10 +128,13 @@ def store(calls: Iterable[Usage]) -> None:
 
 @atomic
 def store_without_answer(calls: Collection[Usage], reserved: Iterable[Reserved]) -> None:
-    """Store calls of models whose answer was deleted, and perhaps their user, too, and settle what was reserved."""
+    """Store calls of models whose answer was deleted, and settle what was reserved.
+
+    If nothing else is left of their owner, everything about the owner was erased, so they do not name the owner either.
+    """
     for call in calls:
         call.message_id = None
-        if call.user_id is not None and not _is_there(call.user_id):
+        if not _is_left(call):
             call.user_id, call.owner = None, ""
     store(calls)
     settle((reserved, calls))
@@ -162,6 +166,11 @@ def erase_user(user: Any) -> None:
     Usage.objects.filter(user=user).update(user=None, owner="")
 
 
-def _is_there(user: Any) -> bool:
+def _is_left(call: Usage) -> bool:
+    """Tell whether the owner of a call has conversations, and its account, if it is a user's, is there."""
+    if Owner(call.owner).is_listed and not Conversation.objects.filter(owner=call.owner).exists():
+        return False
+    if call.user_id is None:
+        return True
     model = apps.get_model(conf.user_model)
-    return bool(model._base_manager.using(router.db_for_write(model)).filter(pk=user).exists())
+    return bool(model._base_manager.using(router.db_for_write(model)).filter(pk=call.user_id).exists())

@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Usage
 from chat.owners import Owner
 from tests.support.askers import all_rows, settled
 from tests.support.upstream import eventually
@@ -108,6 +108,9 @@ async def test_an_answer_whose_process_does_not_stop_it_is_given_up(script, conn
     await sync_to_async(erase)("--visitor", "ann", "--no-input")
     assert not await Message.objects.aexists()
     await eventually(reply.closed.is_set)
+    await eventually(lambda: not served.runs)  # its run has stored what it has used
+    call = await Usage.objects.aget()
+    assert (call.owner, call.user_id, call.message_id) == ("", None, None)
 
 
 @pytest.mark.django_db
