@@ -65,6 +65,13 @@ class Owner(NamedTuple):
         return self.key not in (SERVER_KEY, UNKEPT_KEY)
 
     @property
+    def limited(self) -> "Owner | None":
+        """Return the owner whose limits hold: the user, also for what is not kept; ``None`` for the site itself."""
+        if self.user_id is not None:
+            return Owner(key_of(self.user_id), self.user_id)
+        return self if self.is_listed else None
+
+    @property
     def conversations(self) -> ConversationQuerySet:
         """Return the owner's conversations. Every lookup starts here, so that no owner reaches another's.
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from ..conf import conf
 from ..errors import Refusal
 from ..models import Conversation, Message
+from ..owners import Owner
 from ..text import title_of
 from . import known_turns
 from .branches import Stretch
@@ -33,7 +34,9 @@ _CONVERSATION = Insert(
 _SAVING = (pre_save, post_save)
 _MESSAGE = Insert(Message, returning=[Message._meta.pk])
 _CLAIM = claim()
-_CLAIM_NEW = claim(new=True)
+_CLAIM_OF_USER = claim("user")
+_CLAIM_OF_VISITOR = claim("owner")
+_CLAIM_NEW_OF_VISITOR = claim("owner", new=True)
 
 
 class KnownError(Exception):
@@ -98,12 +101,15 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
 
 def _claim(alias: str, conversation: Conversation, *, is_new: bool) -> None:
     """Claim a conversation for its new answer. Raises ``Refusal`` if its owner has too many of what is limited."""
-    answer, now, owner = conversation.running_id, conversation.updated_at, conversation.owner
-    written = (answer, answer, False, now, conversation.claim)
-    values = (*written, conversation.pk, owner, conf.max_running_per_owner)
-    if is_new and conversation.user_id is None:
-        taken = _CLAIM_NEW.run(alias, *values, owner, conf.max_conversations_per_visitor + 1)[0]
-    else:
+    answer, key, most = conversation.running_id, conversation.owner, conf.max_running_per_owner
+    values = (answer, answer, False, conversation.updated_at, conversation.claim, conversation.pk)
+    if conversation.user_id is not None:
+        taken = _CLAIM_OF_USER.run(alias, *values, conversation.user_id, most)[0]
+    elif not Owner(key).is_listed:
         taken = _CLAIM.run(alias, *values)[0]
+    elif is_new:
+        taken = _CLAIM_NEW_OF_VISITOR.run(alias, *values, key, most, key, conf.max_conversations_per_visitor + 1)[0]
+    else:
+        taken = _CLAIM_OF_VISITOR.run(alias, *values, key, most)[0]
     if not taken:
         raise excess_of(conversation, is_new=is_new) or Refusal("too_many_answers")

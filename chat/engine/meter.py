@@ -27,16 +27,24 @@ OUTPUT = 1_000
 async def meter_of(assistant: Assistant, owner: Owner, network: str, named: Named) -> Meter | None:
     """Return the limits of a turn, and what its model may use; ``None`` if there are none.
 
+    What the site itself asks, for no user, counts for the whole site only.
+
     Raises ``Refusal`` if the assistant's own cannot be had.
     """
-    rules = [*_rules_of_the_site(owner, network)]
+    limited = owner.limited
+    rules = [*_rules_of_the_site(limited, network)]
+    if limited is not None:
+        rules += _rules(assistant_scope(name_of(type(assistant)), limited), await _own_limits(assistant))
+    return for_model(Meter(tuple(rules)), type(assistant), named) if rules else None
+
+
+async def _own_limits(assistant: Assistant) -> Limits:
+    """Return the limits of an assistant. Raises ``Refusal``."""
     try:
-        own = await limits_of(assistant)
+        return await limits_of(assistant)
     except Exception as error:
         logger.exception("The limits of the assistant %s could not be read.", name_of(type(assistant)))
         raise Refusal("internal") from error
-    rules += _rules(assistant_scope(name_of(type(assistant)), owner), own)
-    return for_model(Meter(tuple(rules)), type(assistant), named) if rules else None
 
 
 def for_model(meter: Meter, assistant: type[Assistant], named: Named) -> Meter:
@@ -61,10 +69,11 @@ def _tools(assistant: type[Assistant]) -> int:
     return sum(estimated(tool.name + tool.description + json.dumps(tool.parameters)) for tool in found)
 
 
-def _rules_of_the_site(owner: Owner, network: str) -> Iterator[Rule]:
+def _rules_of_the_site(owner: Owner | None, network: str) -> Iterator[Rule]:
     limits = read_all(conf.limits)
-    who = "anonymous" if owner.user_id is None else "user"
-    yield from _rules(owner_scope(owner), limits.get(who, {}))
+    if owner is not None:
+        who = "anonymous" if owner.user_id is None else "user"
+        yield from _rules(owner_scope(owner), limits.get(who, {}))
     if network:
         yield from _rules(address_scope(network), limits.get("address", {}))
     yield from _rules("site", limits.get("site", {}))
