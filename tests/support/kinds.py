@@ -110,6 +110,7 @@ MIDDLEWARE += ["django.middleware.csp.ContentSecurityPolicyMiddleware"]
 SECURE_CSP = {
     "default-src": [CSP.SELF], "script-src": [CSP.NONCE, CSP.STRICT_DYNAMIC], "style-src": [CSP.NONCE]
 }
+TEMPLATES[0]["OPTIONS"]["context_processors"] += ["django.template.context_processors.csp"]
 """
 CACHE = """
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": BASE_DIR / "cache"}}
