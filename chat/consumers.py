@@ -15,7 +15,6 @@ from django.db import Error as DatabaseError
 from .addresses import network_of_socket
 from .claims import claims_of, cookie_of
 from .conf import conf
-from .counters import EVENTS_DROPPED
 from .db.merging import place_of
 from .db.threads import in_database
 from .engine.daphne import accepting
@@ -28,6 +27,7 @@ from .events import BROWSER, Event, session_name
 from .html.version import PAGE_VERSION
 from .identity import BASIS, basis_of
 from .owners import Owner
+from .prometheus import EVENTS_DROPPED
 from .sockets import page_requests  # noqa: F401 (registers its handlers)
 from .sockets.limits import Bucket, volume
 from .sockets.received import (

@@ -48,6 +48,11 @@ class Limit(NamedTuple):
         begin = begin.replace(day=1)
         return begin, (begin + timedelta(days=31)).replace(day=1)
 
+    def text(self, measure: str) -> str:
+        """Return the limit as it is written in the settings, such as "30/day", without needless zeros."""
+        most = Decimal(self.most) / UNITS if measure == COST else Decimal(self.most)
+        return f"{most.normalize():f}/{self.window}"
+
 
 Limits = dict[str, tuple[Limit, ...]]
 """Limits by their measure."""

@@ -10,9 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 
 from .conf import conf
-from .counters import CONTENT_TYPE, COUNTED, gauge, text
 from .engine.engine import Engine, engine
 from .health import NO_ASGI, probe
+from .prometheus import CONTENT_TYPE, COUNTED, gauge, text
 
 SCHEME = "Bearer"
 

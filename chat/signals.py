@@ -17,7 +17,7 @@ from django.dispatch import Signal
 
 from .errors import ChatRefused
 
-__all__ = ["ChatRefused", "answered", "asking", "rated", "tool_called"]
+__all__ = ["ChatRefused", "answered", "asking", "limit_reached", "rated", "tool_called"]
 
 asking = Signal()
 """A visitor has asked something that is new, and nothing is stored yet. The model is called after all receivers.
@@ -50,4 +50,16 @@ rated = Signal()
 """A visitor has rated an answer, has changed the rating or has removed it.
 
 Arguments: ``message``, the answer; ``value``, 1, -1, or 0 if the rating was removed; ``comment``, empty without one.
+"""
+
+limit_reached = Signal()
+"""A message was refused, or an answer has ended as ``cut``, because of ``CHAT["LIMITS"]`` or ``Assistant.limits``.
+
+A refused message that is sent again is refused, and sent to the receivers, again. A title that a limit does not allow
+sends nothing.
+
+Arguments: ``assistant``, as for ``asking``; ``who``, whose limit it is: ``"anonymous"``, ``"user"``, ``"address"``,
+``"site"`` or ``"assistant"``; ``measure``: ``"answers"``, ``"tokens"`` or ``"cost"``; ``limit``, such as ``"30/day"``;
+``retry_at``, the time in UTC at which that window ends; ``conversation``, the ``uid`` of the conversation, which may
+not exist yet; ``message_id``, the primary key of the answer that was cut, ``None`` if a message was refused.
 """

@@ -9,7 +9,7 @@ import pytest
 CHAT = Path(__file__).parent.parent / "chat"
 ROWS = [
     ["__init__", "html/__init__", "sockets/__init__"],
-    ["importing", "forking", "counters"],
+    ["importing", "forking", "prometheus"],
     ["setting"],
     ["tokens", "prices", "limits", "retention"],
     ["conf", "errors", "moments", "text", "answer"],

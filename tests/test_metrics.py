@@ -7,14 +7,14 @@ from asgiref.sync import sync_to_async
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from chat import counters
+from chat import prometheus
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import registry
 from chat.checks import check_settings
-from chat.counters import Counter, Histogram
 from chat.db.threads import in_database
 from chat.events import Event
 from chat.models import Conversation, Process
+from chat.prometheus import Counter, Histogram
 from tests.conftest import chat_settings
 from tests.support.upstream import eventually
 
@@ -24,7 +24,7 @@ TOKEN = "a-token-of-the-site"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """Begin each test at 0."""
-    for counted in counters.COUNTED:
+    for counted in prometheus.COUNTED:
         if isinstance(counted, Histogram):
             monkeypatch.setattr(counted, "_counts", [0] * len(counted._counts))
             monkeypatch.setattr(counted, "_sum", 0.0)

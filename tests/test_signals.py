@@ -2,17 +2,19 @@
 
 import threading
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
+from chat import ChatRefused
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import registry
 from chat.errors import ERRORS
 from chat.models import Message
-from chat.signals import ChatRefused, answered, asking, rated, tool_called
+from chat.signals import answered, asking, limit_reached, rated, tool_called
 from tests.support.upstream import eventually
 
 
@@ -227,3 +229,147 @@ async def test_a_receiver_that_fails_after_an_answer_changes_nothing(script, con
         second = await socket.ask("Two", message="m2")
         (await script.anext_reply()).finish()
         await socket.chunks(second)
+
+
+def limited(settings, **limits):
+    prices = {"currency": "EUR", "models": {"scripted": {"input": "1", "output": "2"}}}
+    settings.CHAT = {**settings.CHAT, "LIMITS": limits, "PRICES": prices}
+
+
+def reached(given):
+    """Return what a receiver of ``limit_reached`` hears about the limit."""
+    return given["who"], given["measure"], given["limit"]
+
+
+USED = {"prompt_tokens": 900, "completion_tokens": 100}
+
+
+async def answer_once(script, socket):
+    request = await socket.ask("One")
+    (await script.anext_reply()).finish(usage=USED)
+    await socket.chunks(request)
+
+
+async def test_a_refused_message_is_sent_with_the_limit_and_without_its_text(script, connect, settings):
+    limited(settings, user={"answers": "9/minute 1/day"})
+    ada = await User.objects.acreate(username="ada")
+    socket = await connect(user=ada)
+    with receiving(limit_reached) as heard:
+        await answer_once(script, socket)
+        assert heard == []
+        (frame,) = await socket.rest(await socket.ask("My secret", message="m2", chat="c2"))
+        assert frame["code"] == "limit"
+        await eventually(lambda: heard)
+    ((sender, given),) = heard
+    assert issubclass(sender, Assistant)
+    assert reached(given) == ("user", "answers", "1/day")
+    assert given["retry_at"] == datetime.fromisoformat(frame["retryAt"])
+    assert (given["conversation"], given["message_id"]) == ("c2", None)
+    assert await sync_to_async(lambda: given["assistant"].user)() == ada
+    assert given["thread"].startswith("chat-tools")
+    assert "My secret" not in str(given)
+
+
+async def test_a_refused_message_that_is_sent_again_is_sent_again_and_a_repeat_of_an_answered_one_is_not(
+    script, connect, settings
+):
+    limited(settings, site={"answers": "1/hour"})
+    socket = await connect()
+    with receiving(limit_reached) as heard:
+        await answer_once(script, socket)
+        await socket.chunks(await socket.ask("One"))
+        for _ in range(2):
+            assert await socket.error(await socket.ask("Two", message="m2")) == "limit"
+        await eventually(lambda: len(heard) == 2)
+    assert {reached(given) for _, given in heard} == {("site", "answers", "1/hour")}
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"anonymous": {"cost": "0.0015/day"}}, ("anonymous", "cost", "0.0015/day")),
+        ({"address": {"tokens": "1_500/hour"}}, ("address", "tokens", "1500/hour")),
+    ],
+)
+async def test_whose_limit_it_is_and_what_it_counts_are_named(script, connect, settings, limits, expected):
+    limited(settings, **limits)
+    settings.CHAT["TRUSTED_PROXIES"] = 1
+    socket = await connect(forwarded="8.8.8.8")
+    with receiving(limit_reached) as heard:
+        await answer_once(script, socket)
+        assert await socket.error(await socket.ask("Two", message="m2")) == "limit"
+        await eventually(lambda: heard)
+    assert reached(heard[0][1]) == expected
+    assert "8.8.8.8" not in str(heard)
+
+
+async def test_the_limit_of_an_assistant_is_sent_to_the_receivers_of_its_class_alone(script, connect):
+    class Careful(Assistant):
+        name = "default"
+
+        def limits(self):
+            return {"answers": "1/month"}
+
+    mine, another = receiving(limit_reached, sender=Careful), receiving(limit_reached, sender=Shop)
+    with registry.replaced(Careful), mine as heard, another as others:
+        socket = await connect()
+        await answer_once(script, socket)
+        assert await socket.error(await socket.ask("Two", message="m2")) == "limit"
+        await eventually(lambda: heard)
+    assert reached(heard[0][1]) == ("assistant", "answers", "1/month")
+    assert others == []
+
+
+@pytest.mark.parametrize("decides", [False, True])
+async def test_an_answer_that_is_cut_for_a_limit_is_sent_when_it_is_stored(script, connect, settings, decides):
+    limited(settings, anonymous={"tokens": "1_500/day"})
+
+    @sync_to_async
+    def status():
+        return Message.objects.get(role="assistant").status
+
+    found = []
+    with (
+        registry.replaced(Shop),
+        receiving(limit_reached, lambda **_: found.append(Message.objects.last().status)) as heard,
+    ):
+        socket = await connect()
+        request = await socket.ask("Where is it?")
+        reply = await script.anext_reply()
+        reply.call("cancel" if decides else "orders")
+        reply.finish("tool-calls", usage=USED)
+        chunks = await socket.chunks(request)
+        if decides:
+            assert (heard, await status()) == ([], "waiting")
+            question = next(chunk for chunk in chunks if chunk["type"] == "tool-approval-request")
+            await socket.chunks(await socket.decide(question["toolCallId"]))
+        await eventually(lambda: found)
+    ((sender, given),) = heard
+    assert sender is Shop
+    assert reached(given) == ("anonymous", "tokens", "1500/day")
+    answer = await Message.objects.aget(role="assistant")
+    assert (given["conversation"], given["message_id"]) == ("c1", answer.pk)
+    assert (found, answer.status) == (["cut"], "cut")
+
+
+async def test_an_answer_of_one_step_that_uses_up_a_limit_sends_nothing(script, connect, settings, served):
+    limited(settings, anonymous={"tokens": "1_500/day"})
+    with receiving(limit_reached) as heard, receiving(answered) as ends:
+        socket = await connect()
+        await answer_once(script, socket)
+        await eventually(lambda: ends)
+    assert heard == []
+
+
+async def test_a_receiver_of_limit_reached_that_fails_changes_no_refusal_and_is_logged(
+    script, connect, settings, caplog
+):
+    def fail(**_):
+        raise ValueError("a bug of the site")
+
+    limited(settings, anonymous={"answers": "1/day"})
+    with receiving(limit_reached, fail):
+        socket = await connect()
+        await answer_once(script, socket)
+        assert await socket.error(await socket.ask("Two", message="m2")) == "limit"
+        await eventually(lambda: "a bug of the site" in caplog.text)

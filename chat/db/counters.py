@@ -35,6 +35,9 @@ BATCH = 1_000
 
 SALT = "llm_chat.address"
 
+ADDRESS, OWNER, ASSISTANT = "address", "owner", "assistant"
+"""The words with which the scopes of rules begin; that of the whole site is ``"site"``."""
+
 VISITORS = "visitors"
 """The measure of new visitors."""
 
@@ -60,11 +63,20 @@ Settlement = tuple[Iterable[Reserved], Iterable[Usage]]
 
 
 class Charge(NamedTuple):
-    """What is to be taken from a counter, which may have so much (``most``) before."""
+    """What is to be taken from a counter, which may have so much (``most``) before, because of a rule."""
 
     reserved: Reserved
     most: int
     ends_at: datetime
+    rule: Rule
+
+
+class LimitReached(Refusal):
+    """A counter has not enough left. ``rule`` is the limit whose window ends last among those that are reached."""
+
+    def __init__(self, charge: Charge) -> None:
+        super().__init__("limit", retry_at=charge.ends_at)
+        self.rule = charge.rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +118,22 @@ def amounts_of(tokens: Tokens, price: Price | None) -> dict[str, int]:
 
 def address_scope(network: str) -> str:
     """Return the scope of an address; its digest, because an address is personal."""
-    return f"address {salted_hmac(SALT, network, algorithm='sha256').hexdigest()[:32]}"
+    return f"{ADDRESS} {salted_hmac(SALT, network, algorithm='sha256').hexdigest()[:32]}"
 
 
 def owner_scope(owner: Owner) -> str:
     """Return the scope of an owner."""
-    return f"owner {owner.key}"
+    return f"{OWNER} {owner.key}"
 
 
 def assistant_scope(assistant: str, owner: Owner) -> str:
     """Return the scope of an owner who asks one assistant, by its name."""
-    return f"assistant {assistant} {owner.key}"
+    return f"{ASSISTANT} {assistant} {owner.key}"
 
 
 def counters_of(owner: Owner) -> QuerySet[Counter]:
     """Return the counters in whose names the owner's key is."""
-    of_assistants = Q(name__startswith="assistant ", name__contains=f" {owner.key} ")
+    of_assistants = Q(name__startswith=f"{ASSISTANT} ", name__contains=f" {owner.key} ")
     return Counter.objects.filter(Q(name__startswith=f"{owner_scope(owner)} ") | of_assistants)
 
 
@@ -130,7 +142,7 @@ def _charge(rule: Rule, amount: int, now: datetime) -> Charge:
     begin, end = rule.limit.around(now)
     amount = min(amount, rule.limit.most)
     name = f"{rule.scope} {rule.measure} {rule.limit.window} {begin:%Y-%m-%dT%H:%M}"
-    return Charge(Reserved(name, rule.measure, amount), rule.limit.most - amount, end)
+    return Charge(Reserved(name, rule.measure, amount), rule.limit.most - amount, end, rule)
 
 
 def reservable(charges: Iterable[Charge]) -> list[Reserved]:
@@ -141,15 +153,15 @@ def reservable(charges: Iterable[Charge]) -> list[Reserved]:
 def take(charges: Sequence[Charge]) -> None:
     """Take from all counters, in a transaction that a refusal rolls back.
 
-    Raises ``Refusal`` with the time from which there is enough left, if one of them has not enough.
+    Raises ``LimitReached`` with the time from which there is enough left, if one of them has not enough.
     """
     alias = database()
-    for place, ((name, _, amount), most, ends_at) in enumerate(charges):
+    for place, ((name, _, amount), most, ends_at, _) in enumerate(charges):
         if _TAKE.run(alias, amount, name, most)[0]:
             continue
         _NEW.run(alias, *_NEW.values(Counter(name=name, used=0, ends_at=_stored(ends_at))))
         if not _TAKE.run(alias, amount, name, most)[0]:
-            raise Refusal("limit", retry_at=_free_at(charges[place:]))
+            raise LimitReached(_last_reached(charges[place:]))
 
 
 def _stored(at: datetime) -> datetime:
@@ -157,12 +169,12 @@ def _stored(at: datetime) -> datetime:
     return at if timezone.is_aware(timezone.now()) else timezone.make_naive(at, timezone.get_default_timezone())
 
 
-def _free_at(charges: Sequence[Charge]) -> datetime:
-    """Return when the windows have ended whose counters have not enough."""
+def _last_reached(charges: Sequence[Charge]) -> Charge:
+    """Return the charge whose window ends last among those whose counters have not enough."""
     names = [charge.reserved.counter for charge in charges]
     used = dict(Counter.objects.filter(name__in=names).values_list("name", "used"))
-    short = [charge.ends_at for charge in charges if used.get(charge.reserved.counter, 0) > charge.most]
-    return max(short, default=charges[0].ends_at)
+    short = [charge for charge in charges if used.get(charge.reserved.counter, 0) > charge.most]
+    return max(short or charges[:1], key=lambda charge: charge.ends_at)
 
 
 def settle(*settlements: Settlement) -> None:

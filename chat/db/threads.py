@@ -19,9 +19,9 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import IntegrityError, OperationalError, connections, router, transaction
 
 from ..conf import conf
-from ..counters import DATABASE_WAIT
 from ..forking import after_fork
 from ..models import Conversation
+from ..prometheus import DATABASE_WAIT
 from .kept import Kept, close_kept
 
 P = ParamSpec("P")

@@ -12,10 +12,11 @@ from django.dispatch import Signal
 from ..assistants import Assistant
 from ..assistants.discovery import registry
 from ..assistants.hooks import ADMISSION_WAIT, in_thread
+from ..db.counters import OWNER, LimitReached
 from ..db.values import Ask, Regenerate
 from ..errors import ChatRefused, Refusal
 from ..models import Message
-from ..signals import answered, asking, rated
+from ..signals import answered, asking, limit_reached, rated
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,26 @@ def _send_answered(answer_id: int) -> None:
     ended = message is not None and message.status not in (Message.Status.RUNNING, Message.Status.WAITING)
     if message is not None and ended:  # it may have been deleted, or gone on
         answered.send_robust(_sender_of(message), message=message)
+
+
+def announce_limit(assistant: Assistant, uid: str, reached: LimitReached, answer_id: int | None = None) -> None:
+    """Send ``limit_reached``, without waiting for its receivers.
+
+    ``answer_id`` is the answer that was cut in the conversation ``uid``, ``None`` if a message was refused.
+    """
+    scope, measure, limit = reached.rule
+    who = scope.partition(" ")[0]
+    announce(
+        limit_reached,
+        type(assistant),
+        assistant=assistant,
+        who=("anonymous" if assistant.user_id is None else "user") if who == OWNER else who,
+        measure=measure,
+        limit=limit.text(measure),
+        retry_at=reached.retry_at,
+        conversation=uid,
+        message_id=answer_id,
+    )
 
 
 def announce_rating(answer: Message, value: int, comment: str | None) -> None:

@@ -1,7 +1,7 @@
 """Counts answers when they end, for ``/metrics``."""
 
-from ..counters import ANSWERS, DURATION, FIRST_TOKEN
 from ..models import Message
+from ..prometheus import ANSWERS, DURATION, FIRST_TOKEN
 from .run import Run
 
 

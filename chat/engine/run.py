@@ -16,16 +16,16 @@ from ..backends.loading import Named
 from ..chunks import Chunk, FinishStep, Start, StartStep
 from ..db.answers import End, Written, finish, give_up
 from ..db.calls import call_messages, steps_of
-from ..db.counters import reservable
+from ..db.counters import LimitReached, reservable
 from ..db.threads import in_database
 from ..db.usage import Calling, reserve
 from ..db.values import Turn
 from ..endings import COMPLETE, CUT, INTERRUPTED, LIMITED, NOT_SAVED, STOPPED, WAITING, Ending, failed
-from ..errors import Refusal
 from ..models import ToolCall as StoredCall
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from ..tokens import estimated_input
+from .announcing import announce_limit
 from .calls import Calls, has_succeeded
 from .deadlines import Deadlines
 from .draft import Draft
@@ -74,6 +74,8 @@ class Run:
         """The steps of this answer that have called tools: text, calls, reasoning."""
         self._reading: asyncio.Task[Any] | None = None
         self._owned = True
+        self._reached: LimitReached | None = None
+        """The limit that a step would have exceeded."""
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
@@ -117,6 +119,11 @@ class Run:
             logger.warning("The answer %s was taken over by another process, or deleted.", self.answer_id)
             self._owned = False
             self.end(INTERRUPTED)
+
+    def announce_limit(self) -> None:
+        """Send ``limit_reached`` if the answer has ended because of a limit."""
+        if self._reached is not None and self.ending is LIMITED:
+            announce_limit(self._assistant, self.turn.conversation.uid, self._reached, self.answer_id)
 
     def tick(self, now: float) -> None:
         """Flush the collected deltas and check the deadlines; ``now`` is the event loop's time, in seconds."""
@@ -246,7 +253,8 @@ class Run:
                 self._ledger.reserved = reserved
         try:
             mine = taking.result()
-        except Refusal:
+        except LimitReached as reached:
+            self._reached = reached
             return False
         if not mine:
             await self._leave()

@@ -12,6 +12,7 @@ from ..assistants.discovery import backends_of, name_of, registry
 from ..assistants.permission import tools_for
 from ..conf import conf
 from ..db.answers import is_stopping
+from ..db.counters import LimitReached
 from ..db.known_turns import regenerate
 from ..db.repeats import stored_turn
 from ..db.threads import in_database
@@ -23,7 +24,7 @@ from ..models import Message
 from ..signals import asking
 from ..streams.base import StreamKey
 from .admission import admitted
-from .announcing import announce_answer, ask_receivers
+from .announcing import announce_answer, announce_limit, ask_receivers
 from .engine import Engine, State
 from .fallback import writer_of
 from .measuring import count_run
@@ -87,12 +88,10 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
         await ask_receivers(assistant, asked)
     async with engine.locks[asked.owner, asked.uid]:
         try:
-            turn = await _store(engine, asked, writer)
-        except Refusal as refusal:
-            # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
-            if refusal.code != "busy" or not await _has_ended(engine, asked):
-                raise
-            turn = await _store(engine, asked, writer)
+            turn = await _store_after_end(engine, asked, writer)
+        except LimitReached as reached:
+            announce_limit(assistant, asked.uid, reached)
+            raise
         if turn.fresh:
             turn = replace(turn, pressed=asked.press if isinstance(asked, Ask) else None, meter=meter)
             assistant.conversation = turn.conversation
@@ -104,6 +103,17 @@ async def _repeated(engine: Engine, asked: Asked) -> Turn | None:
     """Return the turn of a request that was stored while it was allowed: what is stored may be read."""
     async with engine.locks[asked.owner, asked.uid]:
         return await in_database(stored_turn, asked)
+
+
+async def _store_after_end(engine: Engine, asked: Asked, writer: Writer) -> Turn:
+    """Store a turn, if need be after the end of an answer that the visitor has stopped."""
+    try:
+        return await _store(engine, asked, writer)
+    except Refusal as refusal:
+        # A visitor who stops an answer and asks again at once must not be refused because it is still ending.
+        if refusal.code != "busy" or not await _has_ended(engine, asked):
+            raise
+        return await _store(engine, asked, writer)
 
 
 async def _store(engine: Engine, asked: Asked, writer: Writer) -> Turn:
@@ -151,6 +161,7 @@ async def _run_to_end(engine: Engine, run: Run) -> None:
         engine.titles.answered(run.turn, run.named)
         if not run.waits:
             announce_answer(run.answer_id)
+        run.announce_limit()
 
 
 def _tick(engine: Engine) -> None:

@@ -22,6 +22,7 @@ from chat.errors import ERRORS, sentence
 from chat.models import Conversation, Message, Process
 from chat.owners import Owner, key_of
 from chat.signals import asking as question_asked
+from chat.signals import limit_reached
 from tests.support.processes import ROOT
 from tests.support.upstream import eventually
 
@@ -315,3 +316,22 @@ def test_a_question_that_takes_long_is_not_idle(asking, monkeypatch):
     reply.finish()
     thread.join(10)
     assert results[0].text == "One"
+
+
+def test_a_question_that_a_limit_refuses_is_sent_to_the_receivers_before_the_process_ends(asking, ada, settings):
+    heard = []
+
+    def note(sender, who, retry_at, assistant, **_):
+        heard.append((who, retry_at, assistant.user))
+
+    settings.CHAT = {**settings.CHAT, "LIMITS": {"user": {"answers": "1/day"}}}
+    asking.will_say("Uno.")
+    ask("default", "One", user=ada)
+    limit_reached.connect(note)
+    try:
+        with pytest.raises(ChatRefused) as refused:
+            ask("default", "Two", user=ada)
+        background.close()
+    finally:
+        limit_reached.disconnect(note)
+    assert heard == [("user", refused.value.retry_at, ada)]

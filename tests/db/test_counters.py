@@ -7,8 +7,19 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from chat.db.counters import KEPT, Charge, Meter, Reserved, Rule, address_scope, remove_old, reservable, settle, take
-from chat.errors import Refusal
+from chat.db.counters import (
+    KEPT,
+    Charge,
+    LimitReached,
+    Meter,
+    Reserved,
+    Rule,
+    address_scope,
+    remove_old,
+    reservable,
+    settle,
+    take,
+)
 from chat.limits import UNITS, Limit
 from chat.models import Counter, Usage
 from chat.prices import Listed
@@ -25,7 +36,7 @@ def empty(database):
 
 
 def charge(name="a", amount=1, limit=3, ends_at=SOON, measure="answers"):
-    return Charge(Reserved(name, measure, amount), limit - amount, ends_at)
+    return Charge(Reserved(name, measure, amount), limit - amount, ends_at, Rule(name, measure, Limit(limit, "day")))
 
 
 def used():
@@ -34,12 +45,18 @@ def used():
 
 def taken(*charges):
     """Take in a transaction of its own; return the time of a refusal."""
+    refusal = refused(*charges)
+    return refusal and refusal.retry_at
+
+
+def refused(*charges):
+    """Take in a transaction of its own; return the refusal, if there is one."""
     try:
         with transaction.atomic(using=Counter.objects.db):
             take(charges)
-    except Refusal as refusal:
+    except LimitReached as refusal:
         assert refusal.code == "limit"
-        return refusal.retry_at
+        return refusal
     return None
 
 
@@ -57,7 +74,10 @@ def test_a_refusal_takes_from_no_counter():
 
 def test_a_refusal_names_the_time_when_all_are_free():
     taken(charge("b", limit=1), charge("c", limit=1))
-    assert taken(charge("a"), charge("b", limit=1), charge("c", limit=1, ends_at=LATER)) == LATER
+    refusal = refused(
+        charge("a"), charge("b", limit=1), charge("c", limit=1, ends_at=LATER), charge("d", ends_at=LATER)
+    )
+    assert (refusal.retry_at, refusal.rule.scope) == (LATER, "c")
     assert taken(charge("a"), charge("b", limit=1), charge("d", limit=1, ends_at=LATER)) == SOON
 
 

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from chat.db.answers import End, Written, finish, interrupt, interrupt_with
 from chat.db.calls import begin_calls
-from chat.db.counters import Charge, Reserved
+from chat.db.counters import Charge, Reserved, Rule
 from chat.db.processes import register
 from chat.db.usage import Calling, erase_user, reserve, store
 from chat.endings import COMPLETE
+from chat.limits import Limit
 from chat.managers import keep_without_user
 from chat.models import Conversation, Counter, Message, Process, ToolCall, Usage
 from chat.parts import TextPart
@@ -174,7 +175,8 @@ def test_the_rows_of_a_user_in_another_database_lose_the_user(answer, django_use
 
 def test_a_reservation_whose_acknowledgement_was_lost_is_not_taken_again(answer):
     Counter.objects.all().delete()
-    charges = [Charge(Reserved("t", "tokens", 5), 95, timezone.now() + timedelta(days=1))]
+    rule = Rule("t", "tokens", Limit(100, "day"))
+    charges = [Charge(Reserved("t", "tokens", 5), 95, timezone.now() + timedelta(days=1), rule)]
     call = Calling("default", 1, 5, reserved=tuple(each.reserved for each in charges))
     for _ in range(2):
         assert reserve("p", answer.pk, call, charges)

@@ -11,11 +11,11 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from chat.chunks import Error, Start, StartStep
-from chat.counters import ANSWERS
 from chat.db.processes import abandoned
 from chat.engine.recovery import recover
 from chat.models import Conversation, Message, Process
 from chat.parts import TextDelta, TextEnd, TextStart
+from chat.prometheus import ANSWERS
 from chat.streams.base import StreamKey
 from chat.streams.redis.streams import RedisStreams
 from tests.conftest import chat_settings

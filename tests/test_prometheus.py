@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from chat.counters import COUNTED, Counter, Histogram, gauge, text
+from chat.prometheus import COUNTED, Counter, Histogram, gauge, text
 
 
 def test_a_counter_counts_each_combination_of_labels():
