@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .engine.background import Work
 
-__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream"]
+__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream", "post"]
 
 Tell = Callable[[str], None]
 
@@ -108,6 +108,39 @@ async def astream(assistant: str, text: str, **options: Unpack[Options]) -> Asyn
         await asyncio.wait([asking])
         if not asking.cancelled():
             asking.exception()  # raised above, or of no interest to a caller that has left
+
+
+def post(assistant: str, text: str, *, user: Any, about: "Model | None" = None, conversation: str | None = None) -> str:
+    """Post a message to a user in the assistant's name. No model is called; models read it with the later questions.
+
+    It is stored behind the last message of the conversation and marks it as unread. Open pages show it at once. Inside
+    a transaction, they do when that is committed.
+
+    Args:
+        assistant: the name of the assistant.
+        text: the message, in Markdown.
+        user: the user whose conversation it is.
+        about: the object that the conversation is about.
+        conversation: the ``uid`` of one of the user's conversations; ``None`` for the one that ``{% chat %}`` shows
+            for the assistant and the object, which begins with the message if it does not exist.
+
+    Returns:
+        The ``uid`` of the conversation.
+
+    Raises:
+        ChatRefused: nothing was posted: an unknown assistant, an empty or too long text, an object that is gone or that
+            the assistant does not talk about, a conversation that is gone or belongs to another user; or one in which
+            an answer is running or waits for a decision (``busy``).
+        RuntimeError: an event loop is running in this thread.
+        TypeError: an argument is of the wrong type.
+    """
+    _check_no_loop("post() would use the database", "await sync_to_async(post)(...)")
+    from .engine import posting
+
+    try:
+        return posting.post(assistant, text, user, about, conversation)
+    except Refusal as error:
+        raise _refused(error, {}) from error
 
 
 async def _asked(assistant: str, text: str, options: Options, tell: Tell = lambda _: None) -> Answer:

@@ -21,6 +21,9 @@ __all__ = ["KEY_LENGTH", "Conversation", "Counter", "Feedback", "Message", "Proc
 PROCESS_LENGTH = 32
 """Length of ``Process.id``, in characters."""
 
+POSTED = "p-"
+"""What the ``uid`` of a message begins with that the site has posted by the Python API."""
+
 SLICE = 128
 """Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""
 
