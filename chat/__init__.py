@@ -22,9 +22,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Answer, ChatRefused, aask, ask, astream
+    from .api import Answer, ChatRefused, aask, ask, astream, post
 
-__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream"]
+__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream", "post"]
 
 __version__ = "0.1.0"
 

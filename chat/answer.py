@@ -14,8 +14,8 @@ class Answer:
         text: what the model wrote, without its reasoning; Markdown. It may be only the beginning, unless ``status`` is
             ``"complete"``.
         parts: all of the answer, in order. Each is a dict: ``{"type": "text", "text": str}``, ``{"type": "reasoning",
-            "text": str}``, or a call of a tool, ``{"type": "tool", "name": str, "input": dict, "state": str,
-            "output": Any, "error": str}``.
+            "text": str}``, perhaps with ``seconds``, or a call of a tool, ``{"type": "tool", "name": str,
+            "input": dict, "state": str, "output": Any, "error": str}``.
         sources: what its tools have found to cite. Each is a dict with ``number``, ``title``, ``url``, ``excerpt``.
         usage: what the model's endpoint has reported, such as ``{"prompt_tokens": 12, "completion_tokens": 80}``;
             ``None`` if it has reported nothing.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .engine.background import Work
 
-__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream"]
+__all__ = ["Answer", "ChatRefused", "aask", "ask", "astream", "post"]
 
 Tell = Callable[[str], None]
 
@@ -30,6 +30,8 @@ class Options(TypedDict, total=False):
         about: the object that a new conversation is about, as in ``{% chat "support" about=order %}``.
         conversation: the ``uid`` of a conversation of the same user to continue, such as ``Answer.conversation``;
             ``None`` for a new one.
+        returns: the type of the value that the answer is to be, ``Answer.value``: a dataclass, a ``msgspec.Struct`` or
+            a pydantic model. The model gets its JSON schema. ``None`` for text.
         keep: ``False`` to delete the conversation when it is answered. Nobody sees it meanwhile.
         language: a language code, such as ``"de"``, for the assistant's hooks; empty for the site's own.
         timeout: how long the answer may take, in seconds; then it is cut. ``None`` for ``CHAT["MAX_DURATION"]``.
@@ -38,6 +40,7 @@ class Options(TypedDict, total=False):
     user: Any
     about: "Model | None"
     conversation: str | None
+    returns: Any
     keep: bool
     language: str
     timeout: float | None
@@ -49,19 +52,22 @@ def ask(assistant: str, text: str, **options: Unpack[Options]) -> Answer:
     Args:
         assistant: the name of the assistant, such as ``"default"``.
         text: the question.
-        **options: ``user``, ``about``, ``conversation``, ``keep``, ``language`` and ``timeout``, as ``Options``
-            describes them.
+        **options: ``user``, ``about``, ``conversation``, ``returns``, ``keep``, ``language`` and ``timeout``, as
+            ``Options`` describes them.
 
     Returns:
-        The answer, also if it was cut, has failed or waits for a decision: ``Answer.status`` says so.
+        The answer, also if it was cut, has failed or waits for a decision: ``Answer.status`` says so. One that is
+        complete, but not of the form that ``returns`` asks for, has failed with the error ``"format"``.
 
     Raises:
         ChatRefused: nothing was asked: no permission, a limit, an empty or too long question, an unknown assistant, an
             object or a conversation that is gone or belongs to another user.
+        ImproperlyConfigured: the assistant's backend cannot return a value.
         RuntimeError: an event loop is running in this thread, or a transaction.
         TypeError: an argument is of the wrong type, such as the ``request.user`` of a visitor without an account.
+        ValueError: ``keep=False`` with a ``conversation``.
     """
-    _check_no_loop()
+    _check_no_loop("ask() would wait", "await aask(...)")
     from .engine import background
 
     try:
@@ -104,6 +110,39 @@ async def astream(assistant: str, text: str, **options: Unpack[Options]) -> Asyn
             asking.exception()  # raised above, or of no interest to a caller that has left
 
 
+def post(assistant: str, text: str, *, user: Any, about: "Model | None" = None, conversation: str | None = None) -> str:
+    """Post a message to a user in the assistant's name. No model is called; models read it with the later questions.
+
+    It is stored behind the last message of the conversation and marks it as unread. Open pages show it at once. Inside
+    a transaction, they do when that is committed.
+
+    Args:
+        assistant: the name of the assistant.
+        text: the message, in Markdown.
+        user: the user whose conversation it is.
+        about: the object that the conversation is about.
+        conversation: the ``uid`` of one of the user's conversations; ``None`` for the one that ``{% chat %}`` shows
+            for the assistant and the object, which begins with the message if it does not exist.
+
+    Returns:
+        The ``uid`` of the conversation.
+
+    Raises:
+        ChatRefused: nothing was posted: an unknown assistant, an empty or too long text, an object that is gone or that
+            the assistant does not talk about, a conversation that is gone or belongs to another user; or one in which
+            an answer is running or waits for a decision (``busy``).
+        RuntimeError: an event loop is running in this thread.
+        TypeError: an argument is of the wrong type.
+    """
+    _check_no_loop("post() would use the database", "await sync_to_async(post)(...)")
+    from .engine import posting
+
+    try:
+        return posting.post(assistant, text, user, about, conversation)
+    except Refusal as error:
+        raise _refused(error, {}) from error
+
+
 async def _asked(assistant: str, text: str, options: Options, tell: Tell = lambda _: None) -> Answer:
     from .engine import background
 
@@ -121,13 +160,13 @@ def _work(assistant: str, text: str, options: Options, tell: Tell = lambda _: No
     return lambda engine: Asking(engine, question, tell).answer()
 
 
-def _check_no_loop() -> None:
+def _check_no_loop(reason: str, instead: str) -> None:
     """Raise ``RuntimeError`` in a coroutine, whose loop would wait."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError("ask() would block the event loop that is running here: use `await aask(...)` instead.")
+    raise RuntimeError(f"{reason} on an event loop, which would stand still meanwhile: use `{instead}` instead.")
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -48,6 +48,7 @@ ERRORS: dict[str, ErrorKind] = {
     "refused": ErrorKind(_("The model refused the request.")),
     "upstream": ErrorKind(_("The model is not available. Please try again.")),
     "tools": ErrorKind(_("The model could not use its tools.")),
+    "format": ErrorKind(_("The model's answer does not have the expected form.")),
     "timeout": ErrorKind(_("The model took too long to answer.")),
     "interrupted": ErrorKind(_("The answer was interrupted.")),
     "unavailable": ErrorKind(_("The model could not be started on this server.")),

@@ -18,6 +18,12 @@ REASON_LENGTH = 500
 
 __all__ = ["KEY_LENGTH", "Conversation", "Counter", "Feedback", "Message", "Process", "Share", "ToolCall", "Usage"]
 
+PROCESS_LENGTH = 32
+"""Length of ``Process.id``, in characters."""
+
+POSTED = "p-"
+"""What the ``uid`` of a message begins with that the site has posted by the Python API."""
+
 SLICE = 128
 """Batch size of the queries that walk up a branch: a page's window, and some messages of other branches."""
 
@@ -25,7 +31,7 @@ SLICE = 128
 class Process(models.Model):
     """A process that writes answers. A running answer names it, and its heartbeat shows that it is alive."""
 
-    id = models.CharField(_("ID"), primary_key=True, max_length=32)
+    id = models.CharField(_("ID"), primary_key=True, max_length=PROCESS_LENGTH)
     host = models.CharField(_("host"), max_length=255)
     pid = models.PositiveIntegerField(_("process ID"))
     started_at = models.DateTimeField(_("started at"))

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..html.messages import MessageView, PartView, record_view
 from ..models import Conversation, Feedback, Message, Process, Share, ToolCall
+from ..owners import UNKEPT_KEY
 from .base import ReadOnly
 
 BEGINNING = 80
@@ -68,9 +69,12 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         css = {"all": ["llm_chat/chat.css"]}  # noqa: RUF012 (Django's own form)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        """Count the messages; load the users by a second query, because they may be in another database."""
+        """Count the messages; load the users by a second query, because they may be in another database.
+
+        Conversations that are not kept are left out: nobody sees them.
+        """
         users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
-        found: QuerySet[Conversation] = super().get_queryset(request)
+        found: QuerySet[Conversation] = super().get_queryset(request).exclude(owner=UNKEPT_KEY)
         messages = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
         count = Subquery(messages.annotate(count=Count("pk")).values("count"))
         return found.prefetch_related(Prefetch("user", users)).annotate(messages=Coalesce(count, 0))
@@ -179,9 +183,9 @@ class ShareAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Process)
 class ProcessAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Server processes and their heartbeats."""
+    """Server processes, those that only ask, and their heartbeats."""
 
-    list_display = ("id", "host", "pid", "started_at", "heartbeat_at")
+    list_display = ("id", "host", "pid", "client", "started_at", "heartbeat_at")
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Return ``False``: the answers of a running process refer to its row."""

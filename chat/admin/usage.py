@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Usage
+from ..owners import UNKEPT_KEY
 from .base import ReadOnly
 
 MOST = 100
@@ -142,8 +143,8 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("conversation"))
     def conversation(self, usage: Usage) -> str:
-        """Link to the conversation, if it is still there."""
-        if usage.message is None:
+        """Link to the conversation, if it is still there and kept."""
+        if usage.message is None or usage.message.conversation.owner == UNKEPT_KEY:
             return "-"
         conversation = usage.message.conversation
         address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])

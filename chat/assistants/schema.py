@@ -53,7 +53,7 @@ def made(
     if confirms is not None:
         _check_same(path, function, confirms)
     description = " ".join(text.split("\n\n")[0].split())
-    return Tool(name, description, _without_titles(schema), options, _check(model), confirms is not None)
+    return Tool(name, description, without_titles(schema), options, _check(model), confirms is not None)
 
 
 def _check_same(path: str, function: Callable[..., Any], confirms: Callable[..., Any]) -> None:
@@ -128,20 +128,20 @@ def _complaint(error: ValidationError) -> str:
     return f"The arguments do not fit: {said}"[:MAX_COMPLAINT]
 
 
-def _without_titles(schema: Any) -> Any:
+def without_titles(schema: Any) -> Any:
     """Leave out the titles that pydantic makes of names: they cost tokens and say nothing."""
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
+        return [without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     found: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _NAMED:  # its keys are names of the site's own
-            found[key] = {name: _without_titles(item) for name, item in value.items()}
+            found[key] = {name: without_titles(item) for name, item in value.items()}
         elif key in _VALUES:
             found[key] = value
         elif key != "title":
-            found[key] = _without_titles(value)
+            found[key] = without_titles(value)
     return found
 
 

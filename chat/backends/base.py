@@ -123,6 +123,8 @@ class Request(msgspec.Struct, frozen=True):
         max_tokens: a reply of this length is enough. Pass the limit to the model if that is supported; otherwise the
             caller stops reading early. ``None`` sets no limit.
         tools: what the model may call; empty for a backend without ``tools``.
+        returns: the JSON schema of an object, named by its ``title``, if the whole text of the reply is to be such a
+            value in JSON; only for a backend that is ``structured``. Pass it to the model.
         pace: a backend may call this after a read from the network whose deltas it has yielded, before it reads again.
             It passes the deltas on to the readers, and returns at their next tick. What has arrived until then can be
             read at once, which takes far less time than each token alone.
@@ -131,6 +133,7 @@ class Request(msgspec.Struct, frozen=True):
     messages: list[dict[str, Any]]
     max_tokens: int | None = None
     tools: tuple[ToolSchema, ...] = ()
+    returns: dict[str, Any] | None = None
     pace: Callable[[], Awaitable[None]] = at_once
 
 
@@ -151,6 +154,9 @@ class Backend(ABC):
 
     tools: bool = False
     """Whether the model can call tools: it gets them in its requests, and yields ``ToolCall``."""
+
+    structured: bool = False
+    """Whether the model can reply with a value of a given form, as ``Request.returns`` asks for."""
 
     @property
     def model(self) -> str:

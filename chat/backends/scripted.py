@@ -200,6 +200,8 @@ class ScriptedBackend(Backend):
         tools: whether the model can call tools, by ``Reply.call``.
     """
 
+    structured = True
+
     def __init__(self, script: str | None = None, *, tools: bool = True) -> None:
         self._script = script
         self.tools = tools

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models.functions import Now, Substr
 
 from ..conf import conf
 from ..managers import ConversationQuerySet
-from ..models import Conversation
-from ..owners import Owner
+from ..models import PROCESS_LENGTH, Conversation, Process
+from ..owners import UNKEPT_KEY, Owner
 from .conversations import delete
 
 logger = logging.getLogger(__name__)
@@ -68,9 +68,14 @@ def restore(owner: Owner, at: str) -> list[Conversation]:
 
 
 def expired() -> ConversationQuerySet:
-    """Return the conversations whose deletion can no longer be undone."""
+    """Return the conversations whose deletion can no longer be undone, and those that a dead process was to delete.
+
+    The latter are not kept, and their ``uid`` begins with the process that has asked (``owners.UNKEPT_KEY``).
+    """
     deadline: ExpressionWrapper[Any] = ExpressionWrapper(Now() - timedelta(seconds=conf.undo_period), DateTimeField())
-    return Conversation.objects.filter(deleted_at__lte=deadline)
+    asker = Process.objects.filter(pk=Substr(OuterRef("uid"), 1, PROCESS_LENGTH))
+    left_behind = Q(owner=UNKEPT_KEY, running=None) & ~Exists(asker)
+    return Conversation.objects.filter(Q(deleted_at__lte=deadline) | left_behind)
 
 
 def purge() -> int:

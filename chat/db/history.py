@@ -12,6 +12,9 @@ from .threads import database
 GO_ON = "Your last message broke off. Go on exactly where it ended: no introduction, and repeat nothing."
 """The instruction for a model that cannot continue a last message of its own."""
 
+OPENING = "Begin the conversation."
+"""The question before a message that the site has posted at the beginning: many models refuse to read anything else."""
+
 TOOL = "tool"
 """The role of the result of a call."""
 
@@ -88,6 +91,8 @@ def read_branch(
             asked = asked or role == Message.Role.USER
         wanted = parent
         if wanted is None:
+            if role == Message.Role.ASSISTANT:
+                messages.append({"role": Message.Role.USER, "content": OPENING})
             break
     if with_calls and tools is not None:
         messages = _with_calls(messages, with_calls, budget, tools, asked=new)

@@ -30,7 +30,7 @@ def ask(request: Ask, writer: Writer) -> Turn:
 
     Raises ``Refusal`` and ``OtherSubjectError``.
     """
-    _lock(request.owner, request.uid)
+    lock(request.owner, request.uid)
     conversation, created = Conversation.objects.get_or_create(
         owner=request.owner.key,
         uid=request.uid,
@@ -79,7 +79,7 @@ def regenerate(request: Regenerate, writer: Writer) -> Turn:
     return _with_branch(turn, turn.answer) if request.whole else turn
 
 
-def _lock(owner: Owner, uid: str) -> None:
+def lock(owner: Owner, uid: str) -> None:
     """Begin the transaction with a write, so that turns of one conversation wait for each other.
 
     In Django's default mode, SQLite refuses at once, whatever its timeout, to turn a reading transaction into a writing
@@ -100,7 +100,7 @@ def _with_branch(turn: Turn, first: Message) -> Turn:
 
 
 def _regenerate(request: Regenerate, writer: Writer) -> Turn:
-    _lock(request.owner, request.uid)
+    lock(request.owner, request.uid)
     conversation = request.owner.conversations.filter(uid=request.uid).first()
     if conversation is None:
         raise Refusal("not_found")
@@ -116,7 +116,7 @@ def _regenerate(request: Regenerate, writer: Writer) -> Turn:
     if target is None:
         raise Refusal("not_found")
     question = target.parent if target.role == Message.Role.ASSISTANT else as_shown(conversation, target)
-    if question is None:
+    if question is None or question.role != Message.Role.USER:  # a message that the site has posted answers none
         raise Refusal("not_found")
     begun = target if request.continues and target.role == Message.Role.ASSISTANT else None
     return _begin(conversation, question, writer, attempt=request.attempt, begun=begun)

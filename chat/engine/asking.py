@@ -5,31 +5,33 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db.models import Model
 from msgspec import to_builtins
 
 from ..answer import Answer
 from ..assistants.about import signed, subject_of
-from ..assistants.discovery import name_of, registry
+from ..assistants.discovery import backends_of, name_of, registry
 from ..chunks import Chunk, Closing
 from ..db.conversations import delete, own
 from ..db.replay import parts_of
 from ..db.sources import sources_by_part
 from ..db.threads import in_database
 from ..db.values import Ask, Subject
-from ..endings import CUT, INTERRUPTED, Ending, by_chunk, failed
+from ..endings import COMPLETE, CUT, INTERRUPTED, Ending, by_chunk, failed
 from ..errors import Refusal
 from ..models import Conversation, Message
 from ..owners import SERVER, UNKEPT_KEY, Owner, key_of
-from ..parts import TOOL, TextDelta, TextStart, text_of
+from ..parts import TOOL, TextDelta, TextStart, ToolPart, is_text, text_of
 from ..streams.base import LostStreamError
 from ..text import acceptable
 from .announcing import until_announced
 from .engine import Engine
+from .returns import Form, form_of
 from .run import Run
 from .start import begin
 
@@ -52,17 +54,18 @@ class Question:
     keep: bool = True
     language: str = ""
     timeout: float | None = None
+    form: Form | None = field(init=False, default=None)
+    """That of the value that is to be returned."""
 
     def __post_init__(self) -> None:
-        for name in ("assistant", "text"):
-            if not isinstance(value := getattr(self, name), str):
-                raise TypeError(f"{name} must be a string, got {value!r}.")
-        if self.user is not None:
-            check_user(self.user)
-        if self.about is not None and (not isinstance(self.about, Model) or self.about.pk is None):
-            raise TypeError(f"about must be an object that is stored, got {self.about!r}.")
+        check_argument("assistant", self.assistant)
+        check_argument("text", self.text)
+        check_user(self.user, optional=True)
+        check_object(self.about)
         if self.conversation is not None and not self.keep:
             raise ValueError("keep=False cannot continue a conversation: it would delete what was kept.")
+        if self.returns is not None:
+            object.__setattr__(self, "form", form_of(self.returns))
 
     def owner(self, process: str) -> tuple[Owner, str]:
         """Return the owner of the conversation, and the ``uid`` of a new one. ``process`` is the one that asks."""
@@ -72,10 +75,25 @@ class Question:
         return (SERVER if user_id is None else Owner(key_of(user_id), user_id)), uid
 
 
-def check_user(user: Any) -> None:
+def check_argument(name: str, value: object) -> None:
+    """Raise ``TypeError`` if an argument is not a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}.")
+
+
+def check_object(about: object) -> None:
+    """Raise ``TypeError`` if this is neither ``None`` nor a stored object."""
+    if about is not None and (not isinstance(about, Model) or about.pk is None):
+        raise TypeError(f"about must be an object that is stored, got {about!r}.")
+
+
+def check_user(user: Any, *, optional: bool = False) -> None:
     """Raise ``TypeError`` if this is not a stored user, such as ``request.user`` of a visitor without an account."""
+    if user is None and optional:
+        return
     if not getattr(user, "is_authenticated", False) or user.pk is None:
-        raise TypeError(f"user must be a user that is stored, or None, got {user!r}.")
+        expected = "a user that is stored, or None" if optional else "a user that is stored"
+        raise TypeError(f"user must be {expected}, got {user!r}.")
 
 
 def check_assistant(name: str) -> None:
@@ -127,14 +145,32 @@ class Asking:
         question = self._question
         check_assistant(question.assistant)
         text = acceptable(question.text, self._engine.max_message_length(question.assistant))
+        if question.form is not None:
+            self._check_backends()
         owner, uid = question.owner(self._engine.process)
         subject = subject_of(question.assistant, question.about)
         if question.conversation is not None:
             uid = question.conversation
-            subject = _same(subject, await in_database(own, owner, uid))
+            subject = same_subject(subject, await in_database(own, owner, uid))
         about = signed(subject, owner.digest)
         message = secrets.token_urlsafe(9)
-        return Ask(owner, uid, message, text, language=question.language, assistant=subject.assistant, about=about)
+        return Ask(
+            *(owner, uid, message, text),
+            language=question.language,
+            assistant=subject.assistant,
+            about=about,
+            returns=question.form.schema if question.form else None,
+        )
+
+    def _check_backends(self) -> None:
+        """Raise ``ImproperlyConfigured`` if a backend of the assistant cannot ask its model for a value."""
+        assistant = registry.get(self._question.assistant) or registry.default
+        for alias, backend in self._engine.backends.named(backends_of(assistant)):
+            if not backend.structured:
+                raise ImproperlyConfigured(
+                    f'The backend "{alias}" of the assistant "{name_of(assistant)}" cannot return a value: '
+                    f"{type(backend).__name__}.structured is False."
+                )
 
     def _begun(self, answer: Message) -> None:
         """Take the run that has begun, in the same step of the loop."""
@@ -153,22 +189,22 @@ class Asking:
 
     async def _follow(self, run: Run) -> Ending:
         """Follow the answer, and return how it ended."""
-        texts = 0
         try:
             async with aclosing(run.stream.follow()) as batches:
                 async for batch in batches:
-                    self._chunks += batch.chunks
                     for chunk in batch.chunks:
-                        if isinstance(chunk, TextStart):
-                            texts += 1
-                            if texts > 1:
-                                self._tell("\n\n")  # as the texts of the stored answer are joined
-                        elif isinstance(chunk, TextDelta):
-                            self._tell(chunk.delta)
+                        self._hear(chunk)
         except LostStreamError:  # taken over by another process, or deleted
             return INTERRUPTED
         last = self._chunks[-1]
         return by_chunk(last) if isinstance(last, Closing) else INTERRUPTED
+
+    def _hear(self, chunk: Chunk) -> None:
+        if isinstance(chunk, TextDelta):
+            self._tell(chunk.delta)
+        elif isinstance(chunk, TextStart) and any(isinstance(before, TextStart) for before in self._chunks):
+            self._tell("\n\n")  # as the texts of the stored answer are joined
+        self._chunks.append(chunk)
 
     async def _answer(self, run: Run, ending: Ending) -> Answer:
         """Return the answer as it is stored, or as it was followed, if it is not stored yet or is gone."""
@@ -178,17 +214,18 @@ class Asking:
         except DatabaseError:
             found = None
         if found is None:
-            parts = parts_of(self._chunks)
+            parts = [part for part in parts_of(self._chunks) if not isinstance(part, ToolPart)]
             found = Content(text_of(parts), tuple(map(to_builtins, parts)))
-        return Answer(
-            ending.status,
-            found.text,
-            found.parts,
-            found.sources,
-            found.usage,
-            run.turn.conversation.uid if self._question.keep else None,
-            ending.error,
-        )
+        uid = run.turn.conversation.uid if self._question.keep else None
+        content = found.text, found.parts, found.sources, found.usage, uid
+        form = self._question.form
+        if form is None or ending.status != COMPLETE.status:
+            return Answer(ending.status, *content, ending.error)
+        # The provider may have filtered the reply of an answer that counts as complete.
+        value = await form.read(_last_text(found.parts)) if ending is COMPLETE else None
+        if value is None:
+            return Answer("failed", *content, "format")
+        return Answer(ending.status, *content, value=value)
 
     async def _forget(self, run: Run) -> None:
         """Delete the conversation when its answer has ended and nobody reads it any more."""
@@ -201,7 +238,7 @@ class Asking:
             logger.exception("A conversation that is not kept could not be deleted: it is when this process has ended.")
 
 
-def _same(subject: Subject, conversation: Conversation | None) -> Subject:
+def same_subject(subject: Subject, conversation: Conversation | None) -> Subject:
     """Return the subject of a conversation to continue. Raises ``Refusal`` if it is gone or has another one."""
     if conversation is None:
         raise Refusal("gone")
@@ -226,6 +263,11 @@ class Content:
     parts: tuple[dict[str, Any], ...]
     sources: tuple[dict[str, Any], ...] = ()
     usage: dict[str, Any] | None = None
+
+
+def _last_text(parts: tuple[dict[str, Any], ...]) -> str:
+    """Return the last text of an answer: the model may have written others before it called tools."""
+    return next((part["text"] for part in reversed(parts) if is_text(part)), "")
 
 
 def _content(answer_id: int) -> Content | None:

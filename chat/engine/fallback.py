@@ -28,6 +28,8 @@ class Fallback:
     def __init__(self, backends: Sequence[Named], process: str, assistant: type[Assistant], turn: Turn) -> None:
         self.history = turn.history
         """What the model of the backend that answers now reads of the conversation."""
+        self.returns = turn.returns
+        """The JSON schema of the answer, if it is to be a value."""
         self._turn = turn
         self._backends = list(backends)
         self._process = process

@@ -121,7 +121,8 @@ class Replies:
         while True:
             tools = schemas if self.backend.tools else ()
             try:
-                return await self._with_retries(Request(messages(), tools=tools, pace=self._pace))
+                request = Request(messages(), tools=tools, returns=self.fallback.returns, pace=self._pace)
+                return await self._with_retries(request)
             except BackendError as error:
                 code = error.code
                 if not self.may_fall_back(code):

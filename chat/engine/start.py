@@ -93,7 +93,9 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
             announce_limit(assistant, asked.uid, reached)
             raise
         if turn.fresh:
-            turn = replace(turn, pressed=asked.press if isinstance(asked, Ask) else None, meter=meter)
+            turn = replace(turn, meter=meter)
+            if isinstance(asked, Ask):
+                turn = replace(turn, pressed=asked.press, returns=asked.returns)
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
     return turn

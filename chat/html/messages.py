@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from ..db.replay import ending_of
 from ..db.sources import sources_by_part
 from ..endings import Ending
-from ..models import Conversation, Message
+from ..models import POSTED, Conversation, Message
 from ..moments import moment
 from ..parts import KINDS, SOURCE, TOOL
 from ..sources import AnswerSource
@@ -99,6 +99,11 @@ class MessageView:
     """What its tools have found, in the order of their numbers."""
     ending: Ending | None = None
     """How the answer ended; ``None`` while it runs, and for a question."""
+
+    @property
+    def is_posted(self) -> bool:
+        """Tell whether it answers no question, because the site has posted it, so that there is no other answer."""
+        return self.role == Message.Role.ASSISTANT and self.id.startswith(POSTED)
 
     @property
     def has_text(self) -> bool:

@@ -5,6 +5,7 @@ from unittest import TestCase, TestResult
 
 from ..assistants.discovery import DEFAULT
 from ..backends.scripted import Script
+from ..engine import background
 from .scripted import scripted_model
 from .visitor import Options, Visitor
 from .visitors import Visitors
@@ -29,7 +30,10 @@ class ChatTestMixin(Base):
         """Run the test while the script takes the place of all models."""
         with scripted_model() as self.script:
             self._visitors = Visitors(self.script)
-            found: TestResult | None = super().run(result)
+            try:
+                found: TestResult | None = super().run(result)
+            finally:
+                background.close()  # what the test has asked by the Python API; before the database is emptied
             return found
 
     def visitor(self, assistant: str = DEFAULT, **options: Unpack[Options]) -> Visitor:

@@ -5,8 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from ..backends.scripted import Script
+from ..engine import background
 from .scripted import scripted_model
 from .visitors import Visitors
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """End the loop on which a test has asked by the Python API, before the database is emptied."""
+    background.close()
 
 
 @pytest.fixture(autouse=True)

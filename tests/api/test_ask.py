@@ -16,7 +16,7 @@ from chat import Answer, ChatRefused, aask, ask
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import registry
 from chat.db.deletion import hide
-from chat.engine import background, start
+from chat.engine import background, run, start
 from chat.engine.engine import engines
 from chat.errors import ERRORS, sentence
 from chat.models import Conversation, Message, Process
@@ -197,6 +197,17 @@ def test_without_the_database_a_question_is_refused(asking, monkeypatch):
 
     monkeypatch.setattr(start, "ask", fail)
     assert refused("default", "Hello") == ("storage", ERRORS["storage"].sentence)
+
+
+def test_an_answer_that_could_not_be_stored_is_returned_and_says_so(asking, monkeypatch):
+    def fail(*_):
+        raise DatabaseError("away")
+
+    monkeypatch.setattr(run, "finish", fail)
+    asking.will_say("One ", "two.")
+    answer = ask("default", "Count")
+    part = {"type": "text", "text": "One two."}
+    assert (answer.status, answer.error, answer.text, answer.parts) == ("failed", "not_saved", "One two.", (part,))
 
 
 @pytest.mark.parametrize("user", [AnonymousUser(), User(username="unsaved"), "ada"], ids=str)

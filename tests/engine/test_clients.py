@@ -16,8 +16,8 @@ from chat.db.turns import ask
 from chat.db.values import Ask, Writer
 from chat.endings import COMPLETE
 from chat.engine import background
-from chat.models import Conversation, Message, Process
-from chat.owners import Owner
+from chat.models import PROCESS_LENGTH, Conversation, Message, Process
+from chat.owners import UNKEPT_KEY, Owner
 from chat.parts import TextPart
 from tests.support.upstream import eventually
 
@@ -46,12 +46,12 @@ async def beats(engine, count=3):
 
 
 @sync_to_async
-def client_asks(uid="c1", text=""):
+def client_asks(uid="c1", text="", process="client", owner=ANN):
     """Store what a client has written of an answer so far; return the answer."""
-    if not Process.objects.filter(pk="client").exists():
-        register("client", alone=True, client=True)
-    answer = ask(Ask(ANN, uid, f"m-{uid}", "Why?"), Writer("client", "scripted", 1000)).answer
-    update_heartbeat("client", [Written(answer.pk, (TextPart(text),))] if text else [], client=True)
+    if not Process.objects.filter(pk=process).exists():
+        register(process, alone=True, client=True)
+    answer = ask(Ask(owner, uid, "m1", "Why?"), Writer(process, "scripted", 1000)).answer
+    update_heartbeat(process, [Written(answer.pk, (TextPart(text),))] if text else [], client=True)
     return answer
 
 
@@ -97,6 +97,22 @@ async def test_an_answer_whose_client_has_no_row_any_more_is_ended_too(quick, se
     await Message.objects.filter(pk=answer.pk).aupdate(process_id=None)
     await served.start()  # as before: nobody is writing it
     assert await status_of(answer) == "interrupted"
+
+
+async def test_what_a_dead_client_has_asked_and_not_kept_is_removed_and_what_was_kept_stays(quick, served, monkeypatch):
+    monkeypatch.setattr("chat.engine.heartbeat.PRUNE_AFTER", 1)
+    process = "c" * PROCESS_LENGTH
+    await client_asks(process=process, owner=Owner(UNKEPT_KEY), uid=f"{process}-abc")
+    kept = await client_asks(process=process)
+    await served.start()
+
+    async def removed():
+        while await Conversation.objects.filter(owner=UNKEPT_KEY).aexists():  # noqa: ASYNC110 (as above)
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(removed(), 5)
+    assert await status_of(kept) == "interrupted"
+    assert not await Message.objects.exclude(conversation__owner=ANN.key).aexists()
 
 
 async def test_the_command_ends_the_answers_of_a_dead_client_where_no_server_runs(quick, transactional_db):
@@ -207,13 +223,15 @@ async def test_a_conversation_of_a_client_that_is_deleted_ends_its_copies(patien
 
 async def test_a_client_recovers_and_removes_nothing_and_counts_nobody(quick, transactional_db, caplog):
     old = timezone.now() - timedelta(days=1)
-    await Process.objects.acreate(id="dead", host="h", pid=1, started_at=old, heartbeat_at=old)
+    for name in ("dead", "server"):
+        times = {"started_at": old, "heartbeat_at": old}
+        await Process.objects.acreate(id=name, host="h", pid=1, client=name == "dead", **times)
     await Conversation.objects.acreate(owner="visitor:bob", uid="gone", updated_at=old, deleted_at=old)
     answer = await sync_to_async(_dead_answer)()
 
     async def find_it_dead(engine):
         await engine.start()
-        await eventually(lambda: engine.heartbeat._watch.stalled() == {"dead"})
+        await eventually(lambda: engine.heartbeat._watch.stalled() == {"dead", "server"})
         await beats(engine)
 
     try:

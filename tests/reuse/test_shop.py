@@ -6,6 +6,11 @@ import pytest
 
 from tests.support import examples
 
+CELERY = """def shared_task(function=None, **options):
+    return function or (lambda function: function)
+"""
+"""In place of the package, which the site does not have: its tests call tasks as functions."""
+
 ASYNCIO = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
 
 
@@ -21,6 +26,9 @@ def site(full_python, instructions, start_project):
         if not name.startswith("mysite/"):
             (site.path / name).parent.mkdir(parents=True, exist_ok=True)
             site.write(name, text)
+    site.write("celery.py", CELERY)
+    for package in ("management", "management/commands"):
+        site.write(f"shop/{package}/__init__.py", "")
     site.run("manage.py", "makemigrations", "shop")
     return site
 
@@ -37,3 +45,4 @@ def test_its_tests_pass(site):
 def test_its_tests_for_pytest_pass(site):
     options = ("-p", "no:cacheprovider", "-W", "error", "--ds", "mysite.settings", *ASYNCIO)
     assert "2 passed" in site.succeed("-m", "pytest", *options, "shop/test_support.py")
+    assert "6 passed" in site.succeed("-m", "pytest", *options, "shop/test_python.py")

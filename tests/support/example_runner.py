@@ -7,6 +7,8 @@ For one with a line ``...``, which the developer has to fill in, only the import
 
 import ast
 import asyncio
+import contextlib
+import io
 import json
 import os
 import pkgutil
@@ -25,6 +27,7 @@ django.setup()
 
 from channels.layers import get_channel_layer  # noqa: E402 - what these import needs the apps
 from django.core.checks import run_checks  # noqa: E402
+from django.core.management import call_command  # noqa: E402
 from django.template import engines  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from llm_chat.backends.base import Backend, Finished, Request  # noqa: E402
@@ -55,7 +58,8 @@ def run(code: str) -> None:
     namespace: dict[str, Any] = {"__name__": "example"}
     exec(SITE, namespace)  # noqa: S102 - the project's own text, as is the next
     before = dict(namespace)
-    exec(compile(tree, "example", "exec"), namespace)  # noqa: S102
+    with contextlib.redirect_stdout(io.StringIO()):  # an example may print
+        exec(compile(tree, "example", "exec"), namespace)  # noqa: S102
     made = {name: value for name, value in namespace.items() if before.get(name) is not value}
     with override_settings(**{name: value for name, value in made.items() if name.isupper()}):
         problems = [problem for problem in run_checks() if problem.id not in OTHERS]
@@ -94,5 +98,6 @@ def outcome(action: Callable[[str], object], text: str) -> str:
 ACTIONS = {"python": run, "django": render, "name": pkgutil.resolve_name, "extra": known}
 
 if __name__ == "__main__":
+    call_command("migrate", verbosity=0)  # some examples ask
     asked = json.loads(Path(sys.argv[1]).read_text())
     print(json.dumps({name: outcome(ACTIONS[kind], text) for name, (kind, text) in asked.items()}))  # noqa: T201

@@ -39,6 +39,7 @@ class LocalBackend(Backend):
     max_message_length = 4_500
     max_history_length = 4_500
     prefills = True
+    structured = True
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from msgspec import to_builtins
 from ..base import Alive, Backend, BackendError, Calling, Delta, Finished, Request
 from .completions import Reply
 from .figures import figures
+from .returns import response_format
 
 if TYPE_CHECKING:
     from .client import Client
@@ -71,6 +72,7 @@ class OpenAIBackend(Backend):
         system_role: the role of the system prompt, for models that refuse ``"system"``: ``"developer"``, or ``"user"``
             to put it before the first question.
         tools: whether the model can call tools.
+        structured: whether the endpoint accepts a JSON schema for the reply, as ``response_format``.
         returns_reasoning: whether the model gets back the reasoning of an earlier step of the same answer, as
             ``reasoning_content``; DeepSeek wants it.
         starts_in_reasoning: whether the text begins with reasoning that only ``</think>`` ends, because a chat template
@@ -94,6 +96,7 @@ class OpenAIBackend(Backend):
         system_role: str = "system",
         starts_in_reasoning: bool = False,
         tools: bool = True,
+        structured: bool = True,
         returns_reasoning: bool = False,
         **unknown: Any,
     ) -> None:
@@ -103,6 +106,7 @@ class OpenAIBackend(Backend):
         self.prefills = prefills
         self._system_role = system_role
         self.tools = tools
+        self.structured = structured
         self._returns_reasoning = returns_reasoning
         self._starts_in_reasoning = starts_in_reasoning
         self._body: dict[str, Any] = {
@@ -190,6 +194,8 @@ class OpenAIBackend(Backend):
         body = {**self._body, "messages": self._in_role(self._without_reasoning(request.messages))}
         if request.tools:
             body["tools"] = [{"type": "function", "function": to_builtins(tool)} for tool in request.tools]
+        if request.returns is not None:
+            body["response_format"] = response_format(request.returns)
         # Only if the site limits the answer too: some endpoints use another name, or count reasoning as well.
         if request.max_tokens is not None and isinstance(limit := body["max_tokens"], int):
             body["max_tokens"] = min(limit, request.max_tokens)

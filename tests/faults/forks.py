@@ -1,0 +1,41 @@
+"""A script: a process asks, forks a worker as Celery's prefork pool does, and both ask again."""
+
+import os
+import sys
+
+import django
+
+django.setup()
+
+from chat import ask  # noqa: E402 (what these import needs the apps)
+from chat.assistants import hooks  # noqa: E402
+from chat.db import kept, threads  # noqa: E402
+from chat.engine import background  # noqa: E402
+from chat.engine.engine import engines  # noqa: E402
+from chat.events import Events  # noqa: E402
+
+
+def text_of(question):
+    answer = ask("default", question)
+    assert answer.status == "complete", answer
+    return answer.text
+
+
+def inherited():
+    """Return what this process uses of its parent's, which would never answer here, or end the parent's sessions."""
+    return [*engines(), *Events._running, *kept._wrappers, *filter(None, (background._current, threads._pool))]
+
+
+if __name__ == "__main__":
+    first, *others = sys.argv[1:]
+    said = [text_of(first)]
+    assert len(inherited()) > 3
+    for question, ends in zip(others[:-1], (os._exit, sys.exit), strict=True):
+        if (worker := os.fork()) == 0:
+            assert inherited() == []
+            assert hooks._pool is None
+            print("worker", text_of(question), flush=True)  # noqa: T201 (read by the test)
+            ends(0)
+        assert os.waitpid(worker, 0)[1] == 0
+    said.append(text_of(others[-1]))
+    print("parent", *said)  # noqa: T201
