@@ -10,6 +10,8 @@ for 10 s after a socket was closed, and keeps a frame that never ends.
 import asyncio
 import ctypes
 import logging
+import socket
+import struct
 from contextlib import suppress
 from typing import Any
 
@@ -31,6 +33,12 @@ SMALLEST, USUAL, LARGEST = 256, 4_096, 262_144
 PROGRESS, RENEWALS = 65_536, 10
 """Bytes of a message that renew its deadline, and how often they may: 8 MiB take minutes over a slow connection."""
 
+SLOWEST = 256
+"""Bytes that a client must receive each second so that a ping may wait behind them."""
+
+UNSENT = 16_384
+"""Bytes that the system may queue for a client (Linux, macOS); by default it is megabytes."""
+
 MANY = 32
 """After a slice with more frames than this, the next slice has the smallest size."""
 
@@ -48,6 +56,14 @@ def return_large_blocks() -> None:
 
 
 return_large_blocks()
+
+
+def received_by(transport: asyncio.Transport) -> int:
+    """Return how many bytes the other end has acknowledged, by ``tcp_info`` of Linux; 0 elsewhere."""
+    with suppress(OSError, AttributeError, struct.error):
+        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        return int(struct.unpack_from("Q", info, 120)[0])
+    return 0
 
 
 def text_frame(text: str) -> bytes:
@@ -76,6 +92,14 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         self._progress = self._renewals = 0
         self._pause: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
+        self._received = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, with little room on the way: what waits there for a slow client cannot be combined any more."""
+        super().connection_made(transport)
+        with suppress(OSError, AttributeError):
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
     def data_received(self, data: bytes) -> None:
         """Queue what the client sent, and parse it unless the client has to wait."""
@@ -112,12 +136,37 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Drop unread and incomplete data at once; the objects that hold it wait for the garbage collector."""
         self._forget_deadline()
-        if self._pause is not None:
-            self._pause.cancel()
+        for timer in (self._pause, self._leaving):
+            if timer is not None:
+                timer.cancel()
         for kept in (self._unread, self.conn.reader.buffer, self.frames):
             kept.clear()
         self.conn.parser.close()
         super().connection_lost(exc)
+
+    def send_keepalive_ping(self) -> None:
+        """Send a ping, and note how much the client has received so far."""
+        self._received = received_by(self.transport)
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """Drop a client that neither answers a ping nor reads what was sent before it.
+
+        The ping of a slow client waits behind that. uvicorn only closes the connection, which does not end before the
+        client has read everything.
+        """
+        before, self._received = self._received, received_by(self.transport)
+        if self.ping_timeout and self._received - before >= SLOWEST * self.ping_timeout:
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+            return
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Give the client of a socket that the application has left ``CHAT["FRAME_TIMEOUT"]`` to read the rest."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._leaving = self.loop.call_later(conf.frame_timeout, self.transport.abort)
 
     def handle_text(self, event: Frame) -> None:
         """Count a text frame, and handle it."""

@@ -8,7 +8,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, GuardedProtocol, text_frame
+from chat.uvicorn import LARGEST, PROGRESS, RENEWALS, SLOWEST, GuardedProtocol, text_frame
 from tests.faults.attacks import CONTINUATION, PING, TEXT, frame
 from tests.support.upstream import eventually
 
@@ -26,6 +26,7 @@ class Transport(asyncio.Transport):
         self.written = b""
         self.reading = True
         self.closed = asyncio.Event()
+        self.aborted = asyncio.Event()
 
     def write(self, data):
         self.written += data
@@ -42,7 +43,9 @@ class Transport(asyncio.Transport):
     def close(self):
         self.closed.set()
 
-    abort = close
+    def abort(self):
+        self.aborted.set()
+        self.close()
 
 
 class Application:
@@ -176,6 +179,31 @@ async def test_a_message_that_waits_for_its_turn_is_not_late(connection):
     connection.protocol.data_received(frame(b"x") * 4_000 + frame(b"end", length=5))
     assert connection.protocol._unread
     assert connection.protocol._deadline is None
+
+
+async def test_f46_a_client_that_answers_no_ping_and_reads_nothing_is_dropped_although_more_is_to_be_sent(connection):
+    connection.protocol.ping_timeout = 20.0
+    connection.protocol.send_keepalive_ping()
+    connection.protocol.keepalive_timeout()
+    assert connection.transport.aborted.is_set()
+
+
+async def test_f46_a_client_that_does_not_read_what_was_left_for_it_is_dropped(connection):
+    connection.app.close.set()
+    async with asyncio.timeout(5):
+        await connection.transport.aborted.wait()
+
+
+async def test_f47_the_ping_of_a_slow_client_may_wait_behind_what_it_reads(connection, monkeypatch):
+    received = iter([0, 20 * SLOWEST, 40 * SLOWEST, 60 * SLOWEST - 1])
+    monkeypatch.setattr("chat.uvicorn.received_by", lambda transport: next(received))
+    connection.protocol.ping_timeout = 20.0
+    connection.protocol.send_keepalive_ping()
+    for _ in range(2):
+        connection.protocol.keepalive_timeout()
+        assert not connection.transport.closed.is_set()
+    connection.protocol.keepalive_timeout()
+    assert connection.transport.aborted.is_set()
 
 
 async def test_a04_pings_in_small_pieces_are_not_read_faster(connection):

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from tests.faults.visitor import Visitor
 from tests.support.processes import SiteProcess
 
-TEXT, CONTINUATION, PING = 1, 0, 9
+TEXT, CONTINUATION, CLOSE, PING, PONG = 1, 0, 8, 9, 10
 
 PAUSE = 0.06
 """Seconds between two pings: slower than the rate at which the server reads frames."""
@@ -33,23 +33,40 @@ def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True, length: int
     return head + b"\0\0\0\0" + payload  # masked with zeros, so that it is its own mask
 
 
-@contextlib.contextmanager
-def bare_socket(process: SiteProcess, cookie: str, **headers: str) -> Iterator[socket.socket]:
-    """Yield a websocket after its handshake, without a library that would enforce the protocol."""
-    key = base64.b64encode(os.urandom(16)).decode()
+def _connection(port: int, *, narrow: bool) -> socket.socket:
+    """Connect; a ``narrow`` connection has little room on its way, where loopback otherwise has megabytes."""
+    connection = socket.socket()
+    connection.settimeout(20)
+    if narrow:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    connection.connect(("127.0.0.1", port))
+    return connection
+
+
+def handshake(process: SiteProcess, cookie: str, **headers: str | None) -> bytes:
+    """Return the request that opens a visitor's websocket; a header that is ``None`` is left out."""
     lines = {
         "Host": f"127.0.0.1:{process.port}",
         "Origin": f"http://127.0.0.1:{process.port}",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": key,
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
         "Cookie": cookie,
         **headers,
     }
-    request = "GET /ws/chat/ HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
-        connection.sendall(request.encode() + b"\r\n")
+    sent = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+    return f"GET /ws/chat/ HTTP/1.1\r\n{sent}\r\n".encode()
+
+
+@contextlib.contextmanager
+def bare_socket(
+    process: SiteProcess, cookie: str, *, narrow: bool = False, **headers: str | None
+) -> Iterator[socket.socket]:
+    """Yield a websocket after its handshake, without a library that would enforce the protocol."""
+    with _connection(process.port, narrow=narrow) as connection:
+        connection.sendall(handshake(process, cookie, **headers))
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += connection.recv(1)

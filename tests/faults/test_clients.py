@@ -1,170 +1,350 @@
-"""Processes that only ask: a command beside a live server, killed and stopped ones, forked workers, WSGI."""
+"""F46 to F52: clients that do not read, read slowly, send too much, only connect, or wait for a slow database."""
 
 import asyncio
+import contextlib
 import json
-import urllib.parse
-import urllib.request
+import socket
+import struct
+import threading
+import time
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
-from tests.faults.clients import Client, cookie_of_ann
-from tests.faults.promises import eventually
-from tests.faults.visitor import Visitor, asking
-from tests.support.behaviours import ANSWER
+from chat.consumers import PATIENCE
+from tests.faults import pace
+from tests.faults.attacks import CLOSE, PING, PONG, TEXT, bare_socket, closed_with, frame, handshake
+from tests.faults.conftest import warm
+from tests.faults.played import begun, let_go
+from tests.faults.promises import MEGABYTE, assert_shown_as_stored, assert_unnoticed, back_at_base, eventually
+from tests.faults.visitor import Answer, Visitor, asking, fresh
 
-RECOVERY = 15.0
-"""Longer than a server needs to find a client dead, in seconds."""
+SILENT = 10
+"""How many clients follow an answer of 2 MB and do not read: one that is buffered whole for each takes 20 MB."""
 
-
-@pytest.fixture(params=["memory", "redis-sqlite"])
-def live(sites, request):
-    """A site with one server, without Redis and with it, on SQLite."""
-    site = sites(request.param)
-    site.add()
-    return site
-
-
-def answers(site):
-    """Return the status and the text of each answer, oldest first."""
-    return site.database.rows("SELECT status, text FROM llm_chat_message WHERE role = 'assistant' ORDER BY id")
+LONG = "table:2000000:|x|"
+KEPT = 5 * MEGABYTE
+WITHIN = 40.0 if pace.REAL_TIME else 5.0
+"""How long a client that does not read may keep its socket, in seconds."""
 
 
-def processes(site):
-    return site.database.rows("SELECT client FROM llm_chat_process")
+@pytest.fixture(scope="module")
+def patient(making_sites):
+    """Provide a site that expects a pong within two seconds, in real time within the 40 s of ``scripts/serve.py``."""
+    with making_sites() as make:
+        site = make()
+        site.add("uvicorn" if pace.REAL_TIME else "impatient", MAX_ANSWER_LENGTH=4_000_000, STREAM_RETENTION=60.0)
+        asyncio.run(warm(site))
+        yield site
 
 
-def read(url):
-    with urllib.request.urlopen(url) as response:
-        return response.read()
+def resume(chat, view="text"):
+    """Return the frame with which a client follows the answer of a conversation."""
+    return frame(json.dumps({"type": "resume", "requestId": "r", "id": chat, "body": {"view": view}}).encode())
 
 
-async def call_of(site, question):
-    """Wait until the model is asked, and return its call."""
-    await eventually(lambda: site.upstream.calls_of(question), "the model was not asked", RECOVERY)
-    return site.upstream.calls_of(question)[0]
+@contextlib.asynccontextmanager
+async def peak_of(process):
+    """Yield a list whose only number is the most memory that a process has had since, in bytes."""
+    server, peak = process.observed(), [0]
 
+    async def watch():
+        while True:
+            peak[0] = max(peak[0], server.memory_info().rss)
+            await asyncio.sleep(0.01)
 
-async def said(site, text):
-    """Wait until the text of an answer is in the database."""
-    await eventually(lambda: ("running", text) in answers(site), "no checkpoint", RECOVERY)
-
-
-async def test_a_command_asks_beside_a_live_server_whose_answers_go_on_and_an_open_page_shows_the_answer(live):
-    async with Visitor.of(live[0]) as visitor, Visitor.of(live[0], await asyncio.to_thread(cookie_of_ann, live)) as ann:
-        running = await (await visitor.open(live[0].port)).ask(asking("gated"))
-        call = await call_of(live, running.question)
-        call.say("Before. ")
-        await running.until(lambda: running.text == "Before. ")
-        page = await ann.open(live[0].port)
-
-        question = asking("ok")
-        code, out, errors = await asyncio.to_thread(lambda: Client.asks(live, question, "--user", "ann").ended())
-        assert (code, out) == (0, ANSWER + "\n"), errors
-
-        await eventually(lambda: any(e["event"] == "run-ended" for e in page.events), "no event", 10)
-        event = next(event for event in page.events if event["event"] == "run-ended")
-        shown = await page.join(event["id"], question)
-        assert (await shown.ended(), shown.text) == ("finish", ANSWER)
-        assert await asyncio.to_thread(read, f"http://127.0.0.1:{live[0].port}/healthz") == b"ok\n"
-        call.say("After.")
-        call.finish()
-        assert (await running.ended(), running.text) == ("finish", "Before. After.")
-    assert sorted(answers(live)) == sorted([("complete", ANSWER), ("complete", "Before. After.")])
-    assert "more processes" not in live.log
-
-
-POST = """
-from django.contrib.auth.models import User
-from chat import post
-print("posted in", post("default", "Your order has been sent.", user=User.objects.get(username="ann")))
-"""
-
-
-async def test_a_message_that_another_process_posts_is_on_an_open_page(live):
-    async with Visitor.of(live[0], await asyncio.to_thread(cookie_of_ann, live)) as ann:
-        page = await ann.open(live[0].port)
-        client = Client(live, "manage.py", "shell", "-v", "0", "-c", POST)
-        code, out, errors = await asyncio.to_thread(client.ended)
-        assert (code, out) == (0, "posted in default\n"), errors
-        await eventually(lambda: any(e["event"] == "run-ended" for e in page.events), "no event", 10)
-        shown = await page.join("default")
-        assert (await shown.ended(), shown.text) == ("finish", "Your order has been sent.")
-
-
-async def test_the_answer_of_a_killed_command_is_ended_by_the_server(live):
-    question = asking("gated")
-    client = Client.asks(live, question)
-    (await call_of(live, question)).say("Before.")
-    await said(live, "Before.")
-    client.kill()
-    await eventually(lambda: answers(live) == [("interrupted", "Before.")], "it was not ended", RECOVERY)
-
-
-async def test_a_server_that_starts_leaves_the_answer_of_a_living_command_alone(live):
-    live[0].close()
-    question = asking("gated")
-    client = Client.asks(live, question, "--json")
-    call = await call_of(live, question)
-    call.say("Before. ")
-    await said(live, "Before. ")
-    await asyncio.to_thread(live[0].start)
-    async with Visitor.of(live[0]) as visitor:  # the server has begun its work
-        assert await (await (await visitor.open(live[0].port)).ask(asking("ok"))).ended() == "finish"
-    call.say("After.")
-    call.finish()
-    code, out, errors = await asyncio.to_thread(client.ended)
-    assert code == 0, errors
-    answer = json.loads(out)
-    assert (answer["status"], answer["text"]) == ("complete", "Before. After.")
-    assert ("complete", "Before. After.") in answers(live)
-
-
-async def test_a_server_that_starts_after_a_command_was_killed_ends_its_answer(live):
-    live[0].close()
-    question = asking("gated")
-    client = Client.asks(live, question)
-    (await call_of(live, question)).say("Before.")
-    await said(live, "Before.")
-    client.kill()
-    await asyncio.to_thread(live[0].start)
-    await eventually(lambda: answers(live) == [("interrupted", "Before.")], "it was not ended", RECOVERY)
-
-
-async def test_ctrl_c_stops_the_answer_of_a_command(live):
-    question = asking("gated")
-    client = Client.asks(live, question)
-    (await call_of(live, question)).say("Before.")
-    assert await asyncio.to_thread(client.process.stdout.read, len("Before.")) == "Before."
-    client.interrupt()
-    code, _, errors = await asyncio.to_thread(client.ended)
-    assert (code, "CommandError: The answer was stopped.\n" in errors) == (130, True), errors
-    assert answers(live) == [("stopped", "Before.")]
-    assert processes(live) == [(0,)]  # it has left nothing behind
-
-
-@pytest.mark.parametrize("topology", ["memory", "redis-postgres"])
-async def test_a_forked_worker_asks_although_its_parent_has_asked_before(sites, topology):
-    site = sites(topology)
-    site.add()
-    questions = [asking("ok"), asking("ok"), asking("echo"), asking("echo")]
-    client = Client(site, "-m", "tests.faults.forks", *questions)
-    code, out, errors = await asyncio.to_thread(client.ended)
-    assert (code, "Traceback" in errors) == (0, False), errors
-    echoes = [f"{question} " for question in questions[2:]]
-    assert out == f"worker {ANSWER}\nworker {echoes[0]}\nparent {ANSWER} {echoes[1]}\n"
-    assert [status for status, _ in answers(site)] == ["complete"] * 4
-
-
-async def test_the_views_of_a_wsgi_process_ask(live):
-    client = Client(live, "-m", "tests.faults.wsgi_pages")
-    port = (await asyncio.to_thread(client.process.stdout.readline)).strip()
+    watching = asyncio.create_task(watch())
     try:
-        for view in ("plain", "plain", "async", "stream"):
-            query = urllib.parse.urlencode({"q": asking("ok")})
-            response = await asyncio.to_thread(read, f"http://127.0.0.1:{port}/{view}/?{query}")
-            assert json.loads(response) == {"text": ANSWER}
-        assert sorted(client for (client,) in processes(live)) == [False, True]
+        yield peak
     finally:
-        client.interrupt()
-        _, _, errors = await asyncio.to_thread(client.ended)
-    assert processes(live) == [(0,)], errors
+        watching.cancel()
+
+
+def held(process, connections):
+    """Return how many of these connections a process still has."""
+    ours = {connection.getsockname()[1] for connection in connections}
+    return sum(found.raddr.port in ours for found in process.observed().net_connections() if found.raddr)
+
+
+async def followed_to_the_end(site, tab, clients, *, read):
+    """Let clients follow an answer that they read or not; return it, and how much memory the process had at most."""
+    chat = fresh("c")
+    async with peak_of(site[0]) as peak:
+        answer = await tab.ask(asking(LONG), chat)
+        await answer.acknowledged()
+        for client in clients:
+            client.sendall(resume(chat))
+        reading = [asyncio.create_task(asyncio.to_thread(drained, client)) for client in clients if read]
+        assert await answer.ended() == "finish"
+        await asyncio.gather(*reading)
+    return answer, peak[0]
+
+
+def drained(client):
+    """Read until the end of an answer has come."""
+    last = b""
+    while b'"type":"end"' not in last:
+        last = last[-64:] + client.recv(MEGABYTE)
+
+
+async def test_f46_clients_that_stop_reading_cost_little_memory_and_are_closed_and_a_resume_gives_all(patient):
+    site = patient
+    async with Visitor.of(site[0]) as visitor:
+        tab = await visitor.open(site[0].port)
+        usual = 0
+        for _ in range(4):  # the process keeps the streams of answers for a while
+            with ExitStack() as stack:
+                readers = [stack.enter_context(bare_socket(site[0], visitor.cookie)) for _ in range(SILENT)]
+                _, usual = await followed_to_the_end(site, tab, readers, read=True)
+        with ExitStack() as stack:
+            clients = [stack.enter_context(bare_socket(site[0], visitor.cookie, narrow=True)) for _ in range(SILENT)]
+            answer, peak = await followed_to_the_end(site, tab, clients, read=False)
+            assert peak - usual < KEPT, f"{(peak - usual) / MEGABYTE:.1f} MB more"
+            assert held(site[0], clients) == SILENT
+            await eventually(lambda: not held(site[0], clients), "a socket stayed open", wait=WITHIN)
+        again = await visitor.open(site[0].port)
+        late = await again.join(answer.chat, answer.question)
+        assert await late.ended() == "finish"
+    assert len(answer.text) == len(late.text) == 2_000_000
+    assert_shown_as_stored(site, answer, late)
+
+
+@pytest.fixture(scope="module")
+def site(making_sites):
+    """Provide a site of one process with the default limits on frames."""
+    with making_sites() as make:
+        site = make()
+        site.add(FRAME_RATE=20.0, MAX_SOCKETS_PER_ADDRESS=CAP)
+        asyncio.run(warm(site))
+        yield site
+
+
+CAP = pace.rounds(50, 500)
+SLOW = 1_000 if pace.REAL_TIME else 30_000
+"""The bytes that a slow client reads in a second."""
+
+PARAGRAPHS = 120
+"""Of 2 kB each: more than what is on its way to a slow client, which is up to 100 kB."""
+
+ROOM = pace.longer(0.1, 1.0)
+"""The pause of another visitor's answer that is allowed on a busy machine, in seconds."""
+
+
+@contextlib.asynccontextmanager
+async def others_served(site):
+    """Check I7: another visitor's answers keep their pace until the context ends."""
+    async with Visitor.of(site[0]) as visitor:
+        tab = await visitor.open(site[0].port)
+        calm = await tab.ask(asking("paced:100:50"))
+        await calm.ended()
+        over = asyncio.Event()
+
+        async def ask():
+            while True:
+                answer = await tab.ask(asking("paced:100:50"))
+                assert await answer.ended() == "finish"
+                assert_unnoticed(calm, answer, ROOM)
+                if over.is_set():
+                    return
+
+        asks = asyncio.create_task(ask())
+        yield
+        over.set()
+        await asks
+
+
+def read_slowly(connection, rate):
+    """Read the frames of a request to its end, at so many bytes a second; return them with their sizes."""
+    found, data, begun, read = [], b"", time.monotonic(), 0
+    while not any(each["type"] == "end" for each, _ in found[-3:]):
+        piece = connection.recv(rate // 10)
+        assert piece, f"closed after {read} bytes and {time.monotonic() - begun:.1f} s"
+        data, read = data + piece, read + len(piece)
+        time.sleep(max(0.0, begun + read / rate - time.monotonic()))
+        while (size := frame_size(data)) and len(data) >= size:
+            payload = data[size - payload_size(data) : size]
+            if data[0] == 0x80 | TEXT:
+                found.append((json.loads(payload), size))
+            elif data[0] == 0x80 | PING:
+                connection.sendall(frame(payload, PONG))
+            data = data[size:]
+    return found
+
+
+def payload_size(data):
+    """Return the length of the payload of a server's frame (RFC 6455, section 5.2), of which the head is there."""
+    short = data[1]
+    wide = {126: 2, 127: 8}.get(short, 0)
+    return int.from_bytes(data[2 : 2 + wide], "big") if wide else short
+
+
+def frame_size(data):
+    """Return the length of the first frame, or 0 if its head is not there yet."""
+    head = 2 + {126: 2, 127: 8}.get(data[1], 0) if len(data) > 1 else 2
+    return head + payload_size(data) if len(data) >= head and len(data) > 1 else 0
+
+
+async def test_f47_a_slow_client_gets_fewer_and_larger_frames_the_whole_text_and_delays_nobody(patient):
+    site = patient
+    async with Visitor.of(site[0]) as visitor, others_served(site):
+        tab = await visitor.open(site[0].port, "html")
+        with bare_socket(site[0], visitor.cookie, narrow=True) as connection:
+            connection.settimeout(30)
+            answer, call = await begun(site, tab, chat=fresh("c"))
+            connection.sendall(resume(answer.chat, "html"))
+            reading = asyncio.create_task(asyncio.to_thread(read_slowly, connection, SLOW))
+            for number in range(PARAGRAPHS):
+                call.say(f"{number} {'word ' * 400}\n\n")
+                await asyncio.sleep(0.01)
+            call.finish()
+            frames = await reading
+        assert await answer.ended() == "finish"
+    slow = Answer(answer.chat, answer.question, answer.message)
+    for each, _ in frames:
+        if each["requestId"] == "r":
+            slow.take(each)
+    assert slow.page.blocks(answer.uid) == answer.page.blocks(answer.uid)
+    assert_shown_as_stored(site, answer, slow)
+    usual, sizes = [len(json.dumps(each)) for each in answer.frames], [size for _, size in frames]
+    assert len(sizes) < len(usual) - 10, f"{len(sizes)} frames, and {len(usual)} for a fast client"
+    assert max(sizes) > max(usual)
+
+
+def ping_of(length):
+    return frame(json.dumps({"type": "ping", "requestId": "a", "more": "x" * length}).encode())
+
+
+@contextlib.contextmanager
+def sending(connection, data, pause):
+    """Send the same data again and again with pauses, in seconds, until the context ends or the server has closed."""
+    over = threading.Event()
+
+    def send():
+        left = data
+        with contextlib.suppress(OSError), connection.dup() as sender:
+            sender.settimeout(0.5)
+            while not over.wait(pause):
+                with contextlib.suppress(TimeoutError):
+                    left = left[sender.send(left) :] or data
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+FLOODS = {"large": (ping_of(60_000), 0.0), "thousand": (ping_of(0) * 10, 0.01)}
+"""Data, and the pause between two pieces: frames of 60 kB as fast as they go, and 1,000 small ones a second."""
+
+
+async def test_f48_floods_are_closed_with_a_code_and_delay_nobody(site):
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(others_served(site))
+        attackers = []
+        for data, pause in FLOODS.values():
+            visitor = await stack.enter_async_context(Visitor.of(site[0]))
+            connection = stack.enter_context(bare_socket(site[0], visitor.cookie))
+            connection.settimeout(2 * PATIENCE)
+            stack.enter_context(sending(connection, data, pause))
+            attackers.append(connection)
+        codes = await asyncio.gather(*(asyncio.to_thread(closed_with, each) for each in attackers))
+        assert codes == [4429] * len(FLOODS)
+
+
+async def test_f48_a_frame_over_the_limit_is_closed_with_a_code(site):
+    async with Visitor.of(site[0]) as visitor, others_served(site):
+        with bare_socket(site[0], visitor.cookie) as connection:
+            connection.sendall(frame(b"", length=8 * MEGABYTE + 1))
+            assert await asyncio.to_thread(closed_with, connection) == 1009
+
+
+async def test_f49_silent_sockets_of_one_address_are_few_and_others_are_served(site):
+    many = pace.rounds(200, 5_000)
+    async with Visitor.of(site[0]) as visitor, others_served(site):
+        with ExitStack() as stack:
+            kept = []
+            for _ in range(many):
+                opened = ExitStack()
+                forwarded = {"X-Forwarded-For": "9.9.9.9"}
+                opening = bare_socket(site[0], visitor.cookie, **forwarded)
+                connection = await asyncio.to_thread(opened.enter_context, opening)
+                if len(kept) < CAP:
+                    stack.push(opened)
+                    kept.append(connection)
+                else:
+                    with opened:
+                        refusal = await asyncio.to_thread(connection.recv, 4_096)
+                        assert (refusal[0], int.from_bytes(refusal[2:4], "big")) == (0x80 | CLOSE, 4429)
+            assert held(site[0], kept) == CAP
+            ok = await (await visitor.open(site[0].port)).ask(asking("ok"))
+            assert await ok.ended() == "finish"
+
+
+STAGES = ("nothing", "half a request", "a request", "an open socket")
+"""What a client that resets its connection has sent or seen before."""
+
+
+def connect_and_reset(process, cookie, stage):
+    """Open a connection as far as ``stage`` says, and reset it."""
+    linger = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if stage == "an open socket":
+        with bare_socket(process, cookie) as connection:
+            connection.setsockopt(*linger)
+        return
+    with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
+        connection.setsockopt(*linger)
+        request = handshake(process, cookie)
+        connection.sendall({"nothing": b"", "half a request": request[: len(request) // 2]}.get(stage, request))
+
+
+async def test_f51_connects_and_resets_leave_nothing_behind(site):
+    async with Visitor.of(site[0]) as visitor:
+        for stage in STAGES:
+            await asyncio.to_thread(connect_and_reset, site[0], visitor.cookie, stage)
+        async with back_at_base(site):
+            for number in range(pace.rounds(400, 10_000)):
+                stage = STAGES[number % len(STAGES)]
+                await asyncio.to_thread(connect_and_reset, site[0], visitor.cookie, stage)
+        answer = await (await visitor.open(site[0].port)).ask(asking("ok"))
+        assert await answer.ended() == "finish"
+    assert "Traceback" not in site.log
+
+
+SLOWED = """
+CREATE FUNCTION slowed() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$ LANGUAGE plpgsql;
+CREATE TRIGGER slowed BEFORE INSERT ON llm_chat_feedback FOR EACH ROW EXECUTE FUNCTION slowed();
+"""
+CALLS, WORST = 40, pace.longer(1.0, 2.0)
+
+
+async def test_f52_a_stop_and_a_question_do_not_wait_for_forty_slow_calls_of_the_database(sites):
+    site = sites("redis-postgres")
+    site.add()
+    with site.database.server.connect(site.database.name) as connection:
+        connection.execute(SLOWED)
+    async with Visitor.of(site[0]) as visitor, Visitor.of(site[0]) as other:
+        tab, theirs = await visitor.open(site[0].port), await other.open(site[0].port)
+        rated = []
+        for _ in range(CALLS):
+            rated.append(await tab.ask(asking("ok")))
+            assert await rated[-1].ended() == "finish"
+        running, call = await begun(site, theirs, "So ")
+        rates = [await visitor.open(site[0].port) for _ in range(2)]
+        done = []
+        for each in rates:
+            each.heard = lambda said: done.append(said) if said["type"] in ("end", "error") else None
+        for number, answer in enumerate(rated):
+            rate = {"type": "rate", "requestId": f"q{number}", "id": answer.chat, "messageId": answer.uid, "value": 1}
+            await rates[number % 2].raw(rate)
+        began = time.monotonic()
+        await theirs.stop(running)
+        asked = await theirs.ask(asking("ok"))
+        await asyncio.gather(let_go(call, WORST), running.ended(WORST), asked.acknowledged(WORST))
+        took, left = time.monotonic() - began, CALLS - len(done)
+        await eventually(lambda: len(done) == CALLS, "the slow calls did not end", wait=20)
+        assert {each["type"] for each in done} == {"end"}
+    assert left > 0, "the calls were over before"
+    assert took < WORST

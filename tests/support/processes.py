@@ -34,6 +34,10 @@ COMMANDS = {
         *("--timeout-graceful-shutdown", "2", "--port"),
     ],
     "uvicorn": ["scripts/serve.py", "--timeout-graceful-shutdown", "2", "--port"],
+    "impatient": [
+        *("scripts/serve.py", "--timeout-graceful-shutdown", "2", "--ws-ping-interval", "1", "--ws-ping-timeout", "1"),
+        "--port",
+    ],
     "daphne": ["-m", "daphne", "chatproject.asgi:application", "--port"],
 }
 
