@@ -43,5 +43,8 @@ class Elsewhere:
     def _publish(self, conversation: Conversation, tip: Message) -> None:
         tip.conversation = conversation
         self._events.publish(conversation.owner, Event.started(conversation, tip))
-        if tip.status != Message.Status.RUNNING and conversation.unread:
-            self._events.publish(conversation.owner, Event.ended(tip))
+        if tip.status == Message.Status.RUNNING:
+            return
+        self._events.publish(conversation.owner, Event.ended(tip))  # otherwise lists would show it as running
+        if not conversation.unread:
+            self._events.publish(conversation.owner, Event.read(conversation.uid))

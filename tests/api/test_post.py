@@ -109,6 +109,24 @@ async def test_an_open_page_shows_a_message_at_once_and_the_list_marks_it(script
     assert text_of(await text.chunks(await text.resume(chat="default"))) == "**Shipped**"
 
 
+async def test_a_message_that_was_read_at_once_does_not_look_like_a_running_answer(
+    script, served, ada, connect, settings
+):
+    settings.CHAT = {**settings.CHAT, "HEARTBEAT": 0.05}
+    await served.start()
+    socket = await connect(user=ada)
+
+    def posted_and_read():
+        with transaction.atomic():
+            post("default", "Shipped", user=ada)
+            Conversation.objects.update(unread=False)
+
+    await sync_to_async(posted_and_read)()
+    told = [(await socket.frame("conversation"))["event"] for _ in range(5)]
+    # The second time, a heartbeat has found it, which does not know that it was told.
+    assert told == ["run-started", "run-ended", "run-started", "run-ended", "read"]
+
+
 async def test_a_message_answers_no_question_so_there_is_no_other_answer(script, served, ada, connect):
     await sync_to_async(post)("default", "Welcome.", user=ada)
     socket = await connect(user=ada)

@@ -1,5 +1,7 @@
 """A script: pages that ask, served by WSGI; it prints the port on which it serves."""
 
+import signal
+import threading
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import django
@@ -39,4 +41,6 @@ if __name__ == "__main__":
     with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"]):
         server = make_server("127.0.0.1", 0, get_wsgi_application(), handler_class=Quiet)
         print(server.server_port, flush=True)  # noqa: T201 (read by the test)
+        # An exception would be lost in a request that is about to end: wsgiref takes it for one of the application.
+        signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=server.shutdown).start())
         server.serve_forever()
