@@ -5,6 +5,7 @@
 #   make cluster        the same site as two processes behind nginx, with Redis and PostgreSQL
 #   make test           the tests of the app, in less than five minutes
 #   make test-sites     sites in processes of their own: kills, cuts and outages at a twentieth of real time, in ten minutes
+#   make test-existing  sites with Wagtail, gunicorn, MariaDB, Bootstrap and others, in three minutes
 #   make test-browser   all tests of the page in a browser, in ten minutes
 #   make test-browsers  the page in Chromium, Firefox and WebKit, in about four minutes
 #   make test-faults    the fault tests again, in real time and with all their rounds, in half an hour
@@ -29,7 +30,7 @@ PYTHON ?= $(or $(shell for python in python3.13 python3.12 python3.11 python3; d
 	done),python3)
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run example cluster test test-sites test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
+.PHONY: run example cluster test test-sites test-existing test-browser test-browsers test-faults coverage soak fuzz setup lint types bench bench-quick bench-shared bench-opening bench-page messages clean
 
 run:
 	@$(BOOTSTRAP) run $(PORT)
@@ -45,6 +46,9 @@ test:
 
 test-sites:
 	@$(BOOTSTRAP) test-sites
+
+test-existing:
+	@$(BOOTSTRAP) test-existing
 
 test-browser:
 	@$(BOOTSTRAP) test-browser
@@ -97,4 +101,4 @@ messages: setup
 	@.venv/bin/python scripts/messages.py
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules benchmarks/node/node_modules
+	rm -rf .venv .venv-existing build dist .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache test-results node_modules tests/npm/node_modules tests/existing/node_modules benchmarks/node/node_modules

@@ -1,7 +1,7 @@
 /** @type {import("stylelint").Config} */
 export default {
   extends: ["stylelint-config-standard"],
-  ignoreFiles: [".venv/**", "build/**", "dist/**", "staticfiles/**", "test-results/**"],
+  ignoreFiles: [".venv*/**", "build/**", "dist/**", "staticfiles/**", "test-results/**"],
   reportNeedlessDisables: true,
   rules: {
     // Every rule has the weight of one class: what comes later wins, whatever its selector looks like.

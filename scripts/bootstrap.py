@@ -4,6 +4,7 @@
     python scripts/bootstrap.py example [port]   as `make example` does: the same for the bicycle shop
     python scripts/bootstrap.py test          as `make test` does: also the tests' packages and a browser
     python scripts/bootstrap.py test-sites    as `make test-sites` does: sites in processes of their own, and faults
+    python scripts/bootstrap.py test-existing as `make test-existing` does: sites with Wagtail, gunicorn, MariaDB ...
     python scripts/bootstrap.py test-browser  as `make test-browser` does: all tests of the page in a browser
     python scripts/bootstrap.py test-browsers as `make test-browsers` does: the page in Chromium, Firefox and WebKit
     python scripts/bootstrap.py test-faults   as `make test-faults` does: the fault tests, in real time
@@ -27,7 +28,15 @@ from collections.abc import Callable
 from chromium import chromium
 from server import EXAMPLE, free_port, migrate, open_shop, start
 from steps import ROOT, SetUpError
-from testing import run_browser_tests, run_browsers_tests, run_coverage, run_fault_tests, run_sites_tests, run_tests
+from testing import (
+    run_browser_tests,
+    run_browsers_tests,
+    run_coverage,
+    run_existing_tests,
+    run_fault_tests,
+    run_sites_tests,
+    run_tests,
+)
 from virtualenv import Virtualenv
 
 
@@ -53,6 +62,11 @@ def test(venv: Virtualenv, arguments: list[str]) -> int:
 def test_sites(venv: Virtualenv, arguments: list[str]) -> int:
     venv.prepare_development()
     return run_sites_tests(venv)
+
+
+def test_existing(venv: Virtualenv, arguments: list[str]) -> int:
+    venv.prepare_development()
+    return run_existing_tests(venv)
 
 
 def test_browser(venv: Virtualenv, arguments: list[str]) -> int:
@@ -100,6 +114,7 @@ COMMANDS: dict[str, Callable[[Virtualenv, list[str]], int]] = {
     "example": example,
     "test": test,
     "test-sites": test_sites,
+    "test-existing": test_existing,
     "test-browser": test_browser,
     "test-browsers": test_browsers,
     "test-faults": test_faults,

@@ -21,6 +21,7 @@ SITE_VARIABLES = {
 
 BROWSER = ("tests/browser",)
 BROWSERS = ("tests/browsers",)
+EXISTING = ("tests/existing",)
 FAULTS = tuple(f"tests/faults/test_{name}.py" for name in ("attacks", "following", "model_side", "sending", "stopping"))
 SERVERS = (
     *(f"tests/test_{name}.py" for name in ("benchmarks", "bootstrap", "cluster", "existing_sites")),
@@ -35,7 +36,7 @@ def all_but(paths: tuple[str, ...], *of: str) -> tuple[str, ...]:
 
 
 ROOMS = tuple(f"tests/{room}" for room in ("assistants", "db", "engine", "sockets", "streams", "views"))
-UNITS = all_but(("tests/faults", *BROWSER, *BROWSERS, *SERVERS), "tests")
+UNITS = all_but(("tests/faults", *BROWSER, *BROWSERS, *EXISTING, *SERVERS), "tests")
 """All tests that need neither a browser nor another process of the site."""
 
 GROUPS = {
@@ -53,6 +54,8 @@ SITES_GROUPS = {
 }
 """What ``make test-sites`` runs: sites as their visitors meet them, in processes of their own."""
 
+EXISTING_GROUPS = {"The chat in sites with packages of others": EXISTING}
+"""What ``make test-existing`` runs: Wagtail, gunicorn, MariaDB, the style sheets of Bootstrap and others."""
 
 SMOKE = (
     *(f"tests/test_{name}.py" for name in ("admin", "checks", "conf", "consumers", "health", "lifespan", "models")),

@@ -129,19 +129,23 @@ def balancer(folder: Path, port: int, webs: list[Service]) -> Service:
     return Service("nginx", [*command, "-g", f"daemon off; pid {own / 'nginx.pid'};"], folder, port)
 
 
-def program(name: str, folder: Path) -> str:
-    """Return the path of a program, installing it with ``apt-get`` where that is available and allowed."""
+def program(name: str, folder: Path, package: str = "") -> str:
+    """Return the path of a program, installing it with ``apt-get`` where that is available and allowed.
+
+    ``package`` is Debian's name for its package, if it is not that of the program.
+    """
+    package = package or name
     if found := found_program(name):
         return found
     if shutil.which("apt-get") and os.geteuid() == 0:
-        say(f"Installing {name} with apt-get ...")
-        install = ["apt-get", "install", "-y", "--no-install-recommends", name]
+        say(f"Installing {package} with apt-get ...")
+        install = ["apt-get", "install", "-y", "--no-install-recommends", package]
         log = folder / "apt-get.log"
         if succeeds(["apt-get", "update"], log) and succeeds(install, log) and (found := found_program(name)):
             return found
     raise SetUpError(
         f"{name} is needed and was not found: install it with your system's packages "
-        f"(on Debian and Ubuntu `sudo apt-get install {name}`), then run the same command again."
+        f"(on Debian and Ubuntu `sudo apt-get install {package}`), then run the same command again."
     )
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from browsers import install_browsers
 from chromium import chromium
-from groups import BROWSER_GROUPS, BROWSERS_GROUPS, COVERED, GROUPS, SITE_VARIABLES, SITES_GROUPS
+from groups import (
+    BROWSER_GROUPS,
+    BROWSERS_GROUPS,
+    COVERED,
+    EXISTING_GROUPS,
+    GROUPS,
+    SITE_VARIABLES,
+    SITES_GROUPS,
+)
 from lease import Lease
 from services import program
 from steps import ROOT, SetUpError, say
@@ -27,6 +35,16 @@ def run_sites_tests(venv: Virtualenv) -> int:
     """Run the tests that start sites in processes of their own, side by side, because they mostly wait."""
     _prepare_services(venv)
     return _run_groups(venv, SITES_GROUPS)
+
+
+def run_existing_tests(venv: Virtualenv) -> int:
+    """Run the tests of sites that have packages of others. They install those packages themselves, but for MariaDB."""
+    _prepare_services(venv)
+    try:
+        program("mariadbd", venv.path, "mariadb-server")
+    except SetUpError as error:
+        say(f"The tests of MariaDB are left out. {error}")
+    return _run_groups(venv, EXISTING_GROUPS)
 
 
 def run_browser_tests(venv: Virtualenv) -> int:

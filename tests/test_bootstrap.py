@@ -196,7 +196,9 @@ def test_a_benchmark_must_be_named(project):
 
 
 def test_an_unknown_command_lists_the_known_ones(project):
-    known = "run|example|test|test-sites|test-browser|test-browsers|test-faults|coverage|cluster|bench|setup"
+    known = (
+        "run|example|test|test-sites|test-existing|test-browser|test-browsers|test-faults|coverage|cluster|bench|setup"
+    )
     assert project.say("fly") == (1, f"Say what to do: python scripts/bootstrap.py {known}.\n")
 
 

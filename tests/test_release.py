@@ -158,7 +158,12 @@ def test_the_issue_form_asks_for_what_is_needed_to_look_into_it():
 
 
 def test_every_group_of_tests_is_there():
-    named = [*groups.GROUPS.values(), *groups.SITES_GROUPS.values(), *groups.COVERED.values()]
+    named = [
+        *groups.GROUPS.values(),
+        *groups.SITES_GROUPS.values(),
+        *groups.EXISTING_GROUPS.values(),
+        *groups.COVERED.values(),
+    ]
     chosen = [*groups.SMOKE, *groups.UNITS, *(argument for group in named for argument in group)]
     assert [path for path in chosen if path.startswith("tests") and not (ROOT / path).exists()] == []
 

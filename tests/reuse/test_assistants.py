@@ -17,6 +17,11 @@ class Public(Assistant):
     instructions = "You help visitors."
 
 
+class Trial(Assistant):
+    def limits(self):
+        return {"answers": "1/day"}
+
+
 class Clerk(Assistant):
     instructions = "You help the staff."
     backend = "clerk"
@@ -42,6 +47,7 @@ CHAT = {
 URLS = """
 urlpatterns += [
     path("public/", TemplateView.as_view(template_name="public.html")),
+    path("trial/", TemplateView.as_view(template_name="trial.html")),
     path("staff/", TemplateView.as_view(template_name="staff.html")),
 ]
 """
@@ -83,6 +89,7 @@ def site(full_python, instructions, start_project):
         f"templates/{page}.html": f'<!doctype html><title>{page}</title>{{% load llm_chat %}}{{% chat "{name}" %}}'
         for page, name in {"public": "public", "staff": "clerk"}.items()
     }
+    pages["templates/trial.html"] = '<!doctype html><title>Trial</title>{% load llm_chat %}{% chat_widget "trial" %}'
     settings = {**instructions.additions, "mysite/settings.py": instructions.additions["mysite/settings.py"] + SETTINGS}
     files = {"shop/assistants.py": ASSISTANTS, "templates/login.html": LOGIN_PAGE, **pages}
     build(site, Kind(urls=URLS + LOGIN, files=files, page="<title>Signed in</title>"), settings)
@@ -139,3 +146,16 @@ def test_e15_the_staff_asks_and_the_tool_looks_up_the_order(url, upstream):
     asked, told = upstream.calls[-2:]
     assert [call.body["model"] for call in (asked, told)] == ["clerk", "clerk"]
     assert json.loads(told.body["messages"][-1]["content"]) == {"number": "7", "state": "sent", "asked_by": "bob"}
+
+
+def test_e15_a_bubble_opens_an_assistant_with_a_quota(url, upstream):
+    visitor = Visitor(url)
+    bubble = re.search(r'<a class="llm-chat-launcher" href="([^"]+)"', visitor.get("/trial/")[1])[1]
+    assert visitor.ask(QUESTION, bubble)[-1]["type"] == "end"
+    calls = len(upstream.calls)
+    (refused,) = visitor.ask("And order 8?", bubble)
+    assert (refused["type"], refused["code"]) == ("error", "limit")
+    assert refused["retryAt"]
+    assert len(upstream.calls) == calls
+    assert visitor.roles_of("And order 8?", bubble) == []
+    assert Visitor(url).ask(QUESTION, bubble)[-1]["type"] == "end"

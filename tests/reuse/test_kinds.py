@@ -2,11 +2,13 @@
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
 import django
 import pytest
 
+from tests.faults.services import wait_until
 from tests.support.kinds import KINDS, build, converse
 from tests.support.startproject import Visitor
 
@@ -46,6 +48,20 @@ def own_socket(visitor):
         assert socket.recv(10) == "Hello"
 
 
+def times(visitor):
+    shown = re.findall(r'<time class="llm-chat-time" datetime="([^"]+)"', visitor.get("/help/")[1])
+    assert len(shown) == 2
+    for time in map(datetime.fromisoformat, shown):
+        assert time.utcoffset() == timedelta(hours=5, minutes=45)
+        assert abs(datetime.now(UTC) - time) < timedelta(minutes=2)
+
+
+def form(visitor):
+    visitor.post("/chat/form/", "/chat/form/", id="m1", text="By form?")
+    answered = ["user", "assistant"]
+    wait_until(lambda: visitor.roles_of("By form?", "/chat/form/") == answered, "The form was not answered.")
+
+
 def nonces(visitor):
     headers, page = visitor.headers("/help/")
     policy = headers["Content-Security-Policy"]
@@ -64,7 +80,14 @@ def made_again(site):
     assert "No changes" in site.run("manage.py", "makemigrations", "--check", "--dry-run")
 
 
-CHECKS = {"e06-router": own_socket, "e10-django-csp": nonces, "e10-secure-csp": nonces}
+CHECKS = {
+    "e06-around": own_socket,
+    "e06-router": own_socket,
+    "e10-django-csp": nonces,
+    "e10-secure-csp": nonces,
+    "e11-naive-times": times,
+    "e12-atomic-requests": form,
+}
 """What more must hold in a site of a kind."""
 
 

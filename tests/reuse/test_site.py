@@ -6,6 +6,7 @@ import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -119,3 +120,22 @@ def test_e01_a_site_without_a_model_says_so_to_its_developer_and_to_its_visitors
         page = visitor.get(path)[1]
         assert "The chat is not set up yet." in page
         assert "pip install" not in page
+
+
+def test_e07_runserver_without_daphne_says_that_no_answer_can_arrive(python, instructions, start_project):
+    site = start_project(python)
+    lines = {name: text.replace('"daphne", ', "") for name, text in instructions.additions.items()}
+    site.add(lines)
+    site.succeed("manage.py", "migrate")
+    # It prints the check's warning, which counts as a complaint here.
+    with (
+        pytest.raises(AssertionError, match=r"llm_chat\.W005"),
+        site.served("manage.py", "runserver", "--noreload", "{port}") as url,
+    ):
+        visitor = Visitor(url)
+        assert "This page is served by WSGI" in visitor.get("/chat/default/")[1]
+        with pytest.raises(HTTPError) as refused:
+            visitor.post("/chat/default/", "/chat/default/", id="m1", text=QUESTION)
+        page = refused.value.read().decode()
+        assert "This process runs under WSGI, which cannot stream answers." in page
+        assert QUESTION in page  # in its field again

@@ -68,12 +68,11 @@ def users(key: str, settings: str = "") -> Kind:
     )
 
 
-OWN_ROUTER = """
+ECHO = """
 from channels.auth import AuthMiddlewareStack
 from channels.generic.websocket import WebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import path
-from llm_chat.routing import lifespan, websocket_urlpatterns
 
 
 class Echo(WebsocketConsumer):
@@ -81,11 +80,25 @@ class Echo(WebsocketConsumer):
         self.send(text_data)
 
 
+"""
+AROUND = (
+    ECHO
+    + """
+from llm_chat.routing import application as with_chat
+mine = AuthMiddlewareStack(URLRouter([path("ws/echo/", Echo.as_asgi())]))
+application = with_chat(ProtocolTypeRouter({"http": application, "websocket": mine}))
+"""
+)
+OWN_ROUTER = (
+    ECHO
+    + """
+from llm_chat.routing import lifespan, websocket_urlpatterns
 sockets = URLRouter([path("ws/echo/", Echo.as_asgi()), *websocket_urlpatterns])
 application = ProtocolTypeRouter(
     {"http": application, "websocket": AuthMiddlewareStack(sockets), "lifespan": lifespan}
 )
 """
+)
 ASYNC_VIEW = """
 from asgiref.sync import sync_to_async
 from django.shortcuts import render
@@ -125,9 +138,12 @@ MIDDLEWARE = [
 SESSIONS = "django.contrib.sessions.backends"
 
 KINDS: dict[str, Kind] = {
+    "e06-around": Kind(instead={"mysite/asgi.py": AROUND}),
     "e06-router": Kind(instead={"mysite/asgi.py": OWN_ROUTER}),
     "e10-django-csp": Kind(settings=DJANGO_CSP),
     "e10-secure-csp": Kind(settings=SECURE_CSP),
+    "e11-naive-times": Kind(settings='USE_TZ = False\nTIME_ZONE = "Asia/Kathmandu"\n'),
+    "e12-atomic-requests": Kind(settings='DATABASES["default"]["ATOMIC_REQUESTS"] = True\n'),
     "e13-async-view": Kind(urls=ASYNC_VIEW, path="/async/"),
     "e17-auto-field": Kind(settings='DEFAULT_AUTO_FIELD = "django.db.models.AutoField"\n'),
     "e17-site-cache-and-cached-sessions": Kind(
@@ -136,7 +152,7 @@ KINDS: dict[str, Kind] = {
     "e17-uuid-users": users("id = models.UUIDField(primary_key=True, default=__import__('uuid').uuid4)"),
     "e17-email-users-and-cookie-sessions": users("", f'SESSION_ENGINE = "{SESSIONS}.signed_cookies"\n'),
 }
-"""The kinds, by the rows of the table of existing sites. E09, E11 and E12 are in ``test_existing_sites``."""
+"""The kinds, by the rows of the table of existing sites."""
 
 
 def build(site: Site, kind: Kind, additions: dict[str, str]) -> None:
@@ -154,13 +170,13 @@ def build(site: Site, kind: Kind, additions: dict[str, str]) -> None:
         site.run("manage.py", "shell", "--no-imports", "-c", CREATE)
 
 
-def converse(url: str, path: str, question: str = "Why is the sky blue?") -> Visitor:
+def converse(url: str, path: str, question: str = "Why is the sky blue?", visitor: type[Visitor] = Visitor) -> Visitor:
     """Ask on a page of a site as a new visitor, check that the answer arrives and is kept, and return the visitor."""
-    visitor, stranger = Visitor(url), Visitor(url)
-    assert visitor.roles_of(question, path) == []
-    frames = visitor.ask(question, path)
+    asking, stranger = visitor(url), visitor(url)
+    assert asking.roles_of(question, path) == []
+    frames = asking.ask(question, path)
     assert frames[-1] == {"type": "end", "requestId": "r1"}, frames
     assert "".join(frame["chunk"].get("delta", "") for frame in frames[:-1]).split() == question.split()
-    assert visitor.roles_of(question, path) == ["user", "assistant"]
+    assert asking.roles_of(question, path) == ["user", "assistant"]
     assert stranger.roles_of(question, path) == []
-    return visitor
+    return asking

@@ -14,10 +14,12 @@ import urllib.request
 from collections.abc import Iterator
 from email.message import Message
 from http.cookiejar import CookieJar
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.response import addinfourl
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -168,6 +170,7 @@ class Visitor:
         self._jar = CookieJar()
         handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._jar)
         self._opener = urllib.request.build_opener(*handlers)
+        self._opener.addheaders += [("Accept", "text/html,*/*;q=0.8")]  # like a browser's
 
     def get(self, path: str) -> tuple[str, str]:
         """Return the media type and the text of a page; raises ``HTTPError`` if there is none."""
@@ -234,4 +237,14 @@ class Visitor:
         other = socket.create_connection(("127.0.0.1", port), WAIT) if port else None
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._jar)
         address = self._url.replace("http", "ws", 1) + path
-        return connect(address, origin=self._url, additional_headers={"Cookie": cookies}, proxy=None, sock=other)
+        headers = {"Cookie": cookies}
+        connection = connect(address, origin=self._url, additional_headers=headers, proxy=None, sock=other)
+        self._keep_cookies(connection.response.headers.get_all("Set-Cookie"))
+        return connection
+
+    def _keep_cookies(self, cookies: list[str]) -> None:
+        """Keep the cookies of a handshake, as a browser does."""
+        message = Message()
+        for cookie in cookies:
+            message["Set-Cookie"] = cookie
+        self._jar.extract_cookies(addinfourl(BytesIO(), message, self._url), urllib.request.Request(self._url))

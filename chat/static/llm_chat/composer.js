@@ -134,7 +134,7 @@ class ChatComposer extends ChatElement {
       this.find("[data-length]").textContent = length.toLocaleString(this.chat.lang);
       this.find("[data-limit]").textContent = this.#limit.toLocaleString(this.chat.lang);
     }
-    this.#field.setAttribute("aria-invalid", String(isTooLong));
+    this.#field.ariaInvalid = isTooLong ? "true" : null; // style sheets of sites mark what is valid, too
     this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;

@@ -464,7 +464,7 @@ class ChatRename extends ChatElement {
     this.#settled = false;
     if (!done) isUnreachable(answer);
     this.find("[role=alert]").textContent = this.fragment(html).querySelector("[role=alert]")?.textContent ?? "";
-    this.#field.ariaInvalid = String(!done);
+    this.#field.ariaInvalid = done ? null : "true";
     if (!done) return;
     this.tell("chat:event", { event: "title", id: this.#line.dataset.conversation ?? "", message: "", title });
     this.#leave(event);
