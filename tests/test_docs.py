@@ -198,3 +198,19 @@ def test_every_fault_is_documented_with_the_tests_that_show_it():
     there = {name for path in paths for name in re.findall(r"def (test_\w+)", path.read_text())}
     assert shown - there == set()
     assert {name for name in there if re.match(r"test_f\d\d_", name)} - shown == set()
+
+
+CLIENTS = {"F46", "F47", "F48", "F49", "F51", "F52"}
+ATTACKS = {"S01", "S02", "S05", "S06", "S08", "S09", "S10", "S11", "S13", "S14", "S17"}
+
+
+@pytest.mark.parametrize(("heading", "ids"), [("Clients", CLIENTS), ("Security", ATTACKS)])
+def test_every_fault_of_clients_and_every_attack_has_a_test_with_its_id(heading, ids):
+    listed = rows((ROOT / "docs" / "reliability.md").read_text(), heading)
+    there = set(
+        re.findall(r"def (test_\w+)", "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py")))
+    )
+    assert {row[0] for row in listed if re.fullmatch(r"[A-Z]\d\d", row[0])} == ids
+    for number in ids:
+        named = re.findall(r"`(test_\w+)`", " ".join(row[-1] for row in listed if row[0] == number))
+        assert [name for name in named if name.startswith(f"test_{number.lower()}_") and name in there], number

@@ -1,5 +1,9 @@
 """Texts that try to run or to load something, on the real page: whole, cut anywhere, in every place that shows them."""
 
+import contextlib
+import socket
+import threading
+
 import msgspec
 import pytest
 from django.conf import settings
@@ -120,7 +124,7 @@ def stored(script, watched):
     return chat
 
 
-def test_an_answer_cut_at_any_place_stays_harmless(script, watched):
+def test_s09_an_answer_cut_at_any_place_stays_harmless(script, watched):
     chat = watched().open()
     chat.ask("Attack me")
     reply = script.next_reply()
@@ -139,7 +143,7 @@ def test_an_answer_cut_at_any_place_stays_harmless(script, watched):
         assert grown["again"] == grown["html"]
 
 
-def test_attacks_are_harmless_as_stored_answers_questions_and_titles(stored):
+def test_s09_attacks_are_harmless_as_stored_answers_questions_and_titles(stored):
     page = stored.page
     for number in range(-(-len(ATTACKS) // 20)):
         texts = ATTACKS[20 * number : 20 * number + 20]
@@ -155,7 +159,7 @@ def test_attacks_are_harmless_as_stored_answers_questions_and_titles(stored):
 
 
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "[x](javascript:alert(1))"])
-def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, watched, text):
+def test_s09_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, watched, text):
     chat = watched().open()
     chat.ask(text)
     expect(chat.questions.last).to_contain_text(text)
@@ -170,7 +174,7 @@ def test_a_question_that_attacks_is_text_from_its_sending_to_the_end(script, wat
         assert chat.page.locator(f":is({place}) :is(img, svg, script, a[href^=java])").count() == 0
 
 
-def test_the_message_of_an_error_is_shown_as_text(watched):
+def test_s09_the_message_of_an_error_is_shown_as_text(watched):
     chat = watched().open()
     errors = [
         {"message": f"m{number}", "text": attack, "status": "unsent", "error": attack}
@@ -182,7 +186,7 @@ def test_the_message_of_an_error_is_shown_as_text(watched):
     assert chat.page.locator(":is(.llm-chat-alert, [data-error], .llm-chat-pending .llm-chat-block) *").count() == 0
 
 
-def test_the_admin_shows_attacks_as_text(stored, site):
+def test_s09_the_admin_shows_attacks_as_text(stored, site):
     get_user_model().objects.create_superuser("root", password="secret")
     client = Client()
     client.force_login(get_user_model().objects.get())
@@ -199,3 +203,69 @@ def test_the_admin_shows_attacks_as_text(stored, site):
     page.goto(f"{site.url}/admin/llm_chat/conversation/?all=")
     assert page.locator(".field-title").count() >= len(TITLES)
     assert page.locator(".field-title a *").count() == 0
+
+
+LURES = """![a](ADDRESS/image?q=secret) ![b][1] [![c](ADDRESS/linked)](ADDRESS/link) <ADDRESS/auto> ADDRESS/bare
+
+[1]: ADDRESS/reference "title"
+
+<img src="ADDRESS/img" srcset="ADDRESS/srcset 2x"><iframe src="ADDRESS/frame"></iframe><embed src="ADDRESS/embed">
+<link rel="preconnect" href="ADDRESS"><link rel="dns-prefetch" href="ADDRESS"><link rel="stylesheet" href="ADDRESS/css">
+<video poster="ADDRESS/poster" src="ADDRESS/video"></video><object data="ADDRESS/object"></object>
+<meta http-equiv="refresh" content="0;url=ADDRESS/meta"><base href="ADDRESS/"><form action="ADDRESS/form"></form>
+<svg><image href="ADDRESS/svg"/><use href="ADDRESS/use#a"/></svg><a href="ADDRESS/a" ping="ADDRESS/ping">a</a>
+<style>@import "ADDRESS/import"; p { background: url(ADDRESS/url) }</style><p style="background: url(ADDRESS/p)">
+
+|![d](ADDRESS/cell)|
+|---|
+|<img src=ADDRESS/td>|
+
+- [ ] ![e](ADDRESS/task) $\\includegraphics{ADDRESS/formula} \\href{ADDRESS/href}{x}$
+
+```html
+<img src="ADDRESS/code">
+```
+"""
+"""Everything that a page could load by itself."""
+
+
+@pytest.fixture
+def elsewhere():
+    """Provide the address of another server, to which nobody may connect; it is checked at the end."""
+    met = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+                    met.append(True)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert met == []
+
+
+def test_s10_images_and_links_in_an_answer_make_the_page_ask_for_nothing(script, watched, elsewhere):
+    lures = LURES.replace("ADDRESS", elsewhere)
+    chat = watched().open()
+    chat.ask(lures)
+    reply = script.next_reply()
+    reply.think(lures)
+    for place in range(0, len(lures), 40):
+        reply.say(lures[place : place + 40])
+    reply.finish()
+    chat.idle()
+    links = chat.answer.locator(f"a[href^='{elsewhere}']:visible")
+    assert links.count() >= 4
+    for link in links.all():
+        link.hover()
+    chat.reload()
+    expect(links.first).to_be_visible()
+    assert (
+        chat.page.locator("article :is(img, svg image, iframe, video, object, embed, link, style, form form)").count()
+        == 0
+    )

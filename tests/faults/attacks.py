@@ -9,7 +9,7 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from tests.faults.visitor import Visitor
 from tests.support.processes import SiteProcess
@@ -82,6 +82,12 @@ def closed_with(connection: socket.socket) -> int | None:
             said += piece
     place = said.rfind(b"\x88")
     return int.from_bytes(said[place + 2 : place + 4], "big") if place >= 0 else None
+
+
+def held(process: SiteProcess, connections: Iterable[socket.socket]) -> int:
+    """Return how many of these connections a process still has."""
+    ours = {connection.getsockname()[1] for connection in connections}
+    return sum(found.raddr.port in ours for found in process.observed().net_connections() if found.raddr)
 
 
 @contextlib.contextmanager

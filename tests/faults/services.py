@@ -170,6 +170,15 @@ class PostgresServer:
         with self.connect() as connection:
             connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
 
+    def log_statements(self, database: str) -> None:
+        """Write the statements of connections that are opened later to ``log``."""
+        with self.connect() as connection:
+            connection.execute(f"ALTER DATABASE \"{database}\" SET log_statement = 'all'")
+
+    @property
+    def log(self) -> str:
+        return Path(self._server.log).read_text(errors="replace")
+
     def drop(self, database: str) -> None:
         with self.connect() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')

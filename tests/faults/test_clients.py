@@ -13,7 +13,7 @@ import pytest
 
 from chat.consumers import PATIENCE
 from tests.faults import pace
-from tests.faults.attacks import CLOSE, PING, PONG, TEXT, bare_socket, closed_with, frame, handshake
+from tests.faults.attacks import CLOSE, PING, PONG, TEXT, bare_socket, closed_with, frame, handshake, held
 from tests.faults.conftest import warm
 from tests.faults.played import begun, let_go
 from tests.faults.promises import MEGABYTE, assert_shown_as_stored, assert_unnoticed, back_at_base, eventually
@@ -58,12 +58,6 @@ async def peak_of(process):
         yield peak
     finally:
         watching.cancel()
-
-
-def held(process, connections):
-    """Return how many of these connections a process still has."""
-    ours = {connection.getsockname()[1] for connection in connections}
-    return sum(found.raddr.port in ours for found in process.observed().net_connections() if found.raddr)
 
 
 async def followed_to_the_end(site, tab, clients, *, read):
@@ -339,12 +333,13 @@ async def test_f52_a_stop_and_a_question_do_not_wait_for_forty_slow_calls_of_the
         for number, answer in enumerate(rated):
             rate = {"type": "rate", "requestId": f"q{number}", "id": answer.chat, "messageId": answer.uid, "value": 1}
             await rates[number % 2].raw(rate)
-        began = time.monotonic()
+        await eventually(lambda: done, "no slow call ended", wait=10)  # the others are waiting by now
+        left, began = CALLS - len(done), time.monotonic()
         await theirs.stop(running)
         asked = await theirs.ask(asking("ok"))
         await asyncio.gather(let_go(call, WORST), running.ended(WORST), asked.acknowledged(WORST))
-        took, left = time.monotonic() - began, CALLS - len(done)
+        took = time.monotonic() - began
         await eventually(lambda: len(done) == CALLS, "the slow calls did not end", wait=20)
         assert {each["type"] for each in done} == {"end"}
-    assert left > 0, "the calls were over before"
+    assert left > CALLS / 2, "the calls were over before"
     assert took < WORST

@@ -174,6 +174,41 @@ async def test_s05_an_answer_goes_on_that_nobody_may_read_any_more(site, session
     assert len(site.message(answer.uid).text) > len(read)
 
 
+HEARTBEAT = pace.longer(2.0, 0.5)
+"""That of a real site, in seconds, in real time."""
+
+
+def looks(site, offset):
+    """Return how often the rights of users and sessions were read since an offset of PostgreSQL's log."""
+    lines = site.database.server.log[offset:].splitlines()
+    return sum("UNION ALL" in line and '"django_session"' in line for line in lines)
+
+
+async def test_s05_all_sockets_take_one_query_a_heartbeat_and_those_of_a_session_are_closed_in_time(sites):
+    site = sites("redis-postgres")
+    site.database.server.log_statements(site.database.name)
+    site.add(HEARTBEAT=HEARTBEAT)
+    names = [f"user{number}" for number in range(pace.rounds(30, 100))]
+    keys = json.loads((await shell(site, SIGN_IN.format(names=names))).splitlines()[-1])
+    async with contextlib.AsyncExitStack() as stack:
+        tabs = {name: [Tab(f"sessionid={key}") for _ in range(10)] for name, key in keys.items()}
+        for found in tabs.values():
+            await asyncio.gather(*(tab.connect(site[0].port) for tab in found))
+            for tab in found:
+                stack.push_async_callback(tab.close)
+        await still_open([tab for found in tabs.values() for tab in found])
+        offset, began = len(site.database.server.log), time.monotonic()
+        await eventually(lambda: looks(site, offset) >= 3, "the rights are not looked at", wait=5 * HEARTBEAT)
+        assert looks(site, offset) <= (time.monotonic() - began) / HEARTBEAT + 1, "one query a heartbeat"
+        ended = tabs.pop("user7")
+        with site.database.server.connect(site.database.name) as connection:
+            connection.execute("DELETE FROM django_session WHERE session_key = %s", [keys["user7"]])
+        began = time.monotonic()
+        assert [await tab.closed(5.0) for tab in ended] == [4410] * 10
+        assert time.monotonic() - began < 5.0
+        await still_open([tab for found in tabs.values() for tab in found])
+
+
 @SHARED
 async def test_e14_a_visitor_signs_in_on_another_process_than_the_one_that_answers(site):
     await shell(site, ANN)

@@ -276,6 +276,38 @@ async def status(call: Call) -> None:
     await call.answer(f"{code} Scripted", json.dumps(error).encode(), *([f"Retry-After: {after}"] if after else []))
 
 
+def _told(call: Call) -> dict[str, Any]:
+    """Return an error that repeats the received key and the address of the endpoint."""
+    head = call.head.lower()
+    key = head.partition("authorization: bearer ")[2].partition("\r\n")[0]
+    address = head.partition("host: ")[2].partition("\r\n")[0]
+    return {"error": {"message": f"{key} at http://{address}/v1", "type": key, "code": key, "param": key}}
+
+
+@behaviour
+async def leak(call: Call) -> None:
+    """Send some text, then an error that repeats the key."""
+    await call.begin()
+    await call.send(*events(*TEXTS)[:2], event(_told(call)))
+    await call.end()
+
+
+@behaviour
+async def leak_first(call: Call) -> None:
+    """Send only an error that repeats the key, with status 200."""
+    await call.begin()
+    await call.send(event(_told(call)))
+    await call.end()
+
+
+@behaviour
+async def leak_header(call: Call) -> None:
+    """Refuse with the key in the headers and, spread over lines, in a body of HTML."""
+    told = _told(call)["error"]["message"]
+    body = f"<html><title>{told}</title>\n{told}</html>".encode()
+    await call.answer("403 Scripted", body, f"WWW-Authenticate: {told}", f"Location: {told}", kind="text/html")
+
+
 @behaviour
 async def error_code(call: Call) -> None:
     """Answer ``error-code:400:context_length_exceeded`` with that status and code."""
