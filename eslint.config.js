@@ -8,7 +8,7 @@ const noImports = {
 };
 
 export default [
-  { ignores: [".venv*/**", "build/**", "dist/**", "staticfiles/**", "test-results/**"] },
+  { ignores: [".nox/**", ".venv*/**", "build/**", "dist/**", "staticfiles/**", "test-results/**"] },
   js.configs.recommended,
   {
     linterOptions: { reportUnusedDisableDirectives: "error" },

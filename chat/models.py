@@ -16,7 +16,19 @@ from .text import TITLE_LENGTH
 COMMENT_LENGTH = 2_000
 REASON_LENGTH = 500
 
-__all__ = ["KEY_LENGTH", "Conversation", "Counter", "Feedback", "Message", "Process", "Share", "ToolCall", "Usage"]
+__all__ = [
+    "KEY_LENGTH",
+    "Conversation",
+    "Counter",
+    "Feedback",
+    "Message",
+    "Process",
+    "RunningAnswer",
+    "Share",
+    "ToolCall",
+    "Usage",
+    "WaitingAnswer",
+]
 
 PROCESS_LENGTH = 32
 """Length of ``Process.id``, in characters."""
@@ -206,10 +218,40 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["conversation", "uid"], name="llm_chat_message_uid"),
             models.UniqueConstraint(fields=["conversation", "attempt"], name="llm_chat_message_attempt"),
         ]
-        indexes: ClassVar = [models.Index(fields=["conversation", "-id"], name="llm_chat_message_order")]
+        indexes: ClassVar = [
+            models.Index(fields=["conversation", "-id"], name="llm_chat_message_order"),
+            # Databases without partial indexes have none: one over all messages would cost every answer some time.
+            models.Index(fields=["id"], name="llm_chat_message_waiting", condition=models.Q(status="waiting")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_role_display()}: {self.text[:60]}"
+
+
+class RunningAnswer(Message):
+    """An answer that runs, as the admin lists it. Who may see messages may see it, who may change them may stop it."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("running answer")
+        verbose_name_plural = _("running answers")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class WaitingAnswer(Message):
+    """An answer that waits for a decision, as the admin lists it; the permissions are those of ``RunningAnswer``."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("waiting answer")
+        verbose_name_plural = _("waiting answers")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class ToolCall(models.Model):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError, connection
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
@@ -218,7 +219,7 @@ async def test_events_that_a_socket_does_not_read_are_counted(on, connect, serve
 
 async def test_the_wait_for_a_thread_is_observed(on, served, monkeypatch):
     class Clock:
-        times = iter((100.0, 100.06, 200.0, 200.003))
+        times = iter((100.0, 100.06, 200.0, 200.003, 300.0, 300.0))  # the last ones are of the answers that wait
 
         @classmethod
         def monotonic(cls):
@@ -229,7 +230,7 @@ async def test_the_wait_for_a_thread_is_observed(on, served, monkeypatch):
     await in_database(int)
     found = await numbers()
     bounds = ("0.001", "0.005", "0.05", "0.1", "+Inf")
-    assert [found[f'llm_chat_database_wait_seconds_bucket{{le="{bound}"}}'] for bound in bounds] == [0, 1, 1, 2, 2]
+    assert [found[f'llm_chat_database_wait_seconds_bucket{{le="{bound}"}}'] for bound in bounds] == [1, 2, 2, 3, 3]
 
 
 async def test_processes_are_counted(on, served):
@@ -238,3 +239,27 @@ async def test_processes_are_counted(on, served):
     await Process.objects.acreate(id="other", host="h", pid=1, started_at=now, heartbeat_at=now)
     await eventually(lambda: served.heartbeat.others)
     assert (await numbers())["llm_chat_processes"] == 2
+
+
+async def test_the_answers_that_wait_are_counted_for_the_whole_site(on, served):
+    conversation = await Conversation.objects.acreate(owner="visitor:ann", uid="c1", updated_at=timezone.now())
+    for number, status in enumerate(("waiting", "running", "complete", "waiting")):
+        await conversation.message_set.acreate(uid=f"a{number}", role="assistant", status=status)
+    assert (await numbers())["llm_chat_waiting_answers"] == 2
+
+
+async def test_a_database_without_partial_indexes_is_not_searched_for_answers_that_wait(on, served, monkeypatch):
+    monkeypatch.setattr(type(connection.features), "supports_partial_indexes", False)
+    found = await numbers()
+    assert "llm_chat_waiting_answers" not in found
+    assert "llm_chat_running_answers" in found
+
+
+async def test_without_the_database_the_other_numbers_are_there(on, served, monkeypatch):
+    def fail():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("chat.metrics.count_waiting", fail)
+    found = await numbers()
+    assert "llm_chat_waiting_answers" not in found
+    assert "llm_chat_running_answers" in found

@@ -1,5 +1,5 @@
-"""The admin, to read: conversations with their messages, feedback, share links, processes, and what models cost."""
+"""The admin: conversations, feedback, share links, processes and what models cost, to read; answers, to stop."""
 
-from . import records, usage
+from . import answers, records, usage
 
-__all__ = ["records", "usage"]
+__all__ = ["answers", "records", "usage"]

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..html.messages import MessageView, PartView, record_view
 from ..models import Conversation, Feedback, Message, Process, Share, ToolCall
-from ..owners import UNKEPT_KEY
+from ..owners import PREFIXES, UNKEPT_KEY
 from .base import ReadOnly
 
 BEGINNING = 80
@@ -34,11 +34,19 @@ class ThreadItem:
     """Whether it is on the branch that the conversation shows."""
 
     @property
-    def parts(self) -> list[tuple[PartView, ToolCall | None]]:
-        """Return the parts, each with its call if somebody has decided about it."""
+    def parts(self) -> list[tuple[PartView, ToolCall | None, str]]:
+        """Return the parts, each with its call if somebody has decided about it, and who that was."""
         calls = self.message.calls
         decided = {uid: call for uid, call in calls.items() if call.question and call.decided_by}
-        return [(part, decided.get(part.call.id) if part.call else None) for part in self.view.parts]
+        found = [(part, decided.get(part.call.id) if part.call else None) for part in self.view.parts]
+        return [(part, call, self._decider(call) if call else "") for part, call in found]
+
+    def _decider(self, call: ToolCall) -> str:
+        """Name who has decided about a call: its owner, who may have had no account then, or else who stopped it."""
+        conversation = self.message.conversation
+        if call.decided_by.startswith(PREFIXES["user"]) and call.decided_by != conversation.owner:
+            return gettext("an administrator")
+        return str(conversation.user or gettext("Visitor"))
 
     @property
     def feedback(self) -> str:

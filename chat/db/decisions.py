@@ -152,20 +152,21 @@ def _claim_if_decided(conversation: Conversation, answer: Message, writer: Write
 
 
 @atomic
-def stop_waiting(conversation: Conversation, by: str) -> Message | None:
-    """Stop the answer at the tip of a conversation if it waits, because its owner goes on without a decision.
+def stop_waiting(conversation: Conversation, by: str, answer_id: int | None = None) -> Message | None:
+    """Stop the answer at the tip of a conversation if it waits, because nobody will decide; or another one, if given.
 
-    Return the answer as it is stored now; ``None`` if it does not wait. ``by`` is the owner's key.
+    Return the answer as it is stored now; ``None`` if it does not wait. ``by`` is the key of the owner who goes on
+    without a decision, or of the user who stops it for the owner.
     """
     found = Conversation.objects.filter(pk=conversation.pk)
     found.update(tip=F("tip"))  # begins with a write, as decisions do: one of both comes first
-    tip = found.values_list("tip", flat=True).first()
+    tip = answer_id or found.values_list("tip", flat=True).first()
     stopped = {**End(STOPPED).columns}
     del stopped["usage"]
     if tip is None or not Message.objects.filter(pk=tip, status=WAITING).update(**stopped):
         return None
     deny(ToolCall.objects.filter(message_id=tip), by)
-    return Message.objects.select_related("parent", "feedback").get(pk=tip)
+    return Message.objects.select_related("parent", "feedback", "conversation").get(pk=tip)
 
 
 def ready() -> list[Message]:

@@ -106,8 +106,12 @@ def _heartbeats(process: str, mine: QuerySet[Message], known: bool) -> Heartbeat
 
 def is_any_alive() -> bool:
     """Tell whether an ASGI process of the site lives: one has sent a heartbeat within ``CHAT["PROCESS_TIMEOUT"]``."""
-    since: ExpressionWrapper[Any] = ExpressionWrapper(Now() - timedelta(seconds=conf.process_timeout), DateTimeField())
-    return Process.objects.filter(heartbeat_at__gte=since).exists()
+    return Process.objects.filter(heartbeat_at__gte=since()).exists()
+
+
+def since() -> "ExpressionWrapper[Any]":
+    """Return the time since which a process that lives has sent a heartbeat, by the database's clock."""
+    return ExpressionWrapper(Now() - timedelta(seconds=conf.process_timeout), DateTimeField())
 
 
 def carriers() -> dict[str, datetime]:

@@ -115,6 +115,11 @@ def vendor(alias: str) -> str:
     return connections[alias].vendor
 
 
+def has_partial_indexes(alias: str) -> bool:
+    """Tell whether a database has the indexes of the app that cover only some rows."""
+    return connections[alias].features.supports_partial_indexes
+
+
 def hidden_by() -> str:
     """Return what hides this thread's rows in the app's database from other threads; empty if nothing does."""
     connection = connections[database()]
