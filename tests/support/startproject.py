@@ -146,6 +146,27 @@ class Site:
             process.wait()
         assert not re.search("traceback|warning|error", self._log.read_text(), re.IGNORECASE), self._log.read_text()
 
+    @contextlib.contextmanager
+    def beside(self, *command: str, ready: str) -> Iterator[None]:
+        """Run another process of the site, which is ready when it has logged a text, and end it by SIGTERM."""
+        file = self._path / "beside.log"
+        with file.open("w") as log:
+            arguments = [self._python, *command]
+            process = subprocess.Popen(arguments, cwd=self._path, env=self._environment, stdout=log, stderr=log)
+        hold(process.pid)
+        try:
+            deadline = time.monotonic() + WAIT
+            while ready not in file.read_text():
+                assert process.poll() is None and time.monotonic() < deadline, file.read_text()
+                time.sleep(0.02)
+            yield
+            process.terminate()
+            assert process.wait(WAIT) == 0, file.read_text()
+        finally:
+            process.kill()
+            process.wait()
+        assert not re.search("Traceback|ERROR", file.read_text()), file.read_text()
+
     def _wait_for(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + WAIT
         while process.poll() is None and time.monotonic() < deadline:
