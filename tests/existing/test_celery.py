@@ -41,7 +41,7 @@ def told(name, text):
     user = get_user_model().objects.get(username=name)
     return post("default", text, user=user)
 """
-WORK = [
+WORK = ["-m", "celery", "-A", "mysite.worker", "worker", "--concurrency", "2", "--loglevel", "INFO"]
     "-m",
     "celery",
     "-A",
