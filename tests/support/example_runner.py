@@ -2,7 +2,7 @@
 
 It runs in an environment without the tests' packages. A block of code may use what the site's files already define.
 For one with a line ``...``, which the developer has to fill in, only the imports are run. One that begins with
-``# Django 6.0`` runs there and later.
+``# Django 6.0`` runs there and later. Celery, which the chat does not need, is played if it is not installed.
 """
 
 import ast
@@ -17,7 +17,9 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import django
@@ -46,6 +48,12 @@ from mysite.urls import urlpatterns
 
 OTHERS = {"llm_chat.W003", "security.W027"}
 """Warnings that most examples are not about: models are not installed here; nonces in the site's own templates."""
+
+
+if find_spec("celery") is None:
+    celery = ModuleType("celery")
+    celery.shared_task = lambda **options: lambda task: task  # type: ignore[attr-defined]
+    sys.modules["celery"] = celery
 
 
 def run(code: str) -> None:
