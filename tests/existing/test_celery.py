@@ -42,18 +42,6 @@ def told(name, text):
     return post("default", text, user=user)
 """
 WORK = ["-m", "celery", "-A", "mysite.worker", "worker", "--concurrency", "2", "--loglevel", "INFO"]
-    "-m",
-    "celery",
-    "-A",
-    "mysite.worker",
-    "worker",
-    "--pool",
-    "prefork",
-    "--concurrency",
-    "2",
-    "--loglevel",
-    "INFO",
-]
 USER = "from django.contrib.auth.models import User; User.objects.create_user('ann', password='pw')"
 
 

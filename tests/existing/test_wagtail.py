@@ -11,6 +11,8 @@ from tests.support.startproject import Site, Visitor
 
 SECTION = re.search(r"^## Existing sites\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[1]
 ASGI, URLS = re.findall(r"^```python\n(.*?)^```", SECTION, re.DOTALL | re.MULTILINE)[:2]
+QUIET = ("-W", "ignore:The EMAIL_BACKEND setting is deprecated")
+"""What Wagtail's own settings have, of which Django 6.1 warns."""
 START = "from wagtail.bin.wagtail import main; main()"
 
 
@@ -33,7 +35,7 @@ def test_e02_django_finds_nothing_wrong(site):
 
 
 def test_e02_a_visitor_chats_on_a_page_of_wagtails_and_on_that_of_the_chat(site, production):
-    with site.served(*production) as url:
+    with site.served(*QUIET, *production) as url:
         visitor = converse(url, "/")
         assert visitor.roles_of("Why is the sky blue?", "/chat/default/") == ["user", "assistant"]
         assert "<llm-chat " in Visitor(url).get("/chat/")[1]
