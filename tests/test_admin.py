@@ -295,6 +295,14 @@ def test_the_totals_are_those_of_the_rows_that_the_filters_leave(admin_client, l
     assert "<caption>Totals" not in admin_client.get("/admin/llm_chat/usage/?kind__exact=title").content.decode()
 
 
+def test_what_the_site_itself_has_asked_is_neither_a_visitors_nor_deleted(admin_client, conversation):
+    Conversation.objects.update(owner="server")
+    Usage.objects.create(started_at=timezone.now(), owner="server", assistant="default", backend="default", model="m")
+    for name in ("conversation", "usage"):
+        page = admin_client.get(f"/admin/llm_chat/{name}/").content.decode()
+        assert re.findall(r'field-owned_by">(.*?)<', page) == ["Site"]
+
+
 def test_the_ledger_lists_calls_with_who_asked_and_links_their_conversations(admin_client, ledger, conversation):
     page = admin_client.get("/admin/llm_chat/usage/").content.decode()
     assert re.findall(r'field-owned_by">(.*?)<', page) == ["Deleted", "Visitor", "admin", "admin", "admin"]

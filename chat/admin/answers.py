@@ -19,9 +19,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ..db.underway import running, waiting
 from ..engine.stopping import stop, stop_undecided
-from ..models import Conversation, Message, RunningAnswer, ToolCall, WaitingAnswer
-from ..owners import SERVER_KEY, UNKEPT_KEY, key_of
-from .base import ReadOnly
+from ..models import Message, RunningAnswer, ToolCall, WaitingAnswer
+from ..owners import UNKEPT_KEY, key_of
+from .base import ReadOnly, owner_name
 
 
 class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
@@ -81,19 +81,12 @@ class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("user"))
     def owned_by(self, answer: Message) -> str:
         """Name the user who asked, or say that it was a visitor without an account, or the site's own code."""
-        return owner_name(answer.conversation)
+        return owner_name(answer.conversation.owner, answer.conversation.user)
 
     @admin.display(description=_("assistant"))
     def assistant(self, answer: Message) -> str:
         """Name the assistant."""
         return answer.conversation.assistant
-
-
-def owner_name(conversation: Conversation) -> str:
-    """Name the user of a conversation, or say that it belongs to a visitor without an account or to the site."""
-    if conversation.user_id is not None:
-        return str(conversation.user or gettext("Deleted"))
-    return gettext("Site") if conversation.owner in (SERVER_KEY, UNKEPT_KEY) else gettext("Visitor")
 
 
 @admin.register(RunningAnswer)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from ..html.messages import MessageView, PartView, record_view
 from ..models import Conversation, Feedback, Message, Process, Share, ToolCall
 from ..owners import PREFIXES, UNKEPT_KEY
-from .base import ReadOnly
+from .base import ReadOnly, owner_name
 
 BEGINNING = 80
 """Characters of an answer that the list of feedback shows."""
@@ -96,8 +96,8 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("user"), ordering="user_id")
     def owned_by(self, conversation: Conversation) -> str:
-        """Name the user whose conversation it is, or say that it is a visitor's without an account."""
-        return str(conversation.user or gettext("Visitor"))
+        """Name the user whose conversation it is, or say that it is a visitor's without an account, or the site's."""
+        return owner_name(conversation.owner, conversation.user)
 
     @admin.display(description=_("object"), ordering="about_model")
     def about(self, conversation: Conversation) -> str:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..models import Usage
 from ..owners import UNKEPT_KEY
-from .base import ReadOnly
+from .base import ReadOnly, owner_name
 
 MOST = 100
 """How many groups are shown."""
@@ -133,8 +133,8 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("user"), ordering="user_id")
     def owned_by(self, usage: Usage) -> str:
-        """Name the user who asked, or say that it was a visitor without an account, or somebody who is deleted."""
-        return str(usage.user) if usage.user_id is not None and usage.user else _owner_without_account(usage.owner)
+        """Name the user who asked, or say that it was a visitor without an account, the site, or somebody deleted."""
+        return owner_name(usage.owner, usage.user)
 
     @admin.display(description=_("cost"), ordering="cost")
     def shown_cost(self, usage: Usage) -> str:
@@ -149,10 +149,6 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         conversation = usage.message.conversation
         address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])
         return format_html('<a href="{}">{}</a>', address, conversation)
-
-
-def _owner_without_account(owner: str) -> str:
-    return gettext("Visitor") if owner.startswith("visitor:") else gettext("Deleted")
 
 
 def money(amount: Decimal, currency: str) -> str:
