@@ -12,6 +12,8 @@ from django.test import AsyncClient
 from chat import ChatRefused
 from chat.assistants import Assistant, tool
 from chat.assistants.discovery import registry
+from chat.engine import stopping
+from chat.engine.stopping import stop_undecided
 from chat.errors import ERRORS
 from chat.models import Message
 from chat.signals import answered, asking, limit_reached, rated, tool_called
@@ -201,6 +203,34 @@ async def test_a_call_is_sent_with_its_result_and_a_waiting_answer_is_not(script
         await eventually(lambda: len(calls) == 2 and ends)
     assert calls[1][0] is Shop
     assert ends[0][1]["message"].status == "complete"
+
+
+async def asked_to_cancel(script, connect):
+    """Ask for something that the visitor has to allow, until the answer waits; return the socket."""
+    socket = await connect("ann")
+    request = await socket.ask("Cancel my order")
+    reply = await script.anext_reply()
+    reply.call("cancel")
+    reply.finish("tool-calls")
+    await socket.rest(request)
+    return socket
+
+
+@pytest.mark.parametrize("way", ["by going on", "in the admin", "in the admin of a WSGI process"])
+async def test_a_waiting_answer_that_is_stopped_is_sent(script, connect, served, way, monkeypatch):
+    with registry.replaced(Shop), receiving(answered) as ends:
+        socket = await asked_to_cancel(script, connect)
+        waiting = await Message.objects.select_related("conversation").aget(status="waiting")
+        if way == "by going on":
+            await socket.ask("Never mind", message="m2")
+        else:
+            if "WSGI" in way:
+                monkeypatch.setattr(stopping, "engines", list)
+            assert await sync_to_async(stop_undecided)(waiting.conversation, "user:1", waiting.pk)
+            assert not await sync_to_async(stop_undecided)(waiting.conversation, "user:1", waiting.pk)
+        await eventually(lambda: ends)
+    ((_, given),) = ends
+    assert (given["message"].pk, given["message"].status) == (waiting.pk, "stopped")
 
 
 async def test_a_rating_is_sent(script, connect):

@@ -134,7 +134,7 @@ class WaitingAnswerAdmin(OpenAnswers):
 
     def end(self, answer: WaitingAnswer, user: Any) -> bool:
         """Stop an answer, and deny its calls. The owner's page shows that."""
-        return stop_undecided(answer, key_of(user.pk))
+        return stop_undecided(answer.conversation, key_of(user.pk), answer.pk)
 
     @admin.display(description=_("tools"))
     def tools(self, answer: Message) -> str:

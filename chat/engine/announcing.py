@@ -88,12 +88,13 @@ def _spawn(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
 
 async def _announce_answer(answer_id: int) -> None:
     try:
-        await in_thread(_send_answered, answer_id)
+        await in_thread(send_answered, answer_id)
     except DatabaseError:
         logger.exception("The answer %s could not be read for the receivers of answered.", answer_id)
 
 
-def _send_answered(answer_id: int) -> None:
+def send_answered(answer_id: int) -> None:
+    """Send ``answered`` for an answer that has been stored, and wait for its receivers. Raises ``django.db.Error``."""
     message = Message.objects.select_related("conversation", "parent").filter(pk=answer_id).first()
     ended = message is not None and message.status not in (Message.Status.RUNNING, Message.Status.WAITING)
     if message is not None and ended:  # it may have been deleted, or gone on

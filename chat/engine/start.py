@@ -96,6 +96,8 @@ async def _begin_about(engine: Engine, asked: Asked, subject: Subject) -> Turn:
             turn = replace(turn, meter=meter)
             if isinstance(asked, Ask):
                 turn = replace(turn, pressed=asked.press, returns=asked.returns)
+            if turn.stopped is not None:
+                announce_answer(turn.stopped.pk)
             assistant.conversation = turn.conversation
             start(engine, turn, assistant)
     return turn

@@ -15,12 +15,11 @@ from ..backends.loading import max_message_length
 from ..claims import claims_of, cookie_of
 from ..conf import conf
 from ..db.answers import ask_to_stop
-from ..db.decisions import stop_waiting
 from ..db.values import Ask
 from ..engine.engine import Engine
 from ..engine.start import begin
+from ..engine.stopping import stop_undecided
 from ..errors import ERRORS, Refusal, sentence
-from ..events import Event, Events
 from ..health import NO_ASGI
 from ..html.form import Refused
 from ..models import Message
@@ -86,11 +85,11 @@ def stop(request: HttpRequest, uid: str) -> HttpResponse:
     """Stop the answer that runs in a conversation, in whichever process it runs, or that waits for a decision."""
     conversation = conversation_of(request, uid)
     answer = conversation.running
-    if answer is None and (stopped := stop_waiting(conversation, conversation.owner)):
-        Events.publish_from_thread(conversation.owner, Event.ended(stopped))
-    if answer is not None and isinstance(request, ASGIRequest):
+    if answer is None:
+        stop_undecided(conversation, conversation.owner)
+    elif isinstance(request, ASGIRequest):
         on_the_servers_loop(lambda process: _stop(process, answer))
-    elif answer is not None:
+    else:
         ask_to_stop(answer.pk)
     return done(request, next_page(request, uid))
 
