@@ -42,6 +42,7 @@ urlpatterns = [
     path("<conversation:uid>/delete/", options.delete_one, name="delete"),
     path("<conversation:uid>/call/", calling.call, name="call"),
     path("<conversation:uid>/stop/", asking.stop, name="stop"),
+    path("<conversation:uid>/new/", asking.begin_new, name="new"),
     path("<conversation:uid>/shares/", shares.shares, name="shares"),
     path("<conversation:uid>/shares/new/", shares.share_one, name="share"),
     path("<conversation:uid>/shares/<conversation:link>/revoke/", shares.revoke_one, name="revoke"),

@@ -27,7 +27,8 @@ from ..db.branches import Stretch, earlier, tip_window
 from ..errors import ERRORS, Refusal, sentence
 from ..html.calls import CallConversation
 from ..html.form import Refused, composer_view
-from ..html.messages import message_view
+from ..html.heading import heading_view
+from ..html.messages import message_view, page_url
 from ..html.model_name import model_name
 from ..html.version import PAGE_VERSION
 from ..html.widget import widget_view
@@ -52,6 +53,7 @@ def chat(
     *,
     conversation: str = "",
     about: Model | None = None,
+    new: bool = False,
     closed: bool = False,
     page: str = "",
     refused: Refused | None = None,
@@ -64,13 +66,16 @@ def chat(
         conversation: the conversation's id, of 1 to 64 letters, digits, hyphens and underscores; empty for one that is
             made of the assistant's name and the object. Each visitor has a conversation of their own under it.
         about: the object that the conversation is about, of a model that the assistant names in ``about``.
+        new: whether there is a heading with the conversation's title and a button that begins another one. Then the
+            visitor's newest conversation with this assistant about this object is shown.
         closed: whether the conversation can only be read, because its object is gone.
         page: the URL that the address bar shows from the first message on; empty to keep the page's own.
         refused: a message or a decision that a form was refused.
 
     Raises:
         ImproperlyConfigured: if there is no request in the context, the request has no session, the
-            site has no such assistant, the assistant does not talk about the object, or the id is malformed.
+            site has no such assistant, the assistant does not talk about the object, the id is malformed or given
+            together with ``new``, or the site does not include the app's URLs, which ``new`` needs.
         SynchronousOnlyOperation: in the thread of an event loop, as in an async view.
     """
     _check_thread()
@@ -80,23 +85,31 @@ def chat(
         raise ImproperlyConfigured(_NO_ASSISTANT.format("chat", assistant))
     _check_object(found, about)
     subject = subject_of(assistant, about if found else None)
+    if new:
+        _check_new(conversation, uid_of(subject))
     conversation = conversation or uid_of(subject)
     _check_id(conversation)
     request._cache_update_cache = False  # Django's cache must not keep a page with one visitor's messages
     owner = visitor(request)
     if refused is None and is_refused(request):
         refused = Refused("", "", sentence("too_many_visitors", None))
+    return_to = "" if page else request.get_full_path()
+    title = label_of(found) if found and assistant != DEFAULT else ""
+    heading = None
+    if new:
+        heading = heading_view(request, owner, subject, title, return_to)
+        conversation = heading.conversation
     before = request.GET.get("before", "")
     end = tip_window(owner, conversation)
     running = bool(end.messages) and end.messages[-1].status == Message.Status.RUNNING
     older = _before(owner, conversation, before)
     shown = older or end
-    return_to = "" if page else request.get_full_path()
     token = signed(subject, owner.digest)
     return {
         "request": request,
         "server_notice": notice.of(request),
         "icons": _is_first(context),
+        "heading": heading,
         "conversation_id": conversation,
         "owner": owner.digest,
         "former": owner.former_digest,
@@ -107,7 +120,7 @@ def chat(
         "page_url": page,
         "signed_in": owner.user_id is not None,
         "assistant": assistant,
-        "label": label_of(found) if found and assistant != DEFAULT else "",
+        "label": title,
         "about": token,
         "forbidden": closed or found is None or not _may_ask(found, owner, about),
         "composer": composer_view(
@@ -256,6 +269,14 @@ def _check_thread() -> None:
             "{% chat %} reads the database, which an async view cannot do: render its page in a thread, with "
             "await sync_to_async(render)(request, ...) of asgiref.sync, or make the view synchronous."
         )
+
+
+def _check_new(conversation: str, uid: str) -> None:
+    """Raise ``ImproperlyConfigured`` where a chat cannot have a button that begins another conversation."""
+    if conversation:
+        raise ImproperlyConfigured("{% chat new=True %} shows the newest conversation: leave conversation= out.")
+    if not page_url(uid):
+        raise ImproperlyConfigured('{% chat new=True %} needs the pages of the app: include("llm_chat.urls").')
 
 
 def _check_id(conversation: str) -> None:

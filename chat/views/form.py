@@ -9,6 +9,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
+from .. import beginnings
 from ..addresses import network_in
 from ..assistants.discovery import DEFAULT, backends_of, registry
 from ..backends.loading import max_message_length
@@ -92,6 +93,13 @@ def stop(request: HttpRequest, uid: str) -> HttpResponse:
     else:
         ask_to_stop(answer.pk)
     return done(request, next_page(request, uid))
+
+
+@command
+def begin_new(request: HttpRequest, uid: str) -> HttpResponse:
+    """Begin a conversation in place of the one whose id is made of an assistant and an object."""
+    beginnings.begin(request.session, uid)
+    return SeeOther(next_page(request, uid))
 
 
 async def _stop(process: Engine, answer: Message) -> None:

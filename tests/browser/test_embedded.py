@@ -112,6 +112,29 @@ def test_e05_a_dialog_shows_the_chat_when_it_opens(host, script):
     expect(chat.composer).to_be_hidden()
 
 
+def test_e05_a_heading_names_the_conversation_and_begins_another_one(host, script):
+    chat = host("new")
+    page, heading = chat.page, chat.page.locator("[data-title]")
+    button = page.get_by_role("button", name="New chat")
+    expect(heading).to_have_text("New chat")
+    expect(button).to_be_hidden()
+    for question in ("How heavy is an anvil?", "And a hammer?"):
+        chat.talk(script, question, "Heavy.")
+        expect(heading).to_have_text(question)
+        assert unique_ids(page)
+        page.reload()
+        expect(heading).to_have_text(question)
+        expect(chat.answer).to_contain_text("Heavy.")
+        button.click()
+        expect(heading).to_have_text("New chat")
+        expect(button).to_be_hidden()
+        expect(page.locator("article")).to_have_count(0)
+    chat.composer.fill("A draft")
+    page.reload()
+    expect(chat.composer).to_have_value("A draft")
+    assert page.url.endswith("/host/new/")
+
+
 def test_e05_a_chat_below_the_fold_moves_nothing(host, script):
     chat = host("below").settled()
     assert chat.page.evaluate("scrollY") == 0

@@ -3,7 +3,7 @@
 from csp.decorators import csp_exempt
 from django import urls
 from django.http import HttpResponse
-from django.template import Context, Template
+from django.template import RequestContext, Template
 from django.utils.decorators import decorator_from_middleware
 
 from chatproject.urls import urlpatterns as site
@@ -30,6 +30,7 @@ body { margin: 0; }
 """
 BODIES = {
     "one": "{% chat %}",
+    "new": '<div class="column">{% chat new=True %}</div>',
     "two": '{% chat "default" conversation="first" %}<hr>{% chat "default" conversation="second" %}',
     "column": '<div class="column">{% chat %}</div>',
     "dialog": '<button type="button">Help</button><dialog>{% chat %}</dialog>',
@@ -40,7 +41,7 @@ BODIES = {
 
 
 def render(request, text):
-    return HttpResponse(Template("{% load llm_chat static %}" + text).render(Context({"request": request})))
+    return HttpResponse(Template("{% load llm_chat static %}" + text).render(RequestContext(request)))
 
 
 def page(request, name):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django import urls
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import connections
 from django.http import HttpResponse
@@ -21,6 +21,7 @@ from django.views.decorators.cache import cache_page
 from chat import wsgi
 from chat.assistants import Assistant, Starter
 from chat.assistants.discovery import registry
+from chat.beginnings import BEGUN, MOST, begin, begun_in
 from chat.db.branches import WINDOW
 from chat.models import Conversation, Message, Process
 from chat.owners import VISITOR
@@ -61,6 +62,91 @@ def test_an_empty_chat_offers_the_starters_of_its_assistant(request_of_a_visitor
 
 def test_a_chat_without_starters_has_no_place_for_them(request_of_a_visitor):
     assert "llm-chat-suggestion" not in render("{% chat %}", request=request_of_a_visitor)
+
+
+def told(request, about=None):
+    """Return the conversation and the title that a chat with a button for another one shows."""
+    page = render('{% chat "default" new=True about=about %}', request=request, about=about)
+    title = re.search(r"data-title>([^<]*)<", page)[1]
+    return re.search(r'<llm-chat [^>]*conversation="([^"]+)"', page)[1], title
+
+
+def begun(number, owner="visitor:ann", **fields):
+    """Store a conversation that was begun at a minute."""
+    fields = {"owner": owner, "uid": f"c{number}", "title": f"The <{number}>", "updated_at": timezone.now(), **fields}
+    made = Conversation.objects.create(**fields)
+    Conversation.objects.filter(pk=made.pk).update(created_at=timezone.now() + timedelta(minutes=number))
+    return made
+
+
+def test_e05_a_chat_with_a_button_for_another_one_shows_the_newest_of_its_assistant_and_object(request_of_a_visitor):
+    class Default(Assistant):
+        about = Group
+
+    request_of_a_visitor.session[VISITOR] = "ann"
+    with registry.replaced(Default):
+        assert told(request_of_a_visitor) == ("default", "New chat")
+        for number in (2, 3, 1):
+            begun(number)
+        group = Group.objects.create(name="Order")
+        subject = {"about_model": "auth.group", "about_key": str(group.pk)}
+        begun(4, deleted_at=timezone.now())
+        begun(5, owner="visitor:ben")
+        begun(6, assistant="support")
+        begun(7, **subject)
+        begun(8, about_model="auth.user", about_key=str(group.pk))
+        assert told(request_of_a_visitor) == ("c3", "The &lt;3&gt;")
+        assert told(request_of_a_visitor, group) == ("c7", "The &lt;7&gt;")
+
+
+def test_e05_one_that_was_begun_is_shown_until_it_is_deleted(request_of_a_visitor):
+    session = request_of_a_visitor.session
+    session[VISITOR] = "ann"
+    begun(1)
+    uid = begin(session, "default")
+    assert told(request_of_a_visitor) == (uid, "New chat")
+    mine = begun(2, uid=uid)
+    begun(3)
+    assert told(request_of_a_visitor) == (uid, "The &lt;2&gt;")
+    Conversation.objects.filter(pk=mine.pk).update(deleted_at=timezone.now())
+    assert told(request_of_a_visitor) == ("c3", "The &lt;3&gt;")
+
+
+def test_e05_the_button_begins_another_conversation_also_without_scripts(script):
+    browser = Client(headers={"accept": "text/html"}, enforce_csrf_checks=True)
+    with override_settings(ROOT_URLCONF="tests.support.embedded"):
+        page = browser.get("/host/new/?a=1").content.decode()
+        action = re.search(r'llm-chat-heading">.*?action="([^"]+)"', page, re.DOTALL)[1]
+        (wanted,) = set(re.findall(r'name="next" value="([^"]*)"', page))
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+        assert browser.post(action, {"next": wanted}).status_code == 403
+        response = browser.post(action, {"next": wanted, "csrfmiddlewaretoken": token})
+        assert (response.status_code, response["Location"]) == (303, "/host/new/?a=1")
+        after = browser.get("/host/new/").content.decode()
+        assert browser.get("/host/one/").content.decode().count('conversation="default"') == 1
+    assert 'conversation="default"' in page
+    shown = re.search(r'<llm-chat [^>]*conversation="([^"]+)"', after)[1]
+    assert shown not in ("default", "")
+    assert browser.session[BEGUN] == {"default": shown}
+
+
+def test_e05_a_session_remembers_few_of_them():
+    session = {}
+    for number in range(2 * MOST):
+        last = begin(session, f"a{number}")
+    assert len(session[BEGUN]) == MOST
+    assert begun_in(session, f"a{2 * MOST - 1}") == last
+    assert begun_in(session, "a0") == ""
+
+
+def test_e05_what_it_needs_is_said(request_of_a_visitor):
+    with pytest.raises(ImproperlyConfigured, match="leave conversation= out"):
+        render('{% chat conversation="c1" new=True %}', request=request_of_a_visitor)
+    with (
+        override_settings(ROOT_URLCONF=()),
+        pytest.raises(ImproperlyConfigured, match=r'include\("llm_chat.urls"\)'),
+    ):
+        render("{% chat new=True %}", request=request_of_a_visitor)
 
 
 def test_one_page_can_show_several_conversations(request_of_a_visitor):

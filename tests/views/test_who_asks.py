@@ -101,6 +101,7 @@ ROWS: dict[str, list[Row]] = {
         ),
     ],
     "stop": [NO_GET, post(303, 404, 303)],
+    "new": [NO_GET, post(303, 303, changes=False)],
     "shares": [get(200, 404, 200, shows=True), NO_POST],
     "share": [NO_GET, post(303, 404, 303)],
     "revoke": [NO_GET, post(303, 404)],

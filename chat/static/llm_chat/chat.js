@@ -587,6 +587,8 @@ class ChatEvents extends ChatElement {
       return;
     }
     this.#unread ||= event.event === "run-ended";
+    const heading = this.chat.querySelector("[data-title]");
+    if (heading && event.title) heading.textContent = event.title;
     // A question is answered, and others are left: the server sends what the page shows in another state.
     const asking = event.event === "decided" && this.#article(event.message);
     if (asking) asking.dataset.status = "decided";
