@@ -2,11 +2,9 @@
 
 from functools import partial
 
-from django.db import transaction
-
 from ..db.answers import ask_to_stop
 from ..db.decisions import stop_waiting
-from ..db.threads import database
+from ..db.threads import on_commit
 from ..events import Event, Events
 from ..models import Conversation, Message
 from .announcing import announce_answer, send_answered
@@ -40,7 +38,7 @@ def stop_undecided(conversation: Conversation, by: str, answer_id: int | None = 
     if stopped is None:
         return False
     Events.publish_from_thread(conversation.owner, Event.ended(stopped))
-    transaction.on_commit(partial(_announce, stopped.pk), using=database())
+    on_commit(partial(_announce, stopped.pk))
     return True
 
 

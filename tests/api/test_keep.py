@@ -95,7 +95,7 @@ def test_the_ledger_of_the_admin_does_not_lead_to_it_meanwhile_and_keeps_what_it
 
 def test_receivers_of_answered_still_find_it(asking, monkeypatch):
     heard, deleted = [], threading.Event()
-    send, delete = announcing._send_answered, asking_module.delete
+    send, delete = announcing.send_answered, asking_module.delete
 
     def send_late(answer_id):
         deleted.wait(0.3)  # a deletion that does not wait comes first
@@ -106,7 +106,7 @@ def test_receivers_of_answered_still_find_it(asking, monkeypatch):
         deleted.set()
         return found
 
-    monkeypatch.setattr(announcing, "_send_answered", send_late)
+    monkeypatch.setattr(announcing, "send_answered", send_late)
     monkeypatch.setattr(asking_module, "delete", delete_and_tell)
 
     def note(message, **_):

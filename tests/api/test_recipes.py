@@ -64,7 +64,8 @@ def test_a_task_that_a_limit_refuses_is_run_again_when_the_limit_allows_it(askin
     assert retried.value.args == (refused.value.retry_at,)
 
 
-def test_the_limit_depends_on_the_plan_and_who_reaches_it_gets_one_mail(asking, ada, monkeypatch):
+def test_the_limit_depends_on_the_plan_and_who_reaches_it_gets_one_mail(asking, ada, monkeypatch, settings):
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # Django 6.1
     ada.email = "ada@shop.example"
     ada.save()
     cache.clear()
