@@ -1,6 +1,5 @@
 """``post``: a message of the site's own, on open pages and in the history that models read."""
 
-import asyncio
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -199,6 +198,6 @@ async def test_a_message_that_is_rolled_back_is_on_no_page(script, served, ada, 
             post("default", "Never", user=ada)
             transaction.set_rollback(True)
 
-    await asyncio.to_thread(rolled_back)
+    await sync_to_async(rolled_back)()
     assert await socket.communicator.receive_nothing(0.1)
     assert await Message.objects.acount() == 0
