@@ -34,6 +34,7 @@ def hint(chat):
 def test_a_refused_text_is_in_the_composer_again_with_the_time_at_which_it_can_be_sent(limited, script):
     answer(limited, script)
     limited.ask("And then?")
+    expect(hint(limited)).to_be_visible()
     expect(hint(limited)).to_contain_text(SENTENCE)
     expect(limited.composer).to_have_value("And then?")
     expect(limited.composer).to_be_focused()
@@ -62,6 +63,7 @@ def test_the_time_is_the_browsers_and_has_a_date_if_it_is_not_today(chat, script
 
     monkeypatch.setattr("chat.engine.start.ask", refuse)
     chat.ask("And then?")
+    expect(hint(chat)).to_be_visible()
     expect(hint(chat)).to_have_text(re.compile(shown))
 
 
@@ -73,6 +75,7 @@ def test_questions_that_wait_come_back_with_the_one_that_is_refused(limited, scr
     limited.ask("Three")
     expect(limited.page.locator("[data-queued]")).to_have_count(2)
     reply.finish()
+    expect(hint(limited)).to_be_visible()
     expect(hint(limited)).to_contain_text(SENTENCE)
     expect(limited.composer).to_have_value("Two\n\nThree")
     expect(limited.page.locator("[data-queued]")).to_have_count(0)
@@ -86,6 +89,7 @@ def test_an_edit_that_is_refused_stays_in_its_field_with_the_reason(limited, scr
     field = limited.page.get_by_label("Edit the question")
     field.fill("Tell me more")
     field.press("Enter")
+    expect(limited.page.locator("llm-chat-edit [data-error]")).to_be_visible()
     expect(limited.page.locator("llm-chat-edit [data-error]")).to_contain_text(SENTENCE)
     expect(field).to_have_value("Tell me more")
     assert script.waiting == 0

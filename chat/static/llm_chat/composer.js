@@ -61,6 +61,7 @@ class ChatComposer extends ChatElement {
   }
 
   #change() {
+    this.#hint("");
     this.#measure();
     this.#keep();
   }
@@ -135,7 +136,7 @@ class ChatComposer extends ChatElement {
       this.find("[data-limit]").textContent = this.#limit.toLocaleString(this.chat.lang);
     }
     this.#field.ariaInvalid = isTooLong ? "true" : null; // style sheets of sites mark what is valid, too
-    this.#hint(isTooLong ? "too-long" : "");
+    if (isTooLong || !this.find("[data-hint=too-long]").hidden) this.#hint(isTooLong ? "too-long" : "");
     if (!CSS.supports("field-sizing", "content")) this.#fit();
     return length;
   }
