@@ -13,13 +13,25 @@ in one is logged, and ends no answer; only ``ChatRefused`` in a receiver of ``as
 the class of the assistant. Without receivers, a signal costs nothing.
 """
 
+from typing import Any
+
 from django.dispatch import Signal
 
 from .errors import ChatRefused
 
 __all__ = ["ChatRefused", "answered", "asking", "limit_reached", "rated", "tool_called"]
 
-asking = Signal()
+
+class AskingSignal(Signal):
+    """A signal whose receivers may raise ``ChatRefused``, which is no failure of theirs to be logged."""
+
+    def _log_robust_failure(self, receiver: Any, err: BaseException) -> None:
+        """Log what a receiver raised, unless it is a refusal. Django calls this, and does the logging."""
+        if not isinstance(err, ChatRefused):
+            super()._log_robust_failure(receiver, err)  # type: ignore[misc]
+
+
+asking = AskingSignal()
 """A visitor has asked something that is new, and nothing is stored yet. The model is called after all receivers.
 
 A receiver can raise ``ChatRefused`` with a sentence for the visitor, whose text returns to the composer. A repeated

@@ -47,7 +47,7 @@ def stored():
     return list(Message.objects.order_by("pk").values_list("role", "text"))
 
 
-async def test_a_receiver_refuses_a_question_with_its_own_sentence_before_anything_is_stored(script, connect):
+async def test_a_receiver_refuses_a_question_with_its_own_sentence_before_anything_is_stored(script, connect, caplog):
     socket = await connect()
     with receiving(asking, refuse):
         frame = await socket.frame(await socket.ask("My secret"))
@@ -56,6 +56,7 @@ async def test_a_receiver_refuses_a_question_with_its_own_sentence_before_anythi
         await socket.ask("My bicycle", message="m2")
         assert (await script.anext_reply()).request.messages[-1]["content"] == "My bicycle"
     assert script.waiting == 0
+    assert "Error calling" not in caplog.text  # a refusal is no error, of which a site's administrators get mails
 
 
 async def test_receivers_of_asking_get_the_question_its_kind_and_the_visitor_on_a_thread_of_the_hooks(
@@ -111,7 +112,7 @@ async def test_receivers_that_take_too_long_object_to_nothing(script, connect, c
     assert "The receivers of asking took more than 0.05 s" in caplog.text
 
 
-async def test_an_asynchronous_receiver_can_refuse(connect):
+async def test_an_asynchronous_receiver_can_refuse(connect, caplog):
     async def refuse(text, **_):
         raise ChatRefused("Not today.")
 
@@ -122,6 +123,7 @@ async def test_an_asynchronous_receiver_can_refuse(connect):
     finally:
         asking.disconnect(refuse)
     assert frame["errorText"] == "Not today."
+    assert "Error calling" not in caplog.text
 
 
 async def test_the_form_shows_the_sentence_and_keeps_the_text(served, script):

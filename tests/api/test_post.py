@@ -1,6 +1,5 @@
 """``post``: a message of the site's own, on open pages and in the history that models read."""
 
-
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, Group, User
