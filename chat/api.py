@@ -33,7 +33,8 @@ class Options(TypedDict, total=False):
         returns: the type of the value that the answer is to be, ``Answer.value``: a dataclass, a ``msgspec.Struct`` or
             a pydantic model. The model gets its JSON schema. ``None`` for text.
         keep: ``False`` to delete the conversation when it is answered. Nobody sees it meanwhile.
-        language: a language code, such as ``"de"``, for the assistant's hooks; empty for the site's own.
+        language: a language code of the site's ``LANGUAGES``, such as ``"de"``, for the assistant's hooks; empty for
+            the site's own.
         timeout: how long the answer may take, in seconds; then it is cut. ``None`` for ``CHAT["MAX_DURATION"]``.
     """
 
@@ -65,7 +66,8 @@ def ask(assistant: str, text: str, **options: Unpack[Options]) -> Answer:
         ImproperlyConfigured: the assistant's backend cannot return a value.
         RuntimeError: an event loop is running in this thread, or a transaction.
         TypeError: an argument is of the wrong type, such as the ``request.user`` of a visitor without an account.
-        ValueError: ``keep=False`` with a ``conversation``.
+        ValueError: ``keep=False`` with a ``conversation``, a language that the site does not have, or a ``timeout``
+            that is not positive.
     """
     _check_no_loop("ask() would wait", "await aask(...)")
     from .engine import background

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from inspect import iscoroutinefunction
 from typing import Any
@@ -14,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import override
 
 from ..conf import conf
+from ..db.threads import Pool
 from ..forking import after_fork
 from ..limits import Limits, read
 from .base import Assistant
@@ -26,7 +26,7 @@ UNCHECKED = "The permission of a visitor could not be checked, so it was refused
 ADMISSION_WAIT = 10.0
 """How long a page or a turn waits for the assistant's permissions, and a turn for its object, in seconds."""
 
-_pool: ThreadPoolExecutor | None = None
+_pool: Pool | None = None
 
 
 async def instructions_of(assistant: Assistant) -> str:
@@ -127,7 +127,7 @@ async def in_thread(step: Callable[..., Any], *args: Any) -> Any:
     """Run a step of the site's on one of ``CHAT["TOOL_THREADS"]`` threads, with Django's care for its connections."""
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(conf.tool_threads, thread_name_prefix="chat-tools")
+        _pool = Pool(conf.tool_threads, thread_name_prefix="chat-tools")
     run = database_sync_to_async(step, thread_sensitive=False, executor=_pool)
     running = asyncio.ensure_future(run(*args))
     # Retrieve the exception even if nobody waits for it any more: otherwise asyncio logs it.
@@ -135,7 +135,7 @@ async def in_thread(step: Callable[..., Any], *args: Any) -> Any:
     return await asyncio.shield(running)
 
 
-def _forget_threads() -> ThreadPoolExecutor | None:
+def _forget_threads() -> Pool | None:
     global _pool
     pool, _pool = _pool, None
     return pool

@@ -28,7 +28,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 
-_pool: ThreadPoolExecutor | None = None
+
+class Pool(ThreadPoolExecutor):
+    """A pool that can be used while the interpreter ends, as far as it has threads by then.
+
+    Python 3.12.0 and 3.12.1 begin no thread any more while the last steps of a process are still to be stored.
+    """
+
+    def _adjust_thread_count(self) -> None:
+        """Begin another thread if none is idle. The step is queued already, so one of the others can take it."""
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            if not self._threads:
+                raise
+
+
+_pool: Pool | None = None
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,7 +66,7 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
     """
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(conf.database_threads, thread_name_prefix="chat-database")
+        _pool = Pool(conf.database_threads, thread_name_prefix="chat-database")
     asked = time.monotonic()
 
     def in_time() -> T:
@@ -155,7 +171,7 @@ def without_transaction(view: View) -> View:
     return view
 
 
-def _forget_pool() -> ThreadPoolExecutor | None:
+def _forget_pool() -> Pool | None:
     global _pool
     pool, _pool = _pool, None
     return pool

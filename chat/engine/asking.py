@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db.models import Model
+from django.utils.translation import get_supported_language_variant
 from msgspec import to_builtins
 
 from ..answer import Answer
@@ -62,6 +64,8 @@ class Question:
         check_argument("text", self.text)
         check_user(self.user, optional=True)
         check_object(self.about)
+        check_language(self.language)
+        check_timeout(self.timeout)
         if self.conversation is not None and not self.keep:
             raise ValueError("keep=False cannot continue a conversation: it would delete what was kept.")
         if self.returns is not None:
@@ -96,10 +100,33 @@ def check_user(user: Any, *, optional: bool = False) -> None:
         raise TypeError(f"user must be {expected}, got {user!r}.")
 
 
+def check_language(language: object) -> None:
+    """Raise ``TypeError`` if this is not a string, ``ValueError`` if it is no language of the site."""
+    check_argument("language", language)
+    if not language:
+        return
+    try:
+        get_supported_language_variant(str(language))
+    except LookupError:
+        raise ValueError(f"language must be one of LANGUAGES in the site's settings, got {language!r}.") from None
+
+
+def check_timeout(timeout: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` if this is neither ``None`` nor a positive number of seconds."""
+    if timeout is None:
+        return
+    if not isinstance(timeout, int | float) or isinstance(timeout, bool):
+        raise TypeError(f"timeout must be a number of seconds, or None, got {timeout!r}.")
+    if not 0 < timeout < inf:
+        raise ValueError(f"timeout must be a positive number of seconds, or None, got {timeout!r}.")
+
+
 def check_assistant(name: str) -> None:
     """Raise ``Refusal`` if the site has no assistant of this name."""
     if registry.get(name) is None:
-        there = ", ".join(f'"{name_of(found)}"' for found in registry.offered)
+        there = ", ".join(
+            f'"{found}"' for found in sorted({name_of(registry.default), *map(name_of, registry.defined)})
+        )
         raise Refusal("forbidden", f'There is no assistant "{name}". There are: {there}.')
 
 

@@ -10,14 +10,14 @@ import atexit
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 
 from ..conf import conf
-from ..db.threads import hidden_by
+from ..db.threads import close_pool, hidden_by
 from ..forking import after_fork
 from .engine import Engine, State, client_engine, engine_of, engines
 
@@ -36,6 +36,8 @@ class Background:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._executor = ThreadPoolExecutor(thread_name_prefix="chat-default")
+        self.loop.set_default_executor(self._executor)
         self.questions = 0
         """How many questions are being answered."""
         self._changed = asyncio.Event()
@@ -64,8 +66,11 @@ class Background:
         try:
             self.loop.run_until_complete(self._main)
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
+            # On this thread: the loop would begin others, which Python 3.12.0 and 3.12.1 refuse when they end.
+            self._executor.shutdown()
+            if not engines():
+                close_pool()
             asyncio.set_event_loop(None)
             self.loop.close()
 

@@ -223,7 +223,8 @@ class Engine:
         _engines.pop(self.loop, None)
         if not engines():  # otherwise another one uses the threads, too
             close_threads()
-            await asyncio.to_thread(close_pool)
+            if not self.client:  # the thread of a client does it when its loop has ended
+                await asyncio.to_thread(close_pool)
 
     def _drain_for_daphne(self) -> Awaitable[None]:
         """Drain, and then end the tasks that still serve sockets.

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
@@ -214,6 +215,26 @@ def test_an_answer_that_could_not_be_stored_is_returned_and_says_so(asking, monk
 def test_a_user_must_be_stored(db, user):
     with pytest.raises(TypeError, match="user must be a user that is stored, or None, got "):
         ask("default", "Hello", user=user)
+
+
+@pytest.mark.parametrize("timeout", ["5", True, timedelta(seconds=5)], ids=repr)
+def test_a_timeout_that_is_no_number_is_named_before_anything_is_asked(db, timeout):
+    with pytest.raises(TypeError, match="timeout must be a number of seconds, or None, got "):
+        ask("default", "Hello", timeout=timeout)
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("timeout", [0, -1.5, float("inf"), float("nan")])
+def test_a_timeout_that_is_not_positive_is_named(db, timeout):
+    with pytest.raises(ValueError, match="timeout must be a positive number of seconds, or None, got "):
+        ask("default", "Hello", timeout=timeout)
+
+
+def test_a_language_is_one_of_the_sites(db):
+    with pytest.raises(TypeError, match="language must be a string, got 3"):
+        ask("default", "Hello", language=3)
+    with pytest.raises(ValueError, match="language must be one of LANGUAGES in the site's settings, got 'xx-bad'"):
+        ask("default", "Hello", language="xx-bad")
 
 
 def test_arguments_of_the_wrong_type_are_named(db):

@@ -12,7 +12,7 @@ from django.urls import URLResolver
 
 import chat
 from chat import urls
-from chat.db.threads import close_pool, in_database
+from chat.db.threads import Pool, close_pool, in_database
 from chat.health import alive, ready
 
 
@@ -126,3 +126,20 @@ def test_b37_no_view_of_the_app_runs_inside_a_transaction_of_the_site(monkeypatc
     assert len(views) > 10
     for view in views:
         assert BaseHandler().make_view_atomic(view) is view
+
+
+def test_a_pool_works_with_the_threads_that_it_has_where_no_other_can_begin(monkeypatch):
+    """As Python 3.12.0 and 3.12.1 have it while they end."""
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    release = threading.Event()
+    with Pool(2) as pool:
+        busy = pool.submit(release.wait)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        waiting = pool.submit(lambda: "done")
+        release.set()
+        assert (busy.result(5), waiting.result(5)) == (True, "done")
+    with Pool(2) as pool, pytest.raises(RuntimeError, match="can't create new thread"):
+        pool.submit(lambda: "never")

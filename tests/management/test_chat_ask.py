@@ -92,6 +92,8 @@ def test_mistakes_are_named(model):
     for key in ("7", "seven"):
         missing = f'There is no group with the key "{key}".'
         assert failure("support", "Hello", "--user", "ada", "--about", f"auth.Group:{key}")[0] == missing
+    assert failure("default", "Hello", "--timeout", "0")[0].startswith("timeout must be a positive number")
+    assert failure("default", "Hello", "--language", "12345")[0].startswith("language must be one of LANGUAGES")
     assert failure("default", "Hello", "--no-keep", "--conversation", "c1")[0].startswith("keep=False cannot continue")
     assert Message.objects.count() == 0
 
@@ -103,4 +105,6 @@ def test_an_answer_that_is_not_complete_is_printed_and_its_end_is_an_error(model
     assert failure("default", "Count") == (said, "")
     model.will_call("cancel")
     error, out = failure("support", "Cancel", "--user", "ada", "--json")
-    assert (error, json.loads(out)["status"]) == ("The answer is waiting.", "waiting")
+    answer = json.loads(out)
+    where = f"A decision is to be made in the conversation {answer['conversation']}."
+    assert (error, answer["status"]) == (f"The answer is waiting. {where}", "waiting")

@@ -37,12 +37,13 @@ class Command(BaseCommand):
         parser.add_argument("--about", metavar="APP.MODEL:KEY", help="object that the conversation is about")
         parser.add_argument("--conversation", metavar="UID", help="conversation to continue")
         parser.add_argument("--language", default="", help="language code for the assistant, such as de")
+        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="cut the answer after this time")
         parser.add_argument("--json", action="store_true", help="print the answer as JSON when it has ended")
         parser.add_argument("--no-keep", action="store_false", dest="keep", help="delete the conversation afterwards")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and print the answer. Raises ``CommandError`` unless the answer is complete."""
-        asked = {name: options[name] for name in ("conversation", "language", "keep")}
+        asked = {name: options[name] for name in ("conversation", "language", "keep", "timeout")}
         asked["user"] = _user(options["user"]) if options["user"] is not None else None
         asked["about"] = _object(options["about"]) if options["about"] is not None else None
         as_json = options["json"]
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
         if answer.status != "complete":
-            raise CommandError(f"The answer is {answer.status}. {sentence(answer.error)}".strip())
+            raise CommandError(f"The answer is {answer.status}. {_more(answer)}".strip())
 
     async def _ask(self, assistant: str, text: str, asked: dict[str, Any], *, as_json: bool) -> Answer:
         """Print the answer as it grows, unless it is to be JSON, and return it."""
@@ -70,6 +71,13 @@ class Command(BaseCommand):
         if answer.text and not as_json:
             self.stdout.write("")
         return answer
+
+
+def _more(answer: Answer) -> str:
+    """Say why an answer is not complete, or where its user can decide."""
+    if answer.status == "waiting" and answer.conversation:
+        return f"A decision is to be made in the conversation {answer.conversation}."
+    return sentence(answer.error)
 
 
 def _user(name: str) -> Any:
