@@ -65,7 +65,9 @@ class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         """Stop answers, and say how many there were; the others have ended meanwhile."""
         stopped = [answer for answer in answers if self.end(answer, request.user)]
         for answer in stopped:
-            self.log_change(request, answer, gettext("Stopped"))
+            # The answer is in no list any more; what is not kept has no page.
+            kept = answer.conversation.owner != UNKEPT_KEY
+            self.log_change(request, answer.conversation if kept else answer, gettext("Stopped"))
         count = len(stopped)
         said = ngettext("%(count)s answer is being stopped.", "%(count)s answers are being stopped.", count)
         self.message_user(request, said % {"count": localize(count)}, messages.SUCCESS if count else messages.WARNING)
@@ -125,7 +127,7 @@ class RunningAnswerAdmin(OpenAnswers):
 class WaitingAnswerAdmin(OpenAnswers):
     """The answers that wait for a decision of their owners, with the tools that they want to call."""
 
-    list_display = ("in_conversation", "owned_by", "assistant", "tools", "age", "expires", "ended_at")
+    list_display = ("in_conversation", "owned_by", "assistant", "tools", "age", "expires", "since")
     fields = readonly_fields = list_display
 
     def found(self) -> QuerySet[WaitingAnswer]:
@@ -141,7 +143,12 @@ class WaitingAnswerAdmin(OpenAnswers):
         """Name the tools about which nobody has decided."""
         return ", ".join(call.name for call in _asked(answer)) or "-"
 
-    @admin.display(description=_("waiting for"))
+    @admin.display(description=_("waiting since"), ordering="ended_at")
+    def since(self, answer: Message) -> datetime:
+        """Return when the answer began to wait."""
+        return answer.ended_at or answer.created_at
+
+    @admin.display(description=_("waiting time"))
     def age(self, answer: Message) -> str:
         """Say how long the answer has been waiting."""
         return passed(answer.ended_at or answer.created_at)

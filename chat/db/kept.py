@@ -2,6 +2,7 @@
 
 import os
 import select
+import sys
 import threading
 import time
 from types import TracebackType
@@ -101,7 +102,18 @@ def _forget_kept() -> set[BaseDatabaseWrapper]:
     return found
 
 
+def _forget_pools() -> Any:
+    """Leave the pools of Django's PostgreSQL backend to the parent: the sockets in them are the parent's sessions."""
+    postgresql = sys.modules.get("django.db.backends.postgresql.base")
+    if postgresql is None:
+        return None
+    found = postgresql.DatabaseWrapper._connection_pools
+    postgresql.DatabaseWrapper._connection_pools = {}
+    return found
+
+
 after_fork(_forget_kept)
+after_fork(_forget_pools)
 
 
 def _age(connection: BaseDatabaseWrapper, least: float) -> float:

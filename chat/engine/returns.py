@@ -31,7 +31,7 @@ class Form:
         try:
             return await in_thread(self.decode, text)
         except Exception as error:  # whatever the site's type raises
-            logger.info("An answer is no %s: %s.", self.schema["title"], type(error).__name__)
+            logger.info("A reply could not be read as %s: %s.", self.schema["title"], type(error).__name__)
             logger.debug("The answer: %s", error)
             return None
 

@@ -191,7 +191,11 @@ def test_the_log_of_the_admin_says_who_stopped_which_answer_and_nothing_of_its_t
     answer = make()
     stop(admin_client, path, answer)
     entry = LogEntry.objects.get()
-    assert (entry.object_repr, entry.change_message, entry.user.username) == (str(answer.pk), "Stopped", "admin")
+    assert (entry.object_repr, entry.change_message, entry.user.username) == (
+        str(answer.conversation),
+        "Stopped",
+        "admin",
+    )
 
 
 # ---- What a stop does ----

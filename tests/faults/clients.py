@@ -25,12 +25,17 @@ def cookie_of_ann(site):
     return f"sessionid={said.rpartition('key ')[2].strip()}"
 
 
+def heed_ctrl_c():
+    """Let Ctrl-C end a process: where the tests run in the background of a shell, it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Client:
     """A process with the environment of a site's processes."""
 
     def __init__(self, site, *arguments):
         options = {"cwd": ROOT, "env": site[0]._environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen([sys.executable, *arguments], text=True, **options)
+        self.process = subprocess.Popen([sys.executable, *arguments], text=True, preexec_fn=heed_ctrl_c, **options)
         hold(self.process.pid)
 
     @classmethod

@@ -23,7 +23,10 @@ def text_of(question):
 
 def inherited():
     """Return what this process uses of its parent's, which would never answer here, or end the parent's sessions."""
-    return [*engines(), *Events._running, *kept._wrappers, *filter(None, (background._current, threads._pool))]
+    postgresql = sys.modules.get("django.db.backends.postgresql.base")
+    pools = postgresql.DatabaseWrapper._connection_pools if postgresql else ()
+    own = filter(None, (background._current, threads._pool))
+    return [*engines(), *Events._running, *kept._wrappers, *own, *pools]
 
 
 if __name__ == "__main__":
