@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from django.contrib.auth.models import User
+from django.db import connections
 from playwright.sync_api import expect
 
 from chat import post
@@ -12,8 +13,15 @@ from tests.browser.test_accounts import sign_in
 
 def posted(*arguments, **options):
     """Post on another thread, because Playwright's loop runs in that of the test."""
+
+    def work():
+        try:
+            return post(*arguments, **options)
+        finally:
+            connections.close_all()
+
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(post, *arguments, **options).result()
+        return pool.submit(work).result()
 
 
 def test_a_message_is_on_every_open_page_and_in_the_list_and_is_followed_by_a_question(site, chat, script):
