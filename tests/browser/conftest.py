@@ -189,7 +189,7 @@ def visit(new_context, console):
 @pytest.fixture
 def shaky(script, proxy, visit):
     """A new chat on the page, behind a network that the test holds in its hand."""
-    return visit(f"http://127.0.0.1:{proxy.port}").open()
+    return visit(f"http://127.0.0.1:{proxy.port}").open().settled()
 
 
 @pytest.fixture
