@@ -1,6 +1,6 @@
-"""Remembers which empty conversation a visitor has begun in place of an older one, until its first message is stored.
+"""Remembers which conversation a visitor has begun in place of an older one, until its first message is stored.
 
-The chats of a page with ``{% chat ... new=True %}`` show the newest conversation, except that one.
+A chat of ``{% chat ... new=True %}`` shows that one, otherwise the newest.
 """
 
 import secrets
@@ -26,3 +26,8 @@ def begin(session: MutableMapping[str, Any], subject_uid: str) -> str:
 def begun_in(session: MutableMapping[str, Any], subject_uid: str) -> str:
     """Return the id of the conversation that was begun last with a subject, empty if there is none."""
     return str(session.get(BEGUN, {}).get(subject_uid, ""))
+
+
+def forget(session: MutableMapping[str, Any], subject_uid: str) -> None:
+    """Forget the conversation that was begun last with a subject, because it is stored."""
+    session[BEGUN] = {key: uid for key, uid in session[BEGUN].items() if key != subject_uid}

@@ -5,14 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
-from django.db import router
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import localize
-from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +17,7 @@ from ..db.underway import running, waiting
 from ..engine.stopping import stop, stop_undecided
 from ..models import Message, RunningAnswer, ToolCall, WaitingAnswer
 from ..owners import UNKEPT_KEY, key_of
-from .base import ReadOnly, owner_name
+from .base import ReadOnly, conversation_link, owner_name, users_of
 
 
 class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
@@ -41,9 +37,8 @@ class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         raise NotImplementedError
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Load the users by a second query, because they may be in another database."""
-        users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
-        return self.found().prefetch_related(Prefetch("conversation__user", users)).order_by(*self.ordering)
+        """Return the answers with their users."""
+        return self.found().prefetch_related(users_of("conversation__user")).order_by(*self.ordering)
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Tell whether the user may see messages, or stop them."""
@@ -75,10 +70,7 @@ class OpenAnswers(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("conversation"))
     def in_conversation(self, answer: Message) -> str:
         """Link to the conversation, if it is one to keep."""
-        if answer.conversation.owner == UNKEPT_KEY:
-            return "-"
-        address = reverse("admin:llm_chat_conversation_change", args=[answer.conversation_id])
-        return format_html('<a href="{}">{}</a>', address, answer.conversation)
+        return conversation_link(answer.conversation)
 
     @admin.display(description=_("user"))
     def owned_by(self, answer: Message) -> str:
@@ -151,7 +143,7 @@ class WaitingAnswerAdmin(OpenAnswers):
     @admin.display(description=_("waiting time"))
     def age(self, answer: Message) -> str:
         """Say how long the answer has been waiting."""
-        return passed(answer.ended_at or answer.created_at)
+        return passed(self.since(answer))
 
     @admin.display(description=_("expires at"))
     def expires(self, answer: Message) -> datetime | None:

@@ -1,11 +1,17 @@
-"""What the admin's views of the chat share: their rows can be read, and not written, and name their owners."""
+"""What the admin's views of the chat share: their rows can be read, and not written; users, owners, conversations."""
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db import router
+from django.db.models import Prefetch
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from ..owners import PREFIXES, Owner
+from ..models import Conversation
+from ..owners import PREFIXES, UNKEPT_KEY, Owner
 
 
 class ReadOnly:
@@ -18,6 +24,20 @@ class ReadOnly:
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Return ``False``: only the chat changes rows."""
         return False
+
+
+def users_of(path: str) -> "Prefetch[Any]":
+    """Load the users behind a relation by a second query, because they may be in another database."""
+    model = get_user_model()
+    return Prefetch(path, model._default_manager.using(router.db_for_read(model)))
+
+
+def conversation_link(conversation: Conversation | None) -> str:
+    """Link to a conversation, if it is still there and kept."""
+    if conversation is None or conversation.owner == UNKEPT_KEY:
+        return "-"
+    address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])
+    return format_html('<a href="{}">{}</a>', address, conversation)
 
 
 def owner_name(key: str, user: Any) -> str:

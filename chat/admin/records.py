@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
-from django.db import router
-from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Left
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..html.messages import MessageView, PartView, record_view
 from ..models import Conversation, Feedback, Message, Process, Share, ToolCall
 from ..owners import PREFIXES, UNKEPT_KEY
-from .base import ReadOnly, owner_name
+from .base import ReadOnly, conversation_link, owner_name, users_of
 
 BEGINNING = 80
 """Characters of an answer that the list of feedback shows."""
@@ -46,7 +42,7 @@ class ThreadItem:
         conversation = self.message.conversation
         if call.decided_by.startswith(PREFIXES["user"]) and call.decided_by != conversation.owner:
             return gettext("an administrator")
-        return str(conversation.user or gettext("Visitor"))
+        return owner_name(conversation.owner, conversation.user)
 
     @property
     def feedback(self) -> str:
@@ -77,15 +73,11 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         css = {"all": ["llm_chat/chat.css"]}  # noqa: RUF012 (Django's own form)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        """Count the messages; load the users by a second query, because they may be in another database.
-
-        Conversations that are not kept are left out: nobody sees them.
-        """
-        users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
+        """Count the messages, and load the users. Conversations that are not kept are left out: nobody sees them."""
         found: QuerySet[Conversation] = super().get_queryset(request).exclude(owner=UNKEPT_KEY)
         messages = Message.objects.filter(conversation=OuterRef("pk")).order_by().values("conversation")
         count = Subquery(messages.annotate(count=Count("pk")).values("count"))
-        return found.prefetch_related(Prefetch("user", users)).annotate(messages=Coalesce(count, 0))
+        return found.prefetch_related(users_of("user")).annotate(messages=Coalesce(count, 0))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -152,9 +144,7 @@ class FeedbackAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("conversation"), ordering="message__conversation__title")
     def conversation(self, feedback: Feedback) -> str:
         """Link to the conversation of the answer."""
-        conversation = feedback.message.conversation
-        address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])
-        return format_html('<a href="{}">{}</a>', address, conversation)
+        return conversation_link(feedback.message.conversation)
 
     @admin.display(description=_("model"), ordering="message__model")
     def answered_by(self, feedback: Feedback) -> str:

@@ -9,18 +9,15 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import router
-from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Usage
-from ..owners import UNKEPT_KEY
-from .base import ReadOnly, owner_name
+from .base import ReadOnly, conversation_link, owner_name, users_of
 
 MOST = 100
 """How many groups are shown."""
@@ -116,10 +113,9 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Usage]:
-        """Load the users by a second query, because they may be in another database, and no message's text."""
-        users = get_user_model()._default_manager.using(router.db_for_read(get_user_model()))
+        """Load the users, and no message's text."""
         found: QuerySet[Usage] = super().get_queryset(request)
-        return found.prefetch_related(Prefetch("user", users)).defer("message__text", "message__parts")
+        return found.prefetch_related(users_of("user")).defer("message__text", "message__parts")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Add the totals of the rows that the filters leave."""
@@ -144,11 +140,7 @@ class UsageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("conversation"))
     def conversation(self, usage: Usage) -> str:
         """Link to the conversation, if it is still there and kept."""
-        if usage.message is None or usage.message.conversation.owner == UNKEPT_KEY:
-            return "-"
-        conversation = usage.message.conversation
-        address = reverse("admin:llm_chat_conversation_change", args=[conversation.pk])
-        return format_html('<a href="{}">{}</a>', address, conversation)
+        return conversation_link(usage.message.conversation if usage.message else None)
 
 
 def money(amount: Decimal, currency: str) -> str:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now, Substr
 
 from ..conf import conf
 from ..managers import ConversationQuerySet
-from ..models import PROCESS_LENGTH, Conversation, Process
+from ..models import PROCESS_LENGTH, Conversation, Message, Process
 from ..owners import UNKEPT_KEY, Owner
 from .conversations import delete
 
@@ -74,7 +74,9 @@ def expired() -> ConversationQuerySet:
     """
     deadline: ExpressionWrapper[Any] = ExpressionWrapper(Now() - timedelta(seconds=conf.undo_period), DateTimeField())
     asker = Process.objects.filter(pk=Substr(OuterRef("uid"), 1, PROCESS_LENGTH))
-    left_behind = Q(owner=UNKEPT_KEY, running=None) & ~Exists(asker)
+    # Not as running=None, for which SQLite would read the index of all conversations in which no answer runs.
+    answer = Message.objects.filter(pk=OuterRef("running"))
+    left_behind = Q(owner=UNKEPT_KEY) & ~Exists(answer) & ~Exists(asker)
     return Conversation.objects.filter(Q(deleted_at__lte=deadline) | left_behind)
 
 

@@ -5,22 +5,16 @@ from ..owners import Owner
 from .values import Subject
 
 
-def newest(owner: Owner, subject: Subject, begun: str = "") -> tuple[str, str]:
+def newest(owner: Owner, subject: Subject) -> tuple[str, str]:
     """Return the ``uid`` and the title of the conversation with a subject that the owner has begun last.
 
-    Args:
-        owner: the owner.
-        subject: the assistant and the object.
-        begun: the ``uid`` of one that was begun after all others, which may have no messages yet, and so is not stored.
-
-    Returns:
-        Two empty strings if there is none.
+    They are empty if there is none.
     """
-    stored = Conversation.objects.filter(owner=owner.key, uid=begun).first() if begun else None
-    if begun and stored is None:
-        return begun, ""
-    if stored is not None and stored.deleted_at is None:
-        return begun, stored.title
     found = owner.conversations.filter(assistant=subject.assistant, about_key=subject.about_key)
     found = found.filter(about_model=subject.about_model).order_by("-created_at", "-pk")
     return found.values_list("uid", "title").first() or ("", "")
+
+
+def is_stored(owner: Owner, uid: str) -> bool:
+    """Tell whether the owner has a conversation with this ``uid``, also if it is deleted and can be brought back."""
+    return Conversation.objects.filter(owner=owner.key, uid=uid).exists()

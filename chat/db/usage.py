@@ -168,9 +168,8 @@ def erase_user(user: Any) -> None:
 
 def _is_left(call: Usage) -> bool:
     """Tell whether the owner of a call has conversations, and its account, if it is a user's, is there."""
-    if Owner(call.owner).is_listed and not Conversation.objects.filter(owner=call.owner).exists():
-        return False
     if call.user_id is None:
-        return True
+        return not Owner(call.owner).is_listed or Conversation.objects.filter(owner=call.owner).exists()
     model = apps.get_model(conf.user_model)
-    return bool(model._base_manager.using(router.db_for_write(model)).filter(pk=call.user_id).exists())
+    account = model._base_manager.using(router.db_for_write(model)).filter(pk=call.user_id)
+    return bool(account.exists() and Conversation.objects.filter(user=call.user_id).exists())

@@ -124,9 +124,8 @@ def check_timeout(timeout: object) -> None:
 def check_assistant(name: str) -> None:
     """Raise ``Refusal`` if the site has no assistant of this name."""
     if registry.get(name) is None:
-        there = ", ".join(
-            f'"{found}"' for found in sorted({name_of(registry.default), *map(name_of, registry.defined)})
-        )
+        names = {name_of(found) for found in (registry.default, *registry.defined)}
+        there = ", ".join(f'"{found}"' for found in sorted(names))
         raise Refusal("forbidden", f'There is no assistant "{name}". There are: {there}.')
 
 

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from ..assistants.about import uid_of
-from ..beginnings import begun_in
-from ..db.newest import newest
+from ..beginnings import begun_in, forget
+from ..db.newest import is_stored, newest
 from ..db.values import Subject
 from ..owners import Owner
 
@@ -40,7 +40,12 @@ def heading_view(request: HttpRequest, owner: Owner, subject: Subject, label: st
         label: the assistant's name for visitors; empty for the site's only one.
         page: the page that the chat is on.
     """
-    derived = uid_of(subject)
-    conversation, title = newest(owner, subject, begun_in(request.session, derived))
+    derived, title = uid_of(subject), ""
+    conversation = begun_in(request.session, derived)
+    if conversation and is_stored(owner, conversation):
+        forget(request.session, derived)
+        conversation = ""
+    if not conversation:
+        conversation, title = newest(owner, subject)
     url = reverse("llm_chat:new", args=[derived])
     return HeadingView(conversation or derived, title or label or gettext("New chat"), url, page)

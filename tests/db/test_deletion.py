@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models.signals import post_delete
 from django.utils import timezone
 
-from chat.db.deletion import hide, purge, restore, undoable
+from chat.db.deletion import expired, hide, purge, restore, undoable
 from chat.db.search import search
 from chat.db.turns import ask
 from chat.db.values import Ask, Writer
@@ -127,6 +127,20 @@ def test_a_message_into_a_deleted_conversation_is_refused_until_its_id_is_free()
     turn = ask(request, writer)
     assert turn.history == [{"role": "user", "content": "And the sea?"}]
     assert uids() == ["c1"]
+
+
+def test_what_a_heartbeat_looks_for_is_found_by_indexes_among_many_conversations(database):
+    now = timezone.now()
+    made = [Conversation(owner=f"visitor:{number // 5}", uid=f"c{number}", updated_at=now) for number in range(5_000)]
+    Conversation.objects.bulk_create(made)
+    stored("c-unkept", Owner("unkept"))
+    if connections[database].vendor == "postgresql":  # does it by itself; SQLite plans without statistics
+        with connections[database].cursor() as cursor:
+            cursor.execute("ANALYZE")
+    plan = expired().explain()
+    assert [found.uid for found in expired()] == ["c-unkept"]
+    assert "Seq Scan on llm_chat_conversation" not in plan and "SCAN llm_chat_conversation" not in plan
+    assert "running_id" not in plan  # nearly all conversations are in the part of that index where it is NULL
 
 
 def test_several_processes_remove_each_conversation_once():

@@ -147,6 +147,25 @@ def test_the_calls_of_a_deleted_answer_are_written_without_it(answer):
     assert (found.message_id, found.user_id, found.owner, found.tokens.total) == (None, None, "", 10)
 
 
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("owner", ["visitor:ann", "user", "unkept", "server"])
+def test_the_calls_of_a_deleted_answer_name_their_owner_if_something_else_is_left(
+    answer, django_user_model, owner, left
+):
+    user = None if owner in ("visitor:ann", "server") else django_user_model.objects.create_user("ada")
+    key = f"user:{user.pk}" if owner == "user" else owner
+    Conversation.objects.all().delete()
+    if left:
+        kept = f"user:{user.pk}" if user else key
+        Conversation.objects.create(owner=kept, user_id=user and user.pk, uid="c9", updated_at=timezone.now())
+    call = row(answer, user_id=user and user.pk)
+    call.owner = key
+    assert not finish("p", written(answer), End(COMPLETE, None, (call,)))
+    (found,) = stored()
+    named = (key, user and user.pk) if left or owner == "server" else ("", None)
+    assert (found.owner, found.user_id) == named
+
+
 def test_the_calls_of_a_step_are_written_once_with_those_of_its_tools(answer):
     calls = [ToolCall(message_id=answer.pk, uid="t-1", step=0, name="orders", state="running")]
     for _ in range(2):

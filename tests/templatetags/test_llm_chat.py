@@ -99,17 +99,19 @@ def test_e05_a_chat_with_a_button_for_another_one_shows_the_newest_of_its_assist
         assert told(request_of_a_visitor, group) == ("c7", "The &lt;7&gt;")
 
 
-def test_e05_one_that_was_begun_is_shown_until_it_is_deleted(request_of_a_visitor):
+def test_e05_one_that_was_begun_is_shown_until_it_is_stored_and_then_the_newest(request_of_a_visitor):
     session = request_of_a_visitor.session
     session[VISITOR] = "ann"
     begun(1)
     uid = begin(session, "default")
     assert told(request_of_a_visitor) == (uid, "New chat")
     mine = begun(2, uid=uid)
-    begun(3)
     assert told(request_of_a_visitor) == (uid, "The &lt;2&gt;")
-    Conversation.objects.filter(pk=mine.pk).update(deleted_at=timezone.now())
+    mine.delete()
+    assert told(request_of_a_visitor) == ("c1", "The &lt;1&gt;")
+    begun(3)
     assert told(request_of_a_visitor) == ("c3", "The &lt;3&gt;")
+    assert session[BEGUN] == {}
 
 
 def test_e05_the_button_begins_another_conversation_also_without_scripts(script):
