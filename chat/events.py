@@ -84,7 +84,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str = ""
     """The conversation's title, where a run started, where the title changed and where a deletion was undone."""
     updated: float = 0.0
-    """The time of the conversation's last activity, in seconds since 1970, where a deletion was undone."""
+    """The time of the conversation's last activity, in seconds since 1970: where a deletion was undone, and where an
+    event about a run is published some time after it."""
     pinned: bool = False
     """Whether the conversation is at the top of the list, where that changed and where a deletion was undone."""
     unread: bool = False

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.utils import timezone
+from msgspec.structs import replace
 
 from ..db.conversations import updated
 from ..db.threads import in_database
@@ -42,9 +43,11 @@ class Elsewhere:
 
     def _publish(self, conversation: Conversation, tip: Message) -> None:
         tip.conversation = conversation
-        self._events.publish(conversation.owner, Event.started(conversation, tip))
+        updated = conversation.updated_at.timestamp()  # up to OVERLAP ago, and lists are sorted by it
+        self._events.publish(conversation.owner, replace(Event.started(conversation, tip), updated=updated))
         if tip.status == Message.Status.RUNNING:
             return
-        self._events.publish(conversation.owner, Event.ended(tip))  # otherwise lists would show it as running
+        # Otherwise lists would show it as running.
+        self._events.publish(conversation.owner, replace(Event.ended(tip), updated=updated))
         if not conversation.unread:
             self._events.publish(conversation.owner, Event.read(conversation.uid))

@@ -52,9 +52,9 @@ class List:
         field.fill(title)
         field.press("Enter")
 
-    def hear(self, event, uid, title="", message=""):
+    def hear(self, event, uid, title="", message="", **rest):
         frame = {"type": "event", "requestId": "conversation", "event": event, "id": uid, "message": message}
-        self.chat.hear(**frame, version=1, title=title)
+        self.chat.hear(**frame, version=1, title=title, **rest)
 
 
 @pytest.fixture
@@ -166,6 +166,22 @@ def test_a_conversation_with_activity_moves_to_the_top(listed):
     listed.page.mouse.move(800, 300)
     listed.hear("run-started", "old", "About old")
     assert listed.titles() == ["About old", "About older", "Tell me"]
+
+
+def test_a_conversation_of_which_the_page_hears_late_takes_its_place_by_time(listed):
+    """Without Redis, a heartbeat tells what other processes have written, up to ten seconds ago."""
+    times = {row.uid: row.updated_at.timestamp() for row in Conversation.objects.all()}
+    listed.page.mouse.move(800, 300)
+    listed.hear("run-started", "old", "About old", updated=times["old"])
+    listed.hear("run-ended", "old", updated=times["old"])
+    assert listed.titles() == ["About older", "About old", "Tell me"]
+    listed.hear("run-started", "new", "About new", updated=(times["old"] + times["older"]) / 2)
+    assert listed.titles() == ["About older", "About new", "About old", "Tell me"]
+    listed.line("older").hover()
+    listed.hear("run-started", "old", "About old", updated=times["older"] + 1)
+    assert listed.titles() == ["About older", "About new", "About old", "Tell me"]
+    listed.page.mouse.move(800, 300)
+    expect(listed.lines.first).to_have_attribute("data-conversation", "old")
 
 
 def test_nothing_moves_under_the_pointer(listed):

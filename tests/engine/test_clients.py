@@ -160,8 +160,11 @@ async def test_an_answer_that_began_and_ended_between_two_heartbeats_is_told_onc
     socket = await connect("ann")
     answer = await client_asks()
     await client_ends(answer, "Because.")
-    events = [await socket.frame("conversation"), await socket.frame("conversation")]
-    assert [(event["event"], event["message"]) for event in events][-1] == ("run-ended", answer.uid)
+    started, ended = await socket.frame("conversation"), await socket.frame("conversation")
+    assert (started["event"], ended["event"], ended["message"]) == ("run-started", "run-ended", answer.uid)
+    row = await Conversation.objects.aget(pk=answer.conversation_id)
+    # The list of the page is sorted by the time of the answer, not by that of the heartbeat which finds it.
+    assert started["updated"] == ended["updated"] == row.updated_at.timestamp()
     await beats(served)
     assert await socket.communicator.receive_nothing(0.05)
 

@@ -93,11 +93,13 @@ const PLACE = "llm-chat sidebar";
 class ChatList extends ChatElement {
   /** Lines that go to the top when nobody points at the list. */
   #moving = new Map();
+  /** Whether one of them has a time of its own, which need not be the newest. */
+  #late = false;
   #title = document.title;
   #mark = "";
   #events = {
-    "run-started": ({ id, title }) => this.#begin(id, title),
-    "run-ended": ({ id, waiting }) => this.#end(id, waiting),
+    "run-started": ({ id, title, updated }) => this.#begin(id, title, updated),
+    "run-ended": ({ id, waiting, updated }) => this.#end(id, waiting, updated),
     title: ({ id, title }) => this.#name(id, title),
     pinned: ({ id, pinned }) => this.#pin(this.#line(id), pinned),
     read: ({ id }) => this.#line(id)?.removeAttribute("data-unread"),
@@ -118,27 +120,29 @@ class ChatList extends ChatElement {
     });
   }
 
-  #move(id, title) {
+  /** @param {number} [updated] where something has happened some time ago, in seconds since 1970 */
+  #move(id, title, updated) {
     const line = this.#line(id) ?? this.#build(id);
-    this.find("a", line).dataset.updated = String(Date.now() / 1_000);
+    this.find("a", line).dataset.updated = String(updated ?? Date.now() / 1_000);
     this.#moving.set(id, line);
+    this.#late ||= updated !== undefined;
     if (title) this.#name(id, title);
     this.#settle();
     return line;
   }
 
-  #begin(id, title) {
-    const line = this.#move(id, title);
+  #begin(id, title, updated) {
+    const line = this.#move(id, title, updated);
     line.toggleAttribute("data-running", true);
     line.removeAttribute("data-waiting");
   }
 
-  #end(id, waiting = false) {
+  #end(id, waiting = false, updated) {
     const line = this.#line(id);
     const shown = this.#shows(id);
     line?.removeAttribute("data-running");
     line?.toggleAttribute("data-waiting", waiting);
-    if (line) this.#move(id);
+    if (line) this.#move(id, "", updated);
     if (shown && !document.hidden) return;
     line?.toggleAttribute("data-unread", true);
     if (shown) this.#markTab("● ");
@@ -194,6 +198,8 @@ class ChatList extends ChatElement {
       this.find(`[data-day=${line.matches("[data-pinned]") ? "pinned" : "today"}] ul`).prepend(line);
     }
     this.#moving.clear();
+    if (this.#late) this.tell("chat:sort");
+    this.#late = false;
   }
 
   #line(id) {
