@@ -7,15 +7,14 @@ from django.utils import timezone
 from ..errors import Refusal
 from ..models import POSTED, Conversation, Message
 from ..owners import Owner
-from ..text import title_of
 from .known_turns import lock
 from .threads import atomic_with_retry
 from .values import Subject
 
 
 @atomic_with_retry
-def store_post(owner: Owner, uid: str, subject: Subject, text: str) -> tuple[Conversation, Message]:
-    """Store a message, in a new conversation if the owner has none with this ``uid``; mark the conversation as unread.
+def store_post(owner: Owner, uid: str, subject: Subject, text: str, title: str) -> tuple[Conversation, Message]:
+    """Store a message, and mark its conversation as unread; begin one with this ``title`` if there is none by ``uid``.
 
     Raises:
         Refusal: ``busy`` while an answer runs in the conversation or waits for a decision, ``gone`` if the conversation
@@ -27,7 +26,7 @@ def store_post(owner: Owner, uid: str, subject: Subject, text: str) -> tuple[Con
     conversation, _ = Conversation.objects.select_related("tip").get_or_create(
         owner=owner.key,
         uid=uid,
-        defaults={"user_id": owner.user_id, "title": title_of(text), "updated_at": now, **subject._asdict()},
+        defaults={"user_id": owner.user_id, "title": title, "updated_at": now, **subject._asdict()},
     )
     subject.check(conversation)
     if conversation.deleted_at is not None:

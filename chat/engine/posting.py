@@ -12,8 +12,9 @@ from ..db.posts import store_post
 from ..db.values import OtherSubjectError, Subject
 from ..errors import Refusal
 from ..events import Event, Events
+from ..html.markdown import headline
 from ..owners import Owner, key_of
-from ..text import acceptable
+from ..text import acceptable, title_of
 from .asking import check_argument, check_assistant, check_object, check_user, same_subject
 
 
@@ -33,7 +34,7 @@ def post(assistant: str, text: str, user: Any, about: Model | None, conversation
         subject = same_subject(subject, own(owner, conversation))
     _check_about(subject)
     try:
-        stored, message = store_post(owner, conversation or uid_of(subject), subject, text)
+        stored, message = store_post(owner, conversation or uid_of(subject), subject, text, title_of(headline(text)))
     except OtherSubjectError:
         raise Refusal("conflict") from None
     for event in (Event.started(stored, message), Event.ended(message)):

@@ -97,7 +97,7 @@ async def test_an_open_page_shows_a_message_at_once_and_the_list_marks_it(script
     text, html = await connect(user=ada), await connect(user=ada)
     await sync_to_async(post)("default", "**Shipped**", user=ada)
     started, ended = await html.frame("conversation"), await html.frame("conversation")
-    assert (started["event"], started["title"], started["id"]) == ("run-started", "**Shipped**", "default")
+    assert (started["event"], started["title"], started["id"]) == ("run-started", "Shipped", "default")
     assert (ended["event"], ended["message"]) == ("run-ended", started["message"])
     request = await html.resume(chat="default", body={"view": "html"})
     shown = (await html.chunk(request, "data-message"))["data"]

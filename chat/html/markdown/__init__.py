@@ -14,6 +14,7 @@ from .blocks import Live, render, render_live
 from .citations import Known, notes, with_footnotes
 from .elements import Wanted
 from .growth import extended
+from .headline import headline
 from .highlight import highlight
 from .patches import BlockPatch, Diff, diff
 from .plain import escape_text, is_blank
@@ -27,6 +28,7 @@ __all__ = [
     "diff",
     "escape_text",
     "extended",
+    "headline",
     "highlight",
     "is_blank",
     "notes",
