@@ -535,6 +535,8 @@ def test_an_opened_result_keeps_the_search_and_shows_the_message_however_far_up_
     expect(result.locator("mark")).to_have_text(["old", "is", "old"])  # the first one in the title
     expect(result.get_by_role("link", name="Options for “About old”")).to_be_attached()
     result.get_by_role("link").first.click()
+    expect(listed.page.locator("[data-message]")).to_have_count(82)  # the newest ones are on the page, too
+    listed.chat.settled()
     hit = listed.page.locator("[data-message=q-old]")
     expect(hit).to_have_attribute("data-hit", "")
     expect(hit).to_be_in_viewport()

@@ -173,35 +173,6 @@ class ChatScroll extends ChatElement {
 
 ChatScroll.define("llm-chat-scroll");
 
-/** `<llm-chat-hit>`: shows the message that a search has found, however far up it is. */
-class ChatHit extends ChatElement {
-  #wanted = new URLSearchParams(location.search).get("hit");
-
-  connect() {
-    this.hear(this.chat, {
-      "chat:answered": () => this.#look(),
-      "chat:earlier": () => setTimeout(() => this.#look()),
-    });
-    this.#look();
-  }
-
-  #look() {
-    if (!this.#wanted) return;
-    const article = this.chat.querySelector(`[data-message="${CSS.escape(this.#wanted)}"]`);
-    const earlier = this.chat.querySelector(":has(+ llm-chat-transcript[earlier]) > a[href]");
-    if (article) this.#show(article);
-    else earlier?.click();
-  }
-
-  #show(article) {
-    this.#wanted = null;
-    this.tell("chat:reveal", { article });
-    article.toggleAttribute("data-hit", true);
-  }
-}
-
-ChatHit.define("llm-chat-hit");
-
 /** `<llm-chat>`: one conversation, with one request at a time: the patches of an answer must not arrive twice at once. */
 class Chat extends ChatElement {
   /** @type {(Ask & { stored: boolean }) | null} */
@@ -653,3 +624,35 @@ class ChatEvents extends ChatElement {
 }
 
 ChatEvents.define("llm-chat-events");
+
+/**
+ * `<llm-chat-hit>`: shows the message that a search has found, however far up it is. It is defined after
+ * `<llm-chat-earlier>`, which has to hear its click: otherwise the link leads to another page.
+ */
+class ChatHit extends ChatElement {
+  #wanted = new URLSearchParams(location.search).get("hit");
+
+  connect() {
+    this.hear(this.chat, {
+      "chat:answered": () => this.#look(),
+      "chat:earlier": () => setTimeout(() => this.#look()),
+    });
+    this.#look();
+  }
+
+  #look() {
+    if (!this.#wanted) return;
+    const article = this.chat.querySelector(`[data-message="${CSS.escape(this.#wanted)}"]`);
+    const earlier = this.chat.querySelector(":has(+ llm-chat-transcript[earlier]) > a[href]");
+    if (article) this.#show(article);
+    else earlier?.click();
+  }
+
+  #show(article) {
+    this.#wanted = null;
+    this.tell("chat:reveal", { article });
+    article.toggleAttribute("data-hit", true);
+  }
+}
+
+ChatHit.define("llm-chat-hit");
