@@ -175,6 +175,12 @@ class Conf:
         "`Authorization: Bearer`",
         secret=True,
     )
+    gc_freeze = Setting(
+        FLAG,
+        True,
+        "A server exempts what it holds after its start from garbage collections (`gc.freeze`), which otherwise stop "
+        "all answers for 0.1 s or more every few seconds under load",
+    )
     user_constraint = Setting(
         FLAG,
         True,

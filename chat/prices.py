@@ -137,8 +137,8 @@ class Prices:
 
 
 def prepare() -> None:
-    """Import the library, if it is there: that takes a tenth of a second."""
-    _library()
+    """Import the library with its prices, if it is there: that takes a tenth of a second."""
+    Public("any").is_known  # noqa: B018 - its first look-up builds them
 
 
 @cache

@@ -14,6 +14,7 @@ CHANGED = {
     "USER_CONSTRAINT": False,
     "MERGE_AT_LOGIN": False,
     "METRICS": True,
+    "GC_FREEZE": False,
     "RETENTION": {"user": timedelta(days=1)},
     "PRICES": {"currency": "EUR"},
     "LIMITS": {"site": {"cost": "1/day"}},
