@@ -11,7 +11,7 @@ _frozen: list[bool] = []
 def exempt_startup() -> None:
     """Exempt what exists now from garbage collections, unless ``CHAT["GC_FREEZE"]`` is off. Once in a process.
 
-    A server that has started holds some 300,000 objects, which stay until it ends. A full collection visits them all,
+    A server that has started holds some 200,000 objects, which stay until it ends. A full collection visits them all,
     for 140 ms (100 streams on one core), every few seconds under load.
     """
     if not conf.gc_freeze or _frozen:
