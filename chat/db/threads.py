@@ -23,6 +23,7 @@ from ..forking import after_fork
 from ..models import Conversation
 from ..prometheus import DATABASE_WAIT
 from .kept import Kept, close_kept
+from .steps import steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +75,7 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
         DATABASE_WAIT.observe(waited)
         if waited > conf.database_wait:
             raise OperationalError(f"No thread was free for {function.__name__} in {conf.database_wait:g} s.")
-        with Kept(database(), conf.database_max_age):
+        with steps, Kept(database(), conf.database_max_age):
             return function(*args, **kwargs)
 
     return await asyncio.get_running_loop().run_in_executor(_pool, copy_context().run, in_time)

@@ -1,9 +1,13 @@
 """A script: a process asks, forks a worker as Celery's prefork pool does, and both ask again."""
 
+import asyncio
 import os
 import sys
+import threading
+import time
 
 import django
+from django.db.models import F
 
 django.setup()
 
@@ -13,12 +17,28 @@ from chat.db import kept, threads  # noqa: E402
 from chat.engine import background  # noqa: E402
 from chat.engine.engine import engines  # noqa: E402
 from chat.events import Events  # noqa: E402
+from chat.models import Process  # noqa: E402
 
 
 def text_of(question):
     answer = ask("default", question)
     assert answer.status == "complete", answer
     return answer.text
+
+
+def begin_to_write():
+    """Return while a thread of the app's pool is in a transaction that writes, for a while."""
+    begun = threading.Event()
+
+    @threads.atomic
+    def write():
+        Process.objects.update(heartbeat_at=F("heartbeat_at"))
+        begun.set()
+        time.sleep(0.3)  # the transaction takes this long
+
+    ((loop, _),) = engines()
+    asyncio.run_coroutine_threadsafe(threads.in_database(write), loop)
+    assert begun.wait(5)
 
 
 def inherited():
@@ -34,6 +54,7 @@ if __name__ == "__main__":
     said = [text_of(first)]
     assert len(inherited()) > 3
     for question, ends in zip(others[:-1], (os._exit, sys.exit), strict=True):
+        begin_to_write()
         if (worker := os.fork()) == 0:
             assert inherited() == []
             assert hooks._pool is None
