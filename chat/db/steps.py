@@ -24,11 +24,11 @@ class Steps:
         """Begin anew in a forked process, which has none of its parent's steps, nor the thread that has its lock."""
         self._changed = threading.Condition()
         self._running = 0
-        self._held = False
+        self._forks = 0
 
     def __enter__(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._held, FORK_WAIT)
+            self._changed.wait_for(lambda: not self._forks, FORK_WAIT)
             self._running += 1
 
     def __exit__(
@@ -41,13 +41,13 @@ class Steps:
     def hold(self) -> None:
         """Let no further step begin, and wait for those under way, for at most ``FORK_WAIT`` seconds."""
         with self._changed:
-            self._held = True
+            self._forks += 1
             self._changed.wait_for(lambda: not self._running, FORK_WAIT)
 
     def release(self) -> None:
-        """Let steps begin again."""
+        """Let steps begin again, once no other thread forks."""
         with self._changed:
-            self._held = False
+            self._forks -= 1
             self._changed.notify_all()
 
 

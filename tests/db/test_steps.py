@@ -24,6 +24,8 @@ def test_a_fork_waits_for_the_step_under_way_and_holds_the_next_one_off():
         forking.start()
         assert not held.wait(0.05)
     assert held.wait(5)
+    steps.hold()  # another thread forks, too, and is done earlier
+    steps.release()
     stepping = threading.Thread(target=step)
     stepping.start()
     assert not second.wait(0.05)
