@@ -53,6 +53,5 @@ class Steps:
 
 steps = Steps()
 
-
 os.register_at_fork(before=steps.hold, after_in_parent=steps.release)
 after_fork(steps.reset)

@@ -43,11 +43,11 @@ class Elsewhere:
 
     def _publish(self, conversation: Conversation, tip: Message) -> None:
         tip.conversation = conversation
-        updated = conversation.updated_at.timestamp()  # up to OVERLAP ago, and lists are sorted by it
-        self._events.publish(conversation.owner, replace(Event.started(conversation, tip), updated=updated))
+        time = conversation.updated_at.timestamp()  # up to OVERLAP ago, and lists are sorted by it
+        self._events.publish(conversation.owner, replace(Event.started(conversation, tip), updated=time))
         if tip.status == Message.Status.RUNNING:
             return
         # Otherwise lists would show it as running.
-        self._events.publish(conversation.owner, replace(Event.ended(tip), updated=updated))
+        self._events.publish(conversation.owner, replace(Event.ended(tip), updated=time))
         if not conversation.unread:
             self._events.publish(conversation.owner, Event.read(conversation.uid))
