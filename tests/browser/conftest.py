@@ -154,8 +154,14 @@ class Chat:
         self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         return self.page.evaluate("navigator.clipboard.readText()")
 
+    def drawn(self) -> None:
+        """Wait until what has happened so far is on the screen: the page scrolls while a frame is made, not before."""
+        frames = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+        self.page.evaluate(frames)
+
     def place(self, element: Locator) -> float:
-        """Where an element stands in the window, from above, in pixels."""
+        """Return where an element is on the screen, from above, in pixels."""
+        self.drawn()
         return element.evaluate("element => element.getBoundingClientRect().top")
 
     def expect_answer(self, text: str, status: str = "complete") -> None:

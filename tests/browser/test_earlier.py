@@ -102,8 +102,7 @@ def test_at_rest_in_the_middle_not_a_pixel_moves(long):
       window.place = seen.getBoundingClientRect().top;
     }""")
     expect(long.page.locator("article")).to_have_count(120)
-    frames = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
-    long.page.evaluate(frames)
+    long.drawn()
     assert abs(long.page.evaluate("window.seen.getBoundingClientRect().top - window.place")) < 1
 
 

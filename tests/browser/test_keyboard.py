@@ -14,7 +14,7 @@ LINES = "\n\n".join(f"Paragraph {number} of a long text." for number in range(40
 
 def stays_inside(chat):
     """Check, after the browser has had time to give up an element that is gone, that something has the focus."""
-    chat.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+    chat.drawn()
     assert chat.page.evaluate(HAS_FOCUS)
 
 

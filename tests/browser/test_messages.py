@@ -218,11 +218,13 @@ def test_a_bubble_does_not_move_when_it_is_stored_and_gets_its_time(script, prox
     bubble = shaky.questions.last.locator("[data-parts]")
     expect(bubble).to_have_text(re.compile("Two"))
     place = "bubble => { const { x, y, width } = bubble.getBoundingClientRect(); return [x, y, width]; }"
+    shaky.drawn()
     before = bubble.evaluate(place)
     proxy.up()
     shaky.come_back()
     reply = script.next_reply()
     expect(shaky.questions.last.locator("time")).to_have_count(1)
+    shaky.drawn()
     assert bubble.evaluate(place) == before
     reply.finish()
 

@@ -217,7 +217,6 @@ def test_content_that_opens_above_does_not_move_the_view(chat, script):
     seen = chat.answers.first.locator("llm-chat-part").last.get_by_text("Paragraph 12 of")
     place = chat.place(seen)
     chat.answer.locator("details").evaluate("details => { details.open = true }")
-    chat.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     assert abs(chat.place(seen) - place) < 1  # a browser scrolls by whole pixels
 
 
@@ -268,6 +267,7 @@ def test_a_question_stays_at_the_top_when_the_view_changes_its_size_and_when_it_
 
 def test_of_a_long_question_the_end_stays_in_view(chat, script):
     chat.talk(script, LINES, "Here")
+    chat.drawn()
     box, log = chat.questions.last.bounding_box(), chat.log.bounding_box()
     assert log["y"] < box["y"] + box["height"] < log["y"] + 0.5 * log["height"]
 
