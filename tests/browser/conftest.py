@@ -10,6 +10,9 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from tests.support.servers import left_in_mid_answer
 
+# Half as long again as a page waits before an attempt to connect again.
+expect.set_options(timeout=15_000)
+
 ANSWER = "article[data-role=assistant]"
 QUESTION = "article[data-role=user]"
 ANSWERED = """addEventListener("chat:answered", () => document.documentElement.setAttribute("data-answered", ""))"""

@@ -95,7 +95,7 @@ def test_a12_a_question_that_was_not_sent_yet_is_sent_once_after_the_reload(chat
 def test_a12_a_page_that_a_cache_keeps_old_reloads_once_and_says_so(chat, site, versions):
     versions.serve("1", socket="2")
     site.restart()
-    expect(outdated(chat)).to_be_visible(timeout=15_000)
+    expect(outdated(chat)).to_be_visible()
     expect(chat.page.get_by_role("link", name="Reload the page")).to_be_visible()
     expect(chat.page.locator("[role=alert]")).to_contain_text(OUTDATED)
     wait_for_sockets(chat, 5)
@@ -110,7 +110,7 @@ def test_a12_a_page_that_a_cache_keeps_old_reloads_once_and_says_so(chat, site, 
 def test_a12_two_versions_behind_a_balancer_do_not_send_a_page_to_and_fro(chat, site, versions, pages):
     versions.serve(Alternating(*pages), socket="neither")
     site.restart()
-    expect(outdated(chat)).to_be_visible(timeout=15_000)
+    expect(outdated(chat)).to_be_visible()
     wait_for_sockets(chat, 3)
     assert len(chat.loads) <= 2, "once for each version"
     versions.serve("1", socket=chat.page.locator("llm-chat").get_attribute("version"))
@@ -125,7 +125,7 @@ def test_a12_what_is_written_elsewhere_on_the_page_is_not_lost(chat, site, versi
     field.fill("Another question")
     versions.serve("2")
     site.restart()
-    expect(outdated(chat)).to_be_visible(timeout=15_000)
+    expect(outdated(chat)).to_be_visible()
     expect(field).to_have_value("Another question")
     assert chat.loads == []
     chat.page.get_by_role("button", name="Cancel").click()
@@ -141,7 +141,7 @@ def test_a12_a_page_that_cannot_note_that_it_has_reloaded_does_not(script, versi
     loads = []
     chat.page.on("load", lambda page: loads.append(page.url))
     site.restart()
-    expect(outdated(chat)).to_be_visible(timeout=15_000)
+    expect(outdated(chat)).to_be_visible()
     assert loads == []
 
 
@@ -206,7 +206,7 @@ def test_b30_a_session_that_ends_later_has_ended_however_often(script, site, vis
     for _ in range(2):
         chat.page.context.clear_cookies()
         site.restart()
-        expect(said(chat.page)).to_have_text(ENDED, timeout=15_000)
+        expect(said(chat.page)).to_have_text(ENDED)
         said(chat.page).get_by_role("link").click()
         chat.connected()
         chat.settled()

@@ -114,7 +114,7 @@ def test_a_lost_session_asks_for_a_reload_and_the_draft_is_there_after_it(script
     chat.composer.fill("Not")
     Session.objects.all().delete()
     site.restart()
-    expect(chat.page.get_by_text("Your session has ended.").first).to_be_visible(timeout=15_000)
+    expect(chat.page.get_by_text("Your session has ended.").first).to_be_visible()
     chat.ask("Not lost")
     expect(chat.page.get_by_text("Reload the page first")).to_be_visible()
     expect(chat.composer).to_have_value("Not lost")

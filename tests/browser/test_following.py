@@ -96,7 +96,7 @@ def test_a_resume_that_fails_is_tried_again(script, site, visit, monkeypatch):
     chat.page.reload()
     reply.say(" two")
     reply.finish()
-    expect(chat.answer).to_contain_text("One two", timeout=15_000)
+    expect(chat.answer).to_contain_text("One two")
     expect(chat.answer).to_have_attribute("data-status", "complete")
 
 
@@ -145,7 +145,7 @@ def test_a_connection_that_dies_at_any_moment_is_resumed_and_the_text_is_the_sto
         if index == at:
             proxy.cut()
             proxy.flow()
-            expect(shaky.answer).to_contain_text(" ".join(pieces[: at + 1]).strip(), timeout=10_000)
+            expect(shaky.answer).to_contain_text(" ".join(pieces[: at + 1]).strip())
     if moment == "end":
         proxy.hold("server")
     reply.finish()
@@ -180,7 +180,7 @@ def test_ten_cuts_at_random_bytes_leave_the_text_whole(script, proxy, shaky, see
         while proxy.cuts < cut:
             reply.say(f"**{said}** {SENTENCE}")
             said += 1
-            expect(shaky.answer).to_contain_text(f"{said - 1} The quick", timeout=10_000)
+            expect(shaky.answer).to_contain_text(f"{said - 1} The quick")
     reply.finish()
     answer = ended()
     shaky.expect_answer(answer.text.replace("**", "").strip())

@@ -83,7 +83,7 @@ def test_a_lost_session_asks_for_a_reload_and_keeps_the_text(script, site, visit
     chat.composer.fill("Not lost")
     chat.page.context.clear_cookies()
     site.restart()
-    expect(chat.page.get_by_text("Your session has ended.").first).to_be_visible(timeout=15_000)
+    expect(chat.page.get_by_text("Your session has ended.").first).to_be_visible()
     expect(chat.composer).to_have_value("Not lost")
 
 
