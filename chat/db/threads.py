@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -24,6 +25,7 @@ from ..models import Conversation
 from ..prometheus import DATABASE_WAIT
 from .kept import Kept, close_kept
 from .steps import steps
+from .writing import one_writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,7 +93,8 @@ def atomic(step: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(step)
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
-        with transaction.atomic(using=database()):
+        alias = database()
+        with _writer(alias), transaction.atomic(using=alias):
             return step(*args, **kwargs)
 
     return in_transaction
@@ -107,13 +110,22 @@ def atomic_with_retry(step: Callable[P, T]) -> Callable[P, T]:
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> T:
         alias = database()
         try:
-            with transaction.atomic(using=alias):
+            with _writer(alias), transaction.atomic(using=alias):
                 return step(*args, **kwargs)
         except IntegrityError:
-            with transaction.atomic(using=alias):
+            with _writer(alias), transaction.atomic(using=alias):
                 return step(*args, **kwargs)
 
     return in_transaction
+
+
+def _writer(alias: str) -> AbstractContextManager[None]:
+    """Return what a new transaction waits in: on SQLite for other threads, unless this one has a transaction already.
+
+    Then it may have SQLite's own lock, and the others wait for that.
+    """
+    connection = connections[alias]
+    return one_writer() if connection.vendor == "sqlite" and not connection.in_atomic_block else nullcontext()
 
 
 def on_commit(action: Callable[[], None], using: str | None = None) -> None:
