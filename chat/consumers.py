@@ -136,7 +136,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
             await self.leave(TOO_MUCH, "Too many connections are open.")
         self._engine.tasks.serve(asyncio.current_task())  # type: ignore[arg-type]  # the server's task for this socket
         self._subscriptions.enter_context(self._engine.events.subscribe(self._owner.key, self._queue_event))
-        self._subscriptions.enter_context(self._engine.rights.admit(self._admission))
+        self._subscriptions.enter_context(self._engine.rights.admit(self._admission, self._end))
         try:
             await self._engine.start()
         except DatabaseError:
@@ -163,7 +163,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels ha
         known = BASIS in self.scope or owner.user_id is None
         basis = basis_of(self.scope) if known else await in_database(basis_of, self.scope)
         names = {session_name(self.scope.get("cookies", {})), *(f"{BROWSER}{claim}" for claim in owner.claims)}
-        return Admission(owner, basis.session, basis.fingerprint, names, self._end)
+        return Admission(owner, basis.session, basis.fingerprint, names)
 
     def _enter(self, owner: Owner) -> None:
         """Count the socket under its owner and its address, and set ``_entered`` to whether it may stay."""

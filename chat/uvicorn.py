@@ -100,6 +100,9 @@ class GuardedProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         with suppress(OSError, AttributeError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+        with suppress(AttributeError):
+            # It refers to the HTTP protocol, which refers to it; uvicorn cuts that only where no websocket follows.
+            transport.get_protocol().parser = None  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         """Queue what the client sent, and parse it unless the client has to wait."""

@@ -13,9 +13,9 @@ from tests.faults.services import postgres_server
 ROOT = Path(__file__).parent.parent
 
 
-def counted(view, **environment):
-    """Return the figures of a handshake and of three turns in one conversation."""
-    command = [sys.executable, "-m", "tests.support.turn_costs", view]
+def counted(view, *, by="turn_costs", **environment):
+    """Return the figures of a handshake and of three turns in one conversation, or those of another program."""
+    command = [sys.executable, "-m", f"tests.support.{by}", view]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
     )
@@ -72,3 +72,9 @@ def test_a_turn_starts_few_tasks_and_sends_few_bytes(on_sqlite, view, tasks, siz
     for step in ("first", "second", "third"):
         assert on_sqlite[view][step]["tasks"] <= tasks
         assert on_sqlite[view][step]["bytes"] <= size
+
+
+@pytest.mark.parametrize("view", ["text", "html"])
+def test_turns_and_their_socket_leave_nothing_to_the_garbage_collector(view):
+    """Objects that refer to each other in a circle stay until a full collection, which holds up all answers."""
+    assert counted(view, by="garbage", DATABASE_URL="") == {}

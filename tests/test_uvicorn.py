@@ -27,6 +27,10 @@ class Transport(asyncio.Transport):
         self.reading = True
         self.closed = asyncio.Event()
         self.aborted = asyncio.Event()
+        self.http = SimpleNamespace(parser=self)
+
+    def get_protocol(self):
+        return self.http
 
     def write(self, data):
         self.written += data
@@ -93,6 +97,10 @@ async def taken(connection, count):
         connection.app.more.release()
     await eventually(lambda: len(connection.app.taken) >= count)
     return [message["text"] for message in connection.app.taken]
+
+
+async def test_the_http_protocol_before_it_needs_no_garbage_collection(connection):
+    assert connection.transport.http.parser is None
 
 
 async def test_messages_come_whole_and_in_order_however_they_are_cut(connection):

@@ -138,7 +138,7 @@ def _claim_if_decided(conversation: Conversation, answer: Message, writer: Write
     columns |= {"status": RUNNING, "run": answer.run + 1, "finish_reason": "", "ended_at": None}
     Message.objects.filter(pk=answer.pk).update(**columns)
     answer = Message.objects.select_related("parent", "feedback").get(pk=answer.pk)
-    conversation.running = conversation.tip = answer
+    conversation.running_id = conversation.tip_id = answer.pk  # not the object, which refers to the conversation
     answer.conversation = conversation
     return Turn(
         conversation,

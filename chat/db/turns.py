@@ -89,7 +89,7 @@ def _ask_new(request: Ask, writer: Writer) -> Turn:
     answer.created_at = now
     answer.calling, charges = first_call(writer, messages, request.press)
     _MESSAGE.insert(alias, answer)
-    conversation.running = conversation.tip = answer
+    conversation.running_id = conversation.tip_id = answer.pk  # not the object, which refers to the conversation
     conversation.unread = False
     conversation.claim = claim_after(conversation.claim, owner)
     _claim(alias, conversation, is_new=conversation.created_at == now)

@@ -22,9 +22,10 @@ from ..db.answers import Written
 from ..db.calls import DECLINED, UNKNOWN, asked_chunks, begin_allowed, begin_calls, end_call, part_of
 from ..models import ToolCall
 from ..signals import tool_called
+from ..streams.base import Stream
 from ..text import storable, storable_value
 from .announcing import announce
-from .draft import Draft
+from .draft import Draft, flush
 from .ledger import Ledger
 from .saving import Saving
 from .tracing import tool_span
@@ -52,7 +53,7 @@ class Calls:
         assistant: whose tools are called.
         tools: those that this visitor's model may call, by their names.
         draft: the answer so far, to which the calls are added.
-        flush: appends to the stream what the draft has collected.
+        stream: the answer's stream.
         saving: the answer's database steps.
         ledger: the calls of models, which are stored with those of the tools that they ask for.
     """
@@ -62,7 +63,7 @@ class Calls:
         assistant: Assistant,
         tools: dict[str, Tool],
         draft: Draft,
-        flush: Callable[[], None],
+        stream: Stream,
         saving: Saving,
         ledger: Ledger,
     ) -> None:
@@ -74,7 +75,7 @@ class Calls:
         self._assistant = assistant
         self._tools = tools
         self._draft = draft
-        self._flush = flush
+        self._stream = stream
         self._saving = saving
         self._ledger = ledger
         self._arguments: dict[str, dict[str, Any]] = {}
@@ -109,7 +110,7 @@ class Calls:
         for call in self.waiting:
             for chunk in asked_chunks(call):
                 self._draft.add_chunk(chunk)
-        self._flush()
+        flush(self._draft, self._stream)
         return None if self._lost else calls
 
     async def go_on(self, calls: Sequence[ToolCall], answer_id: int, process: str) -> bool:
@@ -216,7 +217,7 @@ class Calls:
         for call in calls:
             if call.is_over:
                 self._show_end(call)
-        self._flush()
+        flush(self._draft, self._stream)
 
     async def _run(self, call: ToolCall) -> None:
         report = partial(self._report, call)
@@ -241,12 +242,12 @@ class Calls:
     def _report(self, call: ToolCall, text: str) -> None:
         if call.uid in self._begun and call.state == State.RUNNING:
             self._draft.add_chunk(ToolOutput(call.uid, {"progress": text}, preliminary=True))
-            self._flush()
+            flush(self._draft, self._stream)
 
     def _show_end(self, call: ToolCall) -> None:
         if self._begun.pop(call.uid, None):
             self._draft.end_call(call)
-            self._flush()
+            flush(self._draft, self._stream)
 
 
 def has_succeeded(beginning: asyncio.Future[bool]) -> bool:

@@ -11,6 +11,7 @@ from ..db.calls import asked_chunks, begun_chunk, ended_chunks
 from ..models import ToolCall
 from ..parts import Kind, Part, ToolPart, kind_of
 from ..sources import Sources, source_chunk
+from ..streams.base import Stream
 from ..text import storable
 
 NO_CALLS: Mapping[str, ToolCall] = MappingProxyType({})
@@ -233,3 +234,9 @@ def _asked_last(parts: Sequence[Part], calls: Mapping[str, ToolCall]) -> list[To
 def _text(piece: Piece | ToolPart, kind: Kind) -> str:
     """Return the text of a part if it is of this kind."""
     return "".join(piece.texts) if isinstance(piece, Piece) and piece.kind is kind else ""
+
+
+def flush(draft: Draft, stream: Stream) -> None:
+    """Append to the stream what the draft has collected."""
+    for chunk in draft.take():
+        stream.append(chunk)

@@ -30,7 +30,7 @@ from ..endings import COMPLETE, CUT, INTERRUPTED, Ending, by_reason
 from ..parts import REASONING, TEXT
 from ..streams.base import Stream
 from .deadlines import Deadlines
-from .draft import Draft
+from .draft import Draft, flush
 from .fallback import Fallback
 from .ledger import Ledger
 from .tracing import Span, model_span, tokens_of
@@ -49,7 +49,6 @@ class Replies:
         fallback: the backend that answers, and those that may take its place.
         draft: the answer, to which the deltas are added.
         stream: the answer's stream.
-        flush: appends to the stream what the draft has collected.
         ledger: gets each call of a model.
         usage: what earlier runs of the answer have used.
     """
@@ -59,7 +58,6 @@ class Replies:
         fallback: Fallback,
         draft: Draft,
         stream: Stream,
-        flush: Callable[[], None],
         ledger: Ledger,
         usage: dict[str, Any] | None,
     ) -> None:
@@ -75,7 +73,6 @@ class Replies:
         self._draft = draft
         self._ledger = ledger
         self._stream = stream
-        self._flush = flush
         self._schemas: tuple[ToolSchema, ...] = ()
         self._before = 0
         """The version of the draft before the model was called."""
@@ -195,7 +192,7 @@ class Replies:
 
     async def _pace(self) -> None:
         """Flush the collected deltas, and wait for the next tick."""
-        self._flush()
+        flush(self._draft, self._stream)
         self._next_tick = asyncio.get_running_loop().create_future()
         await self._next_tick
 
@@ -224,7 +221,7 @@ class Replies:
         draft.add(delta)
         if draft.version == self._before + 1:  # the first of a step is sent at once, the others with the next tick
             self.deadlines.speak()
-            self._flush()
+            flush(self._draft, self._stream)
         self.deadlines.restart()
         return True
 

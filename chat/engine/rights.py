@@ -49,7 +49,7 @@ Spawn = Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]]
 
 @dataclass(eq=False, slots=True)
 class Admission:
-    """A socket, what it was admitted for, and how to end it: for one of the reasons above."""
+    """What a socket was admitted for."""
 
     owner: Owner
     session: str | None
@@ -58,7 +58,6 @@ class Admission:
     """The rights of its user, when they were last found to be enough."""
     names: Collection[str]
     """The names of its session and its browser in events (``events.session_names``)."""
-    end: Callable[[str], None]
     used: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The conversations that it has named, the last ones: their assistants and objects, as the client names them."""
     is_checked: bool = False
@@ -86,7 +85,8 @@ class Rights:
 
     def __init__(self, spawn: Spawn) -> None:
         self._spawn = spawn
-        self._admissions: set[Admission] = set()
+        self._admissions: dict[Admission, Callable[[str], None]] = {}
+        """How to end the sockets, for one of the reasons above, by what they were admitted for."""
         self._ended: dict[str, tuple[float, str, str]] = {}
         """Sessions that have ended a moment ago, by name: until when that is known, how, and the new owner's key."""
         self._checks = asyncio.Semaphore(CHECKS)
@@ -94,13 +94,13 @@ class Rights:
         self._failing = False
 
     @contextmanager
-    def admit(self, admission: Admission) -> Iterator[None]:
-        """Watch over a socket inside the ``with`` block."""
-        self._admissions.add(admission)
+    def admit(self, admission: Admission, end: Callable[[str], None]) -> Iterator[None]:
+        """Watch over a socket inside the ``with`` block. ``end`` ends it, for one of the reasons above."""
+        self._admissions[admission] = end
         try:
             yield
         finally:
-            self._admissions.discard(admission)
+            del self._admissions[admission]
 
     def ended(self, name: str, owner: Owner | None) -> str:
         """Return how a session has ended a moment ago, ``""`` if it has not. Its cookie may still be in the browser.
@@ -154,8 +154,9 @@ class Rights:
             return
         if not event.id.startswith(BROWSER):  # the browser's next session is another one
             self._ended[event.id] = (time.monotonic() + MEMORY, event.event, event.to)
-        for each in [each for each in self._admissions if event.id in each.names and each.owner.key != event.to]:
-            each.end(event.event)
+        for each, end in list(self._admissions.items()):
+            if event.id in each.names and each.owner.key != event.to:
+                end(event.event)
 
     async def _check(self, group: list[Admission], fingerprint: bytes | None) -> None:
         """Check sockets of one owner, whose user has this fingerprint now.
@@ -175,7 +176,7 @@ class Rights:
                 if not how:
                     each.fingerprint = fingerprint
                 elif each in self._admissions:  # it may have left meanwhile
-                    each.end(how)
+                    self._admissions[each](how)
         except Exception:  # of the database, or of the site's authentication backends
             logger.exception("The rights of a visitor could not be checked.")
         finally:

@@ -13,7 +13,7 @@ from ..assistants.hooks import instructions_of
 from ..assistants.permission import tools_for
 from ..backends.base import BackendError, ToolCall
 from ..backends.loading import Named
-from ..chunks import Chunk, FinishStep, Start, StartStep
+from ..chunks import FinishStep, Start, StartStep
 from ..db.answers import End, Written, finish, give_up
 from ..db.calls import call_messages, steps_of
 from ..db.counters import LimitReached, reservable
@@ -28,7 +28,7 @@ from ..tokens import estimated_input
 from .announcing import announce_limit
 from .calls import Calls, has_succeeded
 from .deadlines import Deadlines
-from .draft import Draft
+from .draft import Draft, flush
 from .fallback import Fallback
 from .ledger import Ledger
 from .meter import for_model
@@ -65,7 +65,7 @@ class Run:
         calling = Calling.of(turn.answer)
         self._ledger = Ledger(turn.conversation, turn.answer.pk, calling.reserved if calling else ())
         used = turn.answer.usage
-        self._replies = Replies(self._fallback, self.draft, stream, self._flush, self._ledger, used)
+        self._replies = Replies(self._fallback, self.draft, stream, self._ledger, used)
         self._ending: Ending | None = None
         self._saving = Saving(self.answer_id, stream)
         self._calls: Calls | None = None
@@ -79,7 +79,9 @@ class Run:
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
-        self._flush()  # what it begins with: a page that follows it from here must not be without it for a moment
+        flush(
+            self.draft, self.stream
+        )  # what it begins with: a page that follows it from here must not be without it for a moment
 
     @property
     def conversation(self) -> tuple[str, str]:
@@ -127,7 +129,7 @@ class Run:
 
     def tick(self, now: float) -> None:
         """Flush the collected deltas and check the deadlines; ``now`` is the event loop's time, in seconds."""
-        self._flush()
+        flush(self.draft, self.stream)
         resting = self._replies.tick()
         if self._replies.deadlines.is_final(now):
             self.end(CUT if self.draft.length else failed("timeout"))
@@ -161,7 +163,8 @@ class Run:
             self._ending = ending = WAITING
         if self._calls is not None:
             await self._calls.give_up(waiting=ending is WAITING)
-        self._append(self.draft.end())
+        for chunk in self.draft.end():
+            self.stream.append(chunk)
         shown = None
         if self._owned:
             shown = await self._write(ending)
@@ -207,7 +210,7 @@ class Run:
         self._replies.deadlines.begin()
         instructions = await instructions_of(self._assistant)
         tools = await tools_for(self._assistant)
-        self._calls = calls = Calls(self._assistant, tools, self.draft, self._flush, self._saving, self._ledger)
+        self._calls = calls = Calls(self._assistant, tools, self.draft, self.stream, self._saving, self._ledger)
         self._system = [{"role": "system", "content": instructions}] if instructions else []
         first = await self._first_calls(calls)
         if calls.waiting or first is None:
@@ -289,7 +292,7 @@ class Run:
     async def _use_tools(self, calls: Calls, asked: Sequence[ToolCall], *, ends_answer: bool = False) -> None:
         """Carry out the calls of this step, and keep them for the next one."""
         self._replies.deadlines.rest()
-        self._flush()
+        flush(self.draft, self.stream)
         row = {"message_id": self.answer_id, "backend": self._fallback.current.alias, "ends_answer": ends_answer}
         made = await calls.use(asked, self._process, **row)
         if made is None:
@@ -322,13 +325,6 @@ class Run:
     def named(self) -> Named:
         """Return the backend that answers now, and its alias."""
         return self._fallback.current
-
-    def _flush(self) -> None:
-        self._append(self.draft.take())
-
-    def _append(self, ready: list[Chunk]) -> None:
-        for chunk in ready:
-            self.stream.append(chunk)
 
     @property
     def unwritten(self) -> bool:

@@ -380,7 +380,7 @@ def thousand():
 
 
 def test_an_admission_remembers_the_last_conversations_it_has_named():
-    admission = Admission(Owner("visitor:ann"), None, None, (), lambda how: None)
+    admission = Admission(Owner("visitor:ann"), None, None, ())
     for number in range(25):
         admission.use(f"c{number}", "default", "")
     admission.use("c5", "support", "")

@@ -35,19 +35,20 @@ class Thoughts:
         self._held = ""
         self._close = ""
         self._begun = False  # the reasoning has a first word
-        self._take: Callable[[str], list[Text | Reasoning]] = self._open
+        # A function, because a bound method would refer to this object, which then needed a garbage collection.
+        self._take: Callable[[Thoughts, str], list[Text | Reasoning]] = Thoughts._open
 
     def split(self, text: str) -> list[Text | Reasoning]:
         """Take the next piece, and return the deltas that are certain by now."""
         text, self._held = self._held + text, ""
-        return self._take(text)
+        return self._take(self, text)
 
     def end(self) -> list[Text | Reasoning]:
         """Take the end of the text, and return what was held back."""
         held, self._held = self._held, ""
         if not held:
             return []
-        thinks = self._take == self._think
+        thinks = self._take is Thoughts._think
         self.over = not thinks and not held.isspace()
         return [Reasoning(held) if thinks else Text(held)]
 
@@ -64,7 +65,7 @@ class Thoughts:
 
     def _start(self, text: str, close: str) -> list[Text | Reasoning]:
         self._close = close
-        self._take = self._think
+        self._take = Thoughts._think
         return self._think(text)
 
     def _think(self, text: str) -> list[Text | Reasoning]:
@@ -78,7 +79,7 @@ class Thoughts:
             self._begun = bool(thought)
         said: list[Text | Reasoning] = [Reasoning(thought)] if thought else []
         if found:
-            self._take = self._answer
+            self._take = Thoughts._answer
             said += self._answer(rest)
         return said
 
@@ -89,7 +90,7 @@ class Thoughts:
 
     def _text(self, text: str) -> list[Text | Reasoning]:
         self.over = True
-        self._take = self._text
+        self._take = Thoughts._text
         return [Text(text)]
 
 
