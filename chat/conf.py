@@ -175,11 +175,11 @@ class Conf:
         "`Authorization: Bearer`",
         secret=True,
     )
-    gc_freeze = Setting(
+    gc_tuning = Setting(
         FLAG,
         True,
-        "A server exempts what it holds after its start from garbage collections (`gc.freeze`), which otherwise stop "
-        "all answers for 0.1 s or more every few seconds under load",
+        "A server makes full garbage collections rare (`gc.set_threshold`) and exempts from them what it holds after "
+        "its start (`gc.freeze`); otherwise they stop all answers for 0.1 s or more every few seconds under load",
     )
     user_constraint = Setting(
         FLAG,

@@ -14,7 +14,7 @@ CHANGED = {
     "USER_CONSTRAINT": False,
     "MERGE_AT_LOGIN": False,
     "METRICS": True,
-    "GC_FREEZE": False,
+    "GC_TUNING": False,
     "RETENTION": {"user": timedelta(days=1)},
     "PRICES": {"currency": "EUR"},
     "LIMITS": {"site": {"cost": "1/day"}},

@@ -31,7 +31,7 @@ from ..streams.loading import make_streams
 from .announcing import announce_answer
 from .daphne import drain_before_shutdown
 from .elsewhere import Elsewhere
-from .garbage import exempt_startup
+from .garbage import tune
 from .heartbeat import Heartbeat, several_processes_without_redis
 from .rights import Rights
 from .run import INTERRUPTED, STOPPED, Run
@@ -281,7 +281,7 @@ class Engine:
                 await self.backends[alias].prepare()
             except (BackendError, ImproperlyConfigured) as error:  # the first question fails with it again, and says so
                 logger.debug("The model could not be prepared: %s", error)
-        exempt_startup()
+        tune()
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()

@@ -80,7 +80,7 @@ def main() -> None:
         from django.conf import settings
         from django.core.management import call_command
 
-        settings.CHAT = {"STREAM_RETENTION": 0.01, "GC_FREEZE": False}
+        settings.CHAT = {"STREAM_RETENTION": 0.01, "GC_TUNING": False}
         settings.ALLOWED_HOSTS = ["127.0.0.1"]
         django.setup()
         call_command("migrate", verbosity=0)
