@@ -79,9 +79,8 @@ class Run:
         # Not in make(): a tick may come before the task's first step, and a continued answer already has text then.
         stream.append(Start(turn.answer.uid))
         stream.append(StartStep())
-        flush(
-            self.draft, self.stream
-        )  # what it begins with: a page that follows it from here must not be without it for a moment
+        # What it begins with: a page that follows it from here must not be without it for a moment.
+        flush(self.draft, self.stream)
 
     @property
     def conversation(self) -> tuple[str, str]:

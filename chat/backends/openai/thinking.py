@@ -35,7 +35,7 @@ class Thoughts:
         self._held = ""
         self._close = ""
         self._begun = False  # the reasoning has a first word
-        # A function, because a bound method would refer to this object, which then needed a garbage collection.
+        # Not a bound method: it would refer to this object, which only a garbage collection could free then.
         self._take: Callable[[Thoughts, str], list[Text | Reasoning]] = Thoughts._open
 
     def split(self, text: str) -> list[Text | Reasoning]:
